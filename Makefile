@@ -1,0 +1,57 @@
+# Two targets are for everybody: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+# Wheels are kept here, so that a second clone installs without the network.
+WHEELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/confluent-api-keys-exporter/wheels
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format docs lock image clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+demo: .venv/.runtime ## serve the exporter over a simulated Confluent Cloud, no credentials needed
+	@$(BIN)/python -m exporter demo $(ARGS)
+
+test: .venv/.dev ## run all tests and print the coverage
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
+
+check: .venv/.dev ## lint, formatting and types
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+
+format: .venv/.dev ## write the formatting and the lint's safe fixes
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m ruff check --fix .
+
+docs: .venv/.dev ## write docs/metrics.md from the catalogue
+	@$(BIN)/python -m exporter.exposition.document_metrics > docs/metrics.md
+
+lock: .venv/.dev ## write requirements/*.txt anew from the ranges
+	@$(BIN)/python -m pip install --quiet uv
+	@for set in runtime:pyproject.toml dev:requirements/dev.in; do \
+	  $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+	    -o "requirements/$${set%%:*}.txt" "$${set#*:}" || exit 1; done
+
+image: ## build the container image with buildah or docker
+	@$$(command -v docker || command -v buildah) build -t confluent-api-keys-exporter .
+
+clean: ## remove what the other targets made
+	@rm -rf .venv .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv .venv
+
+# From the kept wheels where they suffice, else from the package index, which fills them.
+.venv/.%: requirements/%.txt | .venv/bin/python
+	@echo "Setting up .venv from requirements/$*.txt" >&2
+	@install() { $(BIN)/python -m pip install --quiet --require-hashes --no-index --find-links "$(WHEELS)" -r requirements/$*.txt; }; \
+	 mkdir -p "$(WHEELS)"; install 2>/dev/null || { \
+	   $(BIN)/python -m pip download --quiet --require-hashes --dest "$(WHEELS)" -r requirements/$*.txt && install; }
+	@touch $@

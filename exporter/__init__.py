@@ -1,0 +1,1 @@
+"""A Prometheus exporter for the API keys of Confluent Cloud organizations."""

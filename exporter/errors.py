@@ -1,0 +1,178 @@
+"""Everything that can go wrong, caught by meaning.
+
+::
+
+    ExporterError
+    ├── ConfigurationError      the configuration, every mistake at once
+    ├── StartUpError            an address in use, a file that cannot be written
+    ├── CredentialsError        a secret file or variable that cannot be read any more
+    └── ApiError                a request or a listing failed; carries what an operator needs
+        ├── RateLimited         429, or a wait that the deadline does not allow
+        ├── Unauthorized        401, and 403 that says the key itself is unknown
+        ├── Forbidden           403: the key is known, its role does not suffice
+        ├── BadRequest          other 4xx
+        ├── NotFound            404
+        ├── ServerError         5xx
+        ├── RequestTimeout      no complete answer in time
+        ├── ConnectionFailed    no connection, or it broke
+        ├── TlsFailed           the certificate or the handshake
+        ├── InvalidResponse     an answer that is not what the API promises
+        └── PaginationError     a listing that loops, leaves the origin or never ends
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ExporterError(Exception):
+    """Anything this program raises on purpose; its text is fit for an operator."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake in a configuration, and where it stands."""
+
+    file: str
+    line: int
+    path: str
+    """Dotted place inside the document, such as ``organizations[0].name``; empty for the whole."""
+    message: str
+    """What is wrong and what is expected."""
+
+    def __str__(self) -> str:
+        place = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}: {place}{self.message}"
+
+
+class ConfigurationError(ExporterError):
+    """The configuration cannot be used.
+
+    ``problems`` holds every mistake, in the order of their lines.
+    """
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StartUpError(ExporterError):
+    """The process cannot begin its work; the text names the cause and the remedy."""
+
+
+class CredentialsError(ExporterError):
+    """Credentials that were there at start cannot be read now."""
+
+    reason: ClassVar[str] = "credentials"
+
+
+class ApiError(ExporterError):
+    """A request, or the listing it belongs to, failed.
+
+    ``reason`` is the value of the label of the same name (design §7).
+    """
+
+    reason: ClassVar[str] = "api"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        endpoint: str,
+        status: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.message = message
+        self.endpoint = endpoint
+        self.status = status
+        self.request_id = request_id
+        suffix = f" (X-Request-Id {request_id})" if request_id else ""
+        super().__init__(f"GET {endpoint}: {message}{suffix}")
+
+
+class RateLimited(ApiError):
+    """The API said 429, or the wait it asks for does not fit the deadline.
+
+    ``retry_in``: seconds after which the next request may go.
+    """
+
+    reason = "rate_limited"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        endpoint: str,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_in: float = 0.0,
+    ) -> None:
+        super().__init__(message, endpoint=endpoint, status=status, request_id=request_id)
+        self.retry_in = retry_in
+
+
+class Unauthorized(ApiError):
+    """The credentials are not accepted."""
+
+    reason = "unauthorized"
+
+
+class Forbidden(ApiError):
+    """The credentials are accepted, their role is not enough."""
+
+    reason = "forbidden"
+
+
+class BadRequest(ApiError):
+    """The API does not understand the request."""
+
+    reason = "bad_request"
+
+
+class NotFound(ApiError):
+    """The API does not know the path, or will not say that it does."""
+
+    reason = "not_found"
+
+
+class ServerError(ApiError):
+    """The API, or something before it, is failing."""
+
+    reason = "server_error"
+
+
+class RequestTimeout(ApiError):
+    """No complete answer within the request's or the refresh's time."""
+
+    reason = "timeout"
+
+
+class ConnectionFailed(ApiError):
+    """The connection could not be made or broke."""
+
+    reason = "connection"
+
+
+class TlsFailed(ApiError):
+    """The server's certificate or the TLS handshake was refused."""
+
+    reason = "tls"
+
+
+class InvalidResponse(ApiError):
+    """A body that is too large, truncated, or not the promised shape."""
+
+    reason = "invalid_response"
+
+
+class PaginationError(ApiError):
+    """A walk that cannot be followed to a true end."""
+
+    reason = "pagination"
+
+
+REQUEST_FAILURE_REASONS: tuple[str, ...] = tuple(
+    sorted(error.reason for error in ApiError.__subclasses__())
+)
+"""Every value of the label ``reason`` of the request failures."""
