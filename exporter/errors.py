@@ -70,7 +70,8 @@ class CredentialsError(ExporterError):
 class ApiError(ExporterError):
     """A request, or the listing it belongs to, failed.
 
-    ``reason`` is the value of the label of the same name (design §7).
+    ``reason`` is the value of the label of the same name; ``retry_in`` the seconds after which the
+    API asks to be asked again, 0 where it says nothing.
     """
 
     reason: ClassVar[str] = "api"
@@ -82,34 +83,21 @@ class ApiError(ExporterError):
         endpoint: str,
         status: int | None = None,
         request_id: str | None = None,
+        retry_in: float = 0.0,
     ) -> None:
         self.message = message
         self.endpoint = endpoint
         self.status = status
         self.request_id = request_id
+        self.retry_in = retry_in
         suffix = f" (X-Request-Id {request_id})" if request_id else ""
         super().__init__(f"GET {endpoint}: {message}{suffix}")
 
 
 class RateLimited(ApiError):
-    """The API said 429, or the wait it asks for does not fit the deadline.
-
-    ``retry_in``: seconds after which the next request may go.
-    """
+    """The API said 429, or the wait it asks for does not fit the deadline."""
 
     reason = "rate_limited"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        endpoint: str,
-        status: int | None = None,
-        request_id: str | None = None,
-        retry_in: float = 0.0,
-    ) -> None:
-        super().__init__(message, endpoint=endpoint, status=status, request_id=request_id)
-        self.retry_in = retry_in
 
 
 class Unauthorized(ApiError):

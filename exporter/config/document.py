@@ -1,0 +1,216 @@
+"""YAML text to plain data that knows its lines.
+
+Scalars mean what YAML 1.2 says, as in the editors that use our JSON Schema: ``on`` and ``no`` are
+text, ``1:30`` is text, only ``true`` and ``false`` are truth values.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from yaml.composer import Composer
+from yaml.error import MarkedYAMLError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.parser import Parser
+from yaml.reader import Reader, ReaderError
+from yaml.resolver import BaseResolver
+from yaml.scanner import Scanner
+
+from exporter.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
+Place: TypeAlias = tuple[str | int, ...]
+
+_TAG = "tag:yaml.org,2002:"
+_MOST_VALUES = 100_000
+"""After aliases were followed; more is an attack or an accident."""
+_SCALARS: dict[str, tuple[re.Pattern[str], str, Callable[[str], Value]]] = {
+    "null": (re.compile("~|null|Null|NULL|"), "~nN", lambda _: None),
+    "bool": (
+        re.compile("true|True|TRUE|false|False|FALSE"),
+        "tTfF",
+        lambda text: text.lower() == "true",
+    ),
+    "int": (re.compile(r"[-+]?[0-9]{1,18}"), "-+0123456789", int),
+    "float": (
+        re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"),
+        "-+.0123456789",
+        float,
+    ),
+}
+"""By tag: what is one, the characters it begins with, its value."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document and where each of its values is written."""
+
+    data: Value
+    lines: Mapping[Place, int]
+    """The line of each place: of its key, or of its entry in a list. The whole is at line 1."""
+    problems: tuple[Problem, ...]
+    """What is wrong with the notation itself; ``data`` is the rest."""
+
+
+def kind_of(value: object) -> str:
+    """Return what ``value`` is, in the words of the people who write YAML."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "a truth value"
+    kinds = {int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
+    return kinds.get(type(value), "something else")
+
+
+def dotted(place: Place) -> str:
+    """Return ``place`` as people write it: ``organizations[0].rate_limit.reserve``.
+
+    A key that may be a value, a secret even, that slipped into its place is not shown.
+    """
+    text, shown = "", re.compile(r"[A-Za-z0-9_-]{1,40}")
+    for step in place:
+        if isinstance(step, int):
+            text += f"[{step}]"
+            continue
+        text += ("." if text else "") + (step if shown.fullmatch(step) else '"…"')
+        if step == "credentials":
+            shown = re.compile(r"[a-z_]{1,20}")
+    return text
+
+
+def read_document(text: str, *, file: str) -> Document:
+    """Return what ``text`` says.
+
+    Raises :class:`~exporter.errors.ConfigurationError` if it is not one YAML document.
+    """
+    try:
+        root = _Loader(text).root()
+        builder = _Builder(file)
+        data = None if root is None else builder.build(root, ())
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        problem = Problem(file, line, "", _syntax(error.problem or "no YAML"))
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problem = Problem(file, line, "", "a character that YAML does not allow; remove it")
+    except RecursionError:
+        problem = Problem(file, 1, "", "nested far too deep; expected a few levels")
+    else:
+        return Document(data, {(): 1, **builder.lines}, tuple(builder.problems))
+    # Outside of the handlers: their error quotes the document, which may hold secrets.
+    raise ConfigurationError((problem,))
+
+
+def _syntax(problem: str) -> str:
+    if "\\t" in problem:
+        return "a tab; YAML wants spaces for indentation"
+    if "single document" in problem or "but found another document" in problem:
+        return "a second document begins here; expected one"
+    # The names of anchors and tags are what was written; of the rest nothing longer is quoted.
+    problem = re.sub(r" '(?!<)[^']{2,}'", "", problem)
+    return f"this is not YAML: {problem}; look at this line and the one before it"
+
+
+class _Resolver(BaseResolver):
+    """Knows the scalars of YAML 1.2's core schema."""
+
+
+for _name, (_pattern, _first, _) in _SCALARS.items():
+    _whole = re.compile(f"(?:{_pattern.pattern})$")
+    _Resolver.add_implicit_resolver(
+        _TAG + _name, _whole, [*_first, ""] if _name == "null" else [*_first]
+    )
+
+
+class _Loader(Reader, Scanner, Parser, Composer, _Resolver):
+    def __init__(self, text: str) -> None:
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+        Composer.__init__(self)
+        _Resolver.__init__(self)
+
+    def root(self) -> Node | None:
+        try:
+            return self.get_single_node()
+        except (ValueError, OverflowError):  # what PyYAML does not foresee: "\UFFFFFFFF"
+            problem, mark = "a number that is out of range", self.get_mark()
+        raise MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+class _Builder:
+    """Makes plain data of nodes and notes lines and problems on the way."""
+
+    def __init__(self, file: str) -> None:
+        self.lines: dict[Place, int] = {}
+        self.problems: list[Problem] = []
+        self._file = file
+        self._values = 0
+        self._open: set[int] = set()
+        """The ids of the nodes being built: an alias to one of them would never end."""
+
+    def build(self, node: Node, place: Place) -> Value:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            self._complain(node, (), f"more than {_MOST_VALUES:,} values, aliases followed")
+            raise ConfigurationError(tuple(self.problems[-1:]))
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, place)
+        if id(node) in self._open:
+            self._complain(node, place, "an alias to something that contains it; write it out")
+            return None
+        self._open.add(id(node))
+        try:
+            if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
+                return [self._entry(item, (*place, i)) for i, item in enumerate(node.value)]
+            if isinstance(node, MappingNode) and node.tag == _TAG + "map":
+                return self._mapping(node, place)
+        finally:
+            self._open.remove(id(node))
+        self._complain(node, place, "a YAML tag that has no meaning here; remove it")
+        return None
+
+    def _entry(self, node: Node, place: Place) -> Value:
+        self.lines[place] = node.start_mark.line + 1
+        return self.build(node, place)
+
+    def _mapping(self, node: MappingNode, place: Place) -> dict[str, Value]:
+        data: dict[str, Value] = {}
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                self._complain(key, place, "a key that is a list or a mapping; expected a name")
+            elif key.value == "<<" and key.style is None:
+                self._complain(
+                    key,
+                    place,
+                    "merge keys (`<<`) are not supported; what all organizations share belongs in"
+                    " `defaults`",
+                )
+            elif key.value in data:
+                first = self.lines[*place, key.value]
+                again = f"is written twice, first in line {first}; keep one"
+                self._complain(key, (*place, key.value), again)
+            else:
+                self.lines[*place, key.value] = key.start_mark.line + 1
+                data[key.value] = self.build(value, (*place, key.value))
+        return data
+
+    def _scalar(self, node: ScalarNode, place: Place) -> Value:
+        name, text = node.tag.removeprefix(_TAG), str(node.value)
+        if name == "str":
+            return text
+        pattern, _, convert = _SCALARS.get(name, (None, "", str))
+        if pattern is None or not pattern.fullmatch(text):
+            self._complain(node, place, "a YAML tag that does not fit its value; remove it")
+            return None
+        return convert(text)
+
+    def _complain(self, node: Node, place: Place, message: str) -> None:
+        line = node.start_mark.line + 1
+        self.problems.append(Problem(self._file, line, dotted(place), message))

@@ -1,0 +1,133 @@
+"""The kinds of values that settings have, each with its check and its JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+
+from exporter.config.document import kind_of
+from exporter.config.durations import PATTERN, format_duration, parse_duration
+from exporter.config.urls import check_url
+
+NAME = "^[A-Za-z0-9_.-]{1,64}$"
+_LONGEST_ENTRY = 255  # characters; the API's own limit for an identifier
+
+
+class Section(BaseModel):
+    """A mapping of settings: immutable, no other keys, no guessing of types."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+
+class ContradictionError(ValueError):
+    """Two settings that do not go together.
+
+    ``others``: the settings besides the one that was being read, any of which may be the culprit.
+    """
+
+    def __init__(self, message: str, *, others: tuple[str, ...]) -> None:
+        self.others = others
+        super().__init__(message)
+
+
+def lasting(text: str) -> float:
+    """Declare the default of a setting that is a duration, for the model and the JSON Schema."""
+    return Field(parse_duration(text), json_schema_extra={"default": text})
+
+
+def _duration(value: object, *, at_least: float) -> float:
+    if not isinstance(value, str) or (value.isascii() and value.isdecimal()):
+        raise ValueError(_without_unit(value))
+    seconds = parse_duration(value)
+    if seconds < at_least:
+        raise ValueError(f"is too short; expected at least `{format_duration(at_least)}`")
+    return seconds
+
+
+def _without_unit(value: object) -> str:
+    spelling = ""
+    match value:
+        case bool():
+            pass
+        case int() if value > 0:
+            spelling = f"{value}s"
+        case str() if value.strip("0"):
+            spelling = f"{value}s"
+        case float() if 0.001 <= value < 1e9:  # noqa: PLR2004 # what a duration can say, about
+            spelling = format_duration(value)
+    if spelling:
+        return f"has no unit; write `{spelling}` for {value} seconds"
+    return f"is {kind_of(value)}; expected a duration such as `30s` or `5m`"
+
+
+def _at_least_a_second(value: object) -> float:
+    return _duration(value, at_least=1.0)
+
+
+def _at_least_a_moment(value: object) -> float:
+    return _duration(value, at_least=0.1)
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(NAME.strip("^$"), value):
+        raise ValueError("is no usable name; expected 1 to 64 of A-Z a-z 0-9 _ . -")
+    return value
+
+
+def _entry(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is blank; expected text, or leave the entry out")
+    if value != value.strip() or not value.isprintable():
+        raise ValueError("has white space around it or control characters inside; remove them")
+    if len(value) > _LONGEST_ENTRY:
+        raise ValueError(f"is too long; expected at most {_LONGEST_ENTRY} characters")
+    return value
+
+
+def _distinct(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for position, entry in enumerate(entries, start=1):
+        first = entries.index(entry) + 1
+        if first < position:
+            raise ValueError(f"has the same entry at positions {first} and {position}; keep one")
+    return entries
+
+
+def _some(entries: tuple[str, ...]) -> tuple[str, ...]:
+    if not entries:
+        raise ValueError("is an empty list; expected at least one entry")
+    return entries
+
+
+_DURATION = WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["30s", "1h30m"]})
+
+Interval = Annotated[float, PlainValidator(_at_least_a_second), _DURATION]
+"""Seconds, at least 1."""
+Moment = Annotated[float, PlainValidator(_at_least_a_moment), _DURATION]
+"""Seconds, at least 0.1."""
+Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": NAME})]
+Url = Annotated[
+    str,
+    AfterValidator(check_url),
+    Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
+]
+_Entry = Annotated[
+    str,
+    AfterValidator(_entry),
+    Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_ENTRY}),
+]
+Entries = Annotated[
+    tuple[_Entry, ...],
+    AfterValidator(_distinct),
+    Field(strict=False, json_schema_extra={"uniqueItems": True}),  # YAML has lists, not tuples
+]
+"""Distinct texts."""
+SomeEntries = Annotated[Entries, AfterValidator(_some), Field(json_schema_extra={"minItems": 1})]
+"""Distinct texts, at least one."""

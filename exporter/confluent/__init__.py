@@ -1,0 +1,1 @@
+"""The Confluent Cloud API as a typed client: paged truthfully, paced politely."""

@@ -1,0 +1,175 @@
+"""Bytes to structs: what this exporter reads of the API's JSON, and nothing else.
+
+Unknown members are ignored, as the provider's compatibility policy asks (facts §1.3). Types are
+strict: an item with a number where a string belongs is unreadable and counted, not guessed at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+
+Short = Annotated[str, msgspec.Meta(max_length=255)]
+"""Ids and kinds: opaque, up to 255 characters (facts §1.3)."""
+Crn = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class Reference(msgspec.Struct, frozen=True, gc=False):
+    """What ``owner``, ``resource`` and each of ``resources`` look like (facts §1.3, §1.5)."""
+
+    id: Short | None = None
+    kind: Short | None = None
+    api_version: Short | None = None
+    environment: Short | None = None
+    resource_name: Crn | None = None
+    """A CRN, or a bare word such as ``cloud`` (facts §1.6)."""
+
+
+class ApiKeySpec(msgspec.Struct, frozen=True, gc=False):
+    """The part of a key that says whose it is and what it opens."""
+
+    owner: Reference | None = None
+    resource: Reference | None = None
+    resources: list[Reference] | None = None
+
+
+class ApiKey(msgspec.Struct, frozen=True, gc=False):
+    """One item of ``GET /iam/v2/api-keys``."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    spec: ApiKeySpec
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a listing."""
+
+    items: Sequence[T]
+    next: str | None
+    """The link to the next page as the API gave it; None at the end (facts §1.2)."""
+    total_size: int | None
+    unreadable: tuple[UnreadableItem, ...] = ()
+
+
+class UnreadableItem(msgspec.Struct, frozen=True):
+    """An item that could not be read; ``id`` is empty where not even that could be."""
+
+    id: str
+    problem: str
+
+
+class _Links(msgspec.Struct, gc=False):
+    next: str | None = None
+    total_size: int | None = None
+
+
+class _Envelope(msgspec.Struct, Generic[T], gc=False):
+    data: list[T]
+    metadata: _Links
+
+
+class _Id(msgspec.Struct, gc=False):
+    id: str
+
+
+class PageDecoder(Generic[T]):
+    """Decodes the pages of one kind of listing.
+
+    A page whose items are all readable, the normal case, is decoded in one go; only otherwise is
+    each item looked at alone.
+    """
+
+    def __init__(self, item: type[T]) -> None:
+        self._items = msgspec.json.Decoder(_Envelope[item])  # type: ignore[valid-type] # at run time
+        self._item = msgspec.json.Decoder(item)
+
+    def decode(self, body: bytes) -> Page[T]:
+        """Return the page in ``body``.
+
+        Raises ``ValueError`` with a sentence where ``body`` is not the envelope of a listing.
+        """
+        try:
+            envelope = self._items.decode(body)
+        except (msgspec.ValidationError, RecursionError):
+            return self._decode_one_by_one(body)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"the body is not JSON ({error})") from None
+        return Page(envelope.data, envelope.metadata.next or None, envelope.metadata.total_size)
+
+    def _decode_one_by_one(self, body: bytes) -> Page[T]:
+        try:
+            envelope = _RAW.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ValueError(f"the body is not a page of a listing ({error})") from None
+        items: list[T] = []
+        unreadable: list[UnreadableItem] = []
+        for raw in envelope.data:
+            try:
+                items.append(self._item.decode(raw))
+            except (msgspec.DecodeError, RecursionError) as error:
+                unreadable.append(UnreadableItem(_id_of(raw), str(error)))
+        links = envelope.metadata
+        return Page(items, links.next or None, links.total_size, tuple(unreadable))
+
+
+_RAW = msgspec.json.Decoder(_Envelope[msgspec.Raw])
+_ID = msgspec.json.Decoder(_Id)
+
+
+def _id_of(raw: msgspec.Raw) -> str:
+    try:
+        return one_line(_ID.decode(raw).id, 255)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+
+
+class _ErrorDetail(msgspec.Struct, gc=False):
+    code: str | int | None = None
+    title: str | None = None
+    detail: str | None = None
+    message: str | None = None
+
+
+class _ErrorBody(msgspec.Struct, gc=False):
+    """The union of the envelopes of facts §1.7."""
+
+    errors: list[_ErrorDetail] | None = None
+    error: _ErrorDetail | str | None = None
+    message: str | None = None
+
+
+_ERROR = msgspec.json.Decoder(_ErrorBody)
+_MESSAGE_LIMIT = 200
+
+
+def error_message(body: bytes) -> str:
+    """Return what an error's body says, in one printable line of at most 200 characters.
+
+    Empty where the body is none of the known envelopes: HTML pages say nothing that helps.
+    """
+    try:
+        parsed = _ERROR.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    details = list(parsed.errors or ())
+    if isinstance(parsed.error, _ErrorDetail):
+        details.append(parsed.error)
+    texts = [
+        text
+        for detail in details
+        for text in (detail.code, detail.title, detail.detail, detail.message)
+        if isinstance(text, str) and text
+    ]
+    texts += [text for text in (parsed.error, parsed.message) if isinstance(text, str) and text]
+    return one_line(": ".join(dict.fromkeys(texts)), _MESSAGE_LIMIT)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return ``text`` as one printable line of at most ``limit`` characters."""
+    line = "".join(c if c.isprintable() else " " for c in text[: limit + 1])
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,35 @@
+"""When the next refresh starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
+
+_FIRST_RETRY = 30.0  # seconds
+_JITTER = 0.1  # of the interval
+_NOT_CURED_BY_RETRYING = frozenset({"unauthorized", "forbidden", "bad_request", "not_found"})
+
+
+def delay_after_success(*, interval: float, took: float) -> float:
+    """Return the seconds from the end of a refresh to the next one's start, start to start."""
+    return max(0.0, interval - took)
+
+
+def delay_after_failure(
+    *, reason: str, failures_in_a_row: int, interval: float, random: Random
+) -> float:
+    """Return the seconds from the end of a failed refresh to the next one's start.
+
+    30 s, doubled with each further failure, at most the interval, and of that a random half is left
+    out, so that many organizations that failed together do not return together. What only a person
+    can mend (credentials, roles, the request itself) is tried once per interval.
+
+    ``failures_in_a_row``: at least 1.
+    """
+    if reason in _NOT_CURED_BY_RETRYING:
+        return interval * random.uniform(1, 1 + _JITTER)
+    # The exponent is bounded only to keep the float finite.
+    longest = min(interval, _FIRST_RETRY * 2.0 ** min(failures_in_a_row - 1, 60))
+    return random.uniform(longest / 2, longest)

@@ -1,0 +1,67 @@
+"""What is known of an organization at one moment; replaced as a whole, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.confluent.throttle import RateLimit
+    from exporter.inventory import Inventory
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the latest refresh failed."""
+
+    reason: str
+    """Value of the label of that name."""
+    message: str
+    """For people: cause and remedy."""
+    request_id: str | None
+    """The API's ``X-Request-Id``, for its support."""
+
+
+@dataclass(frozen=True)
+class CollectorState:
+    """What is known of one collector's refreshes. Times are Unix seconds."""
+
+    finished: float | None = None
+    """When the latest refresh ended; None before the first has."""
+    succeeded: float | None = None
+    """When the latest successful refresh ended."""
+    duration: float | None = None
+    """Seconds the latest refresh took."""
+    failure: Failure | None = None
+    """None if the latest refresh succeeded."""
+    failures_in_a_row: int = 0
+    next_start: float | None = None
+    error_ratios: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """By endpoint: failed ÷ all requests of the latest refresh."""
+
+    @property
+    def up(self) -> bool:
+        """Whether the latest refresh succeeded."""
+        return self.finished is not None and self.failure is None
+
+
+@dataclass(frozen=True)
+class OrganizationState:
+    """What is known of one organization."""
+
+    name: str
+    collectors: Mapping[str, CollectorState]
+    inventory: Inventory | None = None
+    """From the latest complete listing."""
+    fresh_until: float = 0.0
+    """Monotonic seconds; from then on the inventory is too old to be published."""
+    rate_limits: Mapping[str, RateLimit] = field(default_factory=lambda: MappingProxyType({}))
+    """By endpoint: the rate limit as the latest response said."""
+
+    @property
+    def attempted(self) -> bool:
+        """Whether every collector has ended its first refresh, successfully or not."""
+        return all(one.finished is not None for one in self.collectors.values())

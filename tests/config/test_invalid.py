@@ -1,0 +1,74 @@
+"""Each file in ``invalid`` has one kind of mistake; the text beside it is what the user reads.
+
+A line of the text is a problem without the file's name. Whatever must not be shown is called HIDDEN
+in these files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exporter.config import load
+from exporter.errors import ConfigurationError
+
+INVALID = Path(__file__).parent / "invalid"
+NAMES = sorted(path.stem for path in INVALID.glob("*.yaml"))
+ENVIRON = {
+    "CONFLUENT_CLOUD_API_KEY": "KEYID",
+    "CONFLUENT_CLOUD_API_SECRET": "HIDDEN",
+    "KEY_WITH_SECRET": "KEYID:HIDDEN",
+    "EMPTY": " \n",
+    "TWO_WORDS": "HIDDEN HIDDEN",
+}
+
+
+def _problems(name: str) -> list[str]:
+    path = INVALID / f"{name}.yaml"
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, environ=ENVIRON)
+    return [line.removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mistake_is_explained_where_it_stands(name: str) -> None:
+    assert _problems(name) == (INVALID / f"{name}.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_may_be_a_secret_is_not_shown(name: str) -> None:
+    shown = "\n".join(_problems(name))
+    assert "HIDDEN" not in shown
+    assert "wRoNgLy" not in shown
+
+
+def test_each_text_has_its_file() -> None:
+    assert sorted(path.stem for path in INVALID.glob("*.txt")) == NAMES
+
+
+def test_all_mistakes_are_reported_at_once_in_the_order_of_their_lines() -> None:
+    assert [problem.split(": ")[:2] for problem in _problems("many")] == [
+        ["2", "defaults.refresh_interval"],
+        ["3", "defaults.polcy"],
+        ["5", "defaults.rate_limit.reserve"],
+        ["7", "defaults.page_size"],
+        ["10", "organizations[0].url"],
+        ["11", "organizations[0].stale_after"],
+        ["12", "organizations[1].name"],
+        ["13", "organizations[1].credentials"],
+        ["14", "organizations[1].credentials.api_key_file"],
+        ["16", "organizations[1].filters.owners[1]"],
+        ["17", "organizations[1].policy.expired"],
+        ["17", "organizations[1].policy.max_age"],
+        ["18", "organizations[2].nam"],
+        ["18", "organizations[2].name"],
+        ["19", "extra"],
+    ]
+
+
+def test_nothing_that_python_shows_of_the_error_holds_a_value_of_the_file() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(INVALID / "credentials-secret-in-file.yaml", environ=ENVIRON)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from exporter.config import Config, Filters, Organization, Secret, load, parse
+from exporter.errors import ConfigurationError
+
+ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
+
+
+def _read(text: str, *, folder: Path = Path("/nowhere")) -> Config:
+    return parse(text, file="config.yaml", folder=folder, environ=ENVIRON)
+
+
+def _one(text: str) -> Organization:
+    (organization,) = _read(text).organizations
+    return organization
+
+
+def test_an_organization_needs_only_a_name() -> None:
+    found = _one("organizations: [{name: acme}]")
+    assert found.name == "acme"
+    assert found.url == "https://api.confluent.cloud"
+    assert (found.refresh_interval, found.refresh_timeout, found.stale_after) == (300, 300, 900)
+    assert found.request_timeout == 10
+    assert (found.page_size, found.max_response_bytes) == (100, 16_777_216)
+    assert found.rate_limit.reserve == 0.5
+    assert (found.names.enabled, found.names.refresh_interval) == (True, 3_600)
+    assert found.names.users is False
+    assert (found.quotas.enabled, found.quotas.refresh_interval) == (True, 900)
+    assert found.quotas.include == ("*api_keys*",)
+    assert (found.policy.max_age, found.policy.expires_within) == (7_776_000, 1_209_600)
+    assert found.policy.max_keys_per_owner_and_resource == 2
+    assert found.policy.expired is True
+    assert found.policy.user_owned is True
+    assert found.policy.undescribed is True
+    assert found.policy.unknown_owner is True
+    assert found.per_key_metrics is False
+    assert found.max_pairs == 20_000
+    assert found.filters == Filters(owners=(), resources=())
+    assert found.credentials.read() == ("KEYID", Secret("hush"))
+
+
+def test_every_setting_can_be_set() -> None:
+    found = _one("""
+        organizations:
+          - name: A.b_c-1
+            url: https://gateway.example.org:8443/confluent/
+            refresh_interval: 1m
+            refresh_timeout: 50s
+            request_timeout: 1s500ms
+            stale_after: 1h
+            page_size: 7
+            max_response_bytes: 4096
+            rate_limit: {reserve: 0}
+            names: {enabled: false, refresh_interval: 2h, users: false}
+            quotas: {enabled: false, refresh_interval: 3h, include: [a, "b*"]}
+            policy:
+              max_age: null
+              expires_within: ~
+              expired: null
+              max_keys_per_owner_and_resource: null
+              user_owned: false
+              undescribed: False
+              unknown_owner: null
+            per_key_metrics: true
+            max_pairs: 1
+            credentials: {api_key: OWN, api_secret_env: CONFLUENT_CLOUD_API_SECRET}
+            filters: {owners: [sa-1, u-2], resources: [cloud]}
+    """)
+    assert found.name == "A.b_c-1"
+    assert found.url == "https://gateway.example.org:8443/confluent"
+    assert (found.refresh_interval, found.refresh_timeout, found.stale_after) == (60, 50, 3_600)
+    assert found.request_timeout == 1.5
+    assert (found.page_size, found.max_response_bytes) == (7, 4_096)
+    assert found.rate_limit.reserve == 0
+    assert (found.names.enabled, found.names.refresh_interval) == (False, 7_200)
+    assert (found.quotas.enabled, found.quotas.refresh_interval) == (False, 10_800)
+    assert found.quotas.include == ("a", "b*")
+    assert set(found.policy.model_dump().values()) == {None, False}
+    assert found.per_key_metrics is True
+    assert found.max_pairs == 1
+    assert found.filters == Filters(owners=("sa-1", "u-2"), resources=("cloud",))
+    assert found.credentials.read() == ("OWN", Secret("hush"))
+
+
+def test_names_of_users_can_be_asked_for() -> None:
+    assert _one("organizations: [{name: acme, names: {users: true}}]").names.users is True
+
+
+def test_what_follows_the_interval_follows_the_effective_one() -> None:
+    acme, beta = _read("""
+        defaults: {refresh_interval: 10m}
+        organizations:
+          - {name: acme}
+          - {name: beta, refresh_interval: 5s}
+    """).organizations
+    assert (acme.refresh_timeout, acme.stale_after) == (600, 1_800)
+    assert (beta.refresh_timeout, beta.stale_after) == (5, 15)
+
+
+def test_a_short_refresh_does_not_contradict_the_default_request_timeout() -> None:
+    found = _one("organizations: [{name: acme, refresh_timeout: 1s}]")
+    assert (found.refresh_timeout, found.request_timeout) == (1, 10)
+
+
+def test_an_organization_overrides_defaults_key_by_key() -> None:
+    acme, beta = _read("""
+        defaults:
+          page_size: 50
+          policy: {max_age: 60d, expired: null}
+          quotas: {include: [a, b]}
+        organizations:
+          - name: acme
+            policy: {max_age: 30d}
+            quotas: {include: [c]}
+          - name: beta
+            page_size: 60
+            policy: {max_age: null}
+    """).organizations
+    assert (acme.page_size, beta.page_size) == (50, 60)
+    assert (acme.policy.max_age, acme.policy.expired) == (30 * 86_400, None)
+    assert (beta.policy.max_age, beta.policy.expired) == (None, None)
+    assert acme.policy.max_keys_per_owner_and_resource == 2
+    assert acme.quotas.include == ("c",)
+    assert beta.quotas.include == ("a", "b")
+
+
+def test_defaults_that_contradict_each_other_are_fine_if_no_organization_has_both() -> None:
+    found = _one("""
+        defaults: {stale_after: 1m}
+        organizations: [{name: acme, refresh_interval: 30s}]
+    """)
+    assert found.stale_after == 60
+
+
+def test_equal_settings_make_equal_organizations_however_they_are_written() -> None:
+    short = "organizations: [{name: acme}]"
+    long = """
+        defaults: {page_size: 1}
+        organizations:
+          - name: acme
+            page_size: 100
+            refresh_interval: 300s
+            policy: {max_age: 90d}
+            credentials:
+              api_key_env: CONFLUENT_CLOUD_API_KEY
+              api_secret_env: CONFLUENT_CLOUD_API_SECRET
+    """
+    assert _read(short) == _read(long)
+    assert hash(_one(short)) == hash(_one(long))
+    assert _one(short) != _one("organizations: [{name: acme, page_size: 99}]")
+    assert _one(short) != _one("organizations: [{name: acme, policy: {max_age: 91d}}]")
+
+
+def test_other_places_of_the_same_credentials_make_another_organization(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "b").write_text("x")
+    text = "organizations: [{name: acme, credentials: {api_key: K, api_secret_file: %s}}]"
+    a, b = (_read(text % name, folder=tmp_path) for name in "ab")
+    assert a != b
+
+
+def test_the_environment_of_the_process_is_not_a_setting() -> None:
+    text = "organizations: [{name: acme}]"
+    other = {**ENVIRON, "CONFLUENT_CLOUD_API_SECRET": "rotated"}
+    assert _read(text) == parse(text, file="f", folder=Path("/nowhere"), environ=other)
+
+
+def test_a_configuration_is_frozen() -> None:
+    found = _one("organizations: [{name: acme}]")
+    with pytest.raises(ValidationError, match="Instance is frozen"):
+        found.page_size = 1
+    with pytest.raises(ValidationError, match="Instance is frozen"):
+        found.policy.expired = False
+
+
+def test_texts_are_what_yaml_1_2_says() -> None:
+    found = _one("""
+        organizations:
+          - name: on
+            filters: {owners: [no, 1:30, 2026-01-31, "7"]}
+    """)
+    assert found.name == "on"
+    assert found.filters.owners == ("no", "1:30", "2026-01-31", "7")
+
+
+def test_sections_can_be_shared_by_aliases() -> None:
+    acme, beta = _read("""
+        organizations:
+          - {name: acme, policy: &strict {max_age: 30d}}
+          - {name: beta, policy: *strict}
+    """).organizations
+    assert acme.policy == beta.policy
+    assert beta.policy.max_age == 30 * 86_400
+
+
+def test_a_mistake_behind_an_alias_is_reported_where_it_is_written() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _read("""organizations:
+          - {name: acme, policy: &strict {max_age: soon}}
+          - {name: beta, policy: *strict}""")
+    assert [(p.line, p.path) for p in caught.value.problems] == [
+        (2, "organizations[0].policy.max_age"),
+        (2, "organizations[1].policy.max_age"),
+    ]
+
+
+def test_credentials_without_a_section_come_from_the_usual_variables() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(
+            "defaults: {}\norganizations:\n  - name: acme",
+            file="f.yaml",
+            folder=Path("/nowhere"),
+            environ={"CONFLUENT_CLOUD_API_KEY": "KEYID:HIDDEN"},
+        )
+    key, secret = caught.value.problems
+    assert str(key) == (
+        "f.yaml:3: organizations[0].credentials: the environment variable `CONFLUENT_CLOUD_API_KEY`"
+        " has a colon inside; expected the API key's id alone, without its secret. It is read"
+        " because there are no `credentials` here"
+    )
+    assert str(secret) == (
+        "f.yaml:3: organizations[0].credentials: the environment variable"
+        " `CONFLUENT_CLOUD_API_SECRET` is not set; set it, or name another one. It is read because"
+        " there are no `credentials` here"
+    )
+
+
+def test_relative_paths_of_secrets_start_at_the_folder_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "secret").write_text("first\n")
+    (tmp_path / "etc" / "config.yaml").write_text(
+        "organizations: [{name: acme, credentials: {api_key: K, api_secret_file: secret}}]"
+    )
+    monkeypatch.chdir(tmp_path)
+    (found,) = load(Path("etc/config.yaml"), environ={}).organizations
+    monkeypatch.chdir("/")  # a daemon may do that
+    assert found.credentials.read() == ("K", Secret("first"))
+    (tmp_path / "etc" / "secret").write_text("second\n")
+    assert found.credentials.read() == ("K", Secret("second"))
+
+
+def test_an_organization_shows_no_secret_when_it_is_dumped() -> None:
+    found = _one("organizations: [{name: acme}]")
+    shown = f"{found!r} {found} {found.model_dump()} {found.model_dump_json()}"
+    assert "CONFLUENT_CLOUD_API_SECRET" in shown
+    assert "hush" not in shown
+
+
+def _refusal(path: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, environ=ENVIRON)
+    return str(caught.value)
+
+
+def test_a_missing_file_names_the_flag(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    assert _refusal(path) == f"{path}:1: no such file; name an existing one with `--config.file`"
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert _refusal(tmp_path) == f"{tmp_path}:1: cannot be read (Is a directory); expected a file"
+
+
+def test_a_file_beyond_1_mib_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_text("organizations: [{name: acme}]\n".ljust(1024 * 1024))
+    assert load(path, environ=ENVIRON).organizations[0].name == "acme"
+    path.write_text("organizations: [{name: acme}]\n".ljust(1024 * 1024 + 1))
+    assert _refusal(path) == f"{path}:1: is larger than 1 MiB; is it a configuration?"
+
+
+def test_another_encoding_is_refused_at_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("organizations:\n  - name: acme\n    # Müller\n".encode("latin-1"))
+    assert _refusal(path) == f"{path}:3: is not text in UTF-8; save it in that encoding"
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "windows.yaml"
+    path.write_bytes(b"\xef\xbb\xbforganizations:\r\n  - name: acme\r\n")
+    assert load(path, environ=ENVIRON).organizations[0].name == "acme"
+
+
+def test_nesting_without_end_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"^config\.yaml:1: nested far too deep"):
+        _read("[" * 5_000)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.config import Credentials, Secret
+from exporter.config.secrets import FromEnvironment, FromFile, Inline
+from exporter.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "cfltUNPRINTABLE"
+
+
+def test_a_secret_reveals_itself_on_request() -> None:
+    assert Secret(TEXT).reveal() == TEXT
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        repr(Secret(TEXT)),
+        str(Secret(TEXT)),
+        f"{Secret(TEXT)}",
+        f"{Secret(TEXT)!r:>40}",
+        f"{Secret(TEXT):>40}",
+        "%s %r" % (Secret(TEXT), Secret(TEXT)),  # noqa: UP031 # the spelling is what is tested
+        "{} {!s:.3}".format(Secret(TEXT), Secret(TEXT)),  # noqa: UP032 # as above
+        str([Secret(TEXT)]),
+        str({"secret": Secret(TEXT)}),
+        str(ValueError(Secret(TEXT))),
+        json.dumps({"secret": Secret(TEXT)}, default=str),
+        repr(copy.copy(Secret(TEXT))),
+        repr(copy.deepcopy([Secret(TEXT)])),
+    ],
+)
+def test_a_secret_does_not_print_itself(shown: str) -> None:
+    assert "*" in shown
+    assert "UNPRINTABLE" not in shown
+    assert "cflt" not in shown
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_secret_is_not_pickled(protocol: int) -> None:
+    with pytest.raises(TypeError, match="a secret is not pickled"):
+        pickle.dumps(Secret(TEXT), protocol)
+
+
+def test_a_secret_is_no_json() -> None:
+    with pytest.raises(TypeError, match=r"^(?!.*UNPRINTABLE)"):
+        json.dumps(Secret(TEXT))
+
+
+def test_a_secret_has_no_dictionary_to_dump() -> None:
+    with pytest.raises(TypeError):
+        vars(Secret(TEXT))
+
+
+def test_secrets_are_equal_by_text() -> None:
+    assert Secret("ä") == Secret("ä")
+    assert Secret("ä") != Secret("b")
+    assert Secret(TEXT) != TEXT
+    assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+
+
+def test_a_copied_secret_is_still_the_secret() -> None:
+    assert copy.deepcopy(Secret(TEXT)).reveal() == TEXT
+
+
+def _from_file(path: Path) -> Credentials:
+    return Credentials(api_key=Inline("KEYID"), api_secret=FromFile(path))
+
+
+def test_a_rotated_file_is_read_without_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("first\n")
+    credentials = _from_file(path)
+    assert credentials.read() == ("KEYID", Secret("first"))
+    path.write_text("second\n")
+    assert credentials.read() == ("KEYID", Secret("second"))
+
+
+def test_a_rotated_variable_is_read_without_a_restart() -> None:
+    environ = {"KEY": "first", "SECRET": "1"}
+    credentials = Credentials(
+        api_key=FromEnvironment("KEY", environ), api_secret=FromEnvironment("SECRET", environ)
+    )
+    assert credentials.read() == ("first", Secret("1"))
+    environ.update(KEY="second", SECRET="2")
+    assert credentials.read() == ("second", Secret("2"))
+
+
+@pytest.mark.parametrize(
+    "data", [b"value", b"value\n", b"value\r\n", b" value \n\n", b"\xef\xbb\xbfvalue\n"]
+)
+def test_white_space_around_a_secret_is_not_part_of_it(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(data)
+    assert _from_file(path).read()[1] == Secret("value")
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"", "is empty; expected the value"),
+        (b" \n", "is empty; expected the value"),
+        (b"UNPRINTABLE UNPRINTABLE", "has white space or control characters inside"),
+        (b"UNPRINTABLE\nUNPRINTABLE", "has white space or control characters inside"),
+        (b"UNPRINTABLE\0", "has white space or control characters inside"),
+        (b"UNPRINTABLE\xff", "is not text in UTF-8"),
+        (b"UNPRINTABLE" * 6000, "is larger than 64 KiB"),
+    ],
+)
+def test_a_file_that_went_bad_is_named_without_its_content(
+    tmp_path: Path, data: bytes, complaint: str
+) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(data)
+    with pytest.raises(CredentialsError) as caught:
+        _from_file(path).read()
+    assert str(caught.value).startswith(f"the API secret from file {path} {complaint}")
+    assert "UNPRINTABLE" not in repr(caught.value) + repr(caught.value.__context__)
+
+
+def test_a_file_of_just_64_kib_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"x" * 65_536)
+    assert len(_from_file(path).read()[1].reveal()) == 65_536
+
+
+def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsError, match=r"/gone does not exist; a relative path starts at"):
+        _from_file(tmp_path / "gone").read()
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsError, match="it is a directory; name the file in it"):
+        _from_file(tmp_path).read()
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CredentialsError, match="it is no regular file"):
+        _from_file(tmp_path / "pipe").read()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("UNPRINTABLE")
+    path.chmod(0)
+    with pytest.raises(CredentialsError, match="may not be read; let the user"):
+        _from_file(path).read()
+
+
+def test_a_variable_that_vanished_is_named() -> None:
+    credentials = Credentials(
+        api_key=FromEnvironment("ACME_KEY", {}), api_secret=Inline("UNPRINTABLE")
+    )
+    with pytest.raises(CredentialsError) as caught:
+        credentials.read()
+    assert str(caught.value) == (
+        "the API key from environment variable ACME_KEY is not set; set it, or name another one"
+    )
+
+
+def test_a_key_id_with_its_secret_attached_is_refused() -> None:
+    credentials = Credentials(api_key=Inline("KEYID:UNPRINTABLE"), api_secret=Inline("x"))
+    with pytest.raises(CredentialsError) as caught:
+        credentials.read()
+    assert str(caught.value) == (
+        "the API key from the configuration has a colon inside; expected the API key's id alone,"
+        " without its secret"
+    )
+
+
+def test_credentials_show_their_places_and_nothing_of_the_environment() -> None:
+    environ = {"KEY": "KEYID", "OTHER": "UNPRINTABLE"}
+    credentials = Credentials(
+        api_key=FromEnvironment("KEY", environ), api_secret=Inline("UNPRINTABLE")
+    )
+    assert "variable='KEY'" in repr(credentials)
+    assert "UNPRINTABLE" not in repr(credentials)
+    assert "KEYID" not in f"{credentials}"

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.config.urls import check_url
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("https://api.confluent.cloud/", "https://api.confluent.cloud"),
+        ("HTTPS://Example.ORG/a/b//", "https://Example.ORG/a/b"),
+        ("https://10.1.2.3:8443/x", "https://10.1.2.3:8443/x"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("http://localhost:8089", "http://localhost:8089"),
+        ("http://LOCALHOST", "http://LOCALHOST"),
+        ("http://127.0.0.1:1/p", "http://127.0.0.1:1/p"),
+        ("http://127.255.255.254", "http://127.255.255.254"),
+        ("http://[::1]:8089/", "http://[::1]:8089"),
+    ],
+)
+def test_addresses_that_may_be_used(url: str, read: str) -> None:
+    assert check_url(url) == read
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.confluent.cloud",
+        "http://128.0.0.1",
+        "http://0.0.0.0",
+        "http://[::2]",
+        "http://[::ffff:127.0.0.1]",
+        "http://127.1",
+        "http://localhost.example.org",
+        "http://localhost@example.org",
+        "http://127.0.0.1:80@example.org",
+        "https://user@example.org",
+        "https://example.org?x",
+        "https://example.org/?",
+        "https://example.org#x",
+        "https://",
+        "https:///path",
+        "https:example.org",
+        "https://example.org:0",
+        "https://example.org:port",
+        "https://example.org:65536",
+        "https://-example-.org",
+        "https://exa..mple.org",
+        "https://[fe80::1%eth0]",
+        "https://[example.org]",
+        "https://example.org\\@localhost",
+        "https://exämple.org",
+        "ftp://example.org",
+        "//example.org",
+        "",
+    ],
+)
+def test_addresses_that_would_show_or_lose_the_credentials(url: str) -> None:
+    with pytest.raises(ValueError, match=".+; .+") as caught:
+        check_url(url)
+    assert not url or url not in str(caught.value)
