@@ -1,0 +1,85 @@
+"""What the tests of the simulator have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from exporter.simulator import (
+    API_KEYS_PATH,
+    Account,
+    SimulatedKey,
+    SimulatedOrganization,
+    SimulatedOwner,
+    SimulatedResource,
+    Simulator,
+)
+from tests.virtual_time import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.simulator import Fault, Life, RateLimit, Rules
+
+SECRET = "open sesame"
+ORIGIN = "https://api.confluent.cloud"
+OWNER = SimulatedOwner("sa-000001", "service-account")
+KAFKA = SimulatedResource("lkc-000001", "kafka", "env-000001")
+
+
+def some_keys(number: int) -> list[SimulatedKey]:
+    """``K001``, ``K002``… of one owner for one cluster."""
+    return [
+        SimulatedKey(f"K{i:03}", OWNER, (KAFKA,), created_at=1_700_000_000.0)
+        for i in range(1, number + 1)
+    ]
+
+
+def simulator_of(  # the organization is the first account's
+    organization: SimulatedOrganization,
+    *,
+    rate_limit: RateLimit | None = None,
+    faults: Iterable[Fault] = (),
+    lives: Iterable[Life] = (),
+    rules: Rules | None = None,
+) -> Simulator:
+    return Simulator(
+        [Account("CLOUDKEY", SECRET, organization)],
+        clock=FakeClock(),
+        rate_limit=rate_limit,
+        faults=faults,
+        lives=lives,
+        rules=rules,
+    )
+
+
+def client_of(
+    simulator: Simulator, api_key: str = "CLOUDKEY", secret: str = SECRET
+) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=simulator.transport(), base_url=ORIGIN, auth=(api_key, secret)
+    )
+
+
+async def ask(simulator: Simulator, **query: str) -> httpx.Response:
+    async with client_of(simulator) as client:
+        return await client.get(API_KEYS_PATH, params=query)
+
+
+async def walk(client: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
+    """All pages of a listing, by following ``next`` as it is."""
+    pages = []
+    response = await client.get(API_KEYS_PATH, params=query)
+    while True:
+        assert response.status_code == 200, response.text
+        page = response.json()
+        pages.append(page)
+        link = page["metadata"].get("next")
+        if not link:
+            return pages
+        response = await client.get(link)
+
+
+def ids_of(pages: list[dict[str, Any]]) -> list[str]:
+    return [item["id"] for page in pages for item in page["data"]]

@@ -1,0 +1,151 @@
+"""The fake against the provider's own description of the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.simulator import (
+    API_KEYS_PATH,
+    Account,
+    End,
+    RateLimit,
+    Rules,
+    SimulatedOrganization,
+    Simulator,
+    Spelling,
+    seeded_organization,
+)
+from tests.openapi import needs_openapi, request_problems, response_problems
+from tests.simulator.fleet import SECRET, ask, client_of, simulator_of, some_keys
+from tests.virtual_time import EPOCH, FakeClock
+
+pytestmark = needs_openapi
+
+
+@pytest.mark.parametrize("end", End)
+async def test_pages_in_all_spellings_are_as_documented(end: End) -> None:
+    organization = seeded_organization(seed=1, keys=1000, now=EPOCH)
+    assert {key.spelling for key in organization.keys.values()} == set(Spelling)
+    simulator = simulator_of(organization, rules=Rules(end=end, total_size=end is End.NULL))
+    url, pages = f"{API_KEYS_PATH}?page_size=100", 0
+    async with client_of(simulator) as client:
+        while url:
+            response = await client.get(url)
+            assert response_problems(API_KEYS_PATH, response.status_code, response.content) == []
+            url = response.json()["metadata"].get("next")
+            pages += 1
+
+    assert pages == (11 if end is End.EMPTY_PAGE else 10)
+    for request in simulator.requests:
+        assert request_problems(request.method, request.path, request.query) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [("401", 401), ("403", 403), ("forbidden-key", 403), ("429", 429), ("500", 500)],
+)
+async def test_errors_are_as_documented(fault: str, status: int) -> None:
+    simulator = simulator_of(SimulatedOrganization(some_keys(1)), rate_limit=RateLimit(9, 60))
+    simulator.script(1, fault)
+
+    response = await ask(simulator)
+
+    assert response.status_code == status
+    assert response_problems(API_KEYS_PATH, status, response.content) == []
+
+
+@pytest.mark.parametrize("query", [{"page_size": "101"}, {"page_token": "?"}, {"who": "me"}])
+async def test_a_400_is_as_documented(query: dict[str, str]) -> None:
+    response = await ask(simulator_of(SimulatedOrganization()), **query)
+
+    assert response.status_code == 400
+    assert response_problems(API_KEYS_PATH, 400, response.content) == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("PUT", API_KEYS_PATH)])
+async def test_what_is_not_served_has_the_documented_envelope(method: str, path: str) -> None:
+    async with client_of(simulator_of(SimulatedOrganization())) as client:
+        response = await client.request(method, path)
+
+    assert response.status_code in {404, 405}
+    assert response_problems(path, response.status_code, response.content) == []
+
+
+async def test_an_account_without_credentials_or_role_gets_documented_errors() -> None:
+    account = Account("CLOUDKEY", SECRET, SimulatedOrganization(), role="none")
+    simulator = Simulator([account], clock=FakeClock())
+    forbidden = await ask(simulator)
+    account.api_secret = "rotated"
+    unauthorized = await ask(simulator)
+
+    assert (forbidden.status_code, unauthorized.status_code) == (403, 401)
+    for response in (forbidden, unauthorized):
+        assert response_problems(API_KEYS_PATH, response.status_code, response.content) == []
+
+
+# The judge itself
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "problem"),
+    [
+        ("GET", "/iam/v2/keys", {}, "the path /iam/v2/keys is not documented"),
+        ("POST", API_KEYS_PATH, {}, "POST /iam/v2/api-keys is not documented"),
+        ("GET", API_KEYS_PATH, {"owner": "sa-1"}, "the parameter owner is not documented"),
+        ("GET", API_KEYS_PATH, {"page_size": "many"}, "page_size: 'many' is not an integer"),
+        ("GET", API_KEYS_PATH, {"page_size": "101"}, "101 is greater than the maximum of 100"),
+        ("GET", API_KEYS_PATH, {"page_token": "x" * 256}, "is too long"),
+        ("GET", "/cmk/v2/clusters", {}, "the parameter environment is required"),
+    ],
+)
+def test_requests_are_judged_strictly(
+    method: str, path: str, query: dict[str, str], problem: str
+) -> None:
+    (found,) = request_problems(method, path, query)
+
+    assert problem in found
+
+
+def test_a_parameter_is_given_once() -> None:
+    pairs = [("page_size", "5"), ("page_size", "6")]
+
+    assert request_problems("GET", API_KEYS_PATH, pairs[:1]) == []
+    assert request_problems("GET", API_KEYS_PATH, pairs) == [
+        "the parameter page_size is given more than once"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "problem"),
+    [
+        (API_KEYS_PATH, 200, b"[]", "is not of type 'object'"),
+        (API_KEYS_PATH, 200, b"<html>", "the body is not JSON"),
+        (
+            API_KEYS_PATH,
+            200,
+            b'{"api_version":"iam/v2","kind":"ApiKeyList","metadata":{}}',
+            "'data' is a required property",
+        ),
+        (
+            API_KEYS_PATH,
+            200,
+            b'{"api_version":"iam/v2","kind":"ApiKeyList","metadata":{"next":7},"data":[]}',
+            "7 is not",
+        ),
+        (API_KEYS_PATH, 204, b"", "the status 204 is not documented"),
+        (API_KEYS_PATH, 502, b"<html>", "the body is not JSON"),
+        ("/nowhere", 404, b"{}", "'errors' is a required property"),
+        ("/nowhere", 200, b"{}", "the path /nowhere is not documented"),
+    ],
+)
+def test_responses_are_judged(path: str, status: int, body: bytes, problem: str) -> None:
+    assert any(problem in found for found in response_problems(path, status, body))
+
+
+def test_responses_may_do_what_they_do_in_life() -> None:
+    body = b"""{"api_version": "iam/v2", "kind": "ApiKeyList", "metadata": {"next": null}, "data": [
+        {"id": "A", "metadata": {"self": ""}, "spec": {"resource": null, "expires_at": "soon"}},
+        {"id": "B", "metadata": {"self": ""}, "spec": {
+            "resource": {"id": "cloud", "related": "cloud", "resource_name": "cloud"}}}]}"""
+
+    assert response_problems(API_KEYS_PATH, 200, body) == []

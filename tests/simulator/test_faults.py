@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from exporter.simulator import (
+    FAULTS,
+    Fault,
+    RateLimit,
+    Rules,
+    SimulatedOrganization,
+    Simulator,
+    parse_fault,
+)
+from exporter.simulator.transport import InProcessTransport
+from tests.simulator.fleet import ask, client_of, ids_of, simulator_of, some_keys
+
+PATH = "/iam/v2/api-keys"
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        ("429:0.1", Fault("429", 0.1)),
+        ("429:5s:0.1", Fault("429", 0.1, seconds=5.0)),
+        ("slow", Fault("slow")),
+        ("slow:2s:0.1", Fault("slow", 0.1, seconds=2.0)),
+        ("slow:250ms", Fault("slow", seconds=0.25)),
+        ("slow:0.5", Fault("slow", 0.5)),
+        ("redirect:foreign:1", Fault("redirect", foreign=True)),
+        ("reset", Fault("reset")),
+        ("foreign-next:0", Fault("foreign-next", 0.0)),
+    ],
+)
+def test_a_spec_is_name_argument_probability(spec: str, fault: Fault) -> None:
+    assert parse_fault(spec) == fault
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("", "there is no fault ''"),
+        ("418", "there is no fault '418'"),
+        ("429:2", "the probability 2 is not between 0 and 1"),
+        ("429:-0.1", "the probability -0.1 is not"),
+        ("429:nan", "the probability nan is not"),
+        ("reset:2s", "'2s' is neither an argument of reset nor a probability"),
+        ("slow:fast", "'fast' is neither"),
+        ("slow:2s:often", "'often' is one part too many or not a probability"),
+        ("slow:2s:3s:0.1", "'3s' is one part too many"),
+    ],
+)
+def test_a_bad_spec_is_refused_in_a_sentence_that_names_the_faults(spec: str, problem: str) -> None:
+    with pytest.raises(ValueError, match="is not a fault") as refusal:
+        parse_fault(spec)
+
+    assert problem in str(refusal.value)
+    assert all(name in str(refusal.value) for name in FAULTS)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_has_a_line_of_help_and_can_be_parsed(name: str) -> None:
+    assert parse_fault(name) == Fault(name)
+    assert FAULTS[name]
+    assert "\n" not in FAULTS[name]
+
+
+def simulator_with(*specs: str, keys: int = 3, limit: RateLimit | None = None) -> Simulator:
+    return simulator_of(
+        SimulatedOrganization(some_keys(keys)),
+        faults=[parse_fault(spec) for spec in specs],
+        rate_limit=limit,
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "text"),
+    [
+        ("500", 500, "internal_server_error"),
+        ("401", 401, "Unauthorized"),
+        ("403", 403, "forbidden_access"),
+        ("forbidden-key", 403, "invalid API key"),
+    ],
+)
+async def test_an_error_comes_in_the_envelope(spec: str, status: int, text: str) -> None:
+    response = await ask(simulator_with(spec))
+
+    assert response.status_code == status
+    assert text in response.text
+    assert response.json()["errors"][0]["id"] == response.headers["X-Request-Id"]
+    assert ("WWW-Authenticate" in response.headers) == (status == 401)
+
+
+async def test_429_has_the_signs_of_the_window_and_nothing_left() -> None:
+    response = await ask(simulator_with("429", limit=RateLimit(100, 60)))
+
+    assert response.status_code == 429
+    assert response.content == b""
+    assert response.headers["X-RateLimit-Limit"] == "100"
+    assert response.headers["X-RateLimit-Remaining"] == "0"
+    assert response.headers["X-RateLimit-Reset"] == "60"
+    assert response.headers["Retry-After"] == "60"
+
+
+async def test_429_can_say_when_to_come_back() -> None:
+    assert (await ask(simulator_with("429:7s"))).headers["Retry-After"] == "7"
+    assert (await ask(simulator_with("429"))).headers["Retry-After"] == "1"
+
+
+async def test_html502_is_no_json() -> None:
+    response = await ask(simulator_with("html502"))
+
+    assert response.status_code == 502
+    assert response.headers["Content-Type"] == "text/html"
+    assert response.text.startswith("<!DOCTYPE html>")
+
+
+async def test_slow_comes_late() -> None:
+    simulator = simulator_with("slow:3s")
+    clock = simulator._clock
+    began = clock.monotonic()
+
+    response = await ask(simulator)
+
+    assert response.status_code == 200
+    assert clock.monotonic() - began == 3.0
+
+
+async def test_a_request_whose_sender_left_has_no_status() -> None:
+    simulator = simulator_with("slow:60s")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(5):
+            await ask(simulator)
+
+    assert simulator.requests[0].status is None
+
+
+async def test_reset_breaks_the_connection_in_the_middle_of_the_body() -> None:
+    simulator = simulator_with("reset")
+    received = bytearray()
+
+    async def receive(response: httpx.Response) -> None:
+        async for chunk in response.aiter_raw():
+            received.extend(chunk)
+
+    async with client_of(simulator) as client, client.stream("GET", PATH) as response:
+        assert response.status_code == 200
+        with pytest.raises(httpx.ReadError):
+            await receive(response)
+
+    assert len(received) == int(response.headers["Content-Length"]) // 2
+    assert received.startswith(b'{"api_version"')
+
+
+async def test_an_application_that_says_nothing_is_a_broken_connection() -> None:
+    async def silent(*_: object) -> None: ...
+
+    async with httpx.AsyncClient(transport=InProcessTransport(silent)) as client:
+        with pytest.raises(httpx.ReadError, match="before the answer"):
+            await client.get("https://api.confluent.cloud")
+
+
+async def test_truncated_is_a_complete_answer_of_half_a_document() -> None:
+    response = await ask(simulator_with("truncated"))
+
+    assert response.status_code == 200
+    assert int(response.headers["Content-Length"]) == len(response.content)
+    with pytest.raises(json.JSONDecodeError):
+        response.json()
+
+
+async def test_loop_repeats_a_token() -> None:
+    simulator = simulator_with("loop", keys=5)
+    async with client_of(simulator) as client:
+        first = (await client.get(PATH, params={"page_size": "2"})).json()
+        second = (await client.get(first["metadata"]["next"])).json()
+        simulator.faults.clear()
+        honest = (await client.get(PATH, params={"page_size": "2"})).json()
+        simulator.faults.append(Fault("loop"))
+        looping = (await client.get(honest["metadata"]["next"])).json()
+
+    assert first["data"] == second["data"]
+    assert first["metadata"]["next"] == second["metadata"]["next"]
+    assert ids_of([looping]) == ["K003", "K004"]
+    assert looping["metadata"]["next"] == honest["metadata"]["next"]
+
+
+async def test_foreign_next_leads_to_another_host() -> None:
+    link = (await ask(simulator_with("foreign-next"))).json()["metadata"]["next"]
+
+    assert urlsplit(link).hostname == "elsewhere.invalid"
+    assert "page_token" in parse_qs(urlsplit(link).query)
+
+
+async def test_notoken_is_a_next_without_a_token() -> None:
+    link = (await ask(simulator_with("notoken"))).json()["metadata"]["next"]
+
+    assert urlsplit(link).path == PATH
+    assert "page_token" not in parse_qs(urlsplit(link).query)
+
+
+async def test_shrink_hides_the_same_half_of_the_keys_behind_a_200() -> None:
+    simulator = simulator_with("shrink", keys=100)
+    simulator.rules = Rules(total_size=True)
+
+    first, again = [await ask(simulator, page_size="100") for _ in range(2)]
+
+    assert first.status_code == 200
+    assert 30 < len(first.json()["data"]) < 70
+    assert first.json() == again.json()
+    assert first.json()["metadata"]["total_size"] == len(first.json()["data"])
+
+
+async def test_gzip_error_is_compressed_and_does_not_say_so() -> None:
+    response = await ask(simulator_with("gzip-error"))
+
+    assert response.status_code == 500
+    assert "Content-Encoding" not in response.headers
+    assert json.loads(gzip.decompress(response.content))["errors"][0]["status"] == "500"
+
+
+async def test_array_is_no_envelope() -> None:
+    response = await ask(simulator_with("array"))
+
+    assert (response.status_code, response.json()) == (200, [])
+
+
+async def test_redirect_leads_to_the_same_address_or_to_another_host() -> None:
+    near = await ask(simulator_with("redirect"), page_size="2")
+    far = await ask(simulator_with("redirect:foreign"), page_size="2")
+
+    assert near.status_code == far.status_code == 307
+    assert near.headers["Location"] == "https://api.confluent.cloud/iam/v2/api-keys?page_size=2"
+    assert far.headers["Location"] == "https://elsewhere.invalid/iam/v2/api-keys?page_size=2"
+
+
+async def test_no_headers_takes_the_signs_off_any_answer() -> None:
+    simulator = simulator_with("no-headers", limit=RateLimit(10, 60))
+    ordinary = await ask(simulator)
+    simulator.faults.append(Fault("429"))
+    refused = await ask(simulator)
+
+    assert (ordinary.status_code, refused.status_code) == (200, 429)
+    for response in (ordinary, refused):
+        assert "Retry-After" not in response.headers
+        assert not [name for name in response.headers if name.startswith("x-ratelimit")]
+        assert "X-Request-Id" in response.headers
+
+
+async def test_garbled_headers_mean_nothing() -> None:
+    simulator = simulator_with("garbled-headers", "429")
+
+    response = await ask(simulator)
+
+    assert response.headers["X-RateLimit-Limit"] == "many"
+    assert response.headers["X-RateLimit-Remaining"] == "-1"
+    assert response.headers["X-RateLimit-Reset"] == "1e999"
+    assert response.headers["Retry-After"] == "soon"
+
+
+async def test_a_script_puts_faults_on_the_request_with_that_number() -> None:
+    simulator = simulator_with()
+    simulator.script(2, "500")
+    simulator.script(4, Fault("slow", seconds=5), "403")
+
+    statuses = [(await ask(simulator)).status_code for _ in range(5)]
+
+    assert statuses == [200, 500, 200, 403, 200]
+    assert simulator._clock.monotonic() == 5.0
+
+
+async def test_chance_is_decided_by_the_seed() -> None:
+    async def statuses(spec: str) -> list[int]:
+        simulator = simulator_with(spec)
+        return [(await ask(simulator)).status_code for _ in range(200)]
+
+    first = await statuses("500:0.25")
+
+    assert first == await statuses("500:0.25")
+    assert 30 < first.count(500) < 70
+    assert (await statuses("500:0")).count(500) == 0
+
+
+async def test_faults_do_not_befall_who_is_refused_anyway() -> None:
+    simulator = simulator_with("500", limit=RateLimit(1, 60))
+    async with client_of(simulator, secret="wrong") as client:
+        assert (await client.get(PATH)).status_code == 401
+    assert (await ask(simulator)).status_code == 500
+    assert (await ask(simulator)).status_code == 429

@@ -1,0 +1,46 @@
+"""The one thing that cannot be seen in process: what a broken connection is to a real client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import httpx
+import pytest
+import uvicorn
+
+from exporter.clock import SystemClock
+from exporter.simulator import API_KEYS_PATH, Account, SimulatedOrganization, Simulator
+from tests.simulator.fleet import SECRET, some_keys
+
+
+async def _serve_and_ask(simulator: Simulator) -> None:
+    config = uvicorn.Config(simulator, port=0, log_config=None, access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
+    listening = config.bind_socket()
+    listening.listen()  # so that nobody has to wait until the server does
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}{API_KEYS_PATH}"
+        async with httpx.AsyncClient(auth=("CLOUDKEY", SECRET), trust_env=False) as client:
+            simulator.script(1, "reset")
+            with pytest.raises(httpx.RemoteProtocolError):
+                await client.get(url)
+            response = await client.get(url)
+            assert response.status_code == 200
+            assert len(response.json()["data"]) == 3
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def test_a_reset_breaks_a_real_connection_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    account = Account("CLOUDKEY", SECRET, SimulatedOrganization(some_keys(3)))
+
+    asyncio.run(_serve_and_ask(Simulator([account], clock=SystemClock())))
+
+    assert "Traceback" not in caplog.text
+    assert [record for record in caplog.records if record.exc_info] == []

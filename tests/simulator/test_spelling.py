@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from exporter.simulator import (
+    CLOUD,
+    GLOBAL,
+    TABLEFLOW,
+    UNHEARD_KIND,
+    SimulatedKey,
+    SimulatedOwner,
+    SimulatedResource,
+    Spelling,
+    seeded_organization,
+)
+from exporter.simulator.spelling import item_of, resource_reference, timestamp
+from tests.virtual_time import EPOCH
+
+ORG = "0a0b0c0d-1111-4222-8333-444455556666"
+ADA = SimulatedOwner("u-aaaaaa", "user")
+BOT = SimulatedOwner("sa-bbbbbb", "service-account")
+KAFKA = SimulatedResource("lkc-cccccc", "kafka", "env-dddddd")
+REGISTRY = SimulatedResource("lsrc-eeeeee", "schema-registry", "env-dddddd")
+KSQL = SimulatedResource("lksqlc-ffffff", "ksql", "env-dddddd")
+FLINK = SimulatedResource("aws.us-east-1", "flink-region", "env-dddddd")
+NEWS = SimulatedResource("something-new", UNHEARD_KIND, "env-dddddd")
+AUDIT = SimulatedResource("lkc-gggggg", "kafka")
+API = "https://api.confluent.cloud"
+CRN = f"crn://api.confluent.cloud/organization={ORG}"
+# 2025-11-03T08:12:44.90821Z, by hand: 20395 days, 29564.90821 seconds
+CREATED = 20395 * 86_400 + 29_564.90821
+
+KEY = SimulatedKey(
+    "AAAABBBBCCCCDDDD",
+    BOT,
+    (KAFKA,),
+    created_at=CREATED,
+    updated_at=CREATED + 0.09179,
+    display_name="orders",
+    description="",
+)
+
+
+def item(key: SimulatedKey) -> dict[str, Any]:
+    return item_of(key, organization_id=ORG)
+
+
+def test_an_ordinary_kafka_key() -> None:
+    assert item(KEY) == {
+        "api_version": "iam/v2",
+        "kind": "ApiKey",
+        "id": "AAAABBBBCCCCDDDD",
+        "metadata": {
+            "self": f"{API}/iam/v2/api-keys/AAAABBBBCCCCDDDD",
+            "resource_name": f"{CRN}/service-account=sa-bbbbbb/api-key=AAAABBBBCCCCDDDD",
+            "created_at": "2025-11-03T08:12:44.90821Z",
+            "updated_at": "2025-11-03T08:12:45Z",
+        },
+        "spec": {
+            "display_name": "orders",
+            "description": "",
+            "owner": {
+                "id": "sa-bbbbbb",
+                "api_version": "iam/v2",
+                "kind": "ServiceAccount",
+                "related": f"{API}/iam/v2/service-accounts/sa-bbbbbb",
+                "resource_name": f"{CRN}/service-account=sa-bbbbbb",
+            },
+            "resource": {
+                "id": "lkc-cccccc",
+                "api_version": "cmk/v2",
+                "kind": "Cluster",
+                "environment": "env-dddddd",
+                "related": f"{API}/cmk/v2/clusters/lkc-cccccc",
+                "resource_name": f"{CRN}/environment=env-dddddd/cloud-cluster=lkc-cccccc",
+            },
+        },
+    }
+
+
+REFERENCES = [
+    (
+        KAFKA,
+        Spelling.OLD,
+        {
+            "id": "lkc-cccccc",
+            "api_version": "cmk/v2",
+            "kind": "Cluster",
+            "related": f"{API}/cmk/v2/clusters/lkc-cccccc",
+            "resource_name": f"{CRN}/cluster=lkc-cccccc",
+        },
+    ),
+    (
+        KAFKA,
+        Spelling.CRN_ONLY,
+        {
+            "id": "lkc-cccccc",
+            "api_version": "cmk/v2",
+            "kind": "Cluster",
+            "related": f"{API}/cmk/v2/clusters/lkc-cccccc",
+            "resource_name": (
+                f"crn://confluent.cloud/organization={ORG}/environment=env-dddddd"
+                "/cloud-cluster=lkc-cccccc"
+            ),
+        },
+    ),
+    (
+        KAFKA,
+        Spelling.BARE,
+        {
+            "id": "lkc-cccccc",
+            "kind": "Cluster",
+            "related": f"{API}/cmk/v2/clusters/lkc-cccccc",
+            "resource_name": f"{CRN}/kafka=lkc-cccccc",
+        },
+    ),
+    (
+        KAFKA,
+        Spelling.EXAMPLE,
+        {
+            "id": "lkc-cccccc",
+            "api_version": "cmk/v2",
+            "kind": "Cluster",
+            "environment": "env-dddddd",
+            "related": f"{API}/cmk/v2/clusters/lkc-cccccc",
+            "resource_name": (
+                f"{API}/organization={ORG}/environment=env-dddddd/cloud-cluster=lkc-cccccc"
+            ),
+        },
+    ),
+    (
+        AUDIT,
+        Spelling.CURRENT,
+        {
+            "id": "lkc-gggggg",
+            "api_version": "cmk/v2",
+            "kind": "Cluster",
+            "related": f"{API}/cmk/v2/clusters/lkc-gggggg",
+            "resource_name": f"{CRN}/cluster=lkc-gggggg",
+        },
+    ),
+    (
+        REGISTRY,
+        Spelling.CURRENT,
+        {
+            "id": "lsrc-eeeeee",
+            "api_version": "srcm/v3",
+            "kind": "Cluster",
+            "environment": "env-dddddd",
+            "related": f"{API}/srcm/v3/clusters/lsrc-eeeeee",
+            "resource_name": f"{CRN}/environment=env-dddddd/schema-registry=lsrc-eeeeee",
+        },
+    ),
+    (
+        REGISTRY,
+        Spelling.OLD,
+        {
+            "id": "lsrc-eeeeee",
+            "api_version": "srcm/v2",
+            "kind": "SchemaRegistry",
+            "environment": "env-dddddd",
+            "related": f"{API}/srcm/v2/schema-registries/lsrc-eeeeee",
+            "resource_name": f"{CRN}/schema-registry=lsrc-eeeeee",
+        },
+    ),
+    (
+        KSQL,
+        Spelling.CURRENT,
+        {
+            "id": "lksqlc-ffffff",
+            "api_version": "ksqldbcm/v2",
+            "kind": "ksqlDB",
+            "environment": "env-dddddd",
+            "related": f"{API}/ksqldbcm/v2/clusters/lksqlc-ffffff",
+            "resource_name": f"{CRN}/environment=env-dddddd/ksqldb=lksqlc-ffffff",
+        },
+    ),
+    (
+        KSQL,
+        Spelling.EXAMPLE,
+        {
+            "id": "lksqlc-ffffff",
+            "api_version": "ksqldbcm/v2",
+            "kind": "Cluster",
+            "environment": "env-dddddd",
+            "related": f"{API}/ksqldbcm/v2/clusters/lksqlc-ffffff",
+            "resource_name": (
+                f"{API}/organization={ORG}/environment=env-dddddd/ksqldb=lksqlc-ffffff"
+            ),
+        },
+    ),
+    (
+        FLINK,
+        Spelling.CURRENT,
+        {
+            "id": "aws.us-east-1",
+            "api_version": "fcpm/v2",
+            "kind": "Region",
+            "environment": "env-dddddd",
+            "related": f"{API}/fcpm/v2/regions?cloud=aws",
+            "resource_name": f"{CRN}/environment=env-dddddd/flink-region=aws.us-east-1",
+        },
+    ),
+    (
+        FLINK,
+        Spelling.OLD,
+        {
+            "id": "env-dddddd.aws.us-east-1",
+            "api_version": "fcpm/v2",
+            "kind": "Region",
+            "related": f"{API}/fcpm/v2/regions?cloud=aws",
+            "resource_name": f"{CRN}/environment=env-dddddd/flink-region=aws.us-east-1",
+        },
+    ),
+    (
+        NEWS,
+        Spelling.CURRENT,
+        {
+            "id": "something-new",
+            "api_version": "rtce/v1",
+            "kind": "Futurething",
+            "environment": "env-dddddd",
+            "related": f"{API}/rtce/v1/things/something-new",
+            "resource_name": f"{CRN}/environment=env-dddddd/futurething=something-new",
+        },
+    ),
+    (
+        TABLEFLOW,
+        Spelling.CURRENT,
+        {
+            "id": "tableflow",
+            "api_version": "tableflow/v1",
+            "kind": "Tableflow",
+            "related": "tableflow",
+            "resource_name": "tableflow",
+        },
+    ),
+    (
+        GLOBAL,
+        Spelling.CURRENT,
+        {
+            "id": "global",
+            "api_version": "global/v1",
+            "kind": "Global",
+            "related": "global",
+            "resource_name": "global",
+        },
+    ),
+    (
+        GLOBAL,
+        Spelling.OLD,
+        {
+            "id": "global",
+            "api_version": "iam/v2",
+            "kind": "Global",
+            "related": "global",
+            "resource_name": "global",
+        },
+    ),
+    (
+        CLOUD,
+        Spelling.CURRENT,
+        {
+            "id": "cloud",
+            "api_version": "iam/v2",
+            "kind": "Cloud",
+            "related": "cloud",
+            "resource_name": "cloud",
+        },
+    ),
+    (
+        CLOUD,
+        Spelling.BARE,
+        {"id": "CLOUD", "kind": "Cloud", "related": "cloud", "resource_name": "cloud"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("resource", "spelling", "reference"),
+    REFERENCES,
+    ids=[f"{resource.kind}-{spelling.name}" for resource, spelling, _ in REFERENCES],
+)
+def test_a_resource_in_each_spelling(
+    resource: SimulatedResource, spelling: Spelling, reference: dict[str, str]
+) -> None:
+    assert resource_reference(resource, spelling, ORG) == reference
+
+
+def test_a_cloud_key_may_have_null_or_nothing_as_its_resource() -> None:
+    cloud = replace(KEY, resources=(CLOUD,))
+
+    assert item(replace(cloud, spelling=Spelling.OLD))["spec"]["resource"] is None
+    assert "resource" not in item(replace(cloud, spelling=Spelling.CRN_ONLY))["spec"]
+
+
+def test_a_key_for_several_resources_lists_them_all_the_further_ones_without_a_version() -> None:
+    spec = item(replace(KEY, resources=(KAFKA, REGISTRY)))["spec"]
+
+    first = resource_reference(KAFKA, Spelling.CURRENT, ORG)
+    second = resource_reference(REGISTRY, Spelling.CURRENT, ORG)
+    assert second.pop("api_version") == "srcm/v3"
+    assert spec["resource"] == first
+    assert spec["resources"] == [first, second]
+
+
+def test_a_user_an_owner_without_kind_and_no_owner_at_all() -> None:
+    owned = item(replace(KEY, owner=ADA))
+    bare = item(replace(KEY, owner=ADA, spelling=Spelling.BARE))
+    internal = item(replace(KEY, owner=None))
+
+    assert owned["spec"]["owner"]["kind"] == "User"
+    assert owned["spec"]["owner"]["related"] == f"{API}/iam/v2/users/u-aaaaaa"
+    assert owned["metadata"]["resource_name"] == f"{CRN}/user=u-aaaaaa/api-key={KEY.id}"
+    assert bare["spec"]["owner"] == {
+        "id": "u-aaaaaa",
+        "related": f"{API}/iam/v2/users/u-aaaaaa",
+        "resource_name": f"{CRN}/user=u-aaaaaa",
+    }
+    assert "owner" not in internal["spec"]
+    assert internal["metadata"]["resource_name"] == f"{CRN}/api-key={KEY.id}"
+
+
+def test_members_of_old_and_bare_items_come_and_go() -> None:
+    old = item(replace(KEY, spelling=Spelling.OLD, expires_at=CREATED, display_name=None))
+    bare = item(replace(KEY, spelling=Spelling.BARE, updated_at=None, description=None))
+
+    assert old["spec"]["secret"] == ""
+    assert old["spec"]["expires_at"] == "2025-11-03T08:12:44.90821Z"
+    assert "display_name" not in old["spec"]
+    assert old["metadata"]["self"] == f"http://api.confluent.cloud/v2/api-keys/{KEY.id}"
+    assert old["spec"]["owner"]["resource_name"] == (
+        "crn://api.confluent.cloud/service-account=sa-bbbbbb"
+    )
+    assert bare["metadata"] == {
+        "self": f"{API}/iam/v2/api-keys/{KEY.id}",
+        "created_at": "2025-11-03T08:12:44.90821+00:00",
+    }
+    assert "description" not in bare["spec"]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0.0, "1970-01-02T00:00:00Z"),
+        (0.5, "1970-01-02T00:00:00.5Z"),
+        (0.09422, "1970-01-02T00:00:00.09422Z"),
+        (0.000001, "1970-01-02T00:00:00.000001Z"),
+        (0.527572, "1970-01-02T00:00:00.527572Z"),
+    ],
+)
+def test_timestamps_have_microseconds_without_trailing_zeros(fraction: float, text: str) -> None:
+    assert timestamp(86_400 + fraction, Spelling.CURRENT) == text
+
+
+def test_timestamps_as_in_the_examples_have_a_space_and_an_offset() -> None:
+    assert timestamp(86_400.25, Spelling.EXAMPLE) == "1970-01-01 17:00:00.25-07:00"
+
+
+def test_the_zero_time_of_go_can_be_written() -> None:
+    assert timestamp(-62_135_596_800.0, Spelling.CURRENT) == "0001-01-01T00:00:00Z"
+
+
+def environment_in(reference: dict[str, str]) -> str:
+    """The environment as a client can find it: the field, the CRN, the id."""
+    named = re.search(r"/environment=([^/]+)", reference["resource_name"])
+    in_id = re.match(r"(env-[^.]+)\.", reference["id"])
+    return (
+        reference.get("environment") or (named[1] if named else "") or (in_id[1] if in_id else "")
+    )
+
+
+def test_a_record_knows_which_environment_its_item_shows() -> None:
+    organization = seeded_organization(seed=1, keys=3000, now=EPOCH)
+    seen = set()
+    for key in organization.keys.values():
+        for resource in key.resources:
+            reference = resource_reference(resource, key.spelling, organization.id)
+            seen.add((resource.kind, key.spelling))
+            assert key.visible_environment_id(resource) == environment_in(reference)  # type: ignore[arg-type]
+
+    assert {(kind, s) for kind in ("kafka", "flink-region") for s in Spelling} <= seen
