@@ -33,7 +33,7 @@ docs: .venv/.dev ## write docs/metrics.md from the catalogue
 
 lock: .venv/.dev ## write requirements/*.txt anew from the ranges
 	@$(BIN)/python -m pip install --quiet uv
-	@for set in runtime:pyproject.toml dev:requirements/dev.in; do \
+	@for set in runtime:pyproject.toml build:requirements/build.in dev:requirements/dev.in; do \
 	  $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    -o "requirements/$${set%%:*}.txt" "$${set#*:}" || exit 1; done

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc] # platform alias
+class _JumpingSelector(selectors.DefaultSelector):
     """Instead of waiting for the timeout, adds it to ``now``."""
 
     def __init__(self) -> None:

@@ -1,0 +1,247 @@
+"""What each command takes. Flags are spelled as in every Prometheus exporter."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from exporter import logs
+from exporter.simulator import FAULTS, parse_fault, parse_rate_limit
+from exporter.version import __version__
+from exporter.web.server import parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from exporter.simulator import Fault
+
+T = TypeVar("T")
+
+PROGRAM = "confluent-api-keys-exporter"
+DEFAULT_PORT = 10049
+_MOST = 1_000_000
+_EPILOG = "Every command explains itself: {program} COMMAND --help"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses abbreviations, and says where help is."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type] # argparse's own
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{PROGRAM}: {message}\nTry: {self.prog} --help\n")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options; ``command`` names the command, ``run`` where the arguments name none.
+
+    Exits with 2 and a sentence for wrong usage, with 0 for ``--help`` and ``--version``.
+    """
+    parser = _parser()
+    first = arguments[0] if arguments else "-"
+    if first.startswith("-") and first not in {"-h", "--help", "--version"}:
+        return parser.parse_args(["run", *arguments])
+    return parser.parse_args(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Prometheus exporter for the API keys of Confluent Cloud organizations.",
+        epilog="Without a command it serves. " + _EPILOG.format(program=PROGRAM),
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    def command(name: str, text: str, *, epilog: str = "") -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_log_flags(sub)
+        return sub
+
+    run = command("run", "Serve the metrics. This is what happens without a command.")
+    _add_config_file(run)
+    run.add_argument(
+        "--config.check",
+        dest="config_check",
+        action="store_true",
+        help="Validate the configuration, secrets included, and exit.",
+    )
+    _add_web_flags(run, default=f":{DEFAULT_PORT}")
+    run.add_argument(
+        "--version", action="version", version=f"{PROGRAM} {__version__}", help=argparse.SUPPRESS
+    )
+
+    demo = command("demo", "Serve the metrics of a simulated Confluent Cloud, without credentials.")
+    _add_organization_flags(demo, speed=60)
+    _add_web_flags(demo, default=f"127.0.0.1:{DEFAULT_PORT}")
+
+    simulate = command(
+        "simulate",
+        "Serve a simulated Confluent Cloud API, for tests and trials.",
+        epilog="\n".join(["faults:", *(f"  {name:<16} {text}" for name, text in FAULTS.items())]),
+    )
+    simulate.add_argument(
+        "--listen-address",
+        default="127.0.0.1:8089",
+        type=_address,
+        metavar="ADDRESS",
+        help="Where to listen. Default: %(default)s",
+    )
+    _add_organization_flags(simulate, speed=1)
+    _add_simulator_flags(simulate)
+
+    once = command("once", "Refresh every organization once and print the metrics.")
+    _add_config_file(once)
+    once.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="Write to FILE instead, in one step, as the textfile collector needs it.",
+    )
+
+    check = command("check", "Try the credentials of every organization and say what they may see.")
+    _add_config_file(check)
+
+    command("schema", "Print the JSON Schema of the configuration, for editors.")
+    return parser
+
+
+def _add_log_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--log.level",
+        dest="log_level",
+        choices=logs.LEVELS,
+        default="info",
+        help="The least severe lines to log. Default: %(default)s",
+    )
+    parser.add_argument(
+        "--log.format",
+        dest="log_format",
+        choices=logs.FORMATS,
+        default="logfmt",
+        help="How to write log lines. Default: %(default)s",
+    )
+
+
+def _add_config_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config.file",
+        dest="config_file",
+        type=Path,
+        default=Path("config.yaml"),
+        metavar="FILE",
+        help="The configuration. Default: %(default)s",
+    )
+
+
+def _add_web_flags(parser: argparse.ArgumentParser, *, default: str) -> None:
+    parser.add_argument(
+        "--web.listen-address",
+        dest="web_listen_addresses",
+        action="append",
+        type=_address,
+        metavar="ADDRESS",
+        help="Where to listen, such as :10049, 127.0.0.1:10049 or [::1]:10049. May be repeated."
+        f" Default: {default}",
+    )
+    parser.add_argument(
+        "--web.telemetry-path",
+        dest="web_telemetry_path",
+        type=_telemetry_path,
+        default="/metrics",
+        metavar="PATH",
+        help="Where the metrics are. Default: %(default)s",
+    )
+    parser.set_defaults(web_default_address=default)
+
+
+def _add_organization_flags(parser: argparse.ArgumentParser, *, speed: float) -> None:
+    def number(flag: str, default: int | None, text: str) -> None:
+        shown = "it follows from --keys" if default is None else default
+        parser.add_argument(
+            flag, type=_count, default=default, metavar="N", help=f"{text} Default: {shown}"
+        )
+
+    number("--keys", 1200, "Keys at the start.")
+    number("--owners", None, "Service accounts and users, two to one.")
+    number("--clusters", None, "Kafka clusters.")
+    number("--environments", None, "Environments.")
+    number("--seed", 1, "The same seed gives the same organization.")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=speed,
+        metavar="FACTOR",
+        help="Simulated seconds per second, for how often keys are created, rotated and deleted;"
+        " 0 for never. Default: %(default)s",
+    )
+    parser.set_defaults(faults=[])
+
+
+def _add_simulator_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rate-limit",
+        type=_rate_limit,
+        default="120/60s",
+        metavar="REQUESTS/WINDOW",
+        help="What each organization may spend per window, or none. Default: %(default)s",
+    )
+    parser.add_argument(
+        "--fault",
+        dest="faults",
+        action="append",
+        type=_fault,
+        metavar="SPEC",
+        help="Let requests fail; may be repeated. SPEC is NAME[:ARGUMENT][:PROBABILITY], such as"
+        " 429:0.1 or slow:2s:0.1; without a probability every request is struck.",
+    )
+
+
+def _rate_limit(text: str) -> str:
+    if text != "none":
+        _checked(parse_rate_limit, text)
+    return text
+
+
+def _fault(text: str) -> Fault:
+    return _checked(parse_fault, text)
+
+
+def _checked(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _count(text: str) -> int:
+    return int(_within_bounds(int(text)))
+
+
+def _speed(text: str) -> float:
+    return _within_bounds(float(text))
+
+
+def _within_bounds(number: float) -> float:
+    if not 0 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{number:g} is not between 0 and {_MOST}")
+    return number
+
+
+def _address(text: str) -> str:
+    _checked(parse_address, text)
+    return text
+
+
+def _telemetry_path(text: str) -> str:
+    if not text.startswith("/") or text.startswith("/-/") or set(text) & set("{}?# "):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path like /metrics; /-/… is taken")
+    return text

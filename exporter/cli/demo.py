@@ -1,0 +1,120 @@
+"""``demo`` and ``simulate``: a Confluent Cloud of one's own, for trials and tests."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter import config
+from exporter.app import Exporter
+from exporter.cli.serving import serve_until_told, told_to_stop
+from exporter.clock import SystemClock
+from exporter.simulator import Account, Life, Simulator, parse_rate_limit, seeded_organization
+from exporter.web import bind, serve
+from exporter.web.server import url_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+# Made up and good for nothing but the simulator; long enough to be told from a real secret.
+ADMIN = ("SIMULATEDADMIN01", "simulated-secret-of-an-organization-admin")
+WITHOUT_ROLE = ("SIMULATEDNOROLE1", "simulated-secret-of-somebody-without-a-role")
+
+_DEMO_RATE_LIMIT = "120/60s"
+_DEMO_CONFIG = """\
+defaults:
+  url: {url}
+  refresh_interval: 30s
+organizations:
+  - name: acme
+    credentials: {{api_key_env: ADMIN_KEY, api_secret_env: ADMIN_SECRET}}
+  - name: globex-without-role
+    credentials: {{api_key_env: OTHER_KEY, api_secret_env: OTHER_SECRET}}
+"""
+_DEMO_ENVIRONMENT = {
+    "ADMIN_KEY": ADMIN[0],
+    "ADMIN_SECRET": ADMIN[1],
+    "OTHER_KEY": WITHOUT_ROLE[0],
+    "OTHER_SECRET": WITHOUT_ROLE[1],
+}
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Serve the exporter over a simulated Confluent Cloud until SIGTERM or SIGINT."""
+    asyncio.run(_demo(options))
+    return 0
+
+
+async def _demo(options: argparse.Namespace) -> None:
+    simulator = _simulator(options, rate_limit=_DEMO_RATE_LIMIT)
+    sockets = bind(["127.0.0.1:0"])
+    url = url_of(sockets[0])
+    settings = config.parse(
+        _DEMO_CONFIG.format(url=url), file="demo", folder=Path(), environ=_DEMO_ENVIRONMENT
+    )
+
+    def listening(urls: Sequence[str]) -> None:
+        path = options.web_telemetry_path
+        print(
+            "A simulated Confluent Cloud and its exporter are up; Ctrl-C stops both.\n\n"
+            f"  status page    {urls[0]}/\n"
+            f"  metrics        {urls[0]}{path}\n"
+            f"  simulated API  {url}/iam/v2/api-keys\n\n"
+            "Two organizations: acme is healthy, globex-without-role shows what a missing role\n"
+            "looks like.",
+            flush=True,
+        )
+
+    async with serve(simulator, sockets):
+        await serve_until_told(
+            Exporter(settings, clock=SystemClock()),
+            addresses=options.web_listen_addresses or [options.web_default_address],
+            telemetry_path=options.web_telemetry_path,
+            listening=listening,
+        )
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Serve only the simulated API until SIGTERM or SIGINT."""
+    asyncio.run(_simulate(options))
+    return 0
+
+
+async def _simulate(options: argparse.Namespace) -> None:
+    sockets = bind([options.listen_address])
+    simulator = _simulator(options, rate_limit=options.rate_limit)
+    async with told_to_stop() as stop, serve(simulator, sockets):
+        print(
+            f"A simulated Confluent Cloud listens on {url_of(sockets[0])}; Ctrl-C stops it.\n\n"
+            "In the exporter's configuration:  url: "
+            f"{url_of(sockets[0])}\n"
+            "For the exporter, the credentials of an OrganizationAdmin:\n\n"
+            f"  export CONFLUENT_CLOUD_API_KEY={ADMIN[0]}\n"
+            f"  export CONFLUENT_CLOUD_API_SECRET={ADMIN[1]}\n\n"
+            f"or of somebody without a role: {WITHOUT_ROLE[0]}, {WITHOUT_ROLE[1]}",
+            flush=True,
+        )
+        await stop.wait()
+
+
+def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
+    clock = SystemClock()
+    organization = seeded_organization(
+        seed=options.seed,
+        keys=options.keys,
+        owners=options.owners,
+        clusters=options.clusters,
+        environments=options.environments,
+        now=clock.wall(),
+    )
+    other = seeded_organization(seed=options.seed + 1, keys=0, now=clock.wall())
+    return Simulator(
+        [Account(*ADMIN, organization), Account(*WITHOUT_ROLE, other, role="none")],
+        clock=clock,
+        seed=options.seed,
+        rate_limit=None if rate_limit == "none" else parse_rate_limit(rate_limit),
+        faults=options.faults,
+        lives=[Life(organization, seed=options.seed, speed=options.speed)],
+    )

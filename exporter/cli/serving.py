@@ -1,0 +1,100 @@
+"""The life of the process: listen, refresh, obey signals, stop cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter.errors import ConfigurationError
+from exporter.version import __version__
+from exporter.web import bind, serve
+from exporter.web.server import url_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from exporter.app import Exporter
+    from exporter.config import Config
+
+log = structlog.get_logger(__name__)
+
+
+async def serve_until_told(
+    exporter: Exporter,
+    *,
+    addresses: Sequence[str],
+    telemetry_path: str,
+    load: Callable[[], Config] | None = None,
+    listening: Callable[[Sequence[str]], None] = lambda _: None,
+) -> None:
+    """Serve ``exporter`` until SIGTERM or SIGINT.
+
+    ``load``: how SIGHUP gets the configuration anew. ``listening`` is called with the URLs when
+    they answer. Raises :class:`~exporter.errors.StartUpError`.
+    """
+    sockets = bind(addresses)
+    urls = [url_of(one) for one in sockets]
+    async with (
+        told_to_stop() as stop,
+        exporter.running(),
+        serve(exporter.web(telemetry_path=telemetry_path), sockets),
+        _reloading(exporter, load),
+    ):
+        log.info("listening", version=__version__, urls=" ".join(urls), metrics=telemetry_path)
+        listening(urls)
+        await stop.wait()
+        log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def told_to_stop() -> AsyncIterator[asyncio.Event]:
+    """Yield an event that SIGTERM and SIGINT set."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def _reloading(exporter: Exporter, load: Callable[[], Config] | None) -> AsyncIterator[None]:
+    """Load the configuration anew at each SIGHUP while the context is open."""
+    if load is None:
+        yield
+        return
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+    async def reload_when_asked() -> None:
+        while True:
+            await asked.wait()
+            asked.clear()
+            await reload(exporter, load)
+
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    task = asyncio.create_task(reload_when_asked())
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
+    """Replace the configuration by what ``load`` returns; if it is bad, the old one goes on."""
+    try:
+        config = await asyncio.to_thread(load)
+    except ConfigurationError as error:
+        exporter.instruments.config_loaded(successful=False)
+        for problem in error.problems:
+            log.error("the configuration is not used", problem=str(problem))  # noqa: TRY400 # it says all
+        return
+    await exporter.reload(config)
+    log.info("configuration loaded", organizations=len(config.organizations))

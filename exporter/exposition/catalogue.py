@@ -1,0 +1,233 @@
+"""Every metric this exporter publishes: name, type, help text and labels, in one table.
+
+The rest of the program refers to these constants, ``docs/metrics.md`` is written from them, and a
+test compares them with what is really exposed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MetricType = Literal["gauge", "counter", "histogram", "info"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric family. ``name`` is that of its samples, with ``_total`` or ``_info``."""
+
+    name: str
+    type: MetricType
+    help: str
+    """Sentences, without double quotes, so that both formats write them alike."""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """Metrics that belong together, for the documentation and for the order of the exposition."""
+
+    title: str
+    about: str
+    metrics: tuple[Metric, ...]
+
+
+_PAIR = ("owner_id", "owner_kind", "resource_id", "resource_kind", "environment_id")
+_CACHED = " Cached: the value of the latest complete refresh."
+
+PAIR_API_KEYS = Metric(
+    "confluent_cloud_api_keys",
+    "gauge",
+    "API keys of one owner for one resource. A key for several resources counts once for each."
+    + _CACHED,
+    ("organization", *_PAIR),
+)
+OWNER_API_KEYS = Metric(
+    "confluent_cloud_owner_api_keys",
+    "gauge",
+    "API keys of one owner. A key for several resources counts once." + _CACHED,
+    ("organization", "owner_id", "owner_kind"),
+)
+RESOURCE_API_KEYS = Metric(
+    "confluent_cloud_resource_api_keys",
+    "gauge",
+    "API keys for one resource. A key for several resources counts once for each." + _CACHED,
+    ("organization", "resource_id", "resource_kind", "environment_id"),
+)
+ORGANIZATION_API_KEYS = Metric(
+    "confluent_cloud_organization_api_keys",
+    "gauge",
+    "API keys that the credentials may see and the filters ask for. A key for several resources"
+    " counts once." + _CACHED,
+    ("organization",),
+)
+COLLAPSED_PAIRS = Metric(
+    "confluent_cloud_exporter_collapsed_pairs",
+    "gauge",
+    "Pairs of owner and resource beyond max_pairs, which stand together as owner_id=other,"
+    " resource_id=other." + _CACHED,
+    ("organization",),
+)
+UNREADABLE_ITEMS = Metric(
+    "confluent_cloud_exporter_unreadable_items",
+    "gauge",
+    "Items of the listing that could not be read and are in none of the counts; the log names"
+    " them." + _CACHED,
+    ("organization",),
+)
+
+UP = Metric(
+    "confluent_cloud_up",
+    "gauge",
+    "Whether the latest refresh of the collector succeeded (1) or failed (0). Absent until the"
+    " first one has ended.",
+    ("organization", "collector"),
+)
+LAST_SUCCESS = Metric(
+    "confluent_cloud_exporter_last_success_timestamp_seconds",
+    "gauge",
+    "Unix time at which the latest successful refresh of the collector ended.",
+    ("organization", "collector"),
+)
+REFRESH_DURATION = Metric(
+    "confluent_cloud_exporter_refresh_duration_seconds",
+    "gauge",
+    "Seconds that the latest refresh of the collector took, successful or not.",
+    ("organization", "collector"),
+)
+ERROR_RATIO = Metric(
+    "confluent_cloud_api_error_ratio",
+    "gauge",
+    "Failed requests divided by all requests of the latest refresh, 0 to 1.",
+    ("organization", "endpoint"),
+)
+REFRESHES = Metric(
+    "confluent_cloud_exporter_refreshes_total",
+    "counter",
+    "Refreshes of the collector that ended, successful or not.",
+    ("organization", "collector"),
+)
+REFRESH_FAILURES = Metric(
+    "confluent_cloud_exporter_refresh_failures_total",
+    "counter",
+    "Refreshes of the collector that failed, by reason: that of the request or listing that ended"
+    " it, or credentials (they could not be read) or internal (an error in the exporter).",
+    ("organization", "collector", "reason"),
+)
+
+REQUESTS = Metric(
+    "confluent_cloud_api_requests_total",
+    "counter",
+    "Requests to the API by HTTP status code; none where no response came.",
+    ("organization", "endpoint", "code"),
+)
+REQUEST_FAILURES = Metric(
+    "confluent_cloud_api_request_failures_total",
+    "counter",
+    "Requests to the API that brought nothing of use, by reason.",
+    ("organization", "endpoint", "reason"),
+)
+REQUEST_DURATION = Metric(
+    "confluent_cloud_api_request_duration_seconds",
+    "histogram",
+    "Seconds from sending a request to the end of its response.",
+    ("organization", "endpoint"),
+)
+THROTTLED = Metric(
+    "confluent_cloud_api_throttled_seconds_total",
+    "counter",
+    "Seconds the exporter held back requests: to leave the reserve to others, because a 429 or 503"
+    " asked for it (retry_after), or before a retry (backoff).",
+    ("organization", "reason"),
+)
+RATE_LIMIT = Metric(
+    "confluent_cloud_api_rate_limit_limit",
+    "gauge",
+    "Requests that the API allows per window, as its latest response said.",
+    ("organization", "endpoint"),
+)
+RATE_LIMIT_REMAINING = Metric(
+    "confluent_cloud_api_rate_limit_remaining",
+    "gauge",
+    "Requests left in the window, for everybody who shares it, as the latest response said.",
+    ("organization", "endpoint"),
+)
+RATE_LIMIT_RESET = Metric(
+    "confluent_cloud_api_rate_limit_reset_seconds",
+    "gauge",
+    "Seconds until the window ends, counted from the latest response that spoke of it.",
+    ("organization", "endpoint"),
+)
+RATE_LIMIT_OBSERVED = Metric(
+    "confluent_cloud_api_rate_limit_observed_timestamp_seconds",
+    "gauge",
+    "Unix time of the latest response that spoke of the rate limit.",
+    ("organization", "endpoint"),
+)
+
+BUILD_INFO = Metric(
+    "confluent_cloud_exporter_build_info",
+    "info",
+    "The version of the exporter, and of the Python that runs it.",
+    ("version", "python_version"),
+)
+CONFIG_RELOAD_SUCCESSFUL = Metric(
+    "confluent_cloud_exporter_config_last_reload_successful",
+    "gauge",
+    "Whether the latest attempt to load the configuration succeeded (1) or failed (0).",
+)
+CONFIG_RELOAD_TIMESTAMP = Metric(
+    "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "Unix time at which the configuration was last loaded successfully.",
+)
+
+INVENTORY = Section(
+    "Inventory",
+    "From the latest complete listing. A failed refresh leaves them as they are; after"
+    " `stale_after` they disappear.",
+    (
+        ORGANIZATION_API_KEYS,
+        OWNER_API_KEYS,
+        RESOURCE_API_KEYS,
+        PAIR_API_KEYS,
+        COLLAPSED_PAIRS,
+        UNREADABLE_ITEMS,
+    ),
+)
+REFRESH = Section(
+    "Refreshes",
+    "Whether the numbers above are current. `collector` is `api_keys`.",
+    (UP, LAST_SUCCESS, REFRESH_DURATION, ERROR_RATIO, REFRESHES, REFRESH_FAILURES),
+)
+API = Section(
+    "The Confluent Cloud API",
+    "How healthy the API is and what the exporter spends of its rate limit. `endpoint` is the path"
+    " template, such as `/iam/v2/api-keys`.",
+    (
+        REQUESTS,
+        REQUEST_FAILURES,
+        REQUEST_DURATION,
+        THROTTLED,
+        RATE_LIMIT,
+        RATE_LIMIT_REMAINING,
+        RATE_LIMIT_RESET,
+        RATE_LIMIT_OBSERVED,
+    ),
+)
+EXPORTER = Section(
+    "The exporter itself",
+    "Besides these, the usual `process_*` metrics and `python_info` of the Prometheus client"
+    " library.",
+    (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP),
+)
+CATALOGUE: tuple[Section, ...] = (INVENTORY, REFRESH, API, EXPORTER)
+
+PREPARED: tuple[Metric, ...] = (
+    *INVENTORY.metrics,
+    UP,
+    LAST_SUCCESS,
+    REFRESH_DURATION,
+    ERROR_RATIO,
+)
+"""What changes only when a refresh ends, in the order of the exposition."""

@@ -1,0 +1,72 @@
+"""The page for people: what is known of each organization, without scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from exporter.version import PROJECT_URL, __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.refresh import OrganizationState
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+_PAGE = jinja2.Environment(
+    loader=jinja2.PackageLoader("exporter", "web"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+).get_template("status_page.html.j2")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time in the two ways a person reads it."""
+
+    at: str
+    """UTC, such as ``2026-11-24 06:36:14 UTC``."""
+    relative: str
+    """Such as ``3 min ago`` or ``in 2 h``."""
+
+
+def render_status_page(
+    states: Sequence[OrganizationState], *, wall: float, monotonic: float, telemetry_path: str
+) -> str:
+    """Return the page at the Unix time ``wall`` and the clock's ``monotonic`` time."""
+    return _PAGE.render(
+        states=states,
+        version=__version__,
+        project_url=PROJECT_URL,
+        telemetry_path=telemetry_path,
+        now=moment(wall, now=wall).at,
+        moment=lambda at: moment(at, now=wall),
+        is_stale=lambda state: monotonic >= state.fresh_until,
+        count=lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+        duration=duration,
+    )
+
+
+def moment(at: float, *, now: float) -> Moment:
+    """Return the Unix time ``at`` for a reader at ``now``."""
+    try:
+        text = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        text = "never"
+    seconds = at - now
+    if abs(seconds) < 1:
+        return Moment(text, "now")
+    return Moment(text, f"in {duration(seconds)}" if seconds > 0 else f"{duration(-seconds)} ago")
+
+
+def duration(seconds: float) -> str:
+    """Return ``seconds`` in the largest unit that leaves a whole number, such as ``5 min``."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.version import __version__
+from tests import programs
+from tests.programs import EXPORTER, ROOT, printed, run, started, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEY, SECRET = "SIMULATEDADMIN01", "simulated-secret-of-an-organization-admin"
+POOR_KEY, POOR_SECRET = "SIMULATEDNOROLE1", "simulated-secret-of-somebody-without-a-role"
+ENVIRON = {
+    "CONFLUENT_CLOUD_API_KEY": KEY,
+    "CONFLUENT_CLOUD_API_SECRET": SECRET,
+    "POOR_KEY": POOR_KEY,
+    "POOR_SECRET": POOR_SECRET,
+}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a simulated API with 321 keys that stay as they are."""
+    log = tmp_path_factory.mktemp("simulate") / "log"
+    command = (*EXPORTER, "simulate", "--listen-address=127.0.0.1:0", "--keys=321", "--speed=0")
+    with started(*command, log=log):
+        yield printed(log, r"listens on (http://\S+);")
+
+
+@pytest.fixture
+def good(tmp_path: Path, api: str) -> Path:
+    path = tmp_path / "good.yaml"
+    path.write_text(f"organizations:\n  - {{name: acme, url: {api}}}\n")
+    return path
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, api: str) -> Path:
+    path = tmp_path / "mixed.yaml"
+    path.write_text(
+        f"defaults: {{url: {api}}}\n"
+        "organizations:\n"
+        "  - name: acme\n"
+        "  - name: poor\n"
+        "    credentials: {api_key_env: POOR_KEY, api_secret_env: POOR_SECRET}\n"
+    )
+    return path
+
+
+def total(exposition: str) -> dict[str, float]:
+    return {
+        sample.labels["organization"]: sample.value
+        for family in text_string_to_metric_families(exposition)
+        for sample in family.samples
+        if sample.name == "confluent_cloud_organization_api_keys"
+    }
+
+
+def test_version() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"confluent-api-keys-exporter {__version__}\n")
+    assert run("run", "--version").stdout == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--no-such-flag"], "unrecognized arguments: --no-such-flag"),
+        (["--config.fil=x"], "unrecognized arguments: --config.fil=x"),
+        (["bogus"], "invalid choice: 'bogus'"),
+        (["--web.listen-address=9100"], "'9100' is not an address like :10049"),
+        (["--web.telemetry-path=metrics"], "'metrics' is not a path like /metrics"),
+        (["--log.level=loud"], "invalid choice: 'loud'"),
+        (["simulate", "--fault=nonsense"], "nonsense"),
+        (["simulate", "--rate-limit=fast"], "'fast' is not a rate limit"),
+        (["simulate", "--keys=-1"], "-1 is not between 0 and 1000000"),
+        (["demo", "--keys=many"], "invalid"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_a_sentence(arguments: list[str], says: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Try: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_config_check_of_a_good_file(good: Path) -> None:
+    done = run("--config.check", f"--config.file={good}", environ=ENVIRON)
+    assert (done.returncode, done.stdout) == (0, f"{good}: valid, 1 organization\n")
+
+
+@pytest.mark.parametrize("command", [[], ["once"], ["check"]])
+def test_a_bad_configuration_is_exit_code_1_with_every_mistake(
+    tmp_path: Path, command: list[str]
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("organizations:\n  - name: a b\n    url: http://example.com\n    colour: red\n")
+    done = run(*command, f"--config.file={path}", environ=ENVIRON)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[1:3] for line in lines] == [
+        [f"{path}:2", "organizations[0].name"],
+        [f"{path}:3", "organizations[0].url"],
+        [f"{path}:4", "organizations[0].colour"],
+    ]
+    assert done.stdout == ""
+
+
+def test_a_missing_configuration_names_the_flag(tmp_path: Path) -> None:
+    done = run(cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("confluent-api-keys-exporter: config.yaml:")
+    assert "--config.file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_1(good: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(
+            f"--config.file={good}", f"--web.listen-address=127.0.0.1:{port}", environ=ENVIRON
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"confluent-api-keys-exporter: cannot listen on 127.0.0.1:{port}: the port is in use; stop"
+        " what listens there, or choose another\n"
+    )
+
+
+def test_once_prints_the_metrics_and_nothing_else(good: Path) -> None:
+    done = run("once", f"--config.file={good}", environ=ENVIRON)
+    assert done.returncode == 0
+    assert total(done.stdout) == {"acme": 321}
+    assert "process_" not in done.stdout
+    assert all(line.startswith("time=") for line in done.stderr.splitlines())
+
+
+def test_once_with_an_organization_that_fails_prints_the_others_and_exits_with_1(
+    mixed: Path,
+) -> None:
+    done = run("once", f"--config.file={mixed}", environ=ENVIRON)
+    assert done.returncode == 1
+    assert total(done.stdout) == {"acme": 321}
+    assert 'confluent_cloud_up{collector="api_keys",organization="poor"} 0.0' in done.stdout
+
+
+def test_once_writes_a_file_in_one_step_that_others_may_read(good: Path, tmp_path: Path) -> None:
+    target = tmp_path / "keys.prom"
+    target.write_text("old")
+    before = target.stat().st_ino
+    done = run("once", f"--config.file={good}", f"--output={target}", environ=ENVIRON)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert total(target.read_text()) == {"acme": 321}
+    assert target.stat().st_ino != before
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in tmp_path.iterdir() if "keys.prom" in path.name] == ["keys.prom"]
+
+
+def test_once_into_a_folder_that_is_not_there(good: Path, tmp_path: Path) -> None:
+    target = tmp_path / "missing" / "keys.prom"
+    done = run("once", f"--config.file={good}", f"--output={target}", environ=ENVIRON)
+    assert done.returncode == 1
+    assert f"cannot write {target}: No such file or directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_says_what_each_organization_sees(mixed: Path) -> None:
+    done = run("check", f"--config.file={mixed}", environ=ENVIRON)
+    assert done.returncode == 1
+    acme, poor = done.stdout.splitlines()
+    assert acme.startswith("acme: ok: 321 keys of ")
+    assert "service-account" in acme
+    assert "own key not seen" in acme
+    assert poor.startswith("poor: failed (forbidden): GET /iam/v2/api-keys: 403 Forbidden")
+    assert "OrganizationAdmin" in poor
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_check_of_good_organizations_is_exit_code_0(good: Path) -> None:
+    assert run("check", f"--config.file={good}", environ=ENVIRON).returncode == 0
+
+
+def test_schema_is_json_for_editors() -> None:
+    done = run("schema")
+    assert done.returncode == 0
+    assert {"defaults", "organizations"} <= json.loads(done.stdout)["properties"].keys()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    with subprocess.Popen(
+        [*EXPORTER, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+        process.wait(programs.PATIENCE)
+    assert b"Traceback" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_at_once_with_exit_code_0(
+    good: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    log = tmp_path / "log"
+    command = (*EXPORTER, f"--config.file={good}", "--web.listen-address=127.0.0.1:0")
+    with started(*command, log=log, environ=ENVIRON) as process:
+        url = printed(log, r"urls=(\S+)")
+        with urlopen(f"{url}/metrics") as response:  # noqa: S310 # our own http URL
+            assert response.status == 200
+        code, seconds = stop(process, number)
+    assert code == 0
+    assert seconds < 2
+    assert "Traceback" not in log.read_text()
+
+
+def test_several_addresses_answer(good: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    second = "[::1]:0" if socket.has_ipv6 else "127.0.0.1:0"
+    addresses = ("--web.listen-address=127.0.0.1:0", f"--web.listen-address={second}")
+    with started(*EXPORTER, f"--config.file={good}", *addresses, log=log, environ=ENVIRON):
+        urls = printed(log, r'urls="([^"]+)"').split()
+        assert len(urls) == 2
+        for url in urls:
+            with urlopen(f"{url}/-/healthy") as response:  # noqa: S310 # our own http URL
+                assert response.read() == b"Healthy.\n"
+
+
+def test_sighup_loads_the_configuration_anew_and_refuses_a_bad_one(
+    good: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    command = (*EXPORTER, f"--config.file={good}", "--web.listen-address=127.0.0.1:0")
+    text = good.read_text()
+    with started(*command, log=log, environ=ENVIRON) as process:
+        printed(log, r"(msg=refreshed)")
+        good.write_text(text.replace("acme", "renamed"))
+        process.send_signal(signal.SIGHUP)
+        printed(log, r"msg=refreshed (organization=renamed)")
+        good.write_text("organizations: []")
+        process.send_signal(signal.SIGHUP)
+        problem = printed(log, r'msg="the configuration is not used" problem="([^"]+)"')
+        assert "is an empty list" in problem
+        url = printed(log, r"urls=(\S+)")
+        with urlopen(f"{url}/metrics") as response:  # noqa: S310 # our own http URL
+            exposition = response.read().decode()
+        assert total(exposition) == {"renamed": 321}
+        assert "confluent_cloud_exporter_config_last_reload_successful 0.0" in exposition
+
+
+def test_log_lines_in_json_have_the_usual_keys(good: Path) -> None:
+    done = run("once", "--log.format=json", f"--config.file={good}", environ=ENVIRON)
+    for line in done.stderr.splitlines():
+        entry = json.loads(line)
+        assert list(entry)[:4] == ["time", "level", "source", "msg"]
+        assert SECRET not in line
+
+
+def test_a_library_log_line_looks_like_ours(good: Path) -> None:
+    environ = ENVIRON | {"CONFLUENT_CLOUD_API_SECRET": "wrong"}
+    done = run("once", "--log.level=error", f"--config.file={good}", environ=environ)
+    (line,) = done.stderr.splitlines()
+    assert " level=error source=loop.py:" in line
+    assert 'msg="refresh failed" organization=acme' in line
+    assert os.environ.get("HOME", "/root") not in line

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.confluent.pages import MAX_PAGES, Walk
+from exporter.errors import PaginationError
+from exporter.simulator import End, Rules
+from tests.world import API_KEYS, SECRET, World
+
+KEYS = 2345
+ORIGIN = "https://api.example.com/iam/v2/api-keys"
+
+
+@pytest.mark.parametrize(
+    ("page_size", "requests"), [(100, 24), (99, 24), (67, 35), (1000 // 16, 38), (5, 469)]
+)
+async def test_2345_keys_take_as_many_requests_as_pages_and_every_count_is_true(
+    page_size: int, requests: int
+) -> None:
+    world = World(KEYS, settings=f"page_size: {page_size}")
+    await world.exporter.refresh_once()
+
+    keys = world.organization.keys.values()
+    owners = Counter(key.owner.id if key.owner else "" for key in keys)
+    assert world.value("confluent_cloud_organization_api_keys") == KEYS
+    assert world.values("confluent_cloud_owner_api_keys", "owner_id") == owners
+    resources: Counter[tuple[str, str]] = Counter()
+    for (name, labels), value in world.series().items():
+        if name == "confluent_cloud_resource_api_keys":
+            place = dict(labels)
+            resources[place["resource_id"], place["resource_kind"]] += int(value)
+    assert resources == Counter(
+        (resource.id, resource.kind) for key in keys for resource in key.resources
+    )
+    pairs = sum(world.values("confluent_cloud_api_keys", "resource_id").values())
+    assert pairs > 0
+    assert len(world.simulator.requests) == requests
+    assert world.value("confluent_cloud_api_requests_total", endpoint=API_KEYS, code="200") == (
+        requests
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "requests"),
+    [(End.MISSING, 3), (End.NULL, 3), (End.EMPTY_STRING, 3), (End.EMPTY_PAGE, 4)],
+)
+async def test_every_way_to_say_that_the_list_ends(end: End, requests: int) -> None:
+    world = World(25, settings="page_size: 10", rules=Rules(end=end))
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 25
+    assert len(world.simulator.requests) == requests
+
+
+async def test_an_organization_without_keys_has_none() -> None:
+    world = World(0)
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 0
+    assert len(world.simulator.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("loop", "a page that was read already"),
+        ("notoken", "no usable page_token"),
+        ("foreign-next", "another host; nothing was sent there"),
+    ],
+)
+async def test_a_walk_that_cannot_end_truly_publishes_nothing_and_leaks_nothing(
+    fault: str, says: str
+) -> None:
+    world = World(25, settings="page_size: 10")
+    world.simulator.script(2, fault)
+    if fault == "loop":
+        world.simulator.script(3, fault)
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") is None
+    assert world.value("confluent_cloud_up", collector="api_keys") == 0
+    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {"pagination": 1}
+    failure = world.state.collectors["api_keys"].failure
+    assert failure is not None
+    assert says in failure.message
+    assert {request.url.host for request in world.sent} == {"127.0.0.1"}
+    assert SECRET not in failure.message
+
+
+async def test_the_simulator_counts_with_total_size_on_too() -> None:
+    world = World(25, settings="page_size: 10", rules=Rules(total_size=True))
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 25
+
+
+def walk() -> Walk:
+    return Walk(endpoint=API_KEYS, url=ORIGIN)
+
+
+@pytest.mark.parametrize("end", [None, ""])
+def test_nothing_is_the_end(end: str | None) -> None:
+    assert walk().token_after(end) is None
+
+
+def test_only_the_token_is_taken_from_the_link() -> None:
+    assert walk().token_after(f"{ORIGIN}?spec.owner=x&page_token=a%2Bb%3D&page_size=7") == "a+b="
+
+
+def test_a_relative_link_has_a_token_too() -> None:
+    assert walk().token_after("/iam/v2/api-keys?page_token=t") == "t"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example.com/iam/v2/api-keys?page_token=t",
+        "//evil.example.com?page_token=t",
+        "https://api.example.com@evil.example.com/?page_token=t",
+        "https://api.example.com.evil.example.com/?page_token=t",
+        ORIGIN,
+        f"{ORIGIN}?page_token=",
+        f"{ORIGIN}?page_token={'x' * 5000}",
+        "http://[::1",
+    ],
+)
+def test_links_that_lead_nowhere_good(link: str) -> None:
+    with pytest.raises(PaginationError, match="The listing is not used"):
+        walk().token_after(link)
+
+
+def test_a_token_that_comes_again_is_a_loop_even_pages_later() -> None:
+    going = walk()
+    for token in ("a", "b", "c"):
+        going.token_after(f"{ORIGIN}?page_token={token}")
+    with pytest.raises(PaginationError, match="read already"):
+        going.token_after(f"{ORIGIN}?page_token=a")
+
+
+def test_a_listing_has_at_most_100_000_pages() -> None:
+    going = walk()
+    for number in range(MAX_PAGES - 1):  # the first page needed no token
+        going.token_after(f"?page_token={number}")
+    with pytest.raises(PaginationError, match="more than 100000 pages"):
+        going.token_after("?page_token=one-more")
+
+
+@given(st.text())
+def test_any_text_as_a_link_is_a_token_an_end_or_a_failure(link: str) -> None:
+    try:
+        token = walk().token_after(link)
+    except PaginationError:
+        return
+    assert token != ""

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.confluent.throttle import (
+    MAX_WAIT,
+    RateLimit,
+    Throttle,
+    backoff,
+    read_rate_limit,
+    read_retry_after,
+)
+from exporter.simulator import RateLimit as SimulatedLimit
+from exporter.simulator import parse_fault
+from tests.world import API_KEYS, World
+
+PATH = "/p"
+
+
+def throttle(reserve: float = 0.5) -> Throttle:
+    return Throttle(reserve=reserve, random=Random(0))
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, RateLimit()),
+        (
+            {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "7", "x-ratelimit-reset": "12"},
+            RateLimit(100, 7, 12),
+        ),
+        ({"x-ratelimit-remaining": "0"}, RateLimit(None, 0, None)),
+        (
+            {
+                "x-ratelimit-limit": "many",
+                "x-ratelimit-remaining": "-1",
+                "x-ratelimit-reset": "inf",
+            },
+            RateLimit(),
+        ),
+        ({"x-ratelimit-reset": "1e999"}, RateLimit()),
+        ({"x-ratelimit-reset": "nan"}, RateLimit()),
+        ({"x-ratelimit-reset": "1764000000"}, RateLimit(reset=MAX_WAIT)),
+        ({"x-ratelimit-limit": "1" * 400}, RateLimit()),
+        ({"x-ratelimit-limit": "\u0661\u0662"}, RateLimit()),
+    ],
+)
+def test_what_the_headers_say_as_far_as_it_makes_sense(
+    headers: dict[str, str], expected: RateLimit
+) -> None:
+    assert read_rate_limit(headers) == expected
+
+
+WALL = 1_790_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("7", 7),
+        ("0", 0),
+        ("-3", None),
+        ("soon", None),
+        ("nan", None),
+        ("999999999", MAX_WAIT),
+        (
+            format_datetime(datetime.fromtimestamp(WALL, UTC) + timedelta(seconds=30), usegmt=True),
+            30,
+        ),
+        (format_datetime(datetime.fromtimestamp(WALL, UTC) - timedelta(days=1), usegmt=True), 0),
+        ("Thu, 99 Foo 2026", None),
+    ],
+)
+def test_retry_after_in_seconds_or_as_a_date(value: str, expected: float | None) -> None:
+    assert read_retry_after({"retry-after": value}, wall=WALL) == expected
+
+
+def test_without_signs_nobody_waits() -> None:
+    assert throttle().wait(now=0) == 0
+
+
+@pytest.mark.parametrize(("remaining", "waits"), [(51, False), (50, True), (49, True), (0, True)])
+def test_at_the_reserve_requests_wait_for_the_reset(remaining: int, *, waits: bool) -> None:
+    held = throttle(0.5)
+    held.observe(PATH, RateLimit(100, remaining, 20), now=1000)
+    seconds = held.wait(now=1000)
+    assert (20 < seconds < 22) if waits else seconds == 0  # a second of rounding, one of jitter
+    assert held.wait(now=1021) == 0
+
+
+def test_a_request_on_its_way_counts_as_spent() -> None:
+    held = throttle(0.5)
+    held.observe(PATH, RateLimit(100, 51, 20), now=0)
+    held.sending()
+    assert held.wait(now=0) > 20
+
+
+def test_without_a_reserve_the_last_request_is_ours() -> None:
+    held = throttle(0)
+    held.observe(PATH, RateLimit(100, 1, 20), now=0)
+    assert held.wait(now=0) == 0
+    held.observe(PATH, RateLimit(100, 0, 20), now=0)
+    assert held.wait(now=0) > 20
+
+
+def test_a_spent_window_of_one_endpoint_holds_every_request() -> None:
+    held = throttle(0.5)
+    held.observe("/a", RateLimit(100, 10, 20), now=0)
+    held.observe("/b", RateLimit(100, 90, 20), now=0)
+    assert held.wait(now=0) > 20
+
+
+_HEADER = st.one_of(st.none(), st.text(), st.integers().map(str), st.floats().map(str))
+
+
+@given(
+    limit=_HEADER,
+    remaining=_HEADER,
+    reset=_HEADER,
+    after=_HEADER,
+    reserve=st.floats(0, 0.99),
+    now=st.floats(0, 1e9),
+)
+def test_no_header_makes_anybody_wait_a_negative_endless_or_undefined_time(
+    *,
+    limit: str | None,
+    remaining: str | None,
+    reset: str | None,
+    after: str | None,
+    reserve: float,
+    now: float,
+) -> None:
+    names = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after")
+    given_ones = zip(names, (limit, remaining, reset, after), strict=True)
+    headers = {name: value for name, value in given_ones if value is not None}
+    held = throttle(reserve)
+    held.observe(PATH, read_rate_limit(headers), now=now)
+    held.close(PATH, read_retry_after(headers, wall=0) or 0, now=now)
+    seconds = held.wait(now=now)
+    assert math.isfinite(seconds)
+    assert 0 <= seconds <= MAX_WAIT + 2
+
+
+@given(st.integers(0, 1000))
+def test_backoff_stays_between_nothing_and_half_a_minute(attempt: int) -> None:
+    assert 0 <= backoff(attempt, random=Random(attempt)) <= 30
+
+
+async def test_a_429_waits_as_long_as_it_says() -> None:
+    world = World(5)
+    world.simulator.script(1, "429:17s")
+    await world.exporter.refresh_once()
+    first, second = (request.time for request in world.simulator.requests)
+    assert 17 <= second - first <= 19
+    assert world.value("confluent_cloud_organization_api_keys") == 5
+    throttled = world.values("confluent_cloud_api_throttled_seconds_total", "reason")
+    assert throttled == {"retry_after": pytest.approx(second - first)}
+    assert world.values("confluent_cloud_api_requests_total", "code") == {"200": 1, "429": 1}
+
+
+async def test_a_429_that_does_not_fit_the_deadline_ends_the_refresh_and_delays_the_next() -> None:
+    world = World(5, settings="refresh_interval: 1m, stale_after: 1h")
+    world.simulator.script(1, "429:600s")
+    began = world.clock.monotonic()
+    await world.exporter.refresh_once()
+    assert world.clock.monotonic() == began
+    assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
+        "rate_limited": 1
+    }
+    next_start = world.state.collectors["api_keys"].next_start
+    assert next_start is not None
+    assert 600 <= next_start - world.clock.wall() <= 603
+
+
+async def test_the_reserve_of_a_window_is_left_to_others() -> None:
+    world = World(
+        90,
+        settings="page_size: 5, refresh_timeout: 10m, refresh_interval: 10m",
+        rate_limit=SimulatedLimit(10, 60),
+    )
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 90
+    windows = world.simulator.window(world.organization).windows()
+    ours = {number: sum(t.accepted for t in each.values()) for number, each in windows.items()}
+    assert ours == {0: 5, 1: 5, 2: 5, 3: 3}
+    throttled = world.values("confluent_cloud_api_throttled_seconds_total", "reason")
+    assert list(throttled) == ["reserve"]
+    assert 180 <= throttled["reserve"] <= 186
+
+
+async def test_what_the_latest_response_said_is_exposed() -> None:
+    world = World(15, settings="page_size: 10", rate_limit=SimulatedLimit(100, 60))
+    await world.exporter.refresh_once()
+    said = {
+        name: world.value(f"confluent_cloud_api_rate_limit_{name}", endpoint=API_KEYS)
+        for name in ("limit", "remaining", "reset_seconds", "observed_timestamp_seconds")
+    }
+    assert said == {
+        "limit": 100,
+        "remaining": 98,
+        "reset_seconds": 60,
+        "observed_timestamp_seconds": world.clock.wall(),
+    }
+
+
+@pytest.mark.parametrize("fault", ["no-headers", "garbled-headers"])
+async def test_absent_and_garbled_headers_are_harmless(fault: str) -> None:
+    world = World(
+        25, settings="page_size: 5", faults=[parse_fault(fault)], rate_limit=SimulatedLimit(100, 60)
+    )
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 25
+    assert world.value("confluent_cloud_api_rate_limit_limit", endpoint=API_KEYS) is None

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from exporter.exposition import Format
+from exporter.exposition.catalogue import CATALOGUE, Metric
+from exporter.exposition.document_metrics import document
+from exporter.simulator import RateLimit
+from tests.world import World
+
+METRICS = [metric for section in CATALOGUE for metric in section.metrics]
+FORBIDDEN_LABELS = {
+    "owner",
+    "environment",
+    "cluster",
+    "region",
+    "service",
+    "job",
+    "instance",
+    "type",
+    "le",
+}
+
+
+def test_the_page_in_docs_is_written_from_the_catalogue() -> None:
+    page = Path(__file__).parents[2] / "docs" / "metrics.md"
+    assert page.read_text() == document(), "run: make docs"
+
+
+def test_names_and_labels_are_as_the_field_writes_them() -> None:
+    for metric in METRICS:
+        assert re.fullmatch(r"confluent_cloud_[a-z0-9_]+", metric.name)
+        assert (metric.type == "counter") == metric.name.endswith("_total")
+        assert (metric.type == "info") == metric.name.endswith("_info")
+        assert not metric.name.endswith(("_count", "_sum", "_bucket"))
+        for label in metric.labels:
+            assert re.fullmatch(r"[a-z][a-z0-9_]*", label)
+            assert label not in FORBIDDEN_LABELS
+
+
+def test_help_texts_are_sentences() -> None:
+    for metric in METRICS:
+        assert re.fullmatch(r"[A-Z][^\"\n]+\.", metric.help), metric.name
+
+
+def test_names_are_distinct() -> None:
+    assert len({metric.name for metric in METRICS}) == len(METRICS)
+
+
+async def exposed() -> dict[str, Metric]:
+    """Return what a whole exporter exposes, as if it were a catalogue."""
+    world = World(300, rate_limit=RateLimit(100, 60))
+    world.simulator.script(1, "500")
+    await world.exporter.refresh_once()
+    text = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
+    found = {}
+    for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
+        suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+        labels = {name for sample in family.samples for name in sample.labels} - {"le"}
+        name = family.name + suffix
+        found[name] = Metric(name, family.type, family.documentation, tuple(sorted(labels)))
+    return found
+
+
+async def test_what_is_exposed_is_the_catalogue_no_less_and_no_more() -> None:
+    expected = {
+        metric.name: Metric(metric.name, metric.type, metric.help, tuple(sorted(metric.labels)))
+        for metric in METRICS
+    }
+    assert await exposed() == expected

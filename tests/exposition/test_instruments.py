@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.errors import REQUEST_FAILURE_REASONS
+from exporter.exposition import Format, Instruments
+from tests.virtual_time import EPOCH, FakeClock
+from tests.world import API_KEYS, World
+
+
+async def test_every_counter_is_at_0_before_its_first_event() -> None:
+    world = World(5)
+    counters = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(world.exposition())
+        if family.type in {"counter", "histogram"}
+        for sample in family.samples
+    }
+    assert set(counters.values()) == {0}
+    acme, path = ("organization", "acme"), ("endpoint", API_KEYS)
+    for reason in REQUEST_FAILURE_REASONS:
+        labels = (path, acme, ("reason", reason))
+        assert ("confluent_cloud_api_request_failures_total", labels) in counters
+    for reason in (*REQUEST_FAILURE_REASONS, "credentials", "internal"):
+        labels = (("collector", "api_keys"), acme, ("reason", reason))
+        assert ("confluent_cloud_exporter_refresh_failures_total", labels) in counters
+    for reason in ("reserve", "retry_after", "backoff"):
+        assert (
+            "confluent_cloud_api_throttled_seconds_total",
+            (acme, ("reason", reason)),
+        ) in counters
+
+
+def test_the_ten_reasons_of_a_failed_request() -> None:
+    assert set(REQUEST_FAILURE_REASONS) == {
+        "rate_limited",
+        "unauthorized",
+        "forbidden",
+        "bad_request",
+        "not_found",
+        "server_error",
+        "timeout",
+        "connection",
+        "tls",
+        "invalid_response",
+        "pagination",
+    }
+
+
+async def test_both_formats_end_as_they_must_and_have_no_created_series() -> None:
+    world = World(5)
+    await world.exporter.refresh_once()
+    text = world.exporter.exposition.scrape(Format.TEXT, gzip=False)
+    openmetrics = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False)
+    assert openmetrics.endswith(b"\n# EOF\n")
+    assert b"# EOF" not in text
+    assert b"_created" not in text.replace(b"_keys_created", b"")
+    assert b"_created" not in openmetrics.replace(b"_keys_created", b"")
+
+
+async def test_process_metrics_only_where_they_are_wanted() -> None:
+    def names(*, process: bool) -> str:
+        return Instruments(clock=FakeClock(), process=process).render(Format.TEXT).decode()
+
+    assert "\nprocess_resident_memory_bytes " in names(process=True)
+    assert "\npython_info{" in names(process=True)
+    assert "process_" not in names(process=False)
+    assert "\npython_info{" not in names(process=False)
+
+
+async def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
+    clock = FakeClock()
+    instruments = Instruments(clock=clock, process=False)
+    instruments.config_loaded(successful=True)
+    await clock.sleep(100)
+    instruments.config_loaded(successful=False)
+    lines = instruments.render(Format.TEXT).decode().splitlines()
+    assert "confluent_cloud_exporter_config_last_reload_successful 0.0" in lines
+    (timestamp,) = [
+        float(line.split()[1])
+        for line in lines
+        if line.startswith("confluent_cloud_exporter_config_last_reload_success_timestamp_seconds ")
+    ]
+    assert timestamp == EPOCH

@@ -1,0 +1,78 @@
+"""The demo, scraped by a real Prometheus."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
+
+import pytest
+
+from exporter.exposition import Format
+from tests.programs import EXPORTER, printed, program, started, stop
+from tests.prometheus.server import prometheus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a demo of 1200 keys that stay as they are."""
+    log = tmp_path_factory.mktemp("demo") / "log"
+    command = (*EXPORTER, "demo", "--web.listen-address=127.0.0.1:0", "--speed=0")
+    with started(*command, log=log) as process:
+        url = printed(log, r"status page +(http://\S+)/\n")
+        printed(log, r"(msg=refreshed)")
+        printed(log, r'(msg="refresh failed")')
+        yield url
+        code, seconds = stop(process)
+        assert code == 0
+        assert seconds < 2
+        assert "Traceback" not in log.read_text()
+
+
+def test_a_real_prometheus_reads_true_counts(demo: str, tmp_path: Path) -> None:
+    with prometheus(demo.removeprefix("http://"), tmp_path) as server:
+        server.becomes('up{job="exporter"}', 1)
+        server.becomes('confluent_cloud_up{organization="acme"}', 1)
+        server.becomes('confluent_cloud_up{organization="globex-without-role"}', 0)
+        total = 'confluent_cloud_organization_api_keys{organization="acme"}'
+        assert server.value(total) == 1200
+        assert server.value(f"sum(confluent_cloud_owner_api_keys) == scalar({total})") == 1200
+        pairs = 'sum(confluent_cloud_api_keys{organization="acme"})'
+        resources = 'sum(confluent_cloud_resource_api_keys{organization="acme"})'
+        assert server.value(f"{pairs} == {resources}") == server.value(pairs)
+        assert (server.value(pairs) or 0) >= 1200
+        poor = 'count({organization="globex-without-role",__name__=~".+_api_keys"})'
+        assert server.value(poor) is None
+
+
+@pytest.mark.parametrize("form", Format)
+def test_promtool_finds_nothing_to_say(demo: str, form: Format) -> None:
+    request = Request(f"{demo}/metrics", headers={"Accept": form.value.replace("; ", ";")})  # noqa: S310 # our own http URL
+    with urlopen(request) as response:  # noqa: S310 # as above
+        assert response.headers["content-type"] == form.value
+        exposition = response.read()
+    if form is Format.OPENMETRICS:  # promtool reads only the other format: what they share
+        exposition = as_text_format(exposition)
+    done = subprocess.run(
+        [program("promtool"), "check", "metrics"],
+        input=exposition,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+def as_text_format(openmetrics: bytes) -> bytes:
+    """Return the exposition with the headers that 0.0.4 writes for counters and infos."""
+    text = openmetrics.decode()
+    for name in re.findall(r"^# TYPE (\S+) counter$", text, re.MULTILINE):
+        text = re.sub(rf"^# (HELP|TYPE) {name} ", rf"# \1 {name}_total ", text, flags=re.MULTILINE)
+    for name in re.findall(r"^# TYPE (\S+) info$", text, re.MULTILINE):
+        text = text.replace(f"# HELP {name} ", f"# HELP {name}_info ")
+        text = text.replace(f"# TYPE {name} info", f"# TYPE {name}_info gauge")
+    return text.removesuffix("# EOF\n").encode()

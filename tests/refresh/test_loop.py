@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+
+from exporter.refresh.schedule import delay_after_failure, delay_after_success
+from exporter.simulator import parse_fault
+from tests.world import World, configuration
+
+MINUTE = 60.0
+TOTAL = "confluent_cloud_organization_api_keys"
+
+
+async def test_it_starts_at_once_and_then_from_start_to_start() -> None:
+    world = World(5, settings="refresh_interval: 1m", faults=[parse_fault("slow:7s")])
+    async with world.exporter.running():
+        await world.clock.sleep(5 * MINUTE - 1)
+    times = [request.time for request in world.simulator.requests]
+    assert times == [0, 60, 120, 180, 240]
+
+
+async def test_a_later_refresh_replaces_what_was_known() -> None:
+    world = World(5, settings="refresh_interval: 1m")
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        assert world.value(TOTAL) == 5
+        gone = next(iter(world.organization.keys))
+        world.organization.delete(gone)
+        await world.clock.sleep(30)
+        assert world.value(TOTAL) == 5
+        await world.clock.sleep(30)
+        assert world.value(TOTAL) == 4
+
+
+async def test_the_last_good_state_stays_until_it_is_stale_and_returns_after() -> None:
+    world = World(5, settings="refresh_interval: 1m, stale_after: 5m")
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        succeeded = world.value(
+            "confluent_cloud_exporter_last_success_timestamp_seconds", collector="api_keys"
+        )
+        world.simulator.faults.append(parse_fault("500"))
+        await world.clock.sleep(5 * MINUTE - 1.5)
+        assert world.value(TOTAL) == 5
+        assert world.value("confluent_cloud_up", collector="api_keys") == 0
+        await world.clock.sleep(0.5)
+        assert world.value(TOTAL) is None
+        assert succeeded == world.value(
+            "confluent_cloud_exporter_last_success_timestamp_seconds", collector="api_keys"
+        )
+        world.simulator.faults.clear()
+        await world.clock.sleep(2 * MINUTE)
+        assert world.value(TOTAL) == 5
+        assert world.value("confluent_cloud_up", collector="api_keys") == 1
+
+
+async def test_one_organization_that_is_stale_takes_nothing_from_another() -> None:
+    world = World(5, names=("acme", "globex"), settings="refresh_interval: 1m, stale_after: 2m")
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        world.accounts[0].role = "none"
+        await world.clock.sleep(5 * MINUTE)
+        assert world.value(TOTAL) is None
+        assert world.value(TOTAL, organization="globex") == 5
+
+
+async def test_before_the_first_refresh_nothing_is_claimed() -> None:
+    world = World(5, faults=[parse_fault("slow:5s")])
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        assert world.value(TOTAL) is None
+        assert world.value("confluent_cloud_up", collector="api_keys") is None
+        assert not world.state.attempted
+        await world.clock.sleep(5)
+        assert world.value("confluent_cloud_up", collector="api_keys") == 1
+
+
+async def test_a_refresh_that_does_not_end_in_time_is_a_timeout() -> None:
+    world = World(
+        25,
+        settings="page_size: 5, refresh_interval: 1m, refresh_timeout: 20s, request_timeout: 9s",
+        faults=[parse_fault("slow:8s")],
+    )
+    async with world.exporter.running():
+        await world.clock.sleep(20.1)
+        failure = world.state.collectors["api_keys"].failure
+        assert failure is not None
+        assert failure.reason == "timeout"
+        assert len(world.simulator.requests) == 3
+
+
+async def test_a_rotated_secret_needs_no_restart() -> None:
+    world = World(5)
+    world.accounts[0].api_secret = "new"
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_up", collector="api_keys") == 0
+    world.environ["SECRET"] = "new"
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_up", collector="api_keys") == 1
+
+
+async def test_stopping_in_the_middle_of_a_request_is_immediate_and_leaves_nothing() -> None:
+    world = World(25, settings="page_size: 5", faults=[parse_fault("slow:9s")])
+    async with world.exporter.running():
+        await world.clock.sleep(12)
+        tasks = len(asyncio.all_tasks())
+    assert world.clock.monotonic() == 12
+    assert len(asyncio.all_tasks()) == 1 < tasks
+
+
+async def test_a_wall_clock_that_jumps_moves_no_schedule() -> None:
+    world = World(5, settings="refresh_interval: 1m, stale_after: 5m")
+    async with world.exporter.running():
+        for jump in (86_400, -200_000, 3600):
+            await world.clock.sleep(40)
+            world.clock.jump(jump)
+        await world.clock.sleep(60.5)
+        assert world.value(TOTAL) == 5
+    assert [request.time for request in world.simulator.requests] == [0, 60, 120, 180]
+
+
+@pytest.mark.parametrize(
+    ("failures", "longest"), [(1, 30), (2, 60), (3, 120), (4, 240), (5, 300), (500, 300)]
+)
+def test_after_failures_the_next_start_moves_away_up_to_the_interval(
+    failures: int, longest: float
+) -> None:
+    delays = [
+        delay_after_failure(
+            reason="server_error", failures_in_a_row=failures, interval=300, random=Random(seed)
+        )
+        for seed in range(200)
+    ]
+    assert longest / 2 <= min(delays) < longest * 0.6
+    assert longest * 0.9 < max(delays) <= longest
+
+
+@pytest.mark.parametrize("reason", ["unauthorized", "forbidden", "bad_request", "not_found"])
+def test_what_only_a_person_can_mend_is_tried_once_per_interval(reason: str) -> None:
+    delay = delay_after_failure(reason=reason, failures_in_a_row=1, interval=300, random=Random(1))
+    assert 300 <= delay <= 330
+
+
+@pytest.mark.parametrize(("took", "delay"), [(0, 300), (100, 200), (300, 0), (900, 0)])
+def test_the_interval_is_from_start_to_start(took: float, delay: float) -> None:
+    assert delay_after_success(interval=300, took=took) == delay
+
+
+async def test_a_reload_leaves_unchanged_organizations_alone() -> None:
+    world = World(5, names=("acme", "globex"), settings="refresh_interval: 1m")
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        served = len(world.simulator.requests)
+        await world.exporter.reload(configuration("refresh_interval: 1m", names=("acme", "globex")))
+        await world.clock.sleep(1)
+        assert len(world.simulator.requests) == served
+        assert world.value(TOTAL) == 5
+
+
+async def test_a_reload_starts_the_new_stops_the_gone_and_restarts_the_changed() -> None:
+    world = World(5, names=("acme", "globex", "initech"))
+    await world.exporter.reload(configuration(names=("acme", "globex")))
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        served = len(world.simulator.requests)
+        await world.exporter.reload(configuration("page_size: 2", names=("acme",)))
+        await world.clock.sleep(1)
+        assert len(world.simulator.requests) == served + 3
+        assert world.value(TOTAL) == 5
+        assert 'organization="globex"' not in world.exposition()

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from exporter.exposition import Format
+from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner, parse_fault
+from tests.virtual_time import EPOCH
+from tests.world import SECRET, World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def browser(
+    world: World, *, telemetry_path: str = "/metrics"
+) -> AsyncIterator[httpx.AsyncClient]:
+    app = world.exporter.web(telemetry_path=telemetry_path)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
+        yield client
+
+
+async def test_metrics_in_the_format_and_encoding_that_were_asked_for() -> None:
+    world = World(5)
+    await world.exporter.refresh_once()
+    async with browser(world) as client:
+        plain = await client.get("/metrics", headers={"Accept-Encoding": "identity"})
+        assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert "content-encoding" not in plain.headers
+        assert plain.text == world.exposition()
+        openmetrics = await client.get(
+            "/metrics",
+            headers={
+                "Accept": "application/openmetrics-text;version=1.0.0",
+                "Accept-Encoding": "gzip",
+            },
+        )
+        assert openmetrics.headers["content-type"] == (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        )
+        assert openmetrics.headers["content-encoding"] == "gzip"
+        assert openmetrics.content == world.exporter.exposition.scrape(
+            Format.OPENMETRICS, gzip=False
+        )
+        async with client.stream("GET", "/metrics", headers={"Accept-Encoding": "gzip"}) as raw:
+            body = b"".join([chunk async for chunk in raw.aiter_raw()])
+        assert gzip.decompress(body).decode() == world.exposition()
+
+
+async def test_a_scrape_asks_the_api_nothing_and_waits_for_nothing() -> None:
+    world = World(5, faults=[parse_fault("slow:5s")])
+    async with world.exporter.running(), browser(world) as client:
+        await world.clock.sleep(1)
+        for _ in range(10):
+            assert (await client.get("/metrics")).status_code == 200
+        assert world.clock.monotonic() == 1
+        assert len(world.simulator.requests) == 1
+
+
+async def test_the_telemetry_path_may_be_another() -> None:
+    world = World(5)
+    async with browser(world, telemetry_path="/prom") as client:
+        assert (await client.get("/prom")).status_code == 200
+        assert (await client.get("/metrics")).status_code == 404
+        assert 'href="/prom"' in (await client.get("/")).text
+    async with browser(world, telemetry_path="/") as client:
+        assert "# HELP" in (await client.get("/")).text
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/-/reload", "/-/"])
+async def test_elsewhere_is_404(path: str) -> None:
+    async with browser(World(5)) as client:
+        response = await client.get(path)
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+async def test_head_is_get_without_a_body_and_nothing_can_be_written(path: str) -> None:
+    world = World(5)
+    await world.exporter.refresh_once()
+    async with browser(world) as client:
+        head, get = await client.head(path), await client.get(path)
+        assert head.status_code == get.status_code == 200
+        assert head.headers["content-type"] == get.headers["content-type"]
+        assert (await client.post(path)).status_code == 405
+
+
+async def test_ready_once_every_organization_has_been_tried() -> None:
+    world = World(5, names=("acme", "globex"), faults=[parse_fault("slow:3s")])
+    world.accounts[1].role = "none"
+    async with world.exporter.running(), browser(world) as client:
+        await world.clock.sleep(1)
+        response = await client.get("/-/ready")
+        assert (response.status_code, response.text) == (
+            503,
+            "Waiting for the first refresh of acme, globex.\n",
+        )
+        await world.clock.sleep(3)
+        response = await client.get("/-/ready")
+        assert (response.status_code, response.text) == (200, "Ready.\n")
+
+
+async def test_healthy_while_the_loops_run() -> None:
+    world = World(5)
+    async with world.exporter.running(), browser(world) as client:
+        await world.clock.sleep(1)
+        response = await client.get("/-/healthy")
+        assert (response.status_code, response.text) == (200, "Healthy.\n")
+        (loop,) = [task for task in all_refresh_tasks() if not task.done()]
+        loop.cancel()
+        await world.clock.sleep(1)
+        response = await client.get("/-/healthy")
+        assert response.status_code == 503
+        assert "The refresh of acme has ended" in response.text
+
+
+def all_refresh_tasks() -> list[asyncio.Task[object]]:
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith("refresh ")]
+
+
+async def test_the_page_says_what_is_known_and_what_went_wrong() -> None:
+    world = World(1234, names=("acme", "globex"), settings="page_size: 100")
+    world.accounts[1].role = "none"
+    async with world.exporter.running(), browser(world) as client:
+        await world.clock.sleep(90)
+        page = (await client.get("/")).text
+    assert "1\u202f234" in page
+    assert "1 min ago" in page or "2 min ago" in page
+    assert "failing: forbidden" in page
+    assert "lacks the role" in page
+    (request_id,) = {r.request_id for r in world.simulator.requests if r.status == 403}
+    assert request_id in page
+    assert SECRET not in page
+
+
+async def test_the_page_before_anything_is_known() -> None:
+    async with browser(World(5)) as client:
+        page = (await client.get("/")).text
+    assert "first refresh under way" in page
+    assert "not known yet" in page
+
+
+async def test_the_page_says_when_the_counts_are_too_old() -> None:
+    world = World(5, settings="refresh_interval: 1m, stale_after: 2m")
+    async with world.exporter.running(), browser(world) as client:
+        await world.clock.sleep(1)
+        world.accounts[0].role = "none"
+        await world.clock.sleep(180)
+        page = (await client.get("/")).text
+    assert "too old to publish" in page
+
+
+async def test_nothing_from_the_network_becomes_markup() -> None:
+    world = World(0, settings="page_size: 10")
+    world.organization.add(
+        SimulatedKey(
+            id="<script>K</script>",
+            owner=SimulatedOwner("sa-<img src=x>", "service-account"),
+            resources=(CLOUD,),
+            created_at=EPOCH,
+        )
+    )
+    await world.exporter.refresh_once()
+    async with browser(world) as client:
+        page = await client.get("/")
+    assert "<script" not in page.text
+    assert "<img" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"

@@ -1,0 +1,161 @@
+"""The whole exporter over the simulator, in one process and in virtual time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter import config
+from exporter.app import Exporter
+from exporter.exposition import Format
+from exporter.simulator import Account, RateLimit, Rules, Simulator, seeded_organization
+from tests.virtual_time import EPOCH, FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from exporter.config import Config
+    from exporter.refresh import OrganizationState
+    from exporter.simulator import Fault, SimulatedKey, SimulatedOrganization
+
+API_KEY, SECRET = "ADMINKEY00000001", "the-secret-of-the-admin"
+API_KEYS = "/iam/v2/api-keys"
+URL = "http://127.0.0.1:8089"
+
+
+def configuration(
+    settings: str = "",
+    *,
+    names: Iterable[str] = ("acme",),
+    more: str = "",
+    url: str = URL,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Return a configuration whose ``defaults`` are ``settings`` (YAML in braces, or empty).
+
+    ``more``: lines of YAML for each organization.
+    """
+    entries = "".join(
+        f"  - name: {name}\n"
+        f"    credentials: {{api_key_env: KEY_{number}, api_secret_env: SECRET}}\n{more}"
+        for number, name in enumerate(names)
+    )
+    defaults = f"defaults: {{url: {url}{', ' + settings if settings else ''}}}\n"
+    return config.parse(
+        f"{defaults}organizations:\n{entries}",
+        file="test",
+        folder=Path(),
+        environ=environment() if environ is None else environ,
+    )
+
+
+def environment() -> dict[str, str]:
+    return {f"KEY_{number}": key_of(number) for number in range(1000)} | {"SECRET": SECRET}
+
+
+def key_of(number: int) -> str:
+    return API_KEY if number == 0 else f"ADMINKEY{number + 1:08d}"
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """Passes requests on and remembers them as they were sent."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.sent: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        return await self._inner.handle_async_request(request)
+
+
+class World:
+    """Simulated organizations, each seen by one organization of the exporter's configuration."""
+
+    def __init__(  # each a property of the world that tests choose
+        self,
+        keys: int | Iterable[SimulatedKey] = 25,
+        *,
+        settings: str = "",
+        names: tuple[str, ...] = ("acme",),
+        faults: Iterable[Fault] = (),
+        rate_limit: RateLimit | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        self.clock = FakeClock()
+        self.organizations: Mapping[str, SimulatedOrganization] = {
+            name: seeded_organization(
+                seed=number, keys=keys if isinstance(keys, int) else 0, now=EPOCH
+            )
+            for number, name in enumerate(names)
+        }
+        self.accounts = [
+            Account(key_of(number), SECRET, organization)
+            for number, organization in enumerate(self.organizations.values())
+        ]
+        if not isinstance(keys, int):
+            for key in keys:
+                self.organization.add(key)
+        self.simulator = Simulator(
+            self.accounts, clock=self.clock, faults=faults, rate_limit=rate_limit, rules=rules
+        )
+        self.wire: httpx.AsyncBaseTransport = Wire(self.simulator.transport())
+        self._settings, self._names = settings, names
+        self.environ = environment()
+        self.configured()
+
+    def configured(self, more: str = "", *, url: str = URL, random_seed: int = 0) -> World:
+        """Begin with a new exporter; ``more`` and ``url`` as in :func:`configuration`."""
+        self.config = configuration(
+            self._settings, names=self._names, more=more, url=url, environ=self.environ
+        )
+        self.exporter = Exporter(
+            self.config,
+            clock=self.clock,
+            random=Random(random_seed),
+            transport=lambda _: self.wire,
+            process_metrics=False,
+        )
+        return self
+
+    @property
+    def sent(self) -> list[httpx.Request]:
+        """The requests as they went over the wire."""
+        assert isinstance(self.wire, Wire)
+        return self.wire.sent
+
+    @property
+    def organization(self) -> SimulatedOrganization:
+        return next(iter(self.organizations.values()))
+
+    @property
+    def state(self) -> OrganizationState:
+        return self.exporter.states()[0]
+
+    def exposition(self) -> str:
+        return self.exporter.exposition.scrape(Format.TEXT, gzip=False).decode()
+
+    def series(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """Return what a scrape would get, by name and labels."""
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(self.exposition())
+            for sample in family.samples
+        }
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return one sample of the organization ``acme``, None if it is not exposed."""
+        wanted = {"organization": "acme", **labels}.items()
+        return self.series().get((name, frozenset(wanted)))
+
+    def values(self, name: str, label: str) -> dict[str, float]:
+        """Return the samples of ``name`` that are not 0, by the value of ``label``."""
+        return {
+            dict(labels)[label]: value
+            for (sample, labels), value in self.series().items()
+            if sample == name and value
+        }
