@@ -13,6 +13,7 @@ from exporter.config.secrets import FromEnvironment, FromFile, Inline
 from exporter.errors import CredentialsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TEXT = "cfltUNPRINTABLE"
@@ -150,11 +151,21 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
         _from_file(tmp_path / "pipe").read()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """Let the test run as nobody, because root may read everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+def test_a_file_of_somebody_else_is_refused(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     path = tmp_path / "secret"
     path.write_text("UNPRINTABLE")
     path.chmod(0)
+    request.getfixturevalue("unprivileged")
     with pytest.raises(CredentialsError, match="may not be read; let the user"):
         _from_file(path).read()
 
