@@ -53,7 +53,11 @@ def started(
         try:
             yield process
         finally:
-            process.kill()
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
 
 
 def _environment(environ: Mapping[str, str] | None) -> dict[str, str]:
