@@ -1,22 +1,41 @@
-# syntax=docker/dockerfile:1
 ARG PYTHON_IMAGE=python:3.13-slim
 
-# The virtual environment is made where it will be used, so that its scripts find their Python.
+# pip and setuptools live in /tmp/build and stay behind with this stage. /opt/exporter is made where
+# it will be used, so that its scripts find their Python.
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY requirements/runtime.txt requirements/build.txt requirements/
+# Only wheels: to build from source would need a compiler, and run tools that no hash covers.
 RUN python3 -m venv /tmp/build \
- && /tmp/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
  && python3 -m venv --without-pip /opt/exporter \
- && /tmp/build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --require-hashes \
-      -r requirements/runtime.txt
+ && /tmp/build/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes \
+      -r requirements/build.txt \
+ && /tmp/build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile \
+      --only-binary=:all: --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
-RUN /tmp/build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-deps \
-      --no-build-isolation . \
- && /opt/exporter/bin/python -m compileall -q /opt/exporter
+# In two steps, since with --python pip would look for setuptools in /opt/exporter. The bytecode is
+# valid whatever becomes of the files' times: a read-only file system takes no new one.
+RUN /tmp/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir=/tmp/dist . \
+ && /tmp/build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile \
+      --no-index --no-deps /tmp/dist/*.whl \
+ && /opt/exporter/bin/python -m compileall -q --invalidation-mode=unchecked-hash /opt/exporter
 
 FROM ${PYTHON_IMAGE}
+COPY --from=build /opt/exporter /opt/exporter
+ENV PATH=/opt/exporter/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /etc/confluent-api-keys-exporter
+# A number, so that Kubernetes can tell that it is not root.
+USER 65532:65532
+EXPOSE 10049
+STOPSIGNAL SIGTERM
+# http.client heeds no proxy from the environment, and -I no module beside the configuration.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python3", "-Ic", "import http.client, sys\n\
+try: c = http.client.HTTPConnection('127.0.0.1', 10049, timeout=4); c.request('GET', '/-/healthy'); r = c.getresponse(); sys.exit(r.status != 200 and r.read().decode())\n\
+except (OSError, http.client.HTTPException) as e: sys.exit(f'no answer from 127.0.0.1:10049: {e}; if --web.listen-address says otherwise, give --health-cmd or --no-healthcheck')"]
+ENTRYPOINT ["confluent-api-keys-exporter"]
+CMD ["--config.file=/etc/confluent-api-keys-exporter/config.yaml"]
+# Last, since they change with every commit.
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="confluent-api-keys-exporter" \
@@ -25,13 +44,3 @@ LABEL org.opencontainers.image.title="confluent-api-keys-exporter" \
       org.opencontainers.image.source="https://github.com/confluent-api-keys-exporter/confluent-api-keys-exporter" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-ENV PATH=/opt/exporter/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-COPY --from=build /opt/exporter /opt/exporter
-WORKDIR /etc/confluent-api-keys-exporter
-USER 65532:65532
-EXPOSE 10049
-STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-  CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:10049/-/healthy', timeout=4)"]
-ENTRYPOINT ["confluent-api-keys-exporter"]
-CMD ["--config.file=/etc/confluent-api-keys-exporter/config.yaml"]

@@ -276,3 +276,28 @@ def test_a_library_log_line_looks_like_ours(good: Path) -> None:
     assert " level=error source=loop.py:" in line
     assert 'msg="refresh failed" organization=acme' in line
     assert os.environ.get("HOME", "/root") not in line
+
+
+@pytest.mark.parametrize(
+    ("scheme", "reason", "says"),
+    [
+        ("https", "tls", "TLS: WRONG_VERSION_NUMBER. Check `url`, proxies, and the certificates"),
+        ("http", "connection", "no complete answer: "),
+    ],
+)
+def test_an_api_that_cannot_be_reached(
+    tmp_path: Path, api: str, scheme: str, reason: str, says: str
+) -> None:
+    if scheme == "https":
+        url = api.replace("http:", "https:")
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"organizations: [{{name: acme, url: {url}, refresh_timeout: 2s, request_timeout: 1s}}]\n"
+    )
+    done = run("check", f"--config.file={path}", environ=ENVIRON)
+    assert done.returncode == 1
+    assert f"acme: failed ({reason}): GET /iam/v2/api-keys: {says}" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from exporter import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SECRET = "cflt" + "Aa0+/" * 12
+
+
+@pytest.fixture
+def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """What is written to standard error, so far."""
+    root, structured = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers, root.level
+    yield lambda: capsys.readouterr().err
+    root.handlers, root.level = handlers, level
+    structlog.configure(**structured)
+
+
+def test_logfmt_has_the_usual_keys_in_the_usual_order(written: Callable[[], str]) -> None:
+    logs.set_up()
+    structlog.get_logger("x").warning("a message", organization="acme", other=1, another="b c")
+    line = written()
+    assert line.startswith("time=20")
+    assert re.fullmatch(
+        r'level=warn source=test_logs\.py:\d+ msg="a message" organization=acme another="b c"'
+        r" other=1\n",
+        line.partition(" ")[2],
+    )
+
+
+def test_what_looks_like_a_secret_is_blanked_wherever_it_stands(written: Callable[[], str]) -> None:
+    logs.set_up(form="json")
+    log = structlog.get_logger("x")
+    log.info(f"msg {SECRET}", value=f"x{SECRET}y")
+    logging.getLogger("a library").error("said %s", SECRET)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        log.exception("failed")
+    text = written()
+    assert text.count("<redacted>") == 4
+    assert SECRET not in text
+
+
+def test_library_lines_look_like_ours(written: Callable[[], str]) -> None:
+    logs.set_up(form="json")
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    entry = json.loads(written())
+    assert entry["source"].startswith("test_logs.py:")
+    assert (entry["level"], entry["msg"]) == ("warn", "Invalid HTTP request received.")
+
+
+@pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warn", 2), ("error", 1)])
+def test_levels(written: Callable[[], str], level: str, lines: int) -> None:
+    logs.set_up(level=level)
+    log = structlog.get_logger("x")
+    for name in ("debug", "info", "warning", "error"):
+        getattr(log, name)("said")
+    logging.getLogger("httpx").info("HTTP Request: GET https://…")
+    assert len(written().splitlines()) == lines
+
+
+def test_a_text_of_several_lines_stays_one_line(written: Callable[[], str]) -> None:
+    logs.set_up()
+    structlog.get_logger("x").info("first\nsecond", error='a "b"\nc')
+    assert len(written().splitlines()) == 1
