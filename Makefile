@@ -38,13 +38,12 @@ lock: .venv/.dev ## write requirements/*.txt anew from the ranges
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    -o "requirements/$${set%%:*}.txt" "$${set#*:}" || exit 1; done
 
-image: ## build the container image with buildah or docker
-	@builder=$$(command -v docker || command -v buildah) || { echo "Install docker or buildah." >&2; exit 1; }; \
-	 export BUILDAH_FORMAT=docker; \
-	 "$$builder" build -t confluent-api-keys-exporter \
-	   --build-arg "VERSION=$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/version.py)" \
-	   --build-arg "REVISION=$$(git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)" \
-	   $(ARGS) .
+image: BUILDER ?= $(shell command -v docker || command -v buildah || echo docker)
+image: ## build the container image with docker or buildah
+	@BUILDAH_FORMAT=docker $(BUILDER) build -t confluent-api-keys-exporter \
+	  --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/version.py)" \
+	  --build-arg REVISION="$$(git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)" \
+	  $(ARGS) .
 
 clean: ## remove what the other targets made
 	@rm -rf .venv .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -41,12 +41,9 @@ def test_logfmt_has_the_usual_keys_in_the_usual_order(written: Callable[[], str]
 def test_what_looks_like_a_secret_is_blanked_wherever_it_stands(written: Callable[[], str]) -> None:
     logs.set_up(form="json")
     log = structlog.get_logger("x")
-    log.info(f"msg {SECRET}", value=f"x{SECRET}y")
+    log.info("msg " + SECRET, value=f"x{SECRET}y")
     logging.getLogger("a library").error("said %s", SECRET)
-    try:
-        raise ValueError(SECRET)
-    except ValueError:
-        log.exception("failed")
+    log.error("failed", exc_info=ValueError(SECRET))
     text = written()
     assert text.count("<redacted>") == 4
     assert SECRET not in text
