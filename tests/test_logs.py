@@ -41,7 +41,8 @@ def test_logfmt_has_the_usual_keys_in_the_usual_order(written: Callable[[], str]
 def test_what_looks_like_a_secret_is_blanked_wherever_it_stands(written: Callable[[], str]) -> None:
     logs.set_up(form="json")
     log = structlog.get_logger("x")
-    log.info("msg " + SECRET, value=f"x{SECRET}y")
+    message = f"msg {SECRET}"
+    log.info(message, value=f"x{SECRET}y")
     logging.getLogger("a library").error("said %s", SECRET)
     log.error("failed", exc_info=ValueError(SECRET))
     text = written()
