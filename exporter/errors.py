@@ -71,7 +71,8 @@ class ApiError(ExporterError):
     """A request, or the listing it belongs to, failed.
 
     ``reason`` is the value of the label of the same name; ``retry_in`` the seconds after which the
-    API asks to be asked again, 0 where it says nothing.
+    API asks to be asked again, 0 where it says nothing. ``request_id`` is not in the text, so that
+    the same failure has the same text each time.
     """
 
     reason: ClassVar[str] = "api"
@@ -90,8 +91,7 @@ class ApiError(ExporterError):
         self.status = status
         self.request_id = request_id
         self.retry_in = retry_in
-        suffix = f" (X-Request-Id {request_id})" if request_id else ""
-        super().__init__(f"GET {endpoint}: {message}{suffix}")
+        super().__init__(f"GET {endpoint}: {message}")
 
 
 class RateLimited(ApiError):

@@ -16,7 +16,7 @@ from exporter.simulator import Account, RateLimit, Rules, Simulator, seeded_orga
 from tests.virtual_time import EPOCH, FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.config import Config
     from exporter.refresh import OrganizationState
@@ -62,15 +62,24 @@ def key_of(number: int) -> str:
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Passes requests on and remembers them as they were sent."""
+    """Passes requests on and remembers them as they were sent.
 
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+    ``meanwhile`` is called with the number of requests answered so far, after each answer.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, *, clock: FakeClock) -> None:
         self._inner = inner
+        self._clock = clock
         self.sent: list[httpx.Request] = []
+        self.received: list[tuple[float, httpx.Response]] = []
+        self.meanwhile: Callable[[int], None] = lambda _: None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.sent.append(request)
-        return await self._inner.handle_async_request(request)
+        response = await self._inner.handle_async_request(request)
+        self.received.append((self._clock.monotonic(), response))
+        self.meanwhile(len(self.sent))
+        return response
 
 
 class World:
@@ -103,7 +112,7 @@ class World:
         self.simulator = Simulator(
             self.accounts, clock=self.clock, faults=faults, rate_limit=rate_limit, rules=rules
         )
-        self.wire: httpx.AsyncBaseTransport = Wire(self.simulator.transport())
+        self.wire: httpx.AsyncBaseTransport = Wire(self.simulator.transport(), clock=self.clock)
         self._settings, self._names = settings, names
         self.environ = environment()
         self.configured()
@@ -122,11 +131,22 @@ class World:
         )
         return self
 
+    def meanwhile(self, happens: Callable[[int], None]) -> None:
+        """Let ``happens`` be called after each answer, with how many there were."""
+        assert isinstance(self.wire, Wire)
+        self.wire.meanwhile = happens
+
     @property
     def sent(self) -> list[httpx.Request]:
         """The requests as they went over the wire."""
         assert isinstance(self.wire, Wire)
         return self.wire.sent
+
+    @property
+    def received(self) -> list[tuple[float, httpx.Response]]:
+        """The answers with the monotonic time at which each began."""
+        assert isinstance(self.wire, Wire)
+        return self.wire.received
 
     @property
     def organization(self) -> SimulatedOrganization:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sys
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,6 +20,7 @@ from exporter.errors import ApiError, CredentialsError
 from exporter.exposition import Format
 from exporter.inventory import fold
 from exporter.refresh.api_keys import list_keys
+from exporter.refresh.state import failure_from
 
 if TYPE_CHECKING:
     import argparse
@@ -101,14 +101,13 @@ async def _look(organization: Organization, client: Client) -> tuple[str, bool]:
         api_key, _ = organization.credentials.read()
         listing = await list_keys(client, organization.filters, budget)
     except (ApiError, CredentialsError) as error:
-        return f"failed ({error.reason}): {error}", True
+        return f"failed ({error.reason}): {failure_from(error)}", True
     return f"ok: {_what_is_seen(organization, listing, api_key=api_key)}", False
 
 
 def _what_is_seen(organization: Organization, listing: KeyListing, *, api_key: str) -> str:
     inventory = fold(listing.keys, max_pairs=organization.max_pairs)
-    kinds = Counter(owner.kind for owner in inventory.owners)
-    owners = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    owners = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
     own = any(key.id == api_key for key in listing.keys)
     seen = (
         f"{inventory.total} keys of {len(inventory.owners)} owners ({owners or 'none'})"

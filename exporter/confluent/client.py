@@ -223,14 +223,22 @@ class Client:
         while (seconds := self.wait()) > 0:
             left = budget.deadline - self._clock.monotonic()
             if seconds >= left:
-                raise RateLimited(
-                    f"the rate limit leaves nothing to us for {seconds:.0f} s, and the refresh has"
-                    f" {max(left, 0):.0f} s left. Raise `refresh_timeout`, or lower"
-                    " `rate_limit.reserve`",
-                    endpoint=endpoint,
-                    retry_in=seconds,
-                )
+                raise RateLimited(self._too_little(endpoint), endpoint=endpoint, retry_in=seconds)
             await self._hold("reserve", seconds)
+
+    def _too_little(self, endpoint: str) -> str:
+        """Return why a refresh cannot end in time: the same words as long as the reason stays."""
+        timeout = self._organization.refresh_timeout
+        remedy = "Raise `refresh_timeout`, lower `rate_limit.reserve`, or list less with `filters`"
+        given = self._throttle.allowance(endpoint, timeout)
+        if given is None:
+            return f"the API wants no more requests before `refresh_timeout` is over. {remedy}"
+        return (
+            f"the listing takes more requests than are ours: of {given.limit} per"
+            f" {given.window:.0f} s, less the reserve of {self._organization.rate_limit.reserve:g},"
+            f" {given.share} per window, and at most {given.share * given.windows} within the"
+            f" `refresh_timeout` of {timeout:.0f} s. {remedy}"
+        )
 
     async def _hold(self, reason: str, seconds: float) -> None:
         began = self._clock.monotonic()
@@ -280,7 +288,7 @@ class Client:
         began = self._clock.monotonic()
         seconds = min(self._organization.request_timeout, budget.deadline - began)
         budget.requests[endpoint] += 1
-        self._throttle.sending()
+        self._throttle.sending(now=began)
         status = None
         try:
             async with (

@@ -6,6 +6,7 @@ the credentials go nowhere but to the configured origin (facts §0.9).
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import parse_qs, urlsplit
 
 from exporter.errors import PaginationError
@@ -25,7 +26,7 @@ class Walk:
     def __init__(self, *, endpoint: str, url: str) -> None:
         self._endpoint = endpoint
         self._host = urlsplit(url).hostname
-        self._seen: set[str] = set()
+        self._seen: set[bytes] = set()  # digests, since tokens may be long
 
     def token_after(self, next_link: str | None) -> str | None:
         """Return the token of the page that ``next_link`` names, or None at the end.
@@ -49,11 +50,12 @@ class Walk:
         if not tokens or len(tokens[0]) > _MAX_TOKEN_LENGTH:
             raise self._failure("metadata.next has no usable page_token")
         token = tokens[0]
-        if token in self._seen:
+        digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in self._seen:
             raise self._failure("metadata.next leads to a page that was read already")
         if len(self._seen) + 2 > MAX_PAGES:  # the first page has no token, the next one is asked
             raise self._failure(f"the listing has more than {MAX_PAGES} pages")
-        self._seen.add(token)
+        self._seen.add(digest)
         return token
 
     def _failure(self, message: str) -> PaginationError:

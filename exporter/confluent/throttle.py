@@ -22,7 +22,6 @@ _MAX_COUNT = 2**53  # exact in a float, and so in a sample
 ROUNDING = 1.0
 """Seconds; a window said to end in 3 s may end in 3.9 s, because the headers are whole numbers."""
 _UNKNOWN_RESET = 60.0  # seconds; some response said what remains, but not for how long
-_INSTANT = 0.001  # seconds; a sleeper that wakes a rounding error early need not sleep again
 _BACKOFF_CAP = 30.0
 
 
@@ -84,12 +83,14 @@ def _count(value: str | None) -> int | None:
 
 @dataclass
 class _Window:
+    limit: int
+    """Requests per window, as any response said last; 0 while none has."""
     remaining: int
     """As the API said last, less what was sent since."""
-    floor: float
-    """What belongs to others."""
     ends: float
     """Monotonic seconds."""
+    length: float
+    """Seconds; the longest time to a reset that was seen, and at most the true length."""
 
 
 class Throttle:
@@ -97,7 +98,8 @@ class Throttle:
 
     The provider does not say whether its limits are per path or for all. Each endpoint's latest
     window is therefore kept, and a request waits for every one of them that is spent: right if they
-    share a budget, and never greedy if they do not.
+    share a budget, and never greedy if they do not. A window of which no response spoke is taken to
+    be like the one before.
 
     ``reserve``: the share of every window that is left to others.
     """
@@ -107,35 +109,69 @@ class Throttle:
         self._random = random
         self._windows: dict[str, _Window] = {}
 
-    def sending(self) -> None:
+    def sending(self, *, now: float) -> None:
         """Take in that a request is about to be sent: its answer may say nothing of the limit."""
         for window in self._windows.values():
+            if window.limit and window.ends <= now:
+                window.remaining, window.ends = window.limit, now + window.length + ROUNDING
             window.remaining -= 1
 
     def observe(self, endpoint: str, said: RateLimit, *, now: float) -> None:
         """Take in what a response to ``endpoint`` said at the monotonic time ``now``."""
         if said.remaining is None:
             return
+        before = self._windows.get(endpoint)
         reset = said.reset if said.reset is not None else _UNKNOWN_RESET
         self._windows[endpoint] = _Window(
+            limit=said.limit if said.limit is not None else before.limit if before else 0,
             remaining=said.remaining,
-            floor=self._reserve * (said.limit or 0),
             ends=now + reset + ROUNDING,
+            length=max(reset, before.length if before else 0.0),
         )
 
     def close(self, endpoint: str, seconds: float, *, now: float) -> None:
         """Take in that ``endpoint`` wants no request for ``seconds``."""
-        window = self._windows.get(endpoint)
-        ends = max(now + min(seconds, MAX_WAIT), window.ends if window else now)
-        self._windows[endpoint] = _Window(remaining=0, floor=0, ends=ends)
+        before = self._windows.get(endpoint)
+        ends = now + min(seconds, MAX_WAIT)
+        self._windows[endpoint] = _Window(
+            limit=before.limit if before else 0,
+            remaining=0,
+            ends=max(ends, before.ends) if before else ends,
+            length=before.length if before else 0.0,
+        )
 
     def wait(self, *, now: float) -> float:
         """Return the seconds to wait before a request, with jitter; 0 if it may go at once."""
         spent = [
-            window.ends for window in self._windows.values() if window.remaining <= window.floor
+            window.ends
+            for window in self._windows.values()
+            if window.remaining <= self._reserve * window.limit
         ]
         seconds = max(spent, default=now) - now
         return seconds + self._random.random() if seconds > 0 else 0.0
+
+    def allowance(self, endpoint: str, seconds: float) -> Allowance | None:
+        """Return what ``endpoint`` gives us at most within ``seconds``; None where not known."""
+        window = self._windows.get(endpoint)
+        if window is None or not window.limit or not window.length:
+            return None
+        return Allowance(
+            limit=window.limit,
+            window=window.length,
+            share=window.limit - math.floor(self._reserve * window.limit),
+            windows=math.floor(seconds / window.length) + 1,
+        )
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a rate limit gives us in some time: ``share`` requests in each of ``windows``."""
+
+    limit: int
+    window: float
+    """Seconds."""
+    share: int
+    windows: int
 
 
 def backoff(attempt: int, *, random: Random) -> float:

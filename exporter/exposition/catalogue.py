@@ -61,6 +61,21 @@ ORGANIZATION_API_KEYS = Metric(
     " counts once." + _CACHED,
     ("organization",),
 )
+VANISHED = Metric(
+    "confluent_cloud_organization_vanished_api_keys",
+    "gauge",
+    "API keys of the complete refresh before the latest that the latest does not list any more:"
+    " deleted, or hidden from the credentials. Absent until there were two." + _CACHED,
+    ("organization",),
+)
+VANISHED_RATIO = Metric(
+    "confluent_cloud_organization_vanished_api_keys_ratio",
+    "gauge",
+    "Vanished API keys divided by all API keys of the complete refresh before the latest, 0 to 1. A"
+    " clean-up takes some keys; a role that is taken away takes most of them at once, without an"
+    " error. Absent until there were two." + _CACHED,
+    ("organization",),
+)
 COLLAPSED_PAIRS = Metric(
     "confluent_cloud_exporter_collapsed_pairs",
     "gauge",
@@ -191,6 +206,8 @@ INVENTORY = Section(
         OWNER_API_KEYS,
         RESOURCE_API_KEYS,
         PAIR_API_KEYS,
+        VANISHED,
+        VANISHED_RATIO,
         COLLAPSED_PAIRS,
         UNREADABLE_ITEMS,
     ),

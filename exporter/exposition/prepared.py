@@ -155,6 +155,12 @@ def _inventory_samples(organization: str, inventory: Inventory) -> dict[Metric, 
             ((organization, *owner, *resource), count)
             for (owner, resource), count in inventory.pairs.items()
         ),
+        catalogue.VANISHED: _where_known(organization, inventory.vanished),
+        catalogue.VANISHED_RATIO: _where_known(organization, inventory.vanished_ratio),
         catalogue.COLLAPSED_PAIRS: [((organization,), inventory.collapsed_pairs)],
         catalogue.UNREADABLE_ITEMS: [((organization,), inventory.unreadable)],
     }
+
+
+def _where_known(organization: str, value: float | None) -> Samples:
+    return [] if value is None else [((organization,), value)]

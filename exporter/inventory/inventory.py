@@ -36,10 +36,32 @@ class Inventory:
     """How many pairs stand together as owner ``other``, resource ``other``."""
     unreadable: int
     """Items of the listing that could not be read and are in none of the counts."""
+    ids: frozenset[str] = frozenset()
+    """Of the keys that are counted."""
+    vanished: int | None = None
+    """How many keys of the previous inventory are not in this one; None without a previous one."""
+    previous_total: int = 0
+    """Keys of the previous inventory."""
+
+    @property
+    def vanished_ratio(self) -> float | None:
+        """``vanished`` ÷ ``previous_total``, 0 to 1; None as ``vanished``."""
+        return None if self.vanished is None else self.vanished / max(1, self.previous_total)
+
+    @property
+    def owners_by_kind(self) -> Mapping[str, int]:
+        """How many owners of each kind the keys have, the most frequent kind first."""
+        return dict(Counter(owner.kind for owner in self.owners).most_common())
 
 
-def fold(keys: Collection[Key], *, max_pairs: int, unreadable: int = 0) -> Inventory:
-    """Count ``keys``, which have distinct ids.
+def fold(
+    keys: Collection[Key],
+    *,
+    max_pairs: int,
+    unreadable: int = 0,
+    previous: Inventory | None = None,
+) -> Inventory:
+    """Count ``keys``, which have distinct ids, and compare them with the ``previous`` inventory.
 
     At most ``max_pairs`` pairs are kept apart, the largest ones; ties go by id, so that the choice
     is the same from one refresh to the next.
@@ -57,6 +79,7 @@ def fold(keys: Collection[Key], *, max_pairs: int, unreadable: int = 0) -> Inven
             resources[place] += 1
             pairs[key.owner, place] += 1
     kept = _collapse(pairs, max_pairs)
+    ids = frozenset(key.id for key in keys)
     return Inventory(
         total=len(keys),
         owners=owners,
@@ -64,6 +87,9 @@ def fold(keys: Collection[Key], *, max_pairs: int, unreadable: int = 0) -> Inven
         pairs=kept,
         collapsed_pairs=max(0, len(pairs) - max_pairs),
         unreadable=unreadable,
+        ids=ids,
+        vanished=len(previous.ids - ids) if previous else None,
+        previous_total=previous.total if previous else 0,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.confluent.client import API_KEYS
+from exporter.errors import PaginationError
 from exporter.inventory import key_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from exporter.inventory import Key
 
 log = structlog.get_logger(__name__)
+MAX_KEYS = 1_000_000
+"""More than the largest organization can have (facts §3); the memory has an end."""
 _UNREADABLE_LOGGED = 10  # per listing; the metric has their number
 
 
@@ -45,6 +48,12 @@ async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyList
         async for page in client.pages(API_KEYS, params, budget):
             for item in page.items:
                 keys[item.id] = key_of(item)
+            if len(keys) > MAX_KEYS:
+                raise PaginationError(
+                    f"the listing has more than {MAX_KEYS} keys. It is not used; list less with"
+                    " `filters`",
+                    endpoint=API_KEYS.endpoint,
+                )
             _log_unreadable(page.unreadable, logged=unreadable)
             unreadable += len(page.unreadable)
             listed += len(page.items) + len(page.unreadable)

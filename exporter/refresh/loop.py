@@ -18,7 +18,12 @@ from exporter.errors import (
 from exporter.inventory import fold
 from exporter.refresh.api_keys import list_keys
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
-from exporter.refresh.state import CollectorState, Failure, OrganizationState
+from exporter.refresh.state import (
+    CollectorState,
+    Failure,
+    OrganizationState,
+    failure_from,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -92,26 +97,18 @@ class Refresher:
             budget = self._client.budget()
             state = await self._list_and_fold(budget)
         except (ApiError, CredentialsError) as error:
-            failure = Failure(error.reason, str(error), getattr(error, "request_id", None))
+            failure = failure_from(error)
         except Exception:
             failure = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
             log.exception("error in the exporter; please report it")
         ended = self._clock.monotonic()
+        again = failure is not None and failure.is_like(self._before.failure)
         delay = self._delay(failure, took=ended - began)
         self.state = self._concluded(state, failure, budget, took=ended - began, delay=delay)
         self._observer.refreshed(API_KEYS_COLLECTOR, failure.reason if failure else None)
         requests = sum(budget.requests.values()) if budget else 0
         seconds, next_in = round(ended - began, 3), round(delay, 1)
-        if failure:
-            log.error(
-                "refresh failed",
-                reason=failure.reason,
-                error=failure.message,
-                seconds=seconds,
-                requests=requests,
-                next_in=next_in,
-            )
-        else:
+        if failure is None:
             log.info(
                 "refreshed",
                 keys=state.inventory.total if state.inventory else 0,
@@ -119,8 +116,26 @@ class Refresher:
                 requests=requests,
                 next_in=next_in,
             )
+        else:
+            self._log_failure(
+                failure, again=again, seconds=seconds, requests=requests, next_in=next_in
+            )
         await self._publish(self.state)
         return ended + delay
+
+    @staticmethod
+    def _log_failure(failure: Failure, *, again: bool, **facts: float) -> None:
+        """Say in full what is wrong when it begins to be wrong, and after that only that it is."""
+        if again:
+            log.warning("refresh failed again as before", reason=failure.reason, **facts)
+        else:
+            log.error(
+                "refresh failed",
+                reason=failure.reason,
+                error=failure.message,
+                request_id=failure.request_id,
+                **facts,
+            )
 
     async def _list_and_fold(self, budget: Budget) -> OrganizationState:
         settings = self._organization
@@ -134,7 +149,11 @@ class Refresher:
                 endpoint=API_KEYS.endpoint,
             ) from None
         inventory = await asyncio.to_thread(
-            fold, listing.keys, max_pairs=settings.max_pairs, unreadable=listing.unreadable
+            fold,
+            listing.keys,
+            max_pairs=settings.max_pairs,
+            unreadable=listing.unreadable,
+            previous=self.state.inventory,
         )
         fresh_until = self._clock.monotonic() + settings.stale_after
         return replace(self.state, inventory=inventory, fresh_until=fresh_until)

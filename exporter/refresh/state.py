@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.confluent.throttle import RateLimit
+    from exporter.errors import ApiError, CredentialsError
     from exporter.inventory import Inventory
 
 
@@ -23,6 +24,19 @@ class Failure:
     """For people: cause and remedy."""
     request_id: str | None
     """The API's ``X-Request-Id``, for its support."""
+
+    def __str__(self) -> str:
+        suffix = f" (X-Request-Id {self.request_id})" if self.request_id else ""
+        return self.message + suffix
+
+    def is_like(self, other: Failure | None) -> bool:
+        """Whether ``other`` is the same but for the request that met it."""
+        return other is not None and (self.reason, self.message) == (other.reason, other.message)
+
+
+def failure_from(error: ApiError | CredentialsError) -> Failure:
+    """Return the failure that ``error`` is."""
+    return Failure(error.reason, str(error), getattr(error, "request_id", None))
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ async def test_the_message_names_the_request_for_the_vendors_support() -> None:
     failure = world.state.collectors["api_keys"].failure
     assert failure is not None
     assert failure.request_id == served.request_id
-    assert f"(X-Request-Id {served.request_id})" in failure.message
+    assert f"(X-Request-Id {served.request_id})" in str(failure)
 
 
 async def test_a_wrong_secret_is_told_from_a_missing_role() -> None:

@@ -98,7 +98,7 @@ def test_at_the_reserve_requests_wait_for_the_reset(remaining: int, *, waits: bo
 def test_a_request_on_its_way_counts_as_spent() -> None:
     held = throttle(0.5)
     held.observe(PATH, RateLimit(100, 51, 20), now=0)
-    held.sending()
+    held.sending(now=0)
     assert held.wait(now=0) > 20
 
 

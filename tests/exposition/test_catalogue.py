@@ -55,6 +55,7 @@ async def exposed() -> dict[str, Metric]:
     world = World(300, rate_limit=RateLimit(100, 60))
     world.simulator.script(1, "500")
     await world.exporter.refresh_once()
+    await world.exporter.refresh_once()
     text = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
     found = {}
     for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]

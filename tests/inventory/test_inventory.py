@@ -80,6 +80,23 @@ def test_the_choice_among_equals_does_not_depend_on_the_order_of_the_listing() -
     assert fold(keys, max_pairs=3).pairs == fold(keys[::-1], max_pairs=3).pairs
 
 
+def test_what_vanished_is_told_against_the_inventory_before() -> None:
+    def of(*ids: str, previous: Inventory | None = None) -> Inventory:
+        keys = [Key(key_id, ANN, (KAFKA,)) for key_id in ids]
+        return fold(keys, max_pairs=100, previous=previous)
+
+    first = of("A", "B", "C", "D")
+    assert (first.vanished, first.vanished_ratio) == (None, None)
+    second = of("A", "E", "F", previous=first)
+    assert (second.vanished, second.vanished_ratio) == (3, 0.75)
+    assert (of("G", previous=of()).vanished, of("G", previous=of()).vanished_ratio) == (0, 0)
+
+
+def test_owners_by_kind() -> None:
+    keys = [Key("A", ANN, (KAFKA,)), Key("B", BOB, (KAFKA,)), Key("C", Owner("u-2", "user"), ())]
+    assert fold(keys, max_pairs=9).owners_by_kind == {"user": 2, "service-account": 1}
+
+
 _OWNERS = st.sampled_from([ANN, BOB, INTERNAL])
 _RESOURCES = st.lists(
     st.sampled_from([KAFKA, REGISTRY, CLOUD]), min_size=1, max_size=3, unique=True

@@ -2,29 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from exporter.exposition import Format
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner, parse_fault
 from tests.virtual_time import EPOCH
+from tests.web.browser import browser
 from tests.world import SECRET, World
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-
-@asynccontextmanager
-async def browser(
-    world: World, *, telemetry_path: str = "/metrics"
-) -> AsyncIterator[httpx.AsyncClient]:
-    app = world.exporter.web(telemetry_path=telemetry_path)
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
-        yield client
 
 
 async def test_metrics_in_the_format_and_encoding_that_were_asked_for() -> None:
