@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
@@ -301,3 +302,48 @@ def test_an_api_that_cannot_be_reached(
     assert done.returncode == 1
     assert f"acme: failed ({reason}): GET /iam/v2/api-keys: {says}" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+_SIGTERM_WHILE_LOADING = """
+import os, signal, sys, exporter.cli
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "exporter.cli.commands":
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Finder())
+sys.exit(exporter.cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--config.file=x"], 0), (["demo"], 0), (["once"], 143)]
+)
+def test_a_signal_while_the_libraries_load_is_heeded(arguments: list[str], code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SIGTERM_WHILE_LOADING, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=programs.PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_check_that_waits(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        path = tmp_path / "config.yaml"
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        path.write_text(f"organizations: [{{name: acme, url: {url}}}]\n")
+        log = tmp_path / "log"
+        command = (*EXPORTER, "check", f"--config.file={path}")
+        with started(*command, log=log, environ=ENVIRON) as process:
+            silent.accept()[0].close()  # it is asking
+            connection, _ = silent.accept()
+            with connection:
+                ended = stop(process, number)
+    assert ended[0] == code
+    assert ended[1] < 2
+    assert "Traceback" not in log.read_text()
