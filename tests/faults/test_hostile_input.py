@@ -1,0 +1,324 @@
+"""Whatever the API sends: a valid exposition and a valid page, or a counted failure."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import subprocess
+import tracemalloc
+import zlib
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from exporter.exposition import Format
+from tests import virtual_time
+from tests.programs import program
+from tests.web.browser import page_of
+from tests.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+TOTAL = "confluent_cloud_organization_api_keys"
+MIB = 1024 * 1024
+
+
+class Answers(httpx.AsyncBaseTransport):
+    """Answers every request alike."""
+
+    def __init__(self, answer: Callable[[], httpx.Response]) -> None:
+        self._answer = answer
+
+    async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+        return self._answer()
+
+
+def answering(
+    body: bytes, *, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None
+) -> World:
+    return streaming(lambda: httpx.Response(status, headers=headers, stream=httpx.ByteStream(body)))
+
+
+def streaming(answer: Callable[[], httpx.Response]) -> World:
+    world = World(0)
+    world.wire = Answers(answer)
+    return world.configured()
+
+
+def listing(*items: Any, metadata: Any = None) -> bytes:
+    return json.dumps({"data": list(items), "metadata": metadata or {}}).encode()
+
+
+async def outcome(world: World) -> str | None:
+    """Refresh; return the reason of the failure, None for success, after looking at all of it."""
+    await world.exporter.refresh_once()
+    text = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
+    assert list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
+    assert Tags.of(await page_of(world)) <= Tags.ours
+    collector = world.state.collectors["api_keys"]
+    reasons = world.values("confluent_cloud_exporter_refresh_failures_total", "reason")
+    if collector.failure is None:
+        assert reasons == {}
+        assert world.value(TOTAL) is not None
+        return None
+    assert collector.failure.reason != "internal"
+    assert reasons == {collector.failure.reason: 1}
+    assert world.value(TOTAL) is None
+    return collector.failure.reason
+
+
+class Tags(HTMLParser):
+    """The elements of a page."""
+
+    ours = frozenset(
+        {"html", "head", "meta", "title", "style", "body", "header", "h1", "nav", "a", "section"}
+        | {"h2", "span", "dl", "div", "dt", "dd", "br", "small", "code", "p", "footer"}
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.add(tag)
+        assert not any(name.startswith("on") for name, _ in attrs)
+
+    @classmethod
+    def of(cls, page: str) -> set[str]:
+        parser = cls()
+        parser.feed(page)
+        return parser.found
+
+
+@settings(deadline=None)
+@given(
+    body=st.one_of(
+        st.binary(), st.text().map(str.encode), st.binary().map(lambda body: b"\x1f\x8b" + body)
+    ),
+    status=st.one_of(st.just(200), st.integers(200, 599)),
+)
+def test_any_bytes_with_any_status_are_a_success_or_a_typed_failure(
+    body: bytes, status: int
+) -> None:
+    async def look() -> None:
+        await outcome(answering(body, status=status))
+
+    virtual_time.run(look())
+
+
+_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=6,
+)
+_TEXT = st.one_of(st.text(max_size=255), st.sampled_from(["sa-1", "u-1", "<b>", '"\\\n\0']), _JSON)
+_REFERENCE = st.one_of(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "id": _TEXT,
+            "kind": _TEXT,
+            "api_version": _TEXT,
+            "environment": _TEXT,
+            "resource_name": _TEXT,
+        },
+    ),
+    _JSON,
+)
+_ITEM = st.one_of(
+    st.fixed_dictionaries(
+        {"id": _TEXT},
+        optional={
+            "spec": st.one_of(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "owner": _REFERENCE,
+                        "resource": _REFERENCE,
+                        "resources": st.one_of(st.lists(_REFERENCE), _JSON),
+                    },
+                ),
+                _JSON,
+            ),
+            "metadata": _JSON,
+        },
+    ),
+    _JSON,
+)
+
+
+@settings(deadline=None)
+@given(items=st.lists(_ITEM), metadata=st.one_of(st.just({}), _JSON))
+def test_any_items_are_counted_or_counted_as_unreadable(items: list[Any], metadata: Any) -> None:
+    async def look() -> None:
+        world = answering(json.dumps({"data": items, "metadata": metadata}).encode())
+        if await outcome(world) is None:
+            unreadable = world.value("confluent_cloud_exporter_unreadable_items")
+            assert unreadable is not None
+            readable = len(items) - unreadable
+            total = world.value(TOTAL)
+            assert total is not None
+            assert total <= readable  # ids may come twice
+            assert (total > 0) == (readable > 0)
+
+    virtual_time.run(look())
+
+
+LONG = "x" * 255
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LONG,
+        "\N{GRINNING FACE}" * 255,
+        *('"', "\\", "\n", "\r", "\0", "\u2028", "\x1b[31m", "\ufeff", "a\u202eb"),
+        *("<script>alert(1)</script>", "{{ 7 * 7 }}"),
+    ],
+    ids=ascii,
+)
+async def test_texts_of_every_kind_come_through_as_labels(text: str) -> None:
+    item = {
+        "id": text,
+        "spec": {
+            "owner": {"id": text, "kind": text},
+            "resource": {"id": text, "kind": text, "environment": text, "api_version": text},
+        },
+    }
+    world = answering(listing(item))
+    assert await outcome(world) is None
+    assert world.value(TOTAL) == 1
+    expected = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert world.values("confluent_cloud_owner_api_keys", "owner_id") == {expected: 1}
+    done = subprocess.run(  # noqa: ASYNC221 # nothing else runs meanwhile
+        [program("promtool"), "check", "metrics"],
+        input=world.exposition().encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"id": "x" * 256, "spec": {}},
+        {"id": "", "spec": {}},
+        {"id": 5, "spec": {}},
+        {"id": "A"},
+        {"id": "A", "spec": None},
+        {"id": "A", "spec": {"owner": {"id": 7}}},
+        {"id": "A", "spec": {"resource": {"id": "x" * 256}}},
+        {"id": "A", "spec": {"resources": "lkc-1"}},
+    ],
+    ids=lambda item: json.dumps(item)[:40],
+)
+async def test_what_is_no_key_is_counted_as_unreadable(item: dict[str, Any]) -> None:
+    world = answering(listing(item, {"id": "GOOD", "spec": {}}))
+    assert await outcome(world) is None
+    assert world.value(TOTAL) == 1
+    assert world.value("confluent_cloud_exporter_unreadable_items") == 1
+
+
+@pytest.mark.parametrize("depth", [100, 1000, 100_000])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+@pytest.mark.parametrize("place", ["item", "member", "metadata", "body"])
+async def test_nesting_of_any_depth(depth: int, opening: str, place: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    deep = opening * depth + "null" + closing * depth
+    body = {
+        "item": f'{{"data": [{deep}], "metadata": {{}}}}',
+        "member": f'{{"data": [{{"id": "A", "spec": {{"x": {deep}}}}}], "metadata": {{}}}}',
+        "metadata": f'{{"data": [], "metadata": {{"x": {deep}}}}}',
+        "body": deep,
+    }[place]
+    assert await outcome(answering(body.encode())) in {None, "invalid_response"}
+
+
+async def test_numbers_out_of_all_proportion() -> None:
+    body = b'{"data": [{"id": "A", "spec": {}, "x": 1e999999}], "metadata": {"total_size": 9e99}}'
+    assert await outcome(answering(body)) in {None, "invalid_response"}
+    huge = b'{"data": [], "metadata": {"total_size": ' + b"9" * 5000 + b"}}"
+    assert await outcome(answering(huge)) in {None, "invalid_response"}
+
+
+def chunks(total: int, *, chunk: bytes) -> Callable[[], httpx.Response]:
+    async def stream() -> AsyncIterator[bytes]:
+        for _ in range(total // len(chunk)):
+            yield chunk
+
+    return lambda: httpx.Response(200, content=stream())
+
+
+@pytest.mark.parametrize("kind", ["50 MB of nothing", "a gzip bomb of 1 GiB"])
+async def test_a_body_that_is_too_large_never_fills_the_memory(kind: str) -> None:
+    if kind == "50 MB of nothing":
+        world = streaming(chunks(50 * MIB, chunk=b" " * 65536))
+    else:
+        compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+        zeros = b"\0" * MIB
+        bomb = b"".join(compressor.compress(zeros) for _ in range(1024)) + compressor.flush()
+        world = answering(bomb)
+    tracemalloc.start()
+    try:
+        assert await outcome(world) == "invalid_response"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * 16 * MIB  # max_response_bytes is 16 MiB; a buffer that grows is copied
+
+
+async def test_a_compressed_error_page_is_bounded_too() -> None:
+    body = gzip.compress(b'{"message": "' + b"x" * MIB + b'"}')
+    world = answering(body, status=500)
+    assert await outcome(world) == "server_error"
+    failure = world.state.collectors["api_keys"].failure
+    assert failure is not None
+    assert len(failure.message) < 500
+
+
+async def test_ten_thousand_headers() -> None:
+    headers = [(f"x-ratelimit-{n}".encode(), b"7" * 100) for n in range(10_000)]
+    headers += [(b"x-ratelimit-remaining", b"7")] * 10_000
+    assert await outcome(answering(listing(), headers=headers)) is None
+
+
+async def test_an_answer_that_trickles_for_ever_ends_with_the_requests_time() -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(1)
+            yield b" "
+
+    world = streaming(lambda: httpx.Response(200, content=trickle()))
+    began = world.clock.monotonic()
+    assert await outcome(world) == "timeout"
+    assert world.clock.monotonic() - began < 5 * 10 + 15
+
+
+async def test_a_listing_without_end_is_given_up() -> None:
+    number = 0
+
+    def answer() -> httpx.Response:
+        nonlocal number
+        number += 1
+        items = [{"id": f"{number}-{n}", "spec": {}} for n in range(20_000)]
+        body = listing(*items, metadata={"next": f"/?page_token={number}"})
+        return httpx.Response(200, stream=httpx.ByteStream(body))
+
+    assert await outcome(streaming(answer)) == "pagination"
+    assert number == 51  # a million keys, and one page more
+
+
+async def test_the_log_and_the_page_show_no_control_characters_of_an_error() -> None:
+    body = json.dumps({"message": "\x1b[2J\x07<b>bold</b>\r\nSet-Cookie: x"}).encode()
+    world = answering(body, status=400, headers=[(b"x-request-id", b"\x1b[2Jid")])
+    assert await outcome(world) == "bad_request"
+    failure = str(world.state.collectors["api_keys"].failure)
+    assert failure.isprintable()
