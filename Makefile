@@ -38,7 +38,7 @@ lock: .venv/.dev ## write requirements/*.txt anew from the ranges
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    -o "requirements/$${set%%:*}.txt" "$${set#*:}" || exit 1; done
 
-image: BUILDER ?= $(shell command -v docker || command -v buildah || echo docker)
+image: BUILDER ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v buildah || echo docker)
 image: ## build the container image with docker or buildah
 	@BUILDAH_FORMAT=docker $(BUILDER) build -t confluent-api-keys-exporter \
 	  --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/version.py)" \
@@ -46,7 +46,7 @@ image: ## build the container image with docker or buildah
 	  $(ARGS) .
 
 clean: ## remove what the other targets made
-	@rm -rf .venv .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 …")'

@@ -75,6 +75,8 @@ class Exporter:
         self.instruments = Instruments(clock=clock, process=process_metrics)
         self.exposition = Exposition(clock=clock, instruments=self.instruments)
         self._members = {each.name: self._member(each) for each in config.organizations}
+        self.rejected_config: str | None = None
+        """What is wrong with the latest configuration, if it was refused."""
         self.instruments.config_loaded(successful=True)
 
     @cached_property
@@ -142,6 +144,7 @@ class Exporter:
 
     async def reload(self, config: Config) -> None:
         """Replace the configuration; organizations whose settings stay the same go on untouched."""
+        self.rejected_config = None
         before, after = self._members, dict[str, _Member]()
         for organization in config.organizations:
             kept = before.get(organization.name)
@@ -161,6 +164,11 @@ class Exporter:
             if member.task is None:
                 self._start(member)
         self.instruments.config_loaded(successful=True)
+
+    def reject(self, problems: str) -> None:
+        """Take in that a new configuration cannot be used; the one before goes on."""
+        self.rejected_config = problems
+        self.instruments.config_loaded(successful=False)
 
     async def aclose(self) -> None:
         """Stop refreshing and close the connections."""

@@ -7,7 +7,8 @@
     ├── StartUpError            an address in use, a file that cannot be written
     ├── CredentialsError        a secret file or variable that cannot be read any more
     └── ApiError                a request or a listing failed; carries what an operator needs
-        ├── RateLimited         429, or a wait that the deadline does not allow
+        ├── RateLimited         429
+        ├── OutOfBudget         a wait for the rate limit that the deadline does not allow
         ├── Unauthorized        401, and 403 that says the key itself is unknown
         ├── Forbidden           403: the key is known, its role does not suffice
         ├── BadRequest          other 4xx
@@ -36,6 +37,7 @@ class Problem:
 
     file: str
     line: int
+    """From 1; 0 where the problem is the file itself."""
     path: str
     """Dotted place inside the document, such as ``organizations[0].name``; empty for the whole."""
     message: str
@@ -43,7 +45,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.path}: " if self.path else ""
-        return f"{self.file}:{self.line}: {place}{self.message}"
+        line = f":{self.line}" if self.line else ""
+        return f"{self.file}{line}: {place}{self.message}"
 
 
 class ConfigurationError(ExporterError):
@@ -82,22 +85,26 @@ class ApiError(ExporterError):
         message: str,
         *,
         endpoint: str,
-        status: int | None = None,
         request_id: str | None = None,
         retry_in: float = 0.0,
     ) -> None:
         self.message = message
         self.endpoint = endpoint
-        self.status = status
         self.request_id = request_id
         self.retry_in = retry_in
         super().__init__(f"GET {endpoint}: {message}")
 
 
 class RateLimited(ApiError):
-    """The API said 429, or the wait it asks for does not fit the deadline."""
+    """The API said 429."""
 
     reason = "rate_limited"
+
+
+class OutOfBudget(ApiError):
+    """No request was sent: the rate limit leaves us none before the deadline."""
+
+    reason = RateLimited.reason
 
 
 class Unauthorized(ApiError):
@@ -161,6 +168,6 @@ class PaginationError(ApiError):
 
 
 REQUEST_FAILURE_REASONS: tuple[str, ...] = tuple(
-    sorted(error.reason for error in ApiError.__subclasses__())
+    sorted({error.reason for error in ApiError.__subclasses__()})
 )
 """Every value of the label ``reason`` of the request failures."""

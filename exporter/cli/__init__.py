@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         return 0
+    except OSError as error:  # the commands deal with files and sockets; what is left is our output
+        print(f"cannot write the output: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def _run(given: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -12,7 +13,7 @@ from exporter.version import __version__
 from exporter.web.server import parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.simulator import Fault
 
@@ -21,7 +22,6 @@ T = TypeVar("T")
 PROGRAM = "confluent-api-keys-exporter"
 DEFAULT_PORT = 10049
 _MOST = 1_000_000
-_EPILOG = "Every command explains itself: {program} COMMAND --help"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,18 +39,23 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Exits with 2 and a sentence for wrong usage, with 0 for ``--help`` and ``--version``.
     """
-    parser = _parser()
+    parser, commands = _parser()
     first = arguments[0] if arguments else "-"
     if first.startswith("-") and first not in {"-h", "--help", "--version"}:
-        return parser.parse_args(["run", *arguments])
-    return parser.parse_args(arguments)
+        arguments = ["run", *arguments]
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.command is None:
+        parser.error("name a command")
+    return options
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     parser = _Parser(
         prog=PROGRAM,
         description="Prometheus exporter for the API keys of Confluent Cloud organizations.",
-        epilog="Without a command it serves. " + _EPILOG.format(program=PROGRAM),
+        epilog="Without a command it serves. COMMAND --help explains each of them.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
@@ -86,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate = command(
         "simulate",
         "Serve a simulated Confluent Cloud API, for tests and trials.",
-        epilog="\n".join(["faults:", *(f"  {name:<16} {text}" for name, text in FAULTS.items())]),
+        epilog="\n".join(["faults:", *map(_fault_help, FAULTS.items())]),
     )
     simulate.add_argument(
         "--listen-address",
@@ -111,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_config_file(check)
 
     command("schema", "Print the JSON Schema of the configuration, for editors.")
-    return parser
+    return parser, commands.choices
 
 
 def _add_log_flags(parser: argparse.ArgumentParser) -> None:
@@ -205,6 +210,13 @@ def _add_simulator_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _fault_help(fault: tuple[str, str]) -> str:
+    name, text = fault
+    return textwrap.fill(
+        f"{name:<16} {text}", width=79, initial_indent="  ", subsequent_indent=" " * 19
+    )
+
+
 def _rate_limit(text: str) -> str:
     if text != "none":
         _checked(parse_rate_limit, text)
@@ -219,15 +231,16 @@ def _checked(parse: Callable[[str], T], text: str) -> T:
     try:
         return parse(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        said = f"{text!r} is not a number" if parse in {int, float} else str(error)
+        raise argparse.ArgumentTypeError(said) from None
 
 
 def _count(text: str) -> int:
-    return int(_within_bounds(int(text)))
+    return int(_within_bounds(_checked(int, text)))
 
 
 def _speed(text: str) -> float:
-    return _within_bounds(float(text))
+    return _within_bounds(_checked(float, text))
 
 
 def _within_bounds(number: float) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.console import Console
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli.demo import demo, simulate
-from exporter.cli.files import write_in_one_step
+from exporter.cli.files import replacing
 from exporter.cli.serving import serve_until_told
 from exporter.clock import SystemClock
 from exporter.errors import ApiError, CredentialsError
@@ -67,12 +68,13 @@ def once(options: argparse.Namespace) -> int:
         finally:
             await exporter.aclose()
 
-    with _progress("Listing API keys …"):
-        exposition = asyncio.run(refresh())
-    if options.output is None:
-        sys.stdout.buffer.write(exposition)
-    else:
-        write_in_one_step(options.output, exposition)
+    with (
+        _progress("Listing API keys …"),
+        nullcontext(sys.stdout.buffer)
+        if options.output is None
+        else replacing(options.output) as file,
+    ):
+        file.write(asyncio.run(refresh()))
     failed = any(not one.up for state in exporter.states() for one in state.collectors.values())
     return 1 if failed else 0
 
@@ -114,6 +116,8 @@ def _what_is_seen(organization: Organization, listing: KeyListing, *, api_key: s
         f" for {len(inventory.resources)} resources; own key {'seen' if own else 'not seen'}"
     )
     filters = organization.filters
+    if not inventory.total and (filters.owners or filters.resources):
+        return f"{seen}: nothing matches the filters; ids look like sa-…, u-…, lkc-… or cloud"
     if own or filters.owners or filters.resources:
         return seen
     return (

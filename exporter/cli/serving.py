@@ -92,7 +92,7 @@ async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
     try:
         config = await asyncio.to_thread(load)
     except ConfigurationError as error:
-        exporter.instruments.config_loaded(successful=False)
+        exporter.reject(str(error))
         for problem in error.problems:
             log.error("the configuration is not used", problem=str(problem))  # noqa: TRY400 # it says all
         return

@@ -93,7 +93,8 @@ def read_document(text: str, *, file: str) -> Document:
         builder = _Builder(file)
         data = None if root is None else builder.build(root, ())
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # What is never closed is met at the end of the file, and mended where it begins.
+        mark = error.context_mark or error.problem_mark
         line = mark.line + 1 if mark else 1
         problem = Problem(file, line, "", _syntax(error.problem or "no YAML"))
     except ReaderError as error:
@@ -114,7 +115,7 @@ def _syntax(problem: str) -> str:
         return "a second document begins here; expected one"
     # The names of anchors and tags are what was written; of the rest nothing longer is quoted.
     problem = re.sub(r" '(?!<)[^']{2,}'", "", problem)
-    return f"this is not YAML: {problem}; look at this line and the one before it"
+    return f"this is not YAML: {problem}; look at what begins here"
 
 
 class _Resolver(BaseResolver):

@@ -77,7 +77,7 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _refuse(path: Path, message: str, *, line: int = 1) -> NoReturn:
+def _refuse(path: Path, message: str, *, line: int = 0) -> NoReturn:
     raise ConfigurationError((Problem(str(path), line, "", message),)) from None
 
 

@@ -180,8 +180,8 @@ class Credentials:
         try:
             api_key = check_key_id(self.api_key.read())
         except ValueError as error:
-            raise CredentialsError(f"the API key from {self.api_key} {error}") from None
+            raise CredentialsError(f"the API key: {self.api_key} {error}") from None
         try:
             return api_key, Secret(self.api_secret.read())
         except ValueError as error:
-            raise CredentialsError(f"the API secret from {self.api_secret} {error}") from None
+            raise CredentialsError(f"the API secret: {self.api_secret} {error}") from None

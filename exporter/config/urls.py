@@ -39,6 +39,8 @@ def check_url(text: str) -> str:
             "is plain http, which would show the credentials to the network; expected `https://`"
             " (http is for localhost, 127.0.0.0/8 and [::1])"
         )
+    if "/iam/v2" in parts.path:
+        raise ValueError("has the path of an endpoint in it; expected only what stands before /iam")
     return parts.geturl().rstrip("/")
 
 

@@ -33,6 +33,8 @@ async def read_body(chunks: AsyncIterable[bytes], *, limit: int) -> bytes:
                 body, compressed = bytearray(), bytes(body)
                 body += _inflate(decompressor, compressed, room=limit)
         elif decompressor is not None:
+            if decompressor.eof and chunk:  # zlib would keep it, without a bound
+                raise ValueError("there is something after the gzip stream of the body")
             body += _inflate(decompressor, chunk, room=limit - len(body))
         else:
             body += chunk

@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import httpx
+import structlog
 
 from exporter.confluent import wire
-from exporter.confluent.body import read_body
-from exporter.confluent.failures import failure_of, failure_of_transport
+from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
+from exporter.confluent.failures import failure_of, failure_of_transport, target_of
 from exporter.confluent.pages import Walk
-from exporter.confluent.throttle import (
-    ROUNDING,
-    RateLimit,
-    Throttle,
-    backoff,
-    patience,
-    read_rate_limit,
-    read_retry_after,
-)
+from exporter.confluent.throttle import RateLimit, Throttle, backoff, patience, read_rate_limit
 from exporter.errors import (
     ApiError,
     ConnectionFailed,
     InvalidResponse,
+    OutOfBudget,
     RateLimited,
     RequestTimeout,
     ServerError,
 )
-from exporter.version import PROJECT_URL, __version__
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from random import Random
 
     from exporter.clock import Clock
     from exporter.config import Organization
+    from exporter.confluent.connection import Answer
 
 T = TypeVar("T")
 
-USER_AGENT = f"confluent-api-keys-exporter/{__version__} (+{PROJECT_URL})"
+log = structlog.get_logger(__name__)
+
 _RETRIES_PER_REQUEST = 4
 _RETRIES_PER_REFRESH = 10
 _MAX_REDIRECTS = 3
+_LONG_WAIT = 5.0  # seconds; people who watch the log wonder
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_A_RETRY = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
 
@@ -121,22 +119,16 @@ class Client:
         self._turn = asyncio.Lock()
         self.rate_limits: dict[str, RateLimit] = {}
         """By endpoint: the rate limit as the latest response said; for people."""
-        self._http = httpx.AsyncClient(
+        self._connection = Connection(
+            organization.url,
+            max_body=organization.max_response_bytes,
             transport=transport,
-            verify=tls,
-            headers={
-                "User-Agent": USER_AGENT,
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            },
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            timeout=None,  # noqa: S113 # one deadline for the whole exchange, see _exchange
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            tls=tls,
         )
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._connection.aclose()
 
     def budget(self) -> Budget:
         """Return the budget of a refresh that begins now, with the credentials as they are now.
@@ -166,13 +158,10 @@ class Client:
         query = {**params, "page_size": str(self._organization.page_size)}
         walk = Walk(endpoint=endpoint, url=url)
         while True:
-            body = await self._get(endpoint, url, query, budget)
-            try:
-                page = self._decode(listing, body)
+            answer = await self._get(endpoint, url, query, budget)
+            with self._counting(budget, answer):
+                page = self._decode(listing, answer.body)
                 token = walk.token_after(page.next)
-            except ApiError as error:
-                self._count_failure(error, budget)
-                raise
             yield page
             if token is None:
                 return
@@ -184,16 +173,15 @@ class Client:
             return listing.decoder.decode(body)
         except ValueError as error:
             raise InvalidResponse(
-                f"{error}. Is `url` the address of the API?", endpoint=listing.endpoint
+                f"{error}. Check that `url` is the address of the API", endpoint=listing.endpoint
             ) from None
 
     async def _get(
         self, endpoint: str, url: str, query: Mapping[str, str], budget: Budget
-    ) -> bytes:
-        """Return the body of a 200, after as many retries as the budget allows."""
+    ) -> Answer:
+        """Return a 200, after as many retries as the budget allows."""
         for attempt in range(_RETRIES_PER_REQUEST + 1):
             async with self._turn:
-                await self._wait_for_the_window(endpoint, budget)
                 try:
                     return await self._follow(endpoint, url, query, budget)
                 except _WORTH_A_RETRY as error:
@@ -217,14 +205,30 @@ class Client:
             return "retry_after", error.retry_in + self._random.random()
         return "backoff", own
 
+    async def _follow(
+        self, endpoint: str, url: str, query: Mapping[str, str] | None, budget: Budget
+    ) -> Answer:
+        """Return a 200, following redirects within the configured origin."""
+        for hops_left in range(_MAX_REDIRECTS, -1, -1):
+            await self._wait_for_the_window(endpoint, budget)
+            with self._counting(budget):
+                answer = await self._exchange(endpoint, url, query, budget)
+                if answer.status == HTTPStatus.OK:
+                    return answer
+                if answer.status not in _REDIRECTS:
+                    raise failure_of(answer, endpoint=endpoint, wall=self._clock.wall())
+                url, query = target_of(answer, endpoint=endpoint, hops_left=hops_left), None
+        raise AssertionError("the last redirect raises")
+
     async def _wait_for_the_window(self, endpoint: str, budget: Budget) -> None:
         # Only the holder of the turn sends, so no window can be opened while it sleeps: at most a
         # few rounds, each of which ends after the deadline or after the last window.
         while (seconds := self.wait()) > 0:
-            left = budget.deadline - self._clock.monotonic()
-            if seconds >= left:
-                raise RateLimited(self._too_little(endpoint), endpoint=endpoint, retry_in=seconds)
+            if self._clock.monotonic() + seconds >= budget.deadline:
+                raise OutOfBudget(self._too_little(endpoint), endpoint=endpoint)
             await self._hold("reserve", seconds)
+        if self._clock.monotonic() >= budget.deadline:
+            raise self._out_of_time(endpoint)
 
     def _too_little(self, endpoint: str) -> str:
         """Return why a refresh cannot end in time: the same words as long as the reason stays."""
@@ -240,77 +244,61 @@ class Client:
             f" `refresh_timeout` of {timeout:.0f} s. {remedy}"
         )
 
+    def _out_of_time(self, endpoint: str) -> RequestTimeout:
+        return RequestTimeout(
+            "the refresh did not end within the `refresh_timeout` of"
+            f" {self._organization.refresh_timeout:g} s; raise it",
+            endpoint=endpoint,
+        )
+
     async def _hold(self, reason: str, seconds: float) -> None:
+        log.log(
+            logging.INFO if seconds >= _LONG_WAIT else logging.DEBUG,
+            "holding back",
+            reason=reason,
+            seconds=round(seconds, 1),
+        )
         began = self._clock.monotonic()
         try:
             await self._clock.sleep(seconds)
         finally:
             self._observer.throttled(reason, self._clock.monotonic() - began)
 
-    async def _follow(
-        self, endpoint: str, url: str, query: Mapping[str, str] | None, budget: Budget
-    ) -> bytes:
-        """Return the body of a 200, following redirects within the configured origin."""
-        try:
-            for _ in range(_MAX_REDIRECTS + 1):
-                response, body = await self._exchange(endpoint, url, query, budget)
-                if response.status_code == httpx.codes.OK:
-                    return body
-                if response.status_code not in _REDIRECTS:
-                    raise self._failure_of(response, body, endpoint)
-                url, query = self._target_of(response, endpoint), None
-            raise InvalidResponse(
-                f"more than {_MAX_REDIRECTS} redirects in a row. Is `url` right?", endpoint=endpoint
-            )
-        except ApiError as error:
-            self._count_failure(error, budget)
-            raise
-
-    def _target_of(self, response: httpx.Response, endpoint: str) -> str:
-        try:
-            target = response.url.join(response.headers.get("location", ""))
-        except httpx.InvalidURL:
-            target = httpx.URL("")
-        ours = response.url
-        if (target.scheme, target.host, target.port) != (ours.scheme, ours.host, ours.port):
-            raise InvalidResponse(
-                f"{response.status_code}: a redirect to another origin; nothing was sent there."
-                " Set `url` to the address that the API really has",
-                endpoint=endpoint,
-                status=response.status_code,
-                request_id=_request_id(response),
-            )
-        return str(target)
-
     async def _exchange(
         self, endpoint: str, url: str, query: Mapping[str, str] | None, budget: Budget
-    ) -> tuple[httpx.Response, bytes]:
+    ) -> Answer:
+        """Send one request; return the answer as soon as its body is complete or of no use."""
         began = self._clock.monotonic()
-        seconds = min(self._organization.request_timeout, budget.deadline - began)
+        timeout = min(self._organization.request_timeout, budget.deadline - began)
         budget.requests[endpoint] += 1
         self._throttle.sending(now=began)
-        status = None
+        status: int | None = None
+
+        def headers_came(code: int, headers: httpx.Headers) -> None:
+            nonlocal status
+            status = code
+            self._read_road_signs(endpoint, headers)
+
         try:
-            async with (
-                asyncio.timeout(seconds),
-                self._http.stream("GET", url, params=query, auth=budget.auth) as response,
-            ):
-                status = response.status_code
-                self._read_road_signs(endpoint, response.headers)
-                limit = self._organization.max_response_bytes
-                return response, await read_body(response.aiter_raw(), limit=limit)
+            return await self._connection.get(
+                url, query, auth=budget.auth, timeout=timeout, headers_came=headers_came
+            )
         except TimeoutError:
+            if timeout < self._organization.request_timeout:
+                raise self._out_of_time(endpoint) from None
             raise RequestTimeout(
-                f"no complete answer within {seconds:.1f} s. Is the API slow, or `request_timeout`"
-                " too short?",
+                f"no complete answer within the `request_timeout` of {timeout:g} s; raise it if the"
+                " API is slow",
                 endpoint=endpoint,
             ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise failure_of_transport(error, endpoint=endpoint) from error
         except ValueError as error:
-            raise InvalidResponse(f"{error}", endpoint=endpoint, status=status) from None
+            raise InvalidResponse(f"{error}", endpoint=endpoint) from None
+        except TRANSPORT_ERRORS as error:
+            raise failure_of_transport(error, endpoint=endpoint) from error
         finally:
-            self._observer.answered(endpoint, status, self._clock.monotonic() - began)
+            took = self._clock.monotonic() - began
+            self._observer.answered(endpoint, status, took)
+            log.debug("answered", endpoint=endpoint, status=status, seconds=round(took, 3))
 
     def _read_road_signs(self, endpoint: str, headers: httpx.Headers) -> None:
         said = read_rate_limit(headers)
@@ -319,22 +307,14 @@ class Client:
             self.rate_limits[endpoint] = said
             self._observer.rate_limit_said(endpoint, said)
 
-    def _failure_of(self, response: httpx.Response, body: bytes, endpoint: str) -> ApiError:
-        after = read_retry_after(response.headers, wall=self._clock.wall()) or 0.0
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            after = max(after, read_rate_limit(response.headers).reset or 0.0)
-        return failure_of(
-            response.status_code,
-            body,
-            endpoint=endpoint,
-            request_id=_request_id(response),
-            retry_in=after + ROUNDING if after else 0.0,
-        )
-
-    def _count_failure(self, error: ApiError, budget: Budget) -> None:
-        budget.failures[error.endpoint] += 1
-        self._observer.failed(error.endpoint, error.reason)
-
-
-def _request_id(response: httpx.Response) -> str | None:
-    return wire.one_line(response.headers.get("x-request-id", ""), 64) or None
+    @contextmanager
+    def _counting(self, budget: Budget, answer: Answer | None = None) -> Iterator[None]:
+        """Count an error as that of a request, and give it the id of the ``answer`` it is about."""
+        try:
+            yield
+        except ApiError as error:
+            if answer is not None:
+                error.request_id = answer.request_id
+            budget.failures[error.endpoint] += 1
+            self._observer.failed(error.endpoint, error.reason)
+            raise

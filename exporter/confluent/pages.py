@@ -44,8 +44,8 @@ class Walk:
             raise self._failure("metadata.next is not a URL") from None
         if foreign:
             raise self._failure(
-                "metadata.next leads to another host; nothing was sent there. Is `url` the address"
-                " that the API gives for itself?"
+                "metadata.next leads to another host; nothing was sent there. Set `url` to the"
+                " address that the API gives for itself"
             )
         if not tokens or len(tokens[0]) > _MAX_TOKEN_LENGTH:
             raise self._failure("metadata.next has no usable page_token")

@@ -62,7 +62,7 @@ def read_retry_after(headers: Mapping[str, str], *, wall: float) -> float | None
     if seconds is not None:
         return seconds
     try:
-        return min(max(0.0, parsedate_to_datetime(value).timestamp() - wall), MAX_WAIT)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - wall)
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -72,7 +72,7 @@ def _seconds(value: str | None) -> float | None:
         seconds = float(value or "")
     except ValueError:
         return None
-    return min(seconds, MAX_WAIT) if math.isfinite(seconds) and seconds >= 0 else None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _count(value: str | None) -> int | None:
@@ -121,7 +121,7 @@ class Throttle:
         if said.remaining is None:
             return
         before = self._windows.get(endpoint)
-        reset = said.reset if said.reset is not None else _UNKNOWN_RESET
+        reset = min(said.reset if said.reset is not None else _UNKNOWN_RESET, MAX_WAIT)
         self._windows[endpoint] = _Window(
             limit=said.limit if said.limit is not None else before.limit if before else 0,
             remaining=said.remaining,

@@ -53,6 +53,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next: str | None
     """The link to the next page as the API gave it; None at the end (facts §1.2)."""
     total_size: int | None
+    """How many items there are in all, where the API says so; only good for a comparison."""
     unreadable: tuple[UnreadableItem, ...] = ()
 
 
@@ -65,11 +66,16 @@ class UnreadableItem(msgspec.Struct, frozen=True):
 
 class _Links(msgspec.Struct, gc=False):
     next: str | None = None
-    total_size: int | None = None
+    total_size: object = None  # whatever it is, the listing does not depend on it
+
+
+MAX_ITEMS = 10_000
+"""Of one page, which has 100 and perhaps 500 (facts §1.1): the rest of the program is not kept
+waiting by a page that is beyond all reason."""
 
 
 class _Envelope(msgspec.Struct, Generic[T], gc=False):
-    data: list[T]
+    data: Annotated[list[T], msgspec.Meta(max_length=MAX_ITEMS)]
     metadata: _Links
 
 
@@ -95,26 +101,40 @@ class PageDecoder(Generic[T]):
         """
         try:
             envelope = self._items.decode(body)
-        except (msgspec.ValidationError, RecursionError):
+        except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
             return self._decode_one_by_one(body)
         except msgspec.DecodeError as error:
             raise ValueError(f"the body is not JSON ({error})") from None
-        return Page(envelope.data, envelope.metadata.next or None, envelope.metadata.total_size)
+        return _page(envelope.data, envelope.metadata)
 
     def _decode_one_by_one(self, body: bytes) -> Page[T]:
         try:
             envelope = _RAW.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise ValueError(f"the body is not a page of a listing ({error})") from None
+        except _UNREADABLE as error:
+            raise ValueError(f"the body is not a page of a listing ({_what(error)})") from None
         items: list[T] = []
         unreadable: list[UnreadableItem] = []
         for raw in envelope.data:
             try:
                 items.append(self._item.decode(raw))
-            except (msgspec.DecodeError, RecursionError) as error:
-                unreadable.append(UnreadableItem(_id_of(raw), str(error)))
-        links = envelope.metadata
-        return Page(items, links.next or None, links.total_size, tuple(unreadable))
+            except _UNREADABLE as error:
+                unreadable.append(UnreadableItem(_id_of(raw), _what(error)))
+        return _page(items, envelope.metadata, tuple(unreadable))
+
+
+_UNREADABLE = (ValueError, RecursionError)
+"""What msgspec raises, whose own errors are ``ValueError``, as ``UnicodeDecodeError`` is."""
+
+
+def _what(error: Exception) -> str:
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _page(
+    items: Sequence[T], links: _Links, unreadable: tuple[UnreadableItem, ...] = ()
+) -> Page[T]:
+    total_size = links.total_size if type(links.total_size) is int else None
+    return Page(items, links.next or None, total_size, unreadable)
 
 
 _RAW = msgspec.json.Decoder(_Envelope[msgspec.Raw])
@@ -124,7 +144,7 @@ _ID = msgspec.json.Decoder(_Id)
 def _id_of(raw: msgspec.Raw) -> str:
     try:
         return one_line(_ID.decode(raw).id, 255)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         return ""
 
 
@@ -154,7 +174,7 @@ def error_message(body: bytes) -> str:
     """
     try:
         parsed = _ERROR.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         return ""
     details = list(parsed.errors or ())
     if isinstance(parsed.error, _ErrorDetail):

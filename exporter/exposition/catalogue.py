@@ -151,8 +151,8 @@ REQUEST_DURATION = Metric(
 THROTTLED = Metric(
     "confluent_cloud_api_throttled_seconds_total",
     "counter",
-    "Seconds the exporter held back requests: to leave the reserve to others, because a 429 or 503"
-    " asked for it (retry_after), or before a retry (backoff).",
+    "Seconds the exporter held back requests within its refreshes: to leave the reserve to others,"
+    " because a 429 or 503 asked for it (retry_after), or before a retry (backoff).",
     ("organization", "reason"),
 )
 RATE_LIMIT = Metric(

@@ -47,15 +47,18 @@ class Exposition:
         mine = self._changes
         async with self._weaving:
             if self._woven < mine:
-                changes, rendered = self._changes, tuple(self._rendered.values())
+                changes, rendered = self._changes, self._in_order()
                 now = self._clock.monotonic()
                 self._document = await asyncio.to_thread(weave, rendered, now=now)
                 self._woven = changes
+
+    def _in_order(self) -> tuple[Rendered, ...]:
+        return tuple(self._rendered[name] for name in sorted(self._rendered))
 
     def scrape(self, form: Format, *, gzip: bool) -> bytes:
         """Return the exposition of this moment, as one gzip member if ``gzip``."""
         now = self._clock.monotonic()
         if now >= self._document.fresh_until:  # something went stale: copying without it is quick
-            self._document = weave(tuple(self._rendered.values()), now=now)
+            self._document = weave(self._in_order(), now=now)
         live = self._instruments.render(form)
         return self._document.gzip(live) if gzip else self._document.plain + live

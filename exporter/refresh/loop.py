@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.confluent.client import API_KEYS
 from exporter.errors import (
     REQUEST_FAILURE_REASONS,
     ApiError,
     CredentialsError,
-    RequestTimeout,
 )
 from exporter.inventory import fold
 from exporter.refresh.api_keys import list_keys
@@ -139,15 +137,7 @@ class Refresher:
 
     async def _list_and_fold(self, budget: Budget) -> OrganizationState:
         settings = self._organization
-        try:
-            async with asyncio.timeout(settings.refresh_timeout):
-                listing = await list_keys(self._client, settings.filters, budget)
-        except TimeoutError:
-            raise RequestTimeout(
-                f"the refresh did not end within {settings.refresh_timeout:.0f} s; raise"
-                " `refresh_timeout`",
-                endpoint=API_KEYS.endpoint,
-            ) from None
+        listing = await list_keys(self._client, settings.filters, budget)
         inventory = await asyncio.to_thread(
             fold,
             listing.keys,

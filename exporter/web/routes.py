@@ -36,6 +36,10 @@ class Source(Protocol):
     def states(self) -> Sequence[OrganizationState]:
         """Return the state of every organization, in the order of the configuration."""
 
+    @property
+    def rejected_config(self) -> str | None:
+        """What is wrong with the latest configuration, if it was refused."""
+
     def dead_loops(self) -> Sequence[str]:
         """Return the organizations whose refresh loop has ended although it never should."""
 
@@ -56,6 +60,7 @@ def create_app(
     async def status(_request: Request) -> Response:
         page = render_status_page(
             source.states(),
+            rejected_config=source.rejected_config,
             wall=clock.wall(),
             monotonic=clock.monotonic(),
             telemetry_path=telemetry_path,

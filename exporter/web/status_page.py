@@ -36,17 +36,24 @@ class Moment:
 
 
 def render_status_page(
-    states: Sequence[OrganizationState], *, wall: float, monotonic: float, telemetry_path: str
+    states: Sequence[OrganizationState],
+    *,
+    rejected_config: str | None,
+    wall: float,
+    monotonic: float,
+    telemetry_path: str,
 ) -> str:
     """Return the page at the Unix time ``wall`` and the clock's ``monotonic`` time."""
     return _PAGE.render(
         states=states,
+        rejected_config=rejected_config,
         version=__version__,
         project_url=PROJECT_URL,
         telemetry_path=telemetry_path,
         now=moment(wall, now=wall).at,
         moment=lambda at: moment(at, now=wall),
-        is_stale=lambda state: monotonic >= state.fresh_until,
+        now_wall=wall,
+        fresh_for=lambda state: state.fresh_until - monotonic,
         count=lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         duration=duration,
     )

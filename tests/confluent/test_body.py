@@ -87,5 +87,7 @@ async def test_a_broken_gzip_stream_is_refused() -> None:
         await read(b"\x1f\x8bnot gzip at all")
 
 
-async def test_after_the_end_of_the_stream_nothing_more_is_taken() -> None:
-    assert await read(gzip.compress(b"hello"), b"", b"trailing") == b"hello"
+async def test_nothing_may_follow_the_gzip_stream() -> None:
+    assert await read(gzip.compress(b"hello"), b"") == b"hello"
+    with pytest.raises(ValueError, match="something after the gzip stream"):
+        await read(gzip.compress(b"hello"), b"", b"trailing")

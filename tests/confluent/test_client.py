@@ -94,18 +94,23 @@ def with_filters(world: World, filters: str) -> World:
         ("html502", "server_error", 5, "502 Bad Gateway: the API is failing"),
         ("gzip-error", "server_error", 5, "The API says: "),
         ("reset", "connection", 5, "no complete answer: the connection broke"),
-        ("slow:60s", "timeout", 5, "no complete answer within 10.0 s"),
+        ("slow:60s", "timeout", 5, "no complete answer within the `request_timeout` of 10 s"),
         ("truncated", "invalid_response", 1, "the body is not JSON"),
         ("array", "invalid_response", 1, "the body is not a page of a listing"),
         ("redirect:foreign", "invalid_response", 1, "a redirect to another origin"),
-        ("401", "unauthorized", 1, "401 Unauthorized: the API key is not accepted"),
+        ("401", "unauthorized", 1, "401 Unauthorized: the API key or its secret is not accepted"),
         (
             "403",
             "forbidden",
             1,
             "403 Forbidden: the API key is known, but its owner lacks the role",
         ),
-        ("forbidden-key", "unauthorized", 1, "403 Forbidden: the API key is not accepted"),
+        (
+            "forbidden-key",
+            "unauthorized",
+            1,
+            "403 Forbidden: the API key or its secret is not accepted",
+        ),
     ],
 )
 async def test_what_each_fault_is_called_and_how_often_it_is_tried(
@@ -139,7 +144,7 @@ async def test_a_wrong_secret_is_told_from_a_missing_role() -> None:
     world = World(5)
     world.accounts[0].api_secret = "another"
     await world.exporter.refresh_once()
-    assert "the API key is not accepted" in failure_message(world)
+    assert "the API key or its secret is not accepted" in failure_message(world)
     world.accounts[0].api_secret, world.accounts[0].role = SECRET, "none"
     await world.exporter.refresh_once()
     assert "lacks the role" in failure_message(world)
@@ -148,7 +153,7 @@ async def test_a_wrong_secret_is_told_from_a_missing_role() -> None:
 async def test_an_unknown_path_asks_whether_the_url_is_right() -> None:
     world = World(5, rules=Rules(path_prefix="/api"))
     await world.exporter.refresh_once()
-    assert "404 Not Found: is `url` right, with the path prefix if there is one?" in (
+    assert "404 Not Found: no such path; check `url`, and its path prefix" in (
         failure_message(world)
     )
     assert len(world.simulator.requests) == 1
@@ -173,7 +178,7 @@ async def test_a_redirect_within_the_origin_is_followed_with_the_credentials() -
 async def test_redirects_without_end_are_given_up() -> None:
     world = World(5, faults=[parse_fault("redirect")])
     await world.exporter.refresh_once()
-    assert "more than 3 redirects in a row" in failure_message(world)
+    assert "too many redirects in a row" in failure_message(world)
     assert len(world.simulator.requests) == 4
 
 

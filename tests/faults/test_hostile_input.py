@@ -308,12 +308,18 @@ async def test_a_listing_without_end_is_given_up() -> None:
     def answer() -> httpx.Response:
         nonlocal number
         number += 1
-        items = [{"id": f"{number}-{n}", "spec": {}} for n in range(20_000)]
+        items = [{"id": f"{number}-{n}", "spec": {}} for n in range(10_000)]
         body = listing(*items, metadata={"next": f"/?page_token={number}"})
         return httpx.Response(200, stream=httpx.ByteStream(body))
 
     assert await outcome(streaming(answer)) == "pagination"
-    assert number == 51  # a million keys, and one page more
+    assert number == 101  # a million keys, and one page more
+
+
+async def test_a_page_of_more_items_than_any_page_has() -> None:
+    item = {"id": "A", "spec": {}}
+    assert await outcome(answering(listing(*[item] * 10_000))) is None
+    assert await outcome(answering(listing(*[item] * 10_001))) == "invalid_response"
 
 
 async def test_the_log_and_the_page_show_no_control_characters_of_an_error() -> None:

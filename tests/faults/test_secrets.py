@@ -1,0 +1,89 @@
+"""No fault brings a credential to light."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import pprint
+import re
+import traceback
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import structlog
+
+from exporter import logs
+from exporter.confluent.client import API_KEYS
+from exporter.errors import ExporterError
+from exporter.exposition import Format
+from exporter.simulator import FAULTS, parse_fault
+from tests.web.browser import page_of
+from tests.world import API_KEY, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECRET = "cflt" + "Zz9+/" * 12
+LOOKS_LIKE_A_SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
+SPECS = sorted({*FAULTS, "redirect:foreign", "slow:1h"})
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_in_life(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    del capsys  # it must have replaced standard error before
+    root, structured = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers, root.level
+    logs.set_up(level="debug")
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.configure(**structured)
+
+
+def leaks(text: str) -> list[str]:
+    pair = base64.b64encode(f"{API_KEY}:{SECRET}".encode()).decode()
+    alone = base64.b64encode(SECRET.encode()).decode()
+    found = [known for known in (SECRET, SECRET[4:], pair, alone, API_KEY) if known in text]
+    return found + LOOKS_LIKE_A_SECRET.findall(text)
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    assert len(leaks(f"x {SECRET} y")) == 3
+    assert leaks(str(httpx.BasicAuth(API_KEY, SECRET)._auth_header))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+async def test_nothing_that_a_fault_produces_holds_a_credential(
+    spec: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(25, settings="page_size: 10", faults=[parse_fault(spec)])
+    world.environ["SECRET"] = SECRET
+    world.accounts[0].api_secret = SECRET
+    await world.exporter.refresh_once()
+
+    texts = {
+        "text": world.exposition(),
+        "openmetrics": world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode(),
+        "page": await page_of(world),
+        "state": repr(world.state) + pprint.pformat(world.state),
+        "configuration": repr(world.config) + str(world.config.organizations[0].credentials),
+        "client": repr([vars(client) for _, client in world.exporter.clients()]),
+        "traceback": await traceback_of(world),
+    }
+    captured = capsys.readouterr()
+    texts["log"] = captured.err
+    texts["output"] = captured.out
+    assert captured.err
+    assert {name: leaks(text) for name, text in texts.items() if leaks(text)} == {}
+
+
+async def traceback_of(world: World) -> str:
+    """Return the whole traceback, causes included, of a walk through the listing."""
+    ((organization, client),) = world.exporter.clients()
+    budget = client.budget()
+    try:
+        async for _ in client.pages(API_KEYS, {}, budget):
+            pass
+    except ExporterError as error:
+        return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    return repr(organization) + repr(budget)
