@@ -1,17 +1,17 @@
 """The composition root: the one place that knows every room of the house.
 
-Per organization ``Client → Refresher → Exposition``, and the web application on top::
+::
 
-    config ──> Client ──> Refresher ──> Exposition ──> web
-                  │            │             ▲
-                  └────────────┴─> Instruments
+    config ──> Client ──> Refresher ──> Holder ──> Exposition ──> web
+                  │            │                       ▲
+                  └────────────┴─────> Instruments ────┘
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
@@ -20,8 +20,9 @@ import httpx
 import structlog
 
 from exporter.confluent.client import API_KEYS, Client
+from exporter.errors import StartUpError
 from exporter.exposition import Exposition, Instruments
-from exporter.refresh import API_KEYS_COLLECTOR, Refresher
+from exporter.refresh import ApiKeysCollector, CollectorState, Holder, OrganizationState, Refresher
 from exporter.web import create_app
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.config import Config, Organization
-    from exporter.refresh import OrganizationState
+    from exporter.exposition.instruments import OrganizationInstruments
 
 log = structlog.get_logger(__name__)
 
@@ -43,13 +44,20 @@ class _Member:
 
     organization: Organization
     client: Client
-    refresher: Refresher
-    task: asyncio.Task[None] | None = None
+    holder: Holder
+    refreshers: Sequence[Refresher]
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        if not self.tasks:
+            name = f"refresh {self.organization.name}"
+            self.tasks = [asyncio.create_task(one.run(), name=name) for one in self.refreshers]
 
     async def stop(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait([self.task])
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)
         await self.client.aclose()
 
 
@@ -57,7 +65,9 @@ class Exporter:
     """The exporter of one configuration, which may be replaced while it runs.
 
     ``transport`` is called for each organization and returns how its requests travel, None for the
-    network. ``process_metrics``: see :class:`~exporter.exposition.Instruments`.
+    network. ``process_metrics``: see :class:`~exporter.exposition.Instruments`. Raises
+    :class:`~exporter.errors.StartUpError` if the environment's proxies or certificates are of no
+    use.
     """
 
     def __init__(
@@ -84,36 +94,64 @@ class Exporter:
         """One for all organizations, since it is large."""
         return httpx.create_ssl_context()
 
-    def _member(self, organization: Organization) -> _Member:
+    def _member(self, organization: Organization, *, heir_of: _Member | None = None) -> _Member:
+        """Return an organization ready to start, with what the one before it knew."""
+        collectors = [ApiKeysCollector(organization, clock=self._clock)]
         observer = self.instruments.of(
-            organization.name, collectors=[API_KEYS_COLLECTOR], endpoints=[API_KEYS.endpoint]
+            organization.name,
+            collectors=[each.name for each in collectors],
+            endpoints=[API_KEYS.endpoint],
         )
+        client = self._client(organization, observer)
+        state = heir_of.holder.state if heir_of else OrganizationState(organization.name, {})
+        state = replace(
+            state,
+            stale_after=organization.stale_after,
+            collectors={each.name: CollectorState() for each in collectors} | {**state.collectors},
+        )
+        holder = Holder(state, publish=self.exposition.publish)
+        refreshers = [
+            Refresher(
+                each,
+                holder,
+                client=client,
+                clock=self._clock,
+                random=self._random,
+                observer=observer,
+            )
+            for each in collectors
+        ]
+        return _Member(organization, client, holder, refreshers)
+
+    def _client(self, organization: Organization, observer: OrganizationInstruments) -> Client:
         transport = self._transport(organization)
-        client = Client(
-            organization,
-            clock=self._clock,
-            observer=observer,
-            random=self._random,
-            transport=transport,
-            tls=self._tls if transport is None else True,
-        )
-        refresher = Refresher(
-            organization,
-            client=client,
-            clock=self._clock,
-            random=self._random,
-            observer=observer,
-            publish=self.exposition.publish,
-        )
-        return _Member(organization, client, refresher)
+        try:
+            return Client(
+                organization,
+                clock=self._clock,
+                observer=observer,
+                random=self._random,
+                transport=transport,
+                tls=self._tls if transport is None else True,
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise StartUpError(
+                f"cannot prepare connections: {error}. Check the environment variables for"
+                " certificates (SSL_CERT_FILE, SSL_CERT_DIR) and proxies (HTTPS_PROXY, ALL_PROXY);"
+                " proxies are http:// or https://"
+            ) from None
 
     def states(self) -> Sequence[OrganizationState]:
         """Return the state of every organization, in the order of the configuration."""
-        return [member.refresher.state for member in self._members.values()]
+        return [member.holder.state for member in self._members.values()]
 
     def dead_loops(self) -> Sequence[str]:
         """Return the organizations whose refresh loop has ended although it never should."""
-        return [name for name, one in self._members.items() if one.task and one.task.done()]
+        return [
+            name
+            for name, member in self._members.items()
+            if any(task.done() for task in member.tasks)
+        ]
 
     def clients(self) -> Iterable[tuple[Organization, Client]]:
         """Return each organization with its client, for commands that ask the API themselves."""
@@ -125,44 +163,45 @@ class Exporter:
 
     async def refresh_once(self) -> None:
         """Refresh every organization once, all at the same time."""
-        await asyncio.gather(*(member.refresher.refresh() for member in self._members.values()))
+        await asyncio.gather(
+            *(one.refresh() for member in self._members.values() for one in member.refreshers)
+        )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep every organization refreshed while the context is open."""
         try:
             for member in self._members.values():
-                self._start(member)
+                member.start()
             yield
         finally:
             await self.aclose()
 
-    def _start(self, member: _Member) -> None:
-        member.task = asyncio.create_task(
-            member.refresher.run(), name=f"refresh {member.organization.name}"
-        )
-
     async def reload(self, config: Config) -> None:
-        """Replace the configuration; organizations whose settings stay the same go on untouched."""
-        self.rejected_config = None
+        """Replace the configuration.
+
+        Organizations whose settings stay the same go on untouched. Of the others, those that still
+        list the same keep what they know until their next refresh. Raises
+        :class:`~exporter.errors.StartUpError`, with the one before going on.
+        """
         before, after = self._members, dict[str, _Member]()
         for organization in config.organizations:
-            kept = before.get(organization.name)
-            unchanged = kept is not None and kept.organization == organization
-            after[organization.name] = (
-                kept if kept is not None and unchanged else self._member(organization)
-            )
+            known = before.get(organization.name)
+            if known is None or known.organization != organization:
+                lists_the_same = known is not None and _lists_the_same(known, organization)
+                known = self._member(organization, heir_of=known if lists_the_same else None)
+            after[organization.name] = known
         self._members = after
         gone = [one for name, one in before.items() if after.get(name) is not one]
         await asyncio.gather(*(member.stop() for member in gone))
         for name in before.keys() - after.keys():
             self.instruments.forget(name)
-        await self.exposition.retain(
-            [name for name, one in after.items() if before.get(name) is one]
-        )
-        for member in after.values():
-            if member.task is None:
-                self._start(member)
+        self.exposition.retain({name for name, one in after.items() if one.holder.state.attempted})
+        for name, member in after.items():
+            if before.get(name) is not member:
+                await self.exposition.publish(member.holder.state)
+            member.start()
+        self.rejected_config = None
         self.instruments.config_loaded(successful=True)
 
     def reject(self, problems: str) -> None:
@@ -173,3 +212,13 @@ class Exporter:
     async def aclose(self) -> None:
         """Stop refreshing and close the connections."""
         await asyncio.gather(*(member.stop() for member in self._members.values()))
+
+
+def _lists_the_same(member: _Member, organization: Organization) -> bool:
+    """Whether what ``member`` knows is what ``organization`` will list."""
+    before = member.organization
+    return (before.url, before.credentials, before.filters) == (
+        organization.url,
+        organization.credentials,
+        organization.filters,
+    )

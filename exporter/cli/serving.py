@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.errors import ConfigurationError
+from exporter.errors import ExporterError
 from exporter.version import __version__
 from exporter.web import bind, serve
 from exporter.web.server import url_of
@@ -41,7 +41,7 @@ async def serve_until_told(
     async with (
         told_to_stop() as stop,
         exporter.running(),
-        serve(exporter.web(telemetry_path=telemetry_path), sockets),
+        serve(exporter.web(telemetry_path=telemetry_path), sockets, ended=stop.set),
         _reloading(exporter, load),
     ):
         log.info("listening", version=__version__, urls=" ".join(urls), metrics=telemetry_path)
@@ -91,10 +91,13 @@ async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
     """Replace the configuration by what ``load`` returns; if it is bad, the old one goes on."""
     try:
         config = await asyncio.to_thread(load)
-    except ConfigurationError as error:
+        await exporter.reload(config)
+    except ExporterError as error:
         exporter.reject(str(error))
-        for problem in error.problems:
-            log.error("the configuration is not used", problem=str(problem))  # noqa: TRY400 # it says all
-        return
-    await exporter.reload(config)
-    log.info("configuration loaded", organizations=len(config.organizations))
+        for problem in str(error).splitlines():
+            log.error("the configuration is not used", problem=problem)  # noqa: TRY400 # it says all
+    except Exception:
+        exporter.reject("an error in the exporter itself; see its log")
+        log.exception("error in the exporter; please report it")
+    else:
+        log.info("configuration loaded", organizations=len(config.organizations))

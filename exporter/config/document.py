@@ -94,7 +94,8 @@ def read_document(text: str, *, file: str) -> Document:
         data = None if root is None else builder.build(root, ())
     except MarkedYAMLError as error:
         # What is never closed is met at the end of the file, and mended where it begins.
-        mark = error.context_mark or error.problem_mark
+        several = "another document" in (error.problem or "")
+        mark = (None if several else error.context_mark) or error.problem_mark
         line = mark.line + 1 if mark else 1
         problem = Problem(file, line, "", _syntax(error.problem or "no YAML"))
     except ReaderError as error:

@@ -145,12 +145,14 @@ class Settings(Section):
     @field_validator("stale_after")
     @classmethod
     def _not_between_refreshes(cls, seconds: float, info: ValidationInfo) -> float:
-        interval = info.data.get("refresh_interval", seconds)
-        if seconds < interval:
+        # Ages count from the start of a refresh, and the next one may end this much later.
+        least = info.data.get("refresh_interval", 0) + info.data.get("refresh_timeout", 0)
+        if seconds < least:
             raise ContradictionError(
                 f"`stale_after` (`{format_duration(seconds)}`) is shorter than `refresh_interval`"
-                f" (`{format_duration(interval)}`); the counts would vanish between two refreshes",
-                others=("refresh_interval",),
+                f" and `refresh_timeout` together (`{format_duration(least)}`); the counts would"
+                " vanish between two refreshes",
+                others=("refresh_timeout", "refresh_interval"),
             )
         return seconds
 

@@ -19,7 +19,9 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
 
 from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition import catalogue
@@ -28,7 +30,7 @@ from exporter.refresh import REFRESH_FAILURE_REASONS
 from exporter.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from prometheus_client.metrics import MetricWrapperBase
 
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from exporter.exposition.catalogue import Metric
 
 _DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_CODES = ("none", "200", "400", "401", "403", "404", "429", "500", "502", "503", "504")
+"""The codes that are counted from 0 on; others, which are rare, from their first occurrence."""
 _THROTTLED_REASONS = ("reserve", "retry_after", "backoff")
 
 
@@ -64,10 +68,8 @@ class Instruments:
             registry=self._registry,
         )
         self.throttled = self._counter(catalogue.THROTTLED)
-        self.rate_limit = self._gauge(catalogue.RATE_LIMIT)
-        self.rate_limit_remaining = self._gauge(catalogue.RATE_LIMIT_REMAINING)
-        self.rate_limit_reset = self._gauge(catalogue.RATE_LIMIT_RESET)
-        self.rate_limit_observed = self._gauge(catalogue.RATE_LIMIT_OBSERVED)
+        self.rate_limits = _RateLimits()
+        self._registry.register(self.rate_limits)
         self._config_successful = self._gauge(catalogue.CONFIG_RELOAD_SUCCESSFUL)
         self._config_timestamp = self._gauge(catalogue.CONFIG_RELOAD_TIMESTAMP)
         build = Info(
@@ -103,13 +105,10 @@ class Instruments:
             self.request_failures,
             self.request_duration,
             self.throttled,
-            self.rate_limit,
-            self.rate_limit_remaining,
-            self.rate_limit_reset,
-            self.rate_limit_observed,
         )
         for metric in labelled:
             metric.remove_by_labels({"organization": organization})
+        self.rate_limits.forget(organization)
 
     def config_loaded(self, *, successful: bool) -> None:
         """Take in that the configuration was loaded, or could not be."""
@@ -122,6 +121,34 @@ class Instruments:
         if form is Format.OPENMETRICS:
             return openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call, no-any-return]
         return generate_latest(self._registry)
+
+
+class _RateLimits(Collector):
+    """The rate limits as the latest responses said: what a response left out is absent."""
+
+    def __init__(self) -> None:
+        self.said: dict[tuple[str, str], tuple[RateLimit, float]] = {}
+        """By organization and endpoint: what was said, and the Unix time of it."""
+
+    def forget(self, organization: str) -> None:
+        self.said = {at: said for at, said in self.said.items() if at[0] != organization}
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        values: dict[Metric, dict[tuple[str, str], float | None]] = {
+            catalogue.RATE_LIMIT: {at: said.limit for at, (said, _) in self.said.items()},
+            catalogue.RATE_LIMIT_REMAINING: {
+                at: said.remaining for at, (said, _) in self.said.items()
+            },
+            catalogue.RATE_LIMIT_RESET: {at: said.reset for at, (said, _) in self.said.items()},
+            catalogue.RATE_LIMIT_OBSERVED: {at: wall for at, (_, wall) in self.said.items()},
+        }
+        for metric, samples in values.items():
+            family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+            for at, value in samples.items():
+                if value is not None:
+                    family.add_metric(at, value)
+            if family.samples:
+                yield family
 
 
 class OrganizationInstruments:
@@ -140,7 +167,8 @@ class OrganizationInstruments:
         self._organization = organization
         self._clock = clock
         for endpoint in endpoints:
-            instruments.requests.labels(organization, endpoint, "200")
+            for code in _CODES:
+                instruments.requests.labels(organization, endpoint, code)
             instruments.request_duration.labels(organization, endpoint)
             for reason in REQUEST_FAILURE_REASONS:
                 instruments.request_failures.labels(organization, endpoint, reason)
@@ -162,15 +190,8 @@ class OrganizationInstruments:
         self._all.request_failures.labels(self._organization, endpoint, reason).inc()
 
     def rate_limit_said(self, endpoint: str, said: RateLimit) -> None:
-        """A response spoke of the rate limit; what it left out keeps its latest value."""
-        at = (self._organization, endpoint)
-        if said.limit is not None:
-            self._all.rate_limit.labels(*at).set(said.limit)
-        if said.remaining is not None:
-            self._all.rate_limit_remaining.labels(*at).set(said.remaining)
-        if said.reset is not None:
-            self._all.rate_limit_reset.labels(*at).set(said.reset)
-        self._all.rate_limit_observed.labels(*at).set(self._clock.wall())
+        """A response spoke of the rate limit."""
+        self._all.rate_limits.said[self._organization, endpoint] = said, self._clock.wall()
 
     def throttled(self, reason: str, seconds: float) -> None:
         """The client held back for ``seconds``."""

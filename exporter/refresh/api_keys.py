@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -10,20 +11,48 @@ import structlog
 
 from exporter.confluent.client import API_KEYS
 from exporter.errors import PaginationError
-from exporter.inventory import key_of
+from exporter.inventory import fold, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
-    from exporter.config import Filters
+    from exporter.clock import Clock
+    from exporter.config import Filters, Organization
     from exporter.confluent.client import Budget, Client
     from exporter.confluent.wire import UnreadableItem
     from exporter.inventory import Key
+    from exporter.refresh.state import OrganizationState
 
 log = structlog.get_logger(__name__)
 MAX_KEYS = 1_000_000
 """More than the largest organization can have (facts §3); the memory has an end."""
 _UNREADABLE_LOGGED = 10  # per listing; the metric has their number
+
+
+class ApiKeysCollector:
+    """Lists the keys of ``organization`` and folds them into its inventory."""
+
+    name = "api_keys"
+
+    def __init__(self, organization: Organization, *, clock: Clock) -> None:
+        self._organization = organization
+        self._clock = clock
+        self.interval = organization.refresh_interval
+
+    async def collect(
+        self, client: Client, budget: Budget, state: OrganizationState
+    ) -> Callable[[OrganizationState], OrganizationState]:
+        """See :class:`~exporter.refresh.loop.Collector`."""
+        began = self._clock.monotonic()
+        listing = await list_keys(client, self._organization.filters, budget)
+        inventory = await asyncio.to_thread(
+            fold,
+            listing.keys,
+            max_pairs=self._organization.max_pairs,
+            unreadable=listing.unreadable,
+            previous=state.inventory,
+        )
+        return lambda state: replace(state, inventory=inventory, listed_at=began)
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,26 @@
-"""The loop that keeps one organization's inventory true."""
+"""The loop that keeps what one collector knows of one organization true."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.errors import (
-    REQUEST_FAILURE_REASONS,
-    ApiError,
-    CredentialsError,
-)
-from exporter.inventory import fold
-from exporter.refresh.api_keys import list_keys
+from exporter.errors import REQUEST_FAILURE_REASONS, ApiError, CredentialsError
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
-from exporter.refresh.state import (
-    CollectorState,
-    Failure,
-    OrganizationState,
-    failure_from,
-)
+from exporter.refresh.state import CollectorState, Failure, OrganizationState, failure_from
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from random import Random
 
     from exporter.clock import Clock
-    from exporter.config import Organization
     from exporter.confluent.client import Budget, Client
+    from exporter.refresh.holder import Holder
 
 log = structlog.get_logger(__name__)
 
-API_KEYS_COLLECTOR = "api_keys"
 _INTERNAL = "internal"
 REFRESH_FAILURE_REASONS: tuple[str, ...] = (
     *REQUEST_FAILURE_REASONS,
@@ -41,6 +28,26 @@ REFRESH_FAILURE_REASONS: tuple[str, ...] = (
     _INTERNAL,
 )
 """Every value of the label ``reason`` of the refresh failures."""
+
+
+class Collector(Protocol):
+    """One kind of thing that is fetched of an organization."""
+
+    @property
+    def name(self) -> str:
+        """Value of the label ``collector``."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds from the start of one refresh to the start of the next."""
+
+    async def collect(
+        self, client: Client, budget: Budget, state: OrganizationState
+    ) -> Callable[[OrganizationState], OrganizationState]:
+        """Fetch everything; return what it changes in the state, which is ``state`` by now.
+
+        Raises :class:`~exporter.errors.ApiError`; then nothing changes.
+        """
 
 
 class Observer(Protocol):
@@ -51,30 +58,24 @@ class Observer(Protocol):
 
 
 class Refresher:
-    """Refreshes one organization and holds what is known of it in ``state``.
-
-    ``publish`` is called with each new state.
-    """
+    """Refreshes what ``collector`` fetches, and puts it into ``holder``."""
 
     def __init__(
         self,
-        organization: Organization,
+        collector: Collector,
+        holder: Holder,
         *,
         client: Client,
         clock: Clock,
         random: Random,
         observer: Observer,
-        publish: Callable[[OrganizationState], Awaitable[None]],
     ) -> None:
-        self._organization = organization
+        self._collector = collector
+        self._holder = holder
         self._client = client
         self._clock = clock
         self._random = random
         self._observer = observer
-        self._publish = publish
-        self.state = OrganizationState(
-            organization.name, collectors={API_KEYS_COLLECTOR: CollectorState()}
-        )
 
     async def run(self) -> None:
         """Refresh at once and then for ever; ends only by cancellation."""
@@ -84,109 +85,95 @@ class Refresher:
 
     async def refresh(self) -> float:
         """Refresh once; return the monotonic time at which to do so again. Never raises."""
-        with structlog.contextvars.bound_contextvars(organization=self._organization.name):
-            return await self._refresh()
+        name = self._holder.state.name
+        with structlog.contextvars.bound_contextvars(organization=name):
+            try:
+                return await self._refresh()
+            except Exception:
+                log.exception("error in the exporter; please report it")
+                return self._clock.monotonic() + self._collector.interval
 
     async def _refresh(self) -> float:
         began = self._clock.monotonic()
         budget: Budget | None = None
-        state, failure = self.state, None
+        change: Callable[[OrganizationState], OrganizationState] = _no_change
+        failure: Failure | None = None
         try:
             budget = self._client.budget()
-            state = await self._list_and_fold(budget)
+            change = await self._collector.collect(self._client, budget, self._holder.state)
         except (ApiError, CredentialsError) as error:
             failure = failure_from(error)
         except Exception:
             failure = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
             log.exception("error in the exporter; please report it")
         ended = self._clock.monotonic()
-        again = failure is not None and failure.is_like(self._before.failure)
-        delay = self._delay(failure, took=ended - began)
-        self.state = self._concluded(state, failure, budget, took=ended - began, delay=delay)
-        self._observer.refreshed(API_KEYS_COLLECTOR, failure.reason if failure else None)
-        requests = sum(budget.requests.values()) if budget else 0
-        seconds, next_in = round(ended - began, 3), round(delay, 1)
-        if failure is None:
-            log.info(
-                "refreshed",
-                keys=state.inventory.total if state.inventory else 0,
-                seconds=seconds,
-                requests=requests,
-                next_in=next_in,
-            )
-        else:
-            self._log_failure(
-                failure, again=again, seconds=seconds, requests=requests, next_in=next_in
-            )
-        await self._publish(self.state)
-        return ended + delay
+        before = self._holder.state.collectors[self._collector.name]
+        after = self._concluded(before, failure, budget, began=began, ended=ended)
+        self._observer.refreshed(self._collector.name, failure.reason if failure else None)
+        self._log(before, after, budget)
 
-    @staticmethod
-    def _log_failure(failure: Failure, *, again: bool, **facts: float) -> None:
-        """Say in full what is wrong when it begins to be wrong, and after that only that it is."""
-        if again:
-            log.warning("refresh failed again as before", reason=failure.reason, **facts)
-        else:
-            log.error(
-                "refresh failed",
-                reason=failure.reason,
-                error=failure.message,
-                request_id=failure.request_id,
-                **facts,
+        def conclude(state: OrganizationState) -> OrganizationState:
+            return replace(
+                change(state),
+                collectors={**state.collectors, self._collector.name: after},
+                rate_limits=dict(self._client.rate_limits),
             )
 
-    async def _list_and_fold(self, budget: Budget) -> OrganizationState:
-        settings = self._organization
-        listing = await list_keys(self._client, settings.filters, budget)
-        inventory = await asyncio.to_thread(
-            fold,
-            listing.keys,
-            max_pairs=settings.max_pairs,
-            unreadable=listing.unreadable,
-            previous=self.state.inventory,
-        )
-        fresh_until = self._clock.monotonic() + settings.stale_after
-        return replace(self.state, inventory=inventory, fresh_until=fresh_until)
-
-    def _delay(self, failure: Failure | None, *, took: float) -> float:
-        """Return the seconds from the end of this refresh to the start of the next."""
-        interval = self._organization.refresh_interval
-        if failure is None:
-            return delay_after_success(interval=interval, took=took)
-        delay = delay_after_failure(
-            reason=failure.reason,
-            failures_in_a_row=self._before.failures_in_a_row + 1,
-            interval=interval,
-            random=self._random,
-        )
-        return max(delay, self._client.wait())
+        await self._holder.replace(conclude)
+        return ended + after.delay
 
     def _concluded(
         self,
-        state: OrganizationState,
+        before: CollectorState,
         failure: Failure | None,
         budget: Budget | None,
         *,
-        took: float,
-        delay: float,
-    ) -> OrganizationState:
-        """Return ``state`` with what became of this refresh."""
+        began: float,
+        ended: float,
+    ) -> CollectorState:
+        """Return what is known of the collector after this refresh."""
+        failures_in_a_row = before.failures_in_a_row + 1 if failure else 0
+        interval = self._collector.interval
+        if failure is None:
+            delay = delay_after_success(interval=interval, took=ended - began)
+        else:
+            delay = delay_after_failure(
+                reason=failure.reason,
+                failures_in_a_row=failures_in_a_row,
+                interval=interval,
+                random=self._random,
+            )
+            delay = max(delay, self._client.wait())
         now = self._clock.wall()
-        collector = CollectorState(
+        return CollectorState(
             finished=now,
-            succeeded=self._before.succeeded if failure else now,
-            duration=took,
+            succeeded=before.succeeded if failure else now,
+            duration=ended - began,
             failure=failure,
-            failures_in_a_row=self._before.failures_in_a_row + 1 if failure else 0,
-            next_start=now + delay,
+            failures_in_a_row=failures_in_a_row,
+            delay=delay,
             error_ratios=budget.error_ratios() if budget else {},
         )
-        return replace(
-            state,
-            collectors={**state.collectors, API_KEYS_COLLECTOR: collector},
-            rate_limits=dict(self._client.rate_limits),
-        )
 
-    @property
-    def _before(self) -> CollectorState:
-        return self.state.collectors[API_KEYS_COLLECTOR]
+    def _log(self, before: CollectorState, after: CollectorState, budget: Budget | None) -> None:
+        """Say in full what is wrong when it begins to be wrong, and after that only that it is."""
+        facts = {
+            "collector": self._collector.name,
+            "seconds": round(after.duration or 0.0, 3),
+            "requests": sum(budget.requests.values()) if budget else 0,
+            "next_in_seconds": round(after.delay, 1),
+        }
+        failure = after.failure
+        if failure is None:
+            log.info("refreshed", **facts)
+        elif failure.is_like(before.failure):
+            log.warning("refresh failed again as before", reason=failure.reason, **facts)
+        else:
+            request = {"request_id": failure.request_id} if failure.request_id else {}
+            log.error(
+                "refresh failed", reason=failure.reason, error=failure.message, **request, **facts
+            )
+
+
+def _no_change(state: OrganizationState) -> OrganizationState:
+    return state

@@ -52,7 +52,8 @@ class CollectorState:
     failure: Failure | None = None
     """None if the latest refresh succeeded."""
     failures_in_a_row: int = 0
-    next_start: float | None = None
+    delay: float = 0.0
+    """Seconds from the end of the latest refresh to the start of the next."""
     error_ratios: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """By endpoint: failed ÷ all requests of the latest refresh."""
 
@@ -60,6 +61,11 @@ class CollectorState:
     def up(self) -> bool:
         """Whether the latest refresh succeeded."""
         return self.finished is not None and self.failure is None
+
+    @property
+    def next_start(self) -> float | None:
+        """When the next refresh starts, by the wall clock; None before the first has ended."""
+        return None if self.finished is None else self.finished + self.delay
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,17 @@ class OrganizationState:
     collectors: Mapping[str, CollectorState]
     inventory: Inventory | None = None
     """From the latest complete listing."""
-    fresh_until: float = 0.0
-    """Monotonic seconds; from then on the inventory is too old to be published."""
+    listed_at: float = 0.0
+    """Monotonic seconds; when that listing began, for its first page is as old as that."""
+    stale_after: float = 0.0
+    """Seconds after ``listed_at`` from which on the inventory is too old to be published."""
     rate_limits: Mapping[str, RateLimit] = field(default_factory=lambda: MappingProxyType({}))
     """By endpoint: the rate limit as the latest response said."""
+
+    @property
+    def fresh_until(self) -> float:
+        """Monotonic seconds; from then on the inventory is too old to be published."""
+        return self.listed_at + self.stale_after
 
     @property
     def attempted(self) -> bool:

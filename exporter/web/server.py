@@ -14,7 +14,7 @@ import uvicorn
 from exporter.errors import StartUpError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from starlette.types import ASGIApp
 
@@ -63,6 +63,8 @@ def _listen(address: str) -> socket.socket:
         )
         family, *_, where = found[0]
         return socket.create_server(where[:2], family=family, backlog=_BACKLOG)
+    except UnicodeError:
+        raise StartUpError(f"cannot listen on {address}: that is no host name") from None
     except OSError as error:
         cause = _CAUSES.get(error.errno or 0) or error.strerror or str(error)
         raise StartUpError(f"cannot listen on {address}: {cause}") from None
@@ -85,8 +87,14 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serve(app: ASGIApp, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
-    """Serve ``app`` on ``sockets`` while the context is open; closes them at its end."""
+async def serve(
+    app: ASGIApp, sockets: Sequence[socket.socket], *, ended: Callable[[], None] = lambda: None
+) -> AsyncIterator[None]:
+    """Serve ``app`` on ``sockets`` while the context is open; closes them at its end.
+
+    ``ended`` is called if the server ends by itself, which it should not; the context then raises
+    what ended it.
+    """
     server = _Server(
         uvicorn.Config(
             app,
@@ -101,6 +109,7 @@ async def serve(app: ASGIApp, sockets: Sequence[socket.socket]) -> AsyncIterator
         )
     )
     task = asyncio.create_task(server.serve(sockets=list(sockets)))
+    task.add_done_callback(lambda _: ended())
     try:
         yield
     finally:

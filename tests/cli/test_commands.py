@@ -86,7 +86,7 @@ def test_version() -> None:
         (["simulate", "--fault=nonsense"], "nonsense"),
         (["simulate", "--rate-limit=fast"], "'fast' is not a rate limit"),
         (["simulate", "--keys=-1"], "-1 is not between 0 and 1000000"),
-        (["demo", "--keys=many"], "invalid"),
+        (["demo", "--keys=many"], "'many' is not a number"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_a_sentence(arguments: list[str], says: str) -> None:

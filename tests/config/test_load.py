@@ -261,11 +261,11 @@ def _refusal(path: Path) -> str:
 
 def test_a_missing_file_names_the_flag(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
-    assert _refusal(path) == f"{path}:1: no such file; name an existing one with `--config.file`"
+    assert _refusal(path) == f"{path}: no such file; name an existing one with `--config.file`"
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    assert _refusal(tmp_path) == f"{tmp_path}:1: cannot be read (Is a directory); expected a file"
+    assert _refusal(tmp_path) == f"{tmp_path}: cannot be read (Is a directory); expected a file"
 
 
 def test_a_file_beyond_1_mib_is_refused(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_a_file_beyond_1_mib_is_refused(tmp_path: Path) -> None:
     path.write_text("organizations: [{name: acme}]\n".ljust(1024 * 1024))
     assert load(path, environ=ENVIRON).organizations[0].name == "acme"
     path.write_text("organizations: [{name: acme}]\n".ljust(1024 * 1024 + 1))
-    assert _refusal(path) == f"{path}:1: is larger than 1 MiB; is it a configuration?"
+    assert _refusal(path) == f"{path}: is larger than 1 MiB; is it a configuration?"
 
 
 def test_another_encoding_is_refused_at_its_line(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_file_that_went_bad_is_named_without_its_content(
     path.write_bytes(data)
     with pytest.raises(CredentialsError) as caught:
         _from_file(path).read()
-    assert str(caught.value).startswith(f"the API secret from file {path} {complaint}")
+    assert str(caught.value).startswith(f"the API secret: file {path} {complaint}")
     assert "UNPRINTABLE" not in repr(caught.value) + repr(caught.value.__context__)
 
 
@@ -177,7 +177,7 @@ def test_a_variable_that_vanished_is_named() -> None:
     with pytest.raises(CredentialsError) as caught:
         credentials.read()
     assert str(caught.value) == (
-        "the API key from environment variable ACME_KEY is not set; set it, or name another one"
+        "the API key: environment variable ACME_KEY is not set; set it, or name another one"
     )
 
 
@@ -186,7 +186,7 @@ def test_a_key_id_with_its_secret_attached_is_refused() -> None:
     with pytest.raises(CredentialsError) as caught:
         credentials.read()
     assert str(caught.value) == (
-        "the API key from the configuration has a colon inside; expected the API key's id alone,"
+        "the API key: the configuration has a colon inside; expected the API key's id alone,"
         " without its secret"
     )
 

@@ -1,0 +1,33 @@
+"""The one place where an organization's state is replaced."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from exporter.refresh.state import OrganizationState
+
+
+class Holder:
+    """Holds the state of an organization.
+
+    ``publish`` is awaited with each new state before it becomes ``state``: whoever sees the new
+    state here finds it published.
+    """
+
+    def __init__(
+        self, state: OrganizationState, *, publish: Callable[[OrganizationState], Awaitable[None]]
+    ) -> None:
+        self.state = state
+        self._publish = publish
+        self._turn = asyncio.Lock()
+
+    async def replace(self, change: Callable[[OrganizationState], OrganizationState]) -> None:
+        """Replace the state by what ``change`` makes of it, one change after the other."""
+        async with self._turn:
+            state = change(self.state)
+            await self._publish(state)
+            self.state = state
