@@ -41,6 +41,5 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="confluent-api-keys-exporter" \
       org.opencontainers.image.description="Prometheus exporter for the API keys of Confluent Cloud organizations" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.source="https://github.com/confluent-api-keys-exporter/confluent-api-keys-exporter" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

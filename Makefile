@@ -31,10 +31,11 @@ format: .venv/.dev ## write the formatting and the lint's safe fixes
 docs: .venv/.dev ## write docs/metrics.md from the catalogue
 	@$(BIN)/python -m exporter.exposition.document_metrics > docs/metrics.md
 
-lock: .venv/.dev ## write requirements/*.txt anew from the ranges
-	@$(BIN)/python -m pip install --quiet uv
-	@for set in runtime:pyproject.toml build:requirements/build.in dev:requirements/dev.in; do \
-	  $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
+lock: ## write requirements/*.txt anew from the ranges
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
+	"$$tools/bin/python" -m pip install --quiet uv && \
+	for set in runtime:pyproject.toml build:requirements/build.in dev:requirements/dev.in; do \
+	  "$$tools/bin/python" -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	    -o "requirements/$${set%%:*}.txt" "$${set#*:}" || exit 1; done
 
@@ -50,7 +51,7 @@ clean: ## remove what the other targets made
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 …")'
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 # From the kept wheels where they suffice, else from the package index, which fills them.
 .venv/.%: requirements/%.txt | .venv/bin/python

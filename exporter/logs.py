@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
 from structlog.processors import CallsiteParameter
@@ -53,7 +53,7 @@ def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # the level may be set anew
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -69,6 +69,18 @@ def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error now: a progress display replaces it for a while."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _stream: TextIO) -> None:
+        """There is nothing to remember."""
 
 
 def _source(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -1,4 +1,5 @@
 """What this is, written once for the distribution, the image, the client and the metrics."""
 
 __version__ = "0.1.0"
-PROJECT_URL = "https://github.com/confluent-api-keys-exporter/confluent-api-keys-exporter"
+PROJECT_URL = "https://confluent-api-keys-exporter.example"
+"""Of a domain that nobody can register (RFC 2606), until the project has an address of its own."""

@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "config": LEAVES,
     "confluent": LEAVES | {"config"},
-    "inventory": LEAVES | {"confluent"},
+    "inventory": {"confluent"},
     "refresh": LEAVES | {"config", "confluent", "inventory"},
     "exposition": LEAVES | {"refresh", "inventory", "confluent"},
     "web": LEAVES | {"exposition", "refresh"},
@@ -36,7 +36,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
 }
 PURE = {"inventory"}
-EFFECTS = {"asyncio", "httpx", "time", "random", "os", "socket", "structlog", "prometheus_client"}
+EFFECTS = {
+    "asyncio",
+    "datetime",
+    "httpx",
+    "time",
+    "random",
+    "os",
+    "socket",
+    "structlog",
+    "prometheus_client",
+}
 
 
 def rooms() -> dict[str, list[Path]]:

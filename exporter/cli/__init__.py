@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+from exporter.cli.signals import Terminated, heed_sigterm
 
 if TYPE_CHECKING:
     import argparse
@@ -22,27 +25,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     check, 2 for wrong usage; 143 or 130 where SIGTERM or SIGINT cut a command short that was to
     give an answer.
     """
-    # First of all: a process that is number 1 of its container has no default action for a signal,
-    # and loading the libraries takes a while.
-    signal.signal(signal.SIGTERM, _terminate)
+    heed_sigterm()  # first of all, since loading the libraries takes a while
     given = sys.argv[1:] if argv is None else argv
-    serving = not given or given[0].startswith("-") or given[0] in _SERVING
+    first = given[0] if given else "-"
+    serving = (first in _SERVING or first.startswith("-")) and "--config.check" not in given
     try:
         return _run(given)
-    except _Terminated:
+    except Terminated:
         return 0 if serving else _TERMINATED
     except KeyboardInterrupt:
         return 0 if serving else _INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        return 0
     except OSError as error:  # the commands deal with files and sockets; what is left is our output
-        print(f"cannot write the output: {error.strerror}", file=sys.stderr)
+        # Nobody reads it any more; the interpreter shall not try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"cannot write the output: {error.strerror}", file=sys.stderr)
         return 1
 
 
 def _run(given: Sequence[str]) -> int:
-    from exporter import logs  # noqa: PLC0415 # here and below: after the signal handler
+    from exporter import logs  # noqa: PLC0415 # here and below: after SIGTERM is heeded
     from exporter.cli import arguments  # noqa: PLC0415
     from exporter.errors import ExporterError  # noqa: PLC0415
 
@@ -52,19 +54,10 @@ def _run(given: Sequence[str]) -> int:
     logs.set_up(level=options.log_level, form=options.log_format)
     command: Callable[[argparse.Namespace], int] = getattr(commands, options.command)
     try:
-        return command(options)
+        code = command(options)
     except ExporterError as error:
         for line in str(error).splitlines():
             print(f"{arguments.PROGRAM}: {line}", file=sys.stderr)
         return 1
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came while nobody was there to stop the command gently.
-
-    As the interrupt that asyncio lets through at once.
-    """
-
-
-def _terminate(_number: int, _frame: object) -> NoReturn:
-    raise _Terminated
+    sys.stdout.flush()  # an error belongs to us, not to the end of the interpreter
+    return code

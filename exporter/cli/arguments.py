@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -169,16 +170,20 @@ def _add_web_flags(parser: argparse.ArgumentParser, *, default: str) -> None:
 
 
 def _add_organization_flags(parser: argparse.ArgumentParser, *, speed: float) -> None:
-    def number(flag: str, default: int | None, text: str) -> None:
+    def number(flag: str, default: int | None, text: str, *, least: int = 0) -> None:
         shown = "it follows from --keys" if default is None else default
         parser.add_argument(
-            flag, type=_count, default=default, metavar="N", help=f"{text} Default: {shown}"
+            flag,
+            type=partial(_count, least=least),
+            default=default,
+            metavar="N",
+            help=f"{text} Default: {shown}",
         )
 
     number("--keys", 1200, "Keys at the start.")
-    number("--owners", None, "Service accounts and users, two to one.")
-    number("--clusters", None, "Kafka clusters.")
-    number("--environments", None, "Environments.")
+    number("--owners", None, "Service accounts and users, two to one.", least=1)
+    number("--clusters", None, "Kafka clusters.", least=1)
+    number("--environments", None, "Environments.", least=1)
     number("--seed", 1, "The same seed gives the same organization.")
     parser.add_argument(
         "--speed",
@@ -235,17 +240,17 @@ def _checked(parse: Callable[[str], T], text: str) -> T:
         raise argparse.ArgumentTypeError(said) from None
 
 
-def _count(text: str) -> int:
-    return int(_within_bounds(_checked(int, text)))
+def _count(text: str, *, least: int) -> int:
+    return int(_between(least, _checked(int, text)))
 
 
 def _speed(text: str) -> float:
-    return _within_bounds(_checked(float, text))
+    return _between(0, _checked(float, text))
 
 
-def _within_bounds(number: float) -> float:
-    if not 0 <= number <= _MOST:
-        raise argparse.ArgumentTypeError(f"{number:g} is not between 0 and {_MOST}")
+def _between(least: int, number: float) -> float:
+    if not least <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{number:g} is not between {least} and {_MOST}")
     return number
 
 

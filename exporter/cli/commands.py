@@ -16,6 +16,7 @@ from exporter.app import Exporter
 from exporter.cli.demo import demo, simulate
 from exporter.cli.files import replacing
 from exporter.cli.serving import serve_until_told
+from exporter.cli.signals import run_to_its_answer
 from exporter.clock import SystemClock
 from exporter.errors import ApiError, CredentialsError
 from exporter.exposition import Format
@@ -74,7 +75,7 @@ def once(options: argparse.Namespace) -> int:
         if options.output is None
         else replacing(options.output) as file,
     ):
-        file.write(asyncio.run(refresh()))
+        file.write(run_to_its_answer(refresh()))
     failed = any(not one.up for state in exporter.states() for one in state.collectors.values())
     return 1 if failed else 0
 
@@ -90,7 +91,7 @@ def check(options: argparse.Namespace) -> int:
             await exporter.aclose()
 
     with _progress("Asking the API …"):
-        found = asyncio.run(look())
+        found = run_to_its_answer(look())
     for (organization, _), (text, _) in zip(exporter.clients(), found, strict=True):
         print(f"{organization.name}: {text}")
     return 1 if any(failed for _, failed in found) else 0

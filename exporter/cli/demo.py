@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 
 from exporter import config
 from exporter.app import Exporter
-from exporter.cli.serving import serve_until_told, told_to_stop
+from exporter.cli.serving import serve_until_told
+from exporter.cli.signals import told_to_stop
 from exporter.clock import SystemClock
-from exporter.simulator import Account, Life, Simulator, parse_rate_limit, seeded_organization
+from exporter.simulator import (
+    CLOUD,
+    Account,
+    Life,
+    SimulatedKey,
+    SimulatedOwner,
+    Simulator,
+    parse_rate_limit,
+    seeded_organization,
+)
 from exporter.web import bind, serve
 from exporter.web.server import url_of
 
@@ -61,7 +71,7 @@ async def _demo(options: argparse.Namespace) -> None:
             "A simulated Confluent Cloud and its exporter are up; Ctrl-C stops both.\n\n"
             f"  status page    {urls[0]}/\n"
             f"  metrics        {urls[0]}{path}\n"
-            f"  simulated API  {url}/iam/v2/api-keys\n\n"
+            f"  simulated API  {url}/iam/v2/api-keys (curl -u {ADMIN[0]}:{ADMIN[1]})\n\n"
             "Two organizations: acme is healthy, globex-without-role shows what a missing role\n"
             "looks like.",
             flush=True,
@@ -103,12 +113,14 @@ def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
     clock = SystemClock()
     organization = seeded_organization(
         seed=options.seed,
-        keys=options.keys,
+        keys=max(0, options.keys - 1),
         owners=options.owners,
         clusters=options.clusters,
         environments=options.environments,
         now=clock.wall(),
     )
+    if options.keys:
+        organization.add(_key_of_the_exporter(clock.wall()))
     other = seeded_organization(seed=options.seed + 1, keys=0, now=clock.wall())
     return Simulator(
         [Account(*ADMIN, organization), Account(*WITHOUT_ROLE, other, role="none")],
@@ -116,5 +128,17 @@ def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
         seed=options.seed,
         rate_limit=None if rate_limit == "none" else parse_rate_limit(rate_limit),
         faults=options.faults,
-        lives=[Life(organization, seed=options.seed, speed=options.speed)],
+        lives=[Life(organization, seed=options.seed, speed=options.speed, spared={ADMIN[0]})],
+    )
+
+
+def _key_of_the_exporter(now: float) -> SimulatedKey:
+    """Return the key that the exporter itself uses: an admin sees it in the list, as in life."""
+    return SimulatedKey(
+        id=ADMIN[0],
+        owner=SimulatedOwner("sa-exprtr", "service-account"),
+        resources=(CLOUD,),
+        created_at=round(now - 30 * 86_400, 6),
+        display_name="api-keys-exporter",
+        description="confluent-api-keys-exporter",
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.cli.signals import told_to_stop
 from exporter.errors import ExporterError
 from exporter.version import __version__
 from exporter.web import bind, serve
@@ -48,19 +49,6 @@ async def serve_until_told(
         listening(urls)
         await stop.wait()
         log.info("stopping")
-
-
-@contextlib.asynccontextmanager
-async def told_to_stop() -> AsyncIterator[asyncio.Event]:
-    """Yield an event that SIGTERM and SIGINT set."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 @contextlib.asynccontextmanager

@@ -8,14 +8,16 @@ from random import Random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from exporter.simulator.organization import SimulatedOrganization
     from exporter.simulator.records import SimulatedKey
 
 _DAY = 86_400.0
-_DAILY_SHARES = {"create": 0.012, "rotate": 0.02, "delete": 0.008}
-"""Events per key and day; 4 % together."""
+_DAILY_SHARES = {"create": 0.01, "rotate": 0.02, "delete": 0.01}
+"""Events per key and day; 4 % together, and as many keys come as go."""
+_MOST_AT_ONCE = 10_000
+"""Events in one call; whoever was away for longer misses the rest."""
 _OVERLAP = (3_600.0, 3 * _DAY)
 """Simulated seconds for which a rotation keeps the old key beside the new one."""
 
@@ -27,13 +29,22 @@ class Life:
     :meth:`advance`, however many calls there are in between. ``speed`` 0 is a frozen organization.
 
     New keys are stamped with the wall clock, not with the simulated time: clients compare
-    ``created_at`` with their own clock, and a key from the future would be a lie.
+    ``created_at`` with their own clock, and a key from the future would be a lie. The keys of the
+    ids ``spared`` stay: those that the clients themselves use.
     """
 
-    def __init__(self, organization: SimulatedOrganization, *, seed: int, speed: float) -> None:
+    def __init__(
+        self,
+        organization: SimulatedOrganization,
+        *,
+        seed: int,
+        speed: float,
+        spared: Collection[str] = (),
+    ) -> None:
         if not 0 <= speed < math.inf:
             raise ValueError("speed must be 0 (frozen) or a positive number")
         self._organization = organization
+        self._spared = spared
         self._random = Random(f"life {seed}")
         self._speed = speed
         self._began: float | None = None
@@ -54,7 +65,10 @@ class Life:
         if self._speed == 0:
             return
         elapsed = (monotonic - self._began) * self._speed
-        while (at := self._next_event()) <= elapsed:
+        for _ in range(_MOST_AT_ONCE):
+            at = self._next_event()
+            if at > elapsed:
+                break
             stamp = wall - (elapsed - at) / self._speed
             if self._farewells and self._farewells[0][0] == at:
                 self._part(heapq.heappop(self._farewells)[1])
@@ -73,7 +87,9 @@ class Life:
         (event,) = self._random.choices(list(_DAILY_SHARES), list(_DAILY_SHARES.values()))
         if len(self._organization):
             index = self._random.randrange(len(self._organization))
-            self._events[event](self._organization.key_at(index), at, stamp)
+            key = self._organization.key_at(index)
+            if key.id not in self._spared:
+                self._events[event](key, at, stamp)
 
     def _create(self, like: SimulatedKey, at: float, stamp: float) -> None:
         """Give an owner one more key, for something it has a key for."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from exporter.version import PROJECT_URL, __version__
+from exporter.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.refresh import OrganizationState
 
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _PAGE = jinja2.Environment(
     loader=jinja2.PackageLoader("exporter", "web"),
     autoescape=True,
@@ -48,7 +48,6 @@ def render_status_page(
         states=states,
         rejected_config=rejected_config,
         version=__version__,
-        project_url=PROJECT_URL,
         telemetry_path=telemetry_path,
         now=moment(wall, now=wall).at,
         moment=lambda at: moment(at, now=wall),
@@ -72,8 +71,15 @@ def moment(at: float, *, now: float) -> Moment:
 
 
 def duration(seconds: float) -> str:
-    """Return ``seconds`` in the largest unit that leaves a whole number, such as ``5 min``."""
+    """Return ``seconds`` in the two largest units that matter, such as ``1 h 30 min``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    rest = int(seconds)
+    parts: list[str] = []
     for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+        if len(parts) == 2:  # noqa: PLR2004 # as the docstring says
+            break
+    return " ".join(part for part in parts if not part.startswith("0 ")) or "0 s"

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
@@ -18,7 +18,6 @@ from tests.programs import EXPORTER, ROOT, printed, run, started, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KEY, SECRET = "SIMULATEDADMIN01", "simulated-secret-of-an-organization-admin"
 POOR_KEY, POOR_SECRET = "SIMULATEDNOROLE1", "simulated-secret-of-somebody-without-a-role"
@@ -86,6 +85,8 @@ def test_version() -> None:
         (["simulate", "--fault=nonsense"], "nonsense"),
         (["simulate", "--rate-limit=fast"], "'fast' is not a rate limit"),
         (["simulate", "--keys=-1"], "-1 is not between 0 and 1000000"),
+        (["simulate", "--owners=0"], "0 is not between 1 and 1000000"),
+        (["demo", "--nope"], "Try: confluent-api-keys-exporter demo --help"),
         (["demo", "--keys=many"], "'many' is not a number"),
     ],
 )
@@ -93,7 +94,7 @@ def test_wrong_usage_is_exit_code_2_and_a_sentence(arguments: list[str], says: s
     done = run(*arguments)
     assert done.returncode == 2
     assert says in done.stderr
-    assert "Try: " in done.stderr
+    assert "Try: confluent-api-keys-exporter" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
@@ -123,9 +124,17 @@ def test_a_bad_configuration_is_exit_code_1_with_every_mistake(
 def test_a_missing_configuration_names_the_flag(tmp_path: Path) -> None:
     done = run(cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("confluent-api-keys-exporter: config.yaml:")
-    assert "--config.file" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr == (
+        "confluent-api-keys-exporter: config.yaml: no such file; name an existing one with"
+        " `--config.file`\n"
+    )
+
+
+def test_a_host_that_is_no_name_is_one_line(good: Path) -> None:
+    done = run(f"--config.file={good}", "--web.listen-address=a..b:80", environ=ENVIRON)
+    assert done.returncode == 1
+    assert done.stderr.startswith("confluent-api-keys-exporter: cannot listen on a..b:80: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_1(good: Path) -> None:
@@ -184,7 +193,7 @@ def test_check_says_what_each_organization_sees(mixed: Path) -> None:
     acme, poor = done.stdout.splitlines()
     assert acme.startswith("acme: ok: 321 keys of ")
     assert "service-account" in acme
-    assert "own key not seen" in acme
+    assert acme.endswith("own key seen")
     assert poor.startswith("poor: failed (forbidden): GET /iam/v2/api-keys: 403 Forbidden")
     assert "OrganizationAdmin" in poor
     assert SECRET not in done.stdout + done.stderr
@@ -200,16 +209,25 @@ def test_schema_is_json_for_editors() -> None:
     assert {"defaults", "organizations"} <= json.loads(done.stdout)["properties"].keys()
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+@pytest.mark.parametrize(
+    ("reader", "says"),
+    [("gone", ""), ("full", "cannot write the output: No space left on device\n")],
+)
+def test_output_that_cannot_be_written_is_no_success_and_no_traceback(
+    reader: str, says: str
+) -> None:
     with subprocess.Popen(
-        [*EXPORTER, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        [*EXPORTER, "schema"],
+        stdout=subprocess.PIPE if reader == "gone" else Path("/dev/full").open("wb"),
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
     ) as process:
-        assert process.stdout is not None
+        if process.stdout is not None:
+            process.stdout.close()
         assert process.stderr is not None
-        process.stdout.close()
         errors = process.stderr.read()
-        process.wait(programs.PATIENCE)
-    assert b"Traceback" not in errors
+        assert process.wait(programs.PATIENCE) == 1
+    assert errors.decode() == says
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -270,13 +288,43 @@ def test_log_lines_in_json_have_the_usual_keys(good: Path) -> None:
         assert SECRET not in line
 
 
-def test_a_library_log_line_looks_like_ours(good: Path) -> None:
+def test_a_failure_names_its_organization_in_the_log(good: Path) -> None:
     environ = ENVIRON | {"CONFLUENT_CLOUD_API_SECRET": "wrong"}
     done = run("once", "--log.level=error", f"--config.file={good}", environ=environ)
     (line,) = done.stderr.splitlines()
     assert " level=error source=loop.py:" in line
     assert 'msg="refresh failed" organization=acme' in line
-    assert os.environ.get("HOME", "/root") not in line
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"SSL_CERT_FILE": "/nowhere"}, "No such file or directory"),
+        ({"ALL_PROXY": "socks5://127.0.0.1:9"}, "proxies are http:// or https://"),
+        ({"HTTPS_PROXY": "foo://127.0.0.1:9"}, "proxies are http:// or https://"),
+    ],
+)
+def test_an_environment_that_no_connection_can_be_made_with(
+    tmp_path: Path, environ: dict[str, str], says: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("organizations: [{name: acme}]\n")
+    done = run("check", f"--config.file={path}", environ=ENVIRON | environ)
+    assert done.returncode == 1
+    assert "cannot prepare connections: " in done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_plain_http_to_this_machine_goes_past_every_proxy(good: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        environ = ENVIRON | {"HTTP_PROXY": f"http://127.0.0.1:{proxy.getsockname()[1]}"}
+        environ |= {"ALL_PROXY": environ["HTTP_PROXY"]}
+        done = run("check", f"--config.file={good}", environ=environ)
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(

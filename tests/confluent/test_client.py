@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import itertools
 import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
-from exporter.simulator import Account, Rules, parse_fault
+from exporter.confluent.client import API_KEYS as API_KEYS_LISTING
+from exporter.simulator import Account, RateLimit, Rules, parse_fault
 from exporter.version import __version__
 from tests.openapi import request_problems
 from tests.shared_material import shared_file
 from tests.world import API_KEY, API_KEYS, SECRET, World
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 
 def failure_message(world: World) -> str:
@@ -48,17 +56,17 @@ async def test_every_request_is_as_the_contract_says() -> None:
 
 
 async def test_filters_are_sent_and_a_key_that_two_of_them_match_counts_once() -> None:
-    world = World(60)
-    owners = sorted({key.owner.id for key in world.organization.keys.values() if key.owner})[:2]
-    world = World(60)
-    world = with_filters(world, f"owners: [{', '.join(owners)}]")
+    world = World(300)
+    several = next(key for key in world.organization.keys.values() if len(key.resources) > 1)
+    wanted = [resource.id for resource in several.resources]
+    world = with_filters(world, f"resources: [{', '.join(wanted)}]")
     await world.exporter.refresh_once()
     expected = [
         key
         for key in world.organization.keys.values()
-        if key.owner is not None and key.owner.id in owners
+        if {resource.id for resource in key.resources} & set(wanted)
     ]
-    assert [request.query.get("spec.owner") for request in world.simulator.requests] == owners
+    assert [request.query.get("spec.resource") for request in world.simulator.requests] == wanted
     assert world.value("confluent_cloud_organization_api_keys") == len(expected)
 
 
@@ -175,6 +183,42 @@ async def test_a_redirect_within_the_origin_is_followed_with_the_credentials() -
     assert all(request.authorized for request in world.simulator.requests)
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://127.0.0.1:8089/iam/v2/api-keys",
+        "http://127.0.0.1:8090/iam/v2/api-keys",
+        "http://127.0.0.1/iam/v2/api-keys",
+        "http://localhost:8089/iam/v2/api-keys",
+        "//evil.example.com/iam/v2/api-keys",
+        "http://127.0.0.1:8089@evil.example.com/",
+        "file:///etc/passwd",
+        "http://[",
+    ],
+)
+async def test_a_redirect_to_another_origin_is_not_followed(location: str) -> None:
+    asked = []
+
+    async def redirect(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        return httpx.Response(307, headers={"Location": location, "X-Request-Id": "abc"})
+
+    world = through(redirect)
+    await world.exporter.refresh_once()
+    assert len(asked) == 1
+    failure = world.state.collectors["api_keys"].failure
+    assert failure is not None
+    assert (failure.reason, failure.request_id) == ("invalid_response", "abc")
+
+
+async def test_every_hop_of_a_redirect_asks_the_throttle() -> None:
+    world = World(10, settings="page_size: 5", rate_limit=RateLimit(2, 60))  # one of two is ours
+    world.simulator.script(2, "redirect")
+    await world.exporter.refresh_once()
+    windows = world.simulator.window(world.organization).windows()
+    assert [each[API_KEY].accepted for each in windows.values()] == [1, 1, 1]
+
+
 async def test_redirects_without_end_are_given_up() -> None:
     world = World(5, faults=[parse_fault("redirect")])
     await world.exporter.refresh_once()
@@ -269,22 +313,144 @@ async def test_a_body_that_is_not_the_envelope_is_a_failure_and_no_zero(body: by
     }
 
 
-def answering(body: bytes) -> World:
+def answering(body: bytes, *, status: int = 200, **headers: str) -> World:
     """Return a world whose API answers every request with ``body``."""
 
     async def answer(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, stream=httpx.ByteStream(body))
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.Response(status, headers=named, stream=httpx.ByteStream(body))
 
+    return through(answer)
+
+
+def through(answer: Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]) -> World:
     world = World(0)
     world.wire = httpx.MockTransport(answer)
     return world.configured()
 
 
+async def test_a_body_that_is_not_the_envelope_names_the_request_all_the_same() -> None:
+    world = answering(b"<html>", x_request_id="abc")
+    await world.exporter.refresh_once()
+    failure = world.state.collectors["api_keys"].failure
+    assert failure is not None
+    assert failure.request_id == "abc"
+
+
+@pytest.mark.parametrize("total_size", ['"25"', "25.0", "null", "-1", "{}"])
+async def test_a_garbled_total_size_does_no_harm(total_size: str) -> None:
+    body = '{"data": [{"id": "A", "spec": {}}], "metadata": {"total_size": SIZE}}'
+    world = answering(body.replace("SIZE", total_size).encode())
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 1
+
+
+async def test_an_item_that_is_not_utf_8_does_not_sink_the_rest() -> None:
+    body = b'{"data": [{"id": "A", "spec": {}}, {"id": "B\xfc", "spec": {}}], "metadata": {}}'
+    world = answering(body)
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 1
+    assert world.value("confluent_cloud_exporter_unreadable_items") == 1
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert warning["error"] == "not UTF-8"
+
+
+async def test_an_unreadable_item_is_logged_with_its_id() -> None:
+    world = answering(b'{"data": [{"id": "BAD", "spec": 7}], "metadata": {}}')
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert (warning["api_key_id"], warning["error"]) == (
+        "BAD", "Expected `object`, got `int` - at `$.spec`"
+    )  # fmt: skip
+
+
+async def broken(*, chunks: int) -> AsyncIterator[bytes]:
+    for _ in range(chunks):
+        yield b"x"
+    raise httpx.ReadError("gone")
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        await asyncio.sleep(1)
+        yield b"x"
+
+
+@pytest.mark.parametrize("body", ["broken", "endless", "not gzip", "large", "not UTF-8"])
+@pytest.mark.parametrize(("status", "reason"), [(429, "rate_limited"), (503, "server_error")])
+async def test_what_status_and_headers_say_holds_even_if_the_body_cannot_be_read(
+    status: int, reason: str, body: str
+) -> None:
+    times = []
+
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        times.append(world.clock.monotonic())
+        contents: dict[str, bytes | AsyncIterator[bytes]] = {
+            "broken": broken(chunks=3),
+            "endless": endless(),
+            "not gzip": b"\x1f\x8bno",
+            "large": b"x" * 20_000_000,
+            "not UTF-8": b'{"message": "f\xfcr"}',
+        }
+        return httpx.Response(status, headers={"Retry-After": "40"}, content=contents[body])
+
+    world = through(answer)
+    await world.exporter.refresh_once()
+    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+        reason: len(times)
+    }
+    gaps = [after - before for before, after in pairwise(times)]
+    assert len(gaps) == 4
+    assert min(gaps) >= 40
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "attempts", "says"),
+    [
+        (408, "timeout", 5, "the API waited too long"),
+        (407, "bad_request", 1, "the API, or a proxy before it, refuses"),
+        (400, "bad_request", 1, "check `filters` and `page_size`"),
+        (204, "invalid_response", 1, "not an answer that the API documents"),
+        (304, "invalid_response", 1, "not an answer that the API documents"),
+    ],
+)
+async def test_statuses_that_are_rare(status: int, reason: str, attempts: int, says: str) -> None:
+    world = answering(b"", status=status)
+    await world.exporter.refresh_once()
+    assert says in failure_message(world)
+    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+        reason: attempts
+    }
+
+
+async def test_no_cookie_is_kept() -> None:
+    seen = []
+    page = '{"data": [], "metadata": {"next": "/?page_token=2"}}', '{"data": [], "metadata": {}}'
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("cookie"))
+        body = page[len(seen) - 1].encode()
+        headers = {"Set-Cookie": "session=x; Path=/"}
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
+
+    world = through(answer)
+    await world.exporter.refresh_once()
+    assert seen == [None, None]
+
+
 async def test_one_request_at_a_time_for_each_organization() -> None:
     world = World(25, settings="page_size: 5", faults=[parse_fault("slow:1s")])
-    await world.exporter.refresh_once()
+    ((_, client),) = world.exporter.clients()
+
+    async def walk() -> None:
+        async for _ in client.pages(API_KEYS_LISTING, {}, client.budget()):
+            pass
+
+    await asyncio.gather(walk(), walk())
     times = [request.time for request in world.simulator.requests]
-    assert times == [0, 1, 2, 3, 4]
+    assert times == list(range(10))
 
 
 async def test_an_account_in_the_log_shows_no_secret() -> None:

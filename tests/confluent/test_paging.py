@@ -1,18 +1,58 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from exporter.confluent.pages import MAX_PAGES, Walk
 from exporter.errors import PaginationError
 from exporter.simulator import End, Rules
 from tests.world import API_KEYS, SECRET, World
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.simulator import SimulatedKey, SimulatedResource
+
 KEYS = 2345
 ORIGIN = "https://api.example.com/iam/v2/api-keys"
+
+
+OWNER = ("owner_id", "owner_kind")
+RESOURCE = ("resource_id", "resource_kind", "environment_id")
+CLUSTERS = {"kafka", "schema-registry", "ksql"}
+
+
+def counted(world: World, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+    """Return the samples of ``name`` by the values of ``labels``."""
+    return {
+        tuple(dict(given)[label] for label in labels): value
+        for (sample, given), value in world.series().items()
+        if sample == name
+    }
+
+
+def owner_of(key: SimulatedKey) -> tuple[str, ...]:
+    return (key.owner.id, key.owner.kind) if key.owner else ("", "internal")
+
+
+def environments(keys: Iterable[SimulatedKey]) -> dict[str, str]:
+    """Return where each cluster is, if the item of any key tells it."""
+    return {
+        one.id: key.visible_environment_id(one)
+        for key in keys
+        for one in key.resources
+        if one.kind in CLUSTERS and key.visible_environment_id(one)
+    }
+
+
+def place_of(key: SimulatedKey, one: SimulatedResource, places: dict[str, str]) -> tuple[str, ...]:
+    return (one.id, one.kind, key.visible_environment_id(one) or places.get(one.id, ""))
 
 
 @pytest.mark.parametrize(
@@ -25,19 +65,18 @@ async def test_2345_keys_take_as_many_requests_as_pages_and_every_count_is_true(
     await world.exporter.refresh_once()
 
     keys = world.organization.keys.values()
-    owners = Counter(key.owner.id if key.owner else "" for key in keys)
     assert world.value("confluent_cloud_organization_api_keys") == KEYS
-    assert world.values("confluent_cloud_owner_api_keys", "owner_id") == owners
-    resources: Counter[tuple[str, str]] = Counter()
-    for (name, labels), value in world.series().items():
-        if name == "confluent_cloud_resource_api_keys":
-            place = dict(labels)
-            resources[place["resource_id"], place["resource_kind"]] += int(value)
-    assert resources == Counter(
-        (resource.id, resource.kind) for key in keys for resource in key.resources
+    assert counted(world, "confluent_cloud_owner_api_keys", *OWNER) == Counter(map(owner_of, keys))
+    places = environments(keys)
+    incidences = [
+        (owner_of(key), place_of(key, one, places)) for key in keys for one in key.resources
+    ]
+    assert counted(world, "confluent_cloud_resource_api_keys", *RESOURCE) == Counter(
+        place for _, place in incidences
     )
-    pairs = sum(world.values("confluent_cloud_api_keys", "resource_id").values())
-    assert pairs > 0
+    assert counted(world, "confluent_cloud_api_keys", *OWNER, *RESOURCE) == Counter(
+        owner + place for owner, place in incidences
+    )
     assert len(world.simulator.requests) == requests
     assert world.value("confluent_cloud_api_requests_total", endpoint=API_KEYS, code="200") == (
         requests
@@ -88,10 +127,27 @@ async def test_a_walk_that_cannot_end_truly_publishes_nothing_and_leaks_nothing(
     assert SECRET not in failure.message
 
 
-async def test_the_simulator_counts_with_total_size_on_too() -> None:
+async def test_a_total_size_that_differs_is_logged_and_nothing_more() -> None:
     world = World(25, settings="page_size: 10", rules=Rules(total_size=True))
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 25
+
+    def create(answered: int) -> None:
+        if answered == 3:  # behind the cursor: not seen in this walk
+            world.organization.add(replace(world.organization.key_at(0), id="0"))
+
+    world.meanwhile(create)
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+        assert [entry for entry in logs if entry["log_level"] == "warning"] == []
+
+        def delete(answered: int) -> None:
+            if answered == 5:
+                world.organization.delete("0")
+
+        world.meanwhile(delete)
+        await world.exporter.refresh_once()
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert (warning["listed"], warning["total_size"]) == (26, 25)
+    assert world.value("confluent_cloud_organization_api_keys") == 26
 
 
 def walk() -> Walk:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,8 +92,22 @@ def test_at_the_reserve_requests_wait_for_the_reset(remaining: int, *, waits: bo
     held = throttle(0.5)
     held.observe(PATH, RateLimit(100, remaining, 20), now=1000)
     seconds = held.wait(now=1000)
-    assert (20 < seconds < 22) if waits else seconds == 0  # a second of rounding, one of jitter
+    # The header is whole seconds, rounded: the window may end a second later; then the jitter.
+    assert (21 <= seconds <= 22) if waits else seconds == 0
     assert held.wait(now=1021) == 0
+
+
+def test_a_window_whose_end_is_not_told_is_waited_for_a_minute() -> None:
+    held = throttle(0.5)
+    held.observe(PATH, RateLimit(100, 10, None), now=0)
+    assert 61 <= held.wait(now=0) <= 62
+
+
+def test_a_limit_that_is_not_told_again_is_still_the_limit() -> None:
+    held = throttle(0.5)
+    held.observe(PATH, RateLimit(100, 90, 20), now=0)
+    held.observe(PATH, RateLimit(None, 40, 20), now=0)
+    assert held.wait(now=0) > 20
 
 
 def test_a_request_on_its_way_counts_as_spent() -> None:
@@ -145,7 +160,7 @@ def test_no_header_makes_anybody_wait_a_negative_endless_or_undefined_time(
     held.close(PATH, read_retry_after(headers, wall=0) or 0, now=now)
     seconds = held.wait(now=now)
     assert math.isfinite(seconds)
-    assert 0 <= seconds <= MAX_WAIT + 2
+    assert 0 <= seconds <= MAX_WAIT + 2  # a second of rounding, one of jitter
 
 
 @given(st.integers(0, 1000))
@@ -163,6 +178,33 @@ async def test_a_429_waits_as_long_as_it_says() -> None:
     throttled = world.values("confluent_cloud_api_throttled_seconds_total", "reason")
     assert throttled == {"retry_after": pytest.approx(second - first)}
     assert world.values("confluent_cloud_api_requests_total", "code") == {"200": 1, "429": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "least"),
+    [
+        (429, {"Retry-After": "2", "X-RateLimit-Reset": "30"}, 31),
+        (429, {"Retry-After": "30", "X-RateLimit-Reset": "2"}, 31),
+        (429, {}, 1),
+        (503, {"Retry-After": "30"}, 31),
+    ],
+)
+async def test_the_longest_of_what_the_signs_say_is_waited(
+    status: int, headers: dict[str, str], least: float
+) -> None:
+    times: list[float] = []
+
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        times.append(world.clock.monotonic())
+        if len(times) == 1:
+            return httpx.Response(status, headers=headers)
+        return httpx.Response(200, stream=httpx.ByteStream(b'{"data": [], "metadata": {}}'))
+
+    world = World(0)
+    world.wire = httpx.MockTransport(answer)
+    world.configured()
+    await world.exporter.refresh_once()
+    assert least <= times[1] - times[0] <= least + 2
 
 
 async def test_a_429_that_does_not_fit_the_deadline_ends_the_refresh_and_delays_the_next() -> None:

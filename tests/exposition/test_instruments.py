@@ -31,7 +31,7 @@ async def test_every_counter_is_at_0_before_its_first_event() -> None:
         ) in counters
 
 
-def test_the_ten_reasons_of_a_failed_request() -> None:
+def test_the_reasons_of_a_failed_request() -> None:
     assert set(REQUEST_FAILURE_REASONS) == {
         "rate_limited",
         "unauthorized",

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
-from exporter.simulator import parse_fault
-from tests.world import World, configuration
+from exporter.simulator import RateLimit, parse_fault
+from tests.world import API_KEY, World, configuration
+
+if TYPE_CHECKING:
+    from exporter.refresh import OrganizationState
 
 MINUTE = 60.0
 TOTAL = "confluent_cloud_organization_api_keys"
@@ -170,3 +175,104 @@ async def test_a_reload_starts_the_new_stops_the_gone_and_restarts_the_changed()
         assert len(world.simulator.requests) == served + 3
         assert world.value(TOTAL) == 5
         assert 'organization="globex"' not in world.exposition()
+
+
+async def test_a_harmless_change_of_settings_keeps_what_is_known() -> None:
+    world = World(5, settings="refresh_interval: 1m, stale_after: 3m")
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        world.simulator.faults.append(parse_fault("500"))
+        await world.clock.sleep(120)
+        await world.exporter.reload(configuration("refresh_interval: 1m, stale_after: 1h"))
+        await world.clock.sleep(240)
+        assert world.value(TOTAL) == 5
+        await world.clock.sleep(3600)
+        assert world.value(TOTAL) is None
+
+
+async def test_other_filters_begin_anew() -> None:
+    world = World(5)
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        world.simulator.faults.append(parse_fault("500"))
+        await world.exporter.reload(configuration(more="    filters: {resources: [cloud]}\n"))
+        assert world.value(TOTAL) is None
+
+
+async def test_ages_count_from_the_start_of_the_listing() -> None:
+    world = World(
+        25,
+        settings="page_size: 5, refresh_interval: 1m, stale_after: 2m",
+        faults=[parse_fault("slow:8s")],
+    )
+    async with world.exporter.running():
+        await world.clock.sleep(45)
+        assert world.value(TOTAL) == 25
+        world.accounts[0].role = "none"
+        await world.clock.sleep(74.9)
+        assert world.value(TOTAL) == 25
+        await world.clock.sleep(0.2)
+        assert world.value(TOTAL) is None
+
+
+async def test_an_error_of_our_own_is_told_and_the_loop_goes_on() -> None:
+    world = World(5, settings="refresh_interval: 1m")
+    publish, broken = world.exporter.exposition.publish, [True]
+
+    async def publish_or_break(state: OrganizationState) -> None:
+        if broken[0]:
+            raise RuntimeError("can't start new thread")
+        await publish(state)
+
+    holder = next(iter(world.exporter._members.values())).holder  # no seam breaks here in life
+    holder._publish = publish_or_break
+    with capture_logs() as logs:
+        async with world.exporter.running():
+            await world.clock.sleep(1)
+            assert not world.state.attempted
+            broken[0] = False
+            await world.clock.sleep(60)
+            assert world.value(TOTAL) == 5
+            assert world.exporter.dead_loops() == []
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == [
+        "error in the exporter; please report it"
+    ]
+
+
+async def test_every_organization_is_refreshed_at_the_same_time() -> None:
+    world = World(5, names=("a", "b", "c"), faults=[parse_fault("slow:5s")])
+    await world.exporter.refresh_once()
+    assert world.clock.monotonic() == 5
+
+
+async def test_what_stays_wrong_is_said_in_full_once() -> None:
+    world = World(5, settings="refresh_interval: 1m", faults=[parse_fault("403")])
+    with capture_logs() as logs:
+        async with world.exporter.running():
+            await world.clock.sleep(5 * MINUTE)
+            world.simulator.faults[:] = [parse_fault("401")]
+            await world.clock.sleep(5 * MINUTE)
+    levels = [entry["log_level"] for entry in logs if "refresh failed" in entry["event"]]
+    assert levels[:3] == ["error", "warning", "warning"]
+    assert levels.count("error") == 2
+
+
+async def test_a_budget_that_never_suffices_is_said_with_its_arithmetic_and_the_remedy() -> None:
+    world = World(
+        60,
+        settings="page_size: 1, refresh_interval: 5m, stale_after: 1h",
+        rate_limit=RateLimit(10, 60),
+    )
+    with capture_logs() as logs:
+        async with world.exporter.running():
+            await world.clock.sleep(60 * MINUTE)
+    errors = [entry for entry in logs if entry["log_level"] == "error"]
+    assert errors[-1]["error"] == (
+        "GET /iam/v2/api-keys: the listing takes more requests than are ours: of 10 per 60 s, less"
+        " the reserve of 0.5, 5 per window, and at most 30 within the `refresh_timeout` of 300 s."
+        " Raise `refresh_timeout`, lower `rate_limit.reserve`, or list less with `filters`"
+    )
+    assert len(errors) == 1
+    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
+    windows = world.simulator.window(world.organization).windows().values()
+    assert max(each[API_KEY].accepted for each in windows) <= 6

@@ -28,9 +28,10 @@ def test_about_four_percent_of_the_keys_have_an_event_in_a_day() -> None:
     before = after([], speed=1)
     later = after([10 * DAY], speed=1)
 
-    # 10 days x 1000 keys: 120 created, 200 rotated, 80 deleted, give or take three deviations
-    assert 320 - 54 < len(later.keys() - before.keys()) < 320 + 54
-    assert 280 - 60 < len(before.keys() - later.keys()) < 280 + 50
+    # 10 days x 1000 keys: 100 created, 200 rotated, 100 deleted, give or take three deviations.
+    # Some of the events befall new keys, and some of the old keys of rotations have not gone yet.
+    assert 300 - 54 < len(later.keys() - before.keys()) < 300 + 54
+    assert 300 - 80 < len(before.keys() - later.keys()) < 300 + 54
 
 
 def test_life_does_not_depend_on_how_often_it_is_looked_at() -> None:

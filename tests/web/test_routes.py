@@ -19,6 +19,7 @@ async def test_metrics_in_the_format_and_encoding_that_were_asked_for() -> None:
         plain = await client.get("/metrics", headers={"Accept-Encoding": "identity"})
         assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert "content-encoding" not in plain.headers
+        assert plain.headers["vary"] == "Accept, Accept-Encoding"
         assert plain.text == world.exposition()
         openmetrics = await client.get(
             "/metrics",
@@ -73,6 +74,8 @@ async def test_head_is_get_without_a_body_and_nothing_can_be_written(path: str) 
     async with browser(world) as client:
         head, get = await client.head(path), await client.get(path)
         assert head.status_code == get.status_code == 200
+        assert head.content == b""
+        assert get.content
         assert head.headers["content-type"] == get.headers["content-type"]
         assert (await client.post(path)).status_code == 405
 
@@ -117,7 +120,7 @@ async def test_the_page_says_what_is_known_and_what_went_wrong() -> None:
         await world.clock.sleep(90)
         page = (await client.get("/")).text
     assert "1\u202f234" in page
-    assert "1 min ago" in page or "2 min ago" in page
+    assert "1 min 30 s ago" in page
     assert "failing: forbidden" in page
     assert "lacks the role" in page
     (request_id,) = {r.request_id for r in world.simulator.requests if r.status == 403}
@@ -159,3 +162,14 @@ async def test_nothing_from_the_network_becomes_markup() -> None:
     assert "<img" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_configuration_that_was_refused_is_on_the_page_until_a_good_one_comes() -> None:
+    world = World(5)
+    world.exporter.reject("config.yaml:3: <b>what</b> is wrong")
+    async with browser(world) as client:
+        page = (await client.get("/")).text
+        assert "config.yaml:3: &lt;b&gt;what&lt;/b&gt; is wrong" in page
+        await world.exporter.reload(world.config)
+        assert "config.yaml:3" not in (await client.get("/")).text
+    await world.exporter.aclose()
