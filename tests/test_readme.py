@@ -1,0 +1,86 @@
+"""What the README shows is what one gets."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import yaml
+
+from exporter import config
+from exporter.simulator import FAULTS
+from tests.programs import EXPORTER, ROOT, printed, run, started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+README = (ROOT / "README.md").read_text()
+ENVIRON = {
+    "CONFLUENT_CLOUD_API_KEY": "SIMULATEDADMIN01",
+    "CONFLUENT_CLOUD_API_SECRET": "simulated-secret-of-an-organization-admin",
+}
+
+
+def shown(pattern: str) -> list[str]:
+    found = re.findall(pattern, README, re.MULTILINE)
+    assert found
+    return found
+
+
+def test_the_metrics_are_those_of_the_demo(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = (*EXPORTER, "demo", "--web.listen-address=127.0.0.1:0", "--speed=0")
+    with started(*command, log=log):
+        url = printed(log, r"metrics +(http://\S+)")
+        printed(log, r"(msg=refreshed)")
+        printed(log, r'(msg="refresh failed")')
+        with urlopen(url) as response:  # noqa: S310 # our own http URL
+            exposition = response.read().decode().splitlines()
+        for line in shown(r"^confluent_cloud_\w+\{.*\} \S+$"):
+            assert line in exposition
+        for line in shown(r"^A simulated Confluent Cloud and .*$|^Two organizations.*$"):
+            assert line in log.read_text().splitlines()
+
+
+def test_the_check_says_what_it_says_there(tmp_path: Path) -> None:
+    log, path = tmp_path / "log", tmp_path / "config.yaml"
+    command = (*EXPORTER, "simulate", "--listen-address=127.0.0.1:0", "--speed=0")
+    with started(*command, log=log):
+        url = printed(log, r"listens on (http://\S+);")
+        path.write_text(f"organizations: [{{name: acme, url: {url}}}]\n")
+        done = run("check", f"--config.file={path}", environ=ENVIRON)
+    assert done.stdout.splitlines() == shown(r"^acme: ok: .*$")
+
+
+def test_the_configurations_are_valid(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    configurations = [block for block in blocks if "organizations:" in block]
+    assert len(configurations) == 2
+    for name in ("acme_key", "acme_secret"):
+        (tmp_path / name).write_text("x")
+    for text in configurations:
+        config.parse(
+            text.replace("/run/secrets/", f"{tmp_path}/"),
+            file="README.md",
+            folder=tmp_path,
+            environ=ENVIRON | {"GLOBEX_KEY": "K", "GLOBEX_SECRET": "S"},
+        )
+    (scrape,) = [block for block in blocks if "scrape_configs:" in block]
+    assert yaml.safe_load(scrape)["scrape_configs"][0]["static_configs"]
+
+
+def test_the_metrics_in_the_queries_exist() -> None:
+    catalogue = (ROOT / "docs" / "metrics.md").read_text()
+    for name in shown(r"confluent_cloud_\w+"):
+        assert f"### `{name}`" in catalogue
+
+
+def test_the_links_lead_somewhere() -> None:
+    for target in shown(r"\]\(([^)]+)\)"):
+        assert (ROOT / target).exists()
+
+
+def test_the_number_of_faults() -> None:
+    words = {18: "eighteen"}
+    assert f"{words[len(FAULTS)]} ways" in README.replace("\n", " ")
