@@ -110,7 +110,6 @@ class Refresher:
         before = self._holder.state.collectors[self._collector.name]
         after = self._concluded(before, failure, budget, began=began, ended=ended)
         self._observer.refreshed(self._collector.name, failure.reason if failure else None)
-        self._log(before, after, budget)
 
         def conclude(state: OrganizationState) -> OrganizationState:
             return replace(
@@ -120,6 +119,7 @@ class Refresher:
             )
 
         await self._holder.replace(conclude)
+        self._log(before, after, budget)
         return ended + after.delay
 
     def _concluded(

@@ -216,12 +216,15 @@ def test_schema_is_json_for_editors() -> None:
 def test_output_that_cannot_be_written_is_no_success_and_no_traceback(
     reader: str, says: str
 ) -> None:
-    with subprocess.Popen(
-        [*EXPORTER, "schema"],
-        stdout=subprocess.PIPE if reader == "gone" else Path("/dev/full").open("wb"),
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-    ) as process:
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen(
+            [*EXPORTER, "schema"],
+            stdout=subprocess.PIPE if reader == "gone" else full,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+        ) as process,
+    ):
         if process.stdout is not None:
             process.stdout.close()
         assert process.stderr is not None
