@@ -5,7 +5,7 @@ BIN := .venv/bin
 WHEELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/confluent-api-keys-exporter/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs lock image clean
+.PHONY: help demo test check soak format docs lock image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -23,6 +23,9 @@ check: .venv/.dev ## lint, formatting and types
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+
+soak: .venv/.dev ## run the real process for minutes under every fault, and measure it
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 format: .venv/.dev ## write the formatting and the lint's safe fixes
 	@$(BIN)/python -m ruff format .

@@ -71,7 +71,8 @@ async def _demo(options: argparse.Namespace) -> None:
             "A simulated Confluent Cloud and its exporter are up; Ctrl-C stops both.\n\n"
             f"  status page    {urls[0]}/\n"
             f"  metrics        {urls[0]}{path}\n"
-            f"  simulated API  {url}/iam/v2/api-keys (curl -u {ADMIN[0]}:{ADMIN[1]})\n\n"
+            f"  simulated API  {url}/iam/v2/api-keys\n"
+            f"  its admin      curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
             "Two organizations: acme is healthy, globex-without-role shows what a missing role\n"
             "looks like.",
             flush=True,

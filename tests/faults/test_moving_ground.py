@@ -9,11 +9,19 @@ import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner
+from exporter.simulator import (
+    CLOUD,
+    TABLEFLOW,
+    SimulatedKey,
+    SimulatedOwner,
+    SimulatedResource,
+)
 from tests import virtual_time
 from tests.virtual_time import EPOCH
 from tests.world import World
 
+KAFKA = SimulatedResource("lkc-1", "kafka", "env-1")
+REGISTRY = SimulatedResource("lsrc-1", "schema-registry", "env-1")
 OWNER_KEYS = "confluent_cloud_owner_api_keys"
 TOTAL = "confluent_cloud_organization_api_keys"
 
@@ -21,7 +29,8 @@ TOTAL = "confluent_cloud_organization_api_keys"
 def key(number: int) -> SimulatedKey:
     """A key with an owner of its own, so that the owners' metric tells which keys were counted."""
     owner = SimulatedOwner(f"sa-{number:04d}", "service-account")
-    return SimulatedKey(f"{number:016d}", owner, (CLOUD,), created_at=EPOCH)
+    resources = (KAFKA, REGISTRY, TABLEFLOW)[: number % 3 + 1] if number % 4 else (CLOUD,)
+    return SimulatedKey(f"{number:016d}", owner, resources, created_at=EPOCH)
 
 
 _CHANGES = st.lists(st.tuples(st.integers(1, 12), st.booleans(), st.integers(0, 80)), max_size=30)
@@ -55,7 +64,11 @@ def test_a_key_that_stays_is_counted_once_and_one_that_never_was_is_not(
         assert set(counted.values()) <= {1}
         ids = {int(owner_id.removeprefix("sa-")) for owner_id in counted}
         assert stayed <= ids <= ever
-        assert world.value(TOTAL) == len(ids)
+        assert world.value(TOTAL) == len(ids) == sum(counted.values())
+        incidences = sum(len(key(number).resources) for number in ids)
+        for name in ("confluent_cloud_resource_api_keys", "confluent_cloud_api_keys"):
+            samples = [value for (sample, _), value in world.series().items() if sample == name]
+            assert sum(samples) == incidences >= len(ids)
 
     virtual_time.run(walk())
 

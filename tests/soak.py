@@ -1,0 +1,338 @@
+"""A soak: the real process on sockets, every fault in turn, twenty organizations, steady scraping.
+
+``make soak`` prints what was measured and fails if anything is not as it should be: an unhandled
+exception, memory or file descriptors that grow, an organization that does not come back, a count
+that is not true. Bounded in time and on the loopback only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+from rich.table import Table
+
+from exporter.clock import SystemClock
+from exporter.simulator import (
+    FAULTS,
+    Account,
+    Life,
+    RateLimit,
+    Simulator,
+    parse_fault,
+    seeded_organization,
+)
+from exporter.web import bind, serve
+from exporter.web.server import url_of
+from tests.programs import EXPORTER, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+ORGANIZATIONS = 20
+SECRET = "soaked-through-and-through"
+SPEED = 20_000.0  # simulated seconds per second: a key or two come and go each second
+SCRAPERS = 2
+WARM_UP = 0.25  # of the time; what a process allocates once is allocated then
+SETTLING = 20.0  # seconds that every organization has to come back
+MOST_GROWTH = 8.0  # MiB between the second and the last quarter
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MIB = 1024 * 1024
+
+
+@dataclass
+class Findings:
+    """What was seen."""
+
+    seconds: float = 0.0
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    """Seconds since the start, MiB."""
+    descriptors: list[int] = field(default_factory=list)
+    scrapes: list[float] = field(default_factory=list)
+    """Seconds that each took."""
+    requests: int = 0
+    refused: int = 0
+    """Requests that others made within their half of the windows, and were refused."""
+    problems: list[str] = field(default_factory=list)
+
+    def quarter(self, number: int) -> list[float]:
+        """Return the memory of that quarter of the time, 1 to 4."""
+        size = max(1, len(self.memory) // 4)
+        return [mib for _, mib in self.memory[(number - 1) * size : number * size]]
+
+    def growth(self) -> float:
+        """Return by how many MiB the last quarter's median is above that of the second."""
+        return statistics.median(self.quarter(4)) - statistics.median(self.quarter(2))
+
+    def slope(self) -> float:
+        """Return MiB per minute after the warm-up, by least squares."""
+        begin = self.memory[0][0] + WARM_UP * (self.memory[-1][0] - self.memory[0][0])
+        times, sizes = zip(*((at, mib) for at, mib in self.memory if at >= begin), strict=True)
+        return 60 * statistics.linear_regression(times, sizes).slope
+
+
+class World:
+    """The simulated side."""
+
+    def __init__(self) -> None:
+        self.clock = SystemClock()
+        self.organizations = {
+            f"org-{n:02d}": seeded_organization(seed=n, keys=50 + 17 * n, now=self.clock.wall())
+            for n in range(ORGANIZATIONS)
+        }
+        self.lives = [
+            Life(organization, seed=number, speed=SPEED)
+            for number, organization in enumerate(self.organizations.values())
+        ]
+        self.simulator = Simulator(
+            [
+                Account(f"KEY{number:02d}", SECRET, organization)
+                for number, organization in enumerate(self.organizations.values())
+            ],
+            clock=self.clock,
+            rate_limit=RateLimit(200, 2.0),
+        )
+
+    async def live(self) -> None:
+        """Let keys come and go, and others spend their half of every window, until cancelled."""
+        while True:
+            for life in self.lives:
+                life.advance(self.clock.monotonic(), wall=self.clock.wall())
+            for organization in self.organizations.values():
+                self.simulator.window(organization).spend(2, client="others")
+            await asyncio.sleep(0.1)
+
+    def refused(self) -> int:
+        windows = (self.simulator.window(each) for each in self.organizations.values())
+        return sum(window.tally("others").refused for window in windows)
+
+    def truth(self) -> dict[str, float]:
+        return {name: len(each) for name, each in self.organizations.items()}
+
+
+async def soak(seconds: float, *, say: Console) -> Findings:
+    """Return what was found in about ``seconds``, and the time to settle."""
+    findings, world = Findings(), World()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        sockets = bind(["127.0.0.1:0"])
+        async with (
+            serve(world.simulator, sockets),
+            exporter(url_of(sockets[0]), Path(folder), log) as (process, url),
+            watching(findings, process.pid, url),
+        ):
+            living = asyncio.create_task(world.live())
+            await _faults_in_turn(world, seconds, process=process, say=say)
+            living.cancel()
+            world.simulator.faults.clear()
+            say.print("every fault is over; waiting for all to come back")
+            await _settle(world, url, findings)
+        findings.requests = world.simulator._served  # the journal is bounded
+        findings.refused = world.refused()
+        _judge(findings, log.read_text(), process.returncode)
+    return findings
+
+
+@asynccontextmanager
+async def exporter(
+    api: str, folder: Path, log: Path
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """Run the exporter while the context is open; yield it and its URL."""
+    names = "".join(
+        f"  - name: org-{number:02d}\n"
+        f"    credentials: {{api_key: KEY{number:02d}, api_secret_env: SECRET}}\n"
+        for number in range(ORGANIZATIONS)
+    )
+    path = folder / "config.yaml"
+    path.write_text(
+        f"defaults: {{url: {api}, refresh_interval: 2s, refresh_timeout: 4s, request_timeout: 1s,"
+        f" stale_after: 10s}}\norganizations:\n{names}"
+    )
+    (free,) = bind(["127.0.0.1:0"])
+    url = url_of(free)
+    free.close()
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *EXPORTER,
+            f"--config.file={path}",
+            f"--web.listen-address={url.removeprefix('http://')}",
+            stdout=file,
+            stderr=file,
+            env=os.environ | {"SECRET": SECRET, "PYTHONPATH": str(ROOT)},
+        )
+    try:
+        async with httpx.AsyncClient() as client:
+            await _until(lambda: _answers(client, f"{url}/-/ready"), seconds=SETTLING)
+        yield process, url
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 10)
+
+
+@asynccontextmanager
+async def watching(findings: Findings, pid: int, url: str) -> AsyncIterator[None]:
+    """Scrape without a pause and measure the process while the context is open."""
+    began = time.monotonic()
+
+    async def scrape(number: int) -> None:
+        accept = "application/openmetrics-text;version=1.0.0" if number % 2 else "text/plain"
+        async with httpx.AsyncClient(headers={"Accept": accept}) as client:
+            while True:
+                before = time.monotonic()
+                response = await client.get(f"{url}/metrics")
+                findings.scrapes.append(time.monotonic() - before)
+                if response.status_code != 200:  # OK
+                    findings.problems.append(f"a scrape was answered with {response.status_code}")
+                await asyncio.sleep(0.02)
+
+    async def measure() -> None:
+        while True:
+            resident, descriptors = _measured(Path(f"/proc/{pid}"))
+            findings.memory.append((time.monotonic() - began, resident))
+            findings.descriptors.append(descriptors)
+            await asyncio.sleep(0.25)
+
+    tasks = [asyncio.create_task(scrape(number)) for number in range(SCRAPERS)]
+    tasks.append(asyncio.create_task(measure()))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if not isinstance(ended, asyncio.CancelledError):
+                findings.problems.append(f"watching ended: {ended!r}")
+        findings.seconds = time.monotonic() - began
+
+
+def _measured(process: Path) -> tuple[float, int]:
+    """Return the resident memory in MiB and the number of file descriptors."""
+    resident = int((process / "statm").read_text().split()[1]) * PAGE / MIB
+    return resident, len(list((process / "fd").iterdir()))
+
+
+async def _faults_in_turn(
+    world: World, seconds: float, *, process: asyncio.subprocess.Process, say: Console
+) -> None:
+    for name in FAULTS:
+        say.print(f"fault: {name}")
+        world.simulator.faults[:] = [parse_fault(f"{name}:0.4")]
+        await asyncio.sleep(seconds / len(FAULTS))
+        process.send_signal(1)  # SIGHUP: the same configuration, loaded anew
+
+
+async def _settle(world: World, url: str, findings: Findings) -> None:
+    """Wait until every organization is up and every count is true."""
+    async with httpx.AsyncClient() as client:
+        state: dict[str, dict[str, float]] = {}
+
+        async def settled() -> bool:
+            text = (await client.get(f"{url}/metrics")).text
+            state["up"] = dict(_samples(text, "confluent_cloud_up"))
+            state["keys"] = dict(_samples(text, "confluent_cloud_organization_api_keys"))
+            return set(state["up"].values()) == {1} and state["keys"] == world.truth()
+
+        try:
+            await _until(settled, seconds=SETTLING)
+        except TimeoutError:
+            down = [name for name, up in state["up"].items() if not up]
+            wrong = {k: (state["keys"].get(k), v) for k, v in world.truth().items()}
+            wrong = {name: pair for name, pair in wrong.items() if pair[0] != pair[1]}
+            findings.problems.append(f"not up again: {down}; counted and true: {wrong}")
+
+
+def _samples(text: str, name: str) -> Iterator[tuple[str, float]]:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == name:
+                yield sample.labels["organization"], sample.value
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == 200  # OK
+    except httpx.TransportError:
+        return False
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 # another process gives no event
+            await asyncio.sleep(0.2)
+
+
+def _judge(findings: Findings, log: str, code: int | None) -> None:
+    problems = findings.problems
+    if code != 0:
+        problems.append(f"the exporter ended with {code}")
+    for sign in ("Traceback", "error in the exporter", "exception was never retrieved"):
+        if sign in log:
+            problems.append(f"the log has: {sign}")
+    if SECRET in log:
+        problems.append("the log has the secret")
+    if findings.growth() > MOST_GROWTH:
+        problems.append(f"memory grew by {findings.growth():.1f} MiB")
+    quarter = len(findings.descriptors) // 4
+    if max(findings.descriptors[-quarter:]) > max(findings.descriptors[quarter : 2 * quarter]) + 2:
+        problems.append(f"file descriptors grew: {Counter(findings.descriptors)}")
+    if findings.refused:
+        problems.append(f"{findings.refused} requests of others were refused")
+
+
+def report(findings: Findings) -> Table:
+    """Return the figures as a table."""
+    table = Table(title=f"soak: {ORGANIZATIONS} organizations, {len(FAULTS)} faults in turn")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    scrapes = sorted(findings.scrapes)
+    memory = [mib for _, mib in findings.memory]
+    for name, value in (
+        ("seconds", f"{findings.seconds:.0f}"),
+        ("requests to the API", f"{findings.requests}"),
+        ("requests of others refused", f"{findings.refused}"),
+        ("scrapes", f"{len(scrapes)}"),
+        ("scrape p50, p99", f"{_share(scrapes, 0.5):.1f}, {_share(scrapes, 0.99):.1f} ms"),
+        ("memory, least and most", f"{min(memory):.1f}, {max(memory):.1f} MiB"),
+        ("memory, slope after the warm-up", f"{findings.slope():+.2f} MiB/min"),
+        ("memory, last quarter above second", f"{findings.growth():+.2f} MiB"),
+        ("file descriptors, most", f"{max(findings.descriptors)}"),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def _share(ordered: list[float], share: float) -> float:
+    """Return the milliseconds below which that share of the seconds ``ordered`` lies."""
+    return 1000 * ordered[int(share * (len(ordered) - 1))]
+
+
+def main() -> int:
+    """Soak for as long as the arguments say; 1 if anything is not as it should be."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=180.0, help="Default: %(default)s")
+    options = parser.parse_args()
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # a reset is no news here
+    seconds = min(max(options.seconds, 10.0), 1800.0)
+    findings = asyncio.run(soak(seconds, say=Console(stderr=True)))
+    Console().print(report(findings))
+    for problem in findings.problems:
+        print(f"problem: {problem}", file=sys.stderr)
+    return 1 if findings.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
