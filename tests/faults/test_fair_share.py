@@ -174,3 +174,18 @@ async def test_headers_that_stop_coming_leave_the_latest_limit_in_force() -> Non
     await world.exporter.refresh_once()
     windows = world.simulator.window(world.organization).windows()
     assert [each[API_KEY].accepted for each in windows.values()] == [10, 10, 10, 5]
+
+
+async def test_several_filters_draw_on_one_budget() -> None:
+    case = Case(limit=10, window=60, reserve=0.5, pages=60, begins=0, schedules=[[]])
+    world = world_of(case)
+    owners = {key.owner.id for key in world.organization.keys.values() if key.owner}
+    world.configured(f"    filters: {{owners: [{', '.join(sorted(owners))}]}}\n")
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == sum(
+        key.owner is not None for key in world.organization.keys.values()
+    )
+    windows = world.simulator.window(world.organization).windows()
+    spent = [each[API_KEY].accepted for each in windows.values()]
+    assert max(spent) == 5
+    assert sum(spent) == len(world.simulator.requests) >= len(owners)
