@@ -19,10 +19,19 @@ from typing import TYPE_CHECKING
 import httpx
 import structlog
 
-from exporter.confluent.client import API_KEYS, Client
+from exporter.confluent.client import Client
 from exporter.errors import StartUpError
 from exporter.exposition import Exposition, Instruments
-from exporter.refresh import ApiKeysCollector, CollectorState, Holder, OrganizationState, Refresher
+from exporter.refresh import (
+    ApiKeysCollector,
+    Collector,
+    CollectorState,
+    Holder,
+    NamesCollector,
+    OrganizationState,
+    QuotasCollector,
+    Refresher,
+)
 from exporter.web import create_app
 
 if TYPE_CHECKING:
@@ -32,8 +41,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from exporter.clock import Clock
-    from exporter.config import Config, Organization
-    from exporter.exposition.instruments import OrganizationInstruments
+    from exporter.config import Config, Organization, Policy
+    from exporter.exposition.activity import Activity
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +94,8 @@ class Exporter:
         self.instruments = Instruments(clock=clock, process=process_metrics)
         self.exposition = Exposition(clock=clock, instruments=self.instruments)
         self._members = {each.name: self._member(each) for each in config.organizations}
+        for state in self.states():
+            self.exposition.begin(state)
         self.rejected_config: str | None = None
         """What is wrong with the latest configuration, if it was refused."""
         self.instruments.config_loaded(successful=True)
@@ -96,18 +107,24 @@ class Exporter:
 
     def _member(self, organization: Organization, *, heir_of: _Member | None = None) -> _Member:
         """Return an organization ready to start, with what the one before it knew."""
-        collectors = [ApiKeysCollector(organization, clock=self._clock)]
-        observer = self.instruments.of(
-            organization.name,
-            collectors=[each.name for each in collectors],
-            endpoints=[API_KEYS.endpoint],
-        )
+        collectors: list[Collector] = [ApiKeysCollector(organization, clock=self._clock)]
+        if organization.names.enabled:
+            collectors.append(NamesCollector(organization, clock=self._clock))
+        if organization.quotas.enabled:
+            collectors.append(QuotasCollector(organization))
+        endpoints = [endpoint for each in collectors for endpoint in each.endpoints]
+        observer = self.instruments.of(organization.name, endpoints=endpoints)
         client = self._client(organization, observer)
         state = heir_of.holder.state if heir_of else OrganizationState(organization.name, {})
         state = replace(
             state,
             stale_after=organization.stale_after,
-            collectors={each.name: CollectorState() for each in collectors} | {**state.collectors},
+            per_key_metrics=organization.per_key_metrics,
+            filtered=bool(organization.filters.owners or organization.filters.resources),
+            thresholds=_thresholds(organization.policy),
+            collectors={
+                each.name: state.collectors.get(each.name, CollectorState()) for each in collectors
+            },
         )
         holder = Holder(state, publish=self.exposition.publish)
         refreshers = [
@@ -117,13 +134,12 @@ class Exporter:
                 client=client,
                 clock=self._clock,
                 random=self._random,
-                observer=observer,
             )
             for each in collectors
         ]
         return _Member(organization, client, holder, refreshers)
 
-    def _client(self, organization: Organization, observer: OrganizationInstruments) -> Client:
+    def _client(self, organization: Organization, observer: Activity) -> Client:
         transport = self._transport(organization)
         try:
             return Client(
@@ -196,7 +212,7 @@ class Exporter:
         await asyncio.gather(*(member.stop() for member in gone))
         for name in before.keys() - after.keys():
             self.instruments.forget(name)
-        self.exposition.retain({name for name, one in after.items() if one.holder.state.attempted})
+        self.exposition.retain(after)
         for name, member in after.items():
             if before.get(name) is not member:
                 await self.exposition.publish(member.holder.state)
@@ -212,6 +228,12 @@ class Exporter:
     async def aclose(self) -> None:
         """Stop refreshing and close the connections."""
         await asyncio.gather(*(member.stop() for member in self._members.values()))
+
+
+def _thresholds(policy: Policy) -> dict[str, float]:
+    """Return the durations of the policies that have one and are on."""
+    durations = {"max_age": policy.max_age, "expires_within": policy.expires_within}
+    return {name: seconds for name, seconds in durations.items() if seconds is not None}
 
 
 def _lists_the_same(member: _Member, organization: Organization) -> bool:

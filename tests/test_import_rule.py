@@ -38,7 +38,6 @@ MAY_IMPORT: dict[str, set[str]] = {
 PURE = {"inventory"}
 EFFECTS = {
     "asyncio",
-    "datetime",
     "httpx",
     "time",
     "random",
@@ -95,6 +94,16 @@ def test_the_middle_is_pure() -> None:
         if name.split(".")[0] in EFFECTS
     }
     assert wrong == set()
+
+
+def test_the_middle_asks_nobody_for_the_time() -> None:
+    asked = {
+        f"{path.name} asks {node.attr}"
+        for path in rooms()["inventory"]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "time"}
+    }
+    assert asked == set()
 
 
 def test_the_client_never_sees_a_metric() -> None:

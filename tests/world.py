@@ -37,8 +37,12 @@ def configuration(
 ) -> Config:
     """Return a configuration whose ``defaults`` are ``settings`` (YAML in braces, or empty).
 
-    ``more``: lines of YAML for each organization.
+    Names and quotas are off unless ``settings`` speak of them. ``more``: lines of YAML for each
+    organization.
     """
+    for section in ("names", "quotas"):
+        if f"{section}:" not in settings:
+            settings = f"{settings}, {section}: {{enabled: false}}".removeprefix(", ")
     entries = "".join(
         f"  - name: {name}\n"
         f"    credentials: {{api_key_env: KEY_{number}, api_secret_env: SECRET}}\n{more}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from contextlib import nullcontext
@@ -14,26 +15,22 @@ from rich.console import Console
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli.demo import demo, simulate
+from exporter.cli.describing import describe
 from exporter.cli.files import replacing
+from exporter.cli.report import report
 from exporter.cli.serving import serve_until_told
 from exporter.cli.signals import run_to_its_answer
 from exporter.clock import SystemClock
-from exporter.errors import ApiError, CredentialsError
 from exporter.exposition import Format
-from exporter.inventory import fold
-from exporter.refresh.api_keys import list_keys
-from exporter.refresh.state import failure_from
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.status import Status
 
-    from exporter.config import Config, Organization
-    from exporter.confluent.client import Client
-    from exporter.refresh.api_keys import KeyListing
+    from exporter.config import Config
 
-__all__ = ["check", "demo", "once", "run", "schema", "simulate"]
+__all__ = ["check", "demo", "once", "report", "run", "schema", "simulate"]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -81,50 +78,23 @@ def once(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Print a line for each organization; 1 if the credentials of any do not work."""
+    """Print what each organization's credentials see; 1 if those of any do not work."""
     exporter = Exporter(_load(options), clock=SystemClock(), process_metrics=False)
 
-    async def look() -> list[tuple[str, bool]]:
+    async def look() -> None:
         try:
-            return await asyncio.gather(*(_look(*each) for each in exporter.clients()))
+            await exporter.refresh_once()
         finally:
             await exporter.aclose()
 
+    logging.disable()  # what goes wrong is said below, once
     with _progress("Asking the API …"):
-        found = run_to_its_answer(look())
-    for (organization, _), (text, _) in zip(exporter.clients(), found, strict=True):
-        print(f"{organization.name}: {text}")
-    return 1 if any(failed for _, failed in found) else 0
-
-
-async def _look(organization: Organization, client: Client) -> tuple[str, bool]:
-    """Return what the credentials see, or why they see nothing, and whether that is a failure."""
-    try:
-        budget = client.budget()
-        api_key, _ = organization.credentials.read()
-        listing = await list_keys(client, organization.filters, budget)
-    except (ApiError, CredentialsError) as error:
-        return f"failed ({error.reason}): {failure_from(error)}", True
-    return f"ok: {_what_is_seen(organization, listing, api_key=api_key)}", False
-
-
-def _what_is_seen(organization: Organization, listing: KeyListing, *, api_key: str) -> str:
-    inventory = fold(listing.keys, max_pairs=organization.max_pairs)
-    owners = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
-    own = any(key.id == api_key for key in listing.keys)
-    seen = (
-        f"{inventory.total} keys of {len(inventory.owners)} owners ({owners or 'none'})"
-        f" for {len(inventory.resources)} resources; own key {'seen' if own else 'not seen'}"
-    )
-    filters = organization.filters
-    if not inventory.total and (filters.owners or filters.resources):
-        return f"{seen}: nothing matches the filters; ids look like sa-…, u-…, lkc-… or cloud"
-    if own or filters.owners or filters.resources:
-        return seen
-    return (
-        f"{seen}: the role may hide keys. Only OrganizationAdmin on the whole organization is known"
-        " to see all of them"
-    )
+        run_to_its_answer(look())
+    for (organization, _), state in zip(exporter.clients(), exporter.states(), strict=True):
+        for line in describe(organization, state):
+            print(line)
+    failed = any(not state.collectors["api_keys"].up for state in exporter.states())
+    return 1 if failed else 0
 
 
 def schema(options: argparse.Namespace) -> int:

@@ -64,6 +64,17 @@ class Quotas(Section):
     """Which quotas, as patterns for their codes; `*` stands for anything."""
 
 
+class Exempt(Section):
+    """What is excepted from the policy; its findings are counted apart. `*` stands for anything."""
+
+    owners: Entries = ()
+    """Ids of owners, such as sa-8kd41z or u-*."""
+    resources: Entries = ()
+    """Ids of resources; a key is excepted if all of its resources are."""
+    api_keys: Entries = ()
+    """Ids of API keys, as patterns too."""
+
+
 class Policy(Section):
     """Rules for API keys; a key that breaks one is a finding. null switches a rule off."""
 
@@ -80,7 +91,9 @@ class Policy(Section):
     undescribed: bool | None = True
     """Finding: a key without a description."""
     unknown_owner: bool | None = True
-    """Finding: a key whose owner does not exist any more."""
+    """Finding: the key's owner is gone. Judged only with a complete listing of names."""
+    exempt: Exempt = Field(default_factory=Exempt)
+    """What is excepted from all of the above."""
 
 
 class Filters(Section):

@@ -37,6 +37,17 @@ class ApiKeySpec(msgspec.Struct, frozen=True, gc=False):
     owner: Reference | None = None
     resource: Reference | None = None
     resources: list[Reference] | None = None
+    display_name: str | None = None
+    description: str | None = None
+    expires_at: object = None
+    """A time as text (facts §0.1); whatever else it is counts as none."""
+
+
+class ApiKeyMetadata(msgspec.Struct, frozen=True, gc=False):
+    """The part of a key that says since when it is there."""
+
+    created_at: object = None
+    """A time as text (facts §1.3); whatever else it is counts as none."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +55,61 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False):
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     spec: ApiKeySpec
+    metadata: ApiKeyMetadata | None = None
+
+
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """An item of a listing with the name at the top (facts §2).
+
+    Service accounts, environments, regions and organizations.
+    """
+
+    id: Short
+    display_name: str | None = None
+
+
+class User(msgspec.Struct, frozen=True, gc=False):
+    """An item of ``GET /iam/v2/users``."""
+
+    id: Short
+    full_name: str | None = None
+    email: str | None = None
+
+
+class Id(msgspec.Struct, frozen=True, gc=False):
+    """A reference of which only the id is read, or an item that has only that."""
+
+    id: Short
+
+
+class ClusterSpec(msgspec.Struct, frozen=True, gc=False):
+    """The part of a cluster that says what it is called."""
+
+    display_name: str | None = None
+
+
+class Cluster(msgspec.Struct, frozen=True, gc=False):
+    """An item of the listings of clusters, which are asked for one environment at a time."""
+
+    id: Short
+    spec: ClusterSpec | None = None
+
+
+class AppliedQuota(msgspec.Struct, frozen=True, gc=False):
+    """An item of ``GET /service-quota/v1/applied-quotas`` (facts §3)."""
+
+    id: Short
+    scope: Short
+    applied_limit: int
+    usage: int | None = None
+    """Missing where the API does not say; that is not 0."""
+    user: Id | None = None
+    """The principal of a row, also where that is a service account."""
+    environment: Id | None = None
+    kafka_cluster: Id | None = None
+    network: Id | None = None
+    identity_provider: Id | None = None
+    certificate_authority: Id | None = None
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
@@ -77,10 +143,6 @@ waiting by a page that is beyond all reason."""
 class _Envelope(msgspec.Struct, Generic[T], gc=False):
     data: Annotated[list[T], msgspec.Meta(max_length=MAX_ITEMS)]
     metadata: _Links
-
-
-class _Id(msgspec.Struct, gc=False):
-    id: str
 
 
 class PageDecoder(Generic[T]):
@@ -138,7 +200,7 @@ def _page(
 
 
 _RAW = msgspec.json.Decoder(_Envelope[msgspec.Raw])
-_ID = msgspec.json.Decoder(_Id)
+_ID = msgspec.json.Decoder(Id)
 
 
 def _id_of(raw: msgspec.Raw) -> str:

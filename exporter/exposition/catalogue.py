@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-MetricType = Literal["gauge", "counter", "histogram", "info"]
+MetricType = Literal["gauge", "counter", "histogram", "gaugehistogram", "info"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,127 @@ UNREADABLE_ITEMS = Metric(
     "Items of the listing that could not be read and are in none of the counts; the log names"
     " them." + _CACHED,
     ("organization",),
+)
+
+AGES = Metric(
+    "confluent_cloud_api_keys_age_seconds",
+    "gaugehistogram",
+    "Ages of the API keys whose creation time is believable, at the time of the refresh." + _CACHED,
+    ("organization", "owner_kind"),
+)
+OLDEST = Metric(
+    "confluent_cloud_owner_oldest_api_key_created_timestamp_seconds",
+    "gauge",
+    "Unix time at which the oldest API key of the owner was created." + _CACHED,
+    ("organization", "owner_id", "owner_kind"),
+)
+NEXT_EXPIRY = Metric(
+    "confluent_cloud_owner_next_api_key_expiry_timestamp_seconds",
+    "gauge",
+    "Unix time at which the next API key of the owner expires, of those that had not expired at the"
+    " refresh. Absent where none expires." + _CACHED,
+    ("organization", "owner_id", "owner_kind"),
+)
+VIOLATIONS = Metric(
+    "confluent_cloud_api_key_policy_violations",
+    "gauge",
+    "API keys of the owner that break the policy and are not exempted. A policy without any has 0"
+    " at owner_id empty; one that is off, or cannot be judged without the names, is absent."
+    + _CACHED,
+    ("organization", "policy", "owner_id", "owner_kind"),
+)
+EXEMPTED = Metric(
+    "confluent_cloud_api_key_policy_exempted",
+    "gauge",
+    "API keys that break the policy and are exempted from it." + _CACHED,
+    ("organization", "policy"),
+)
+THRESHOLD = Metric(
+    "confluent_cloud_api_key_policy_threshold_seconds",
+    "gauge",
+    "The duration that is configured for the policy.",
+    ("organization", "policy"),
+)
+CREATED = Metric(
+    "confluent_cloud_api_keys_created_total",
+    "counter",
+    "API keys that a complete refresh listed and the one before did not; a key counts once for each"
+    " kind of resource it opens. The first refresh counts nothing.",
+    ("organization", "owner_kind", "resource_kind"),
+)
+DELETED = Metric(
+    "confluent_cloud_api_keys_deleted_total",
+    "counter",
+    "API keys that a complete refresh did not list any more and the one before did; a key counts"
+    " once for each kind of resource it opens.",
+    ("organization", "owner_kind", "resource_kind"),
+)
+KEY_INFO = Metric(
+    "confluent_cloud_api_key_info",
+    "info",
+    "One API key and what it opens, one series for each resource. Only with per_key_metrics."
+    + _CACHED,
+    ("organization", "api_key_id", *_PAIR),
+)
+KEY_CREATED = Metric(
+    "confluent_cloud_api_key_created_timestamp_seconds",
+    "gauge",
+    "Unix time at which the API key was created, as the API says. Only with per_key_metrics."
+    + _CACHED,
+    ("organization", "api_key_id"),
+)
+KEY_EXPIRY = Metric(
+    "confluent_cloud_api_key_expiry_timestamp_seconds",
+    "gauge",
+    "Unix time at which the API key expires, as the API says. Only with per_key_metrics." + _CACHED,
+    ("organization", "api_key_id"),
+)
+OWNER_INFO = Metric(
+    "confluent_cloud_owner_info",
+    "info",
+    "The name of each owner that has a series elsewhere; its id where the name is not known.",
+    ("organization", "owner_id", "owner_kind", "owner_name"),
+)
+RESOURCE_INFO = Metric(
+    "confluent_cloud_resource_info",
+    "info",
+    "The name of each resource that has a series elsewhere; its id where the name is not known.",
+    ("organization", "resource_id", "resource_kind", "environment_id", "resource_name"),
+)
+ENVIRONMENT_INFO = Metric(
+    "confluent_cloud_environment_info",
+    "info",
+    "The name of each environment that has a series elsewhere; its id where the name is not known.",
+    ("organization", "environment_id", "environment_name"),
+)
+ORGANIZATION_INFO = Metric(
+    "confluent_cloud_organization_info",
+    "info",
+    "The organization as Confluent Cloud knows it.",
+    ("organization", "organization_id", "organization_name"),
+)
+_QUOTA = ("quota_id", "scope", "owner_id", "environment_id", "resource_id")
+QUOTA_LIMIT = Metric(
+    "confluent_cloud_quota_limit",
+    "gauge",
+    "The applied limit of the quota, as the API says." + _CACHED,
+    ("organization", *_QUOTA),
+)
+QUOTA_USAGE = Metric(
+    "confluent_cloud_quota_usage",
+    "gauge",
+    "The usage of the quota, as the API says. Absent where it says nothing, which is not 0."
+    + _CACHED,
+    ("organization", *_QUOTA),
+)
+QUOTA_COUNTED = Metric(
+    "confluent_cloud_quota_counted_usage",
+    "gauge",
+    "The usage of the quota, counted from the keys that were listed: for max_cloud_api_keys those"
+    " for Cloud of the owner or the organization; for max_cluster_api_keys those of the owner for"
+    " Kafka, Schema Registry and ksqlDB clusters; for max_api_keys.per_cluster those for the"
+    " cluster. Too low if the credentials do not see all keys; absent with filters." + _CACHED,
+    ("organization", *_QUOTA),
 )
 
 UP = Metric(
@@ -206,15 +327,40 @@ INVENTORY = Section(
         OWNER_API_KEYS,
         RESOURCE_API_KEYS,
         PAIR_API_KEYS,
+        AGES,
+        OLDEST,
+        NEXT_EXPIRY,
+        VIOLATIONS,
+        EXEMPTED,
+        KEY_INFO,
+        KEY_CREATED,
+        KEY_EXPIRY,
         VANISHED,
         VANISHED_RATIO,
         COLLAPSED_PAIRS,
         UNREADABLE_ITEMS,
+        OWNER_INFO,
+        RESOURCE_INFO,
+        ENVIRONMENT_INFO,
+        QUOTA_COUNTED,
+    ),
+)
+KNOWN = Section(
+    "Policy, churn, names and quotas",
+    "What is configured, what came and went, and what the other listings say. Names and quotas are"
+    " fetched at intervals of their own and fail alone.",
+    (
+        THRESHOLD,
+        CREATED,
+        DELETED,
+        ORGANIZATION_INFO,
+        QUOTA_LIMIT,
+        QUOTA_USAGE,
     ),
 )
 REFRESH = Section(
     "Refreshes",
-    "Whether the numbers above are current. `collector` is `api_keys`.",
+    "Whether the numbers above are current. `collector` is `api_keys`, `names` or `quotas`.",
     (UP, LAST_SUCCESS, REFRESH_DURATION, ERROR_RATIO, REFRESHES, REFRESH_FAILURES),
 )
 API = Section(
@@ -238,13 +384,4 @@ EXPORTER = Section(
     " library.",
     (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP),
 )
-CATALOGUE: tuple[Section, ...] = (INVENTORY, REFRESH, API, EXPORTER)
-
-PREPARED: tuple[Metric, ...] = (
-    *INVENTORY.metrics,
-    UP,
-    LAST_SUCCESS,
-    REFRESH_DURATION,
-    ERROR_RATIO,
-)
-"""What changes only when a refresh ends, in the order of the exposition."""
+CATALOGUE: tuple[Section, ...] = (INVENTORY, KNOWN, REFRESH, API, EXPORTER)

@@ -1,11 +1,14 @@
-"""The exposition as a whole: the prepared document, then what is live."""
+"""The exposition as a whole: what refreshes prepared, what the clients do, and the process."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.exposition.prepared import Document, Rendered, render, weave
+from exporter.exposition import catalogue
+from exporter.exposition.document import Document, blocks, weave
+from exporter.exposition.rendering import Rendered, render
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -13,37 +16,80 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.exposition.instruments import Instruments
     from exporter.exposition.text import Format
-    from exporter.refresh.state import OrganizationState
+    from exporter.refresh import OrganizationState
+
+_KNOWN = (*catalogue.KNOWN.metrics, *catalogue.REFRESH.metrics)
+
+
+@dataclass(frozen=True)
+class _Woven:
+    """The document of one format, and of what it was woven."""
+
+    prepared: Document
+    whole: Document
+    versions: tuple[int, ...]
+    """Of the live metrics in ``whole``."""
+    fresh_until: float
+    """Monotonic seconds; from then on a part of it is too old to be served."""
 
 
 class Exposition:
-    """What a scrape gets. Scrapes neither wait for a refresh nor start one."""
+    """What a scrape gets. Scrapes neither wait for a refresh nor start one.
+
+    However many refreshes and requests there were since the last scrape, bytes are copied once;
+    without any, nothing is.
+    """
 
     def __init__(self, *, clock: Clock, instruments: Instruments) -> None:
         self._clock = clock
         self._instruments = instruments
         self._rendered: dict[str, Rendered] = {}
-        self._document: Document | None = None
-        """Of what is rendered now; None if that has changed since."""
+        self._woven: dict[Format, _Woven] = {}
+        """Of what is rendered now."""
 
     async def publish(self, state: OrganizationState) -> None:
         """Serve ``state`` from now on; renders off the event loop."""
         self._rendered[state.name] = await asyncio.to_thread(render, state)
-        self._document = None
+        self._woven.clear()
+
+    def begin(self, state: OrganizationState) -> None:
+        """Serve ``state``, of an organization of which nothing is known yet."""
+        self._rendered[state.name] = render(state)
+        self._woven.clear()
 
     def retain(self, organizations: Collection[str]) -> None:
         """Forget every organization but these."""
         for name in self._rendered.keys() - set(organizations):
             del self._rendered[name]
-        self._document = None
+        self._woven.clear()
 
     def scrape(self, form: Format, *, gzip: bool) -> bytes:
         """Return the exposition of this moment, as one gzip member if ``gzip``."""
-        now = self._clock.monotonic()
-        document = self._document
-        if document is None or now >= document.fresh_until:
-            # However many refreshes there were since the last scrape: bytes are copied, once.
-            rendered = [self._rendered[name] for name in sorted(self._rendered)]
-            document = self._document = weave(rendered, now=now)
-        live = self._instruments.render(form)
-        return document.gzip(live) if gzip else document.plain + live
+        document = self._document(form)
+        process = self._instruments.process(form)
+        return document.gzip(process) if gzip else document.plain + process
+
+    def _document(self, form: Format) -> Document:
+        now, versions = self._clock.monotonic(), self._instruments.versions()
+        woven = self._woven.get(form)
+        if woven is None or now >= woven.fresh_until:
+            prepared, fresh_until = self._prepare(form, now=now)
+        elif woven.versions == versions:
+            return woven.whole
+        else:
+            prepared, fresh_until = woven.prepared, woven.fresh_until
+        live = blocks(catalogue.API.metrics, form)
+        whole = weave(live, self._instruments.activities(), onto=prepared)
+        self._woven[form] = _Woven(prepared, whole, versions, fresh_until)
+        return whole
+
+    def _prepare(self, form: Format, *, now: float) -> tuple[Document, float]:
+        rendered = [self._rendered[name] for name in sorted(self._rendered)]
+        fresh = [each for each in rendered if now < each.fresh_until]
+        inventory = weave(
+            blocks(catalogue.INVENTORY.metrics, form),
+            [each.inventory for each in fresh],
+            onto=Document(),
+        )
+        known = weave(blocks(_KNOWN, form), [each.known for each in rendered], onto=inventory)
+        return known, min((each.fresh_until for each in fresh), default=float("inf"))

@@ -1,8 +1,8 @@
 """Samples to lines, in the text format 0.0.4 and in OpenMetrics 1.0.0.
 
 Prometheus' client library renders a whole registry at a time. Here the lines of one organization
-are made once per refresh and then only copied, so they have to exist apart. Both formats write the
-samples of a gauge alike and differ in the header. A test compares every byte with the library's.
+are made once per refresh and then only copied, so they have to exist apart. Both formats write
+samples alike and differ in the headers. A test compares every byte with the library's.
 """
 
 from __future__ import annotations
@@ -26,30 +26,47 @@ class Format(Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-_number: Callable[[float], str] = floatToGoString
+number: Callable[[float], str] = floatToGoString
+"""As Go and the client library write it."""
 _SPECIAL = re.compile(r'[\\\n"\0]')
 _ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\"", "\0": "\N{REPLACEMENT CHARACTER}"}
 
 
-def header(metric: Metric) -> str:
-    """Return the HELP and TYPE lines of the gauge ``metric``; the formats agree on them."""
-    help_text = metric.help.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {metric.name} {help_text}\n# TYPE {metric.name} {metric.type}\n"
+def header(metric: Metric, form: Format) -> str:
+    """Return the HELP and TYPE lines of ``metric``, which is no gauge histogram."""
+    name, kind = metric.name, metric.type
+    if form is Format.OPENMETRICS and kind in {"counter", "info"}:
+        name = name.removesuffix("_total").removesuffix("_info")
+    if form is Format.TEXT and kind == "info":
+        kind = "gauge"
+    return header_lines(name, kind, metric.help)
 
 
-def lines(metric: Metric, samples: Iterable[tuple[Sequence[str], float]]) -> str:
+def header_lines(name: str, kind: str, help_text: str) -> str:
+    """Return the HELP and TYPE lines of a family; ``help_text`` has no double quotes."""
+    escaped = help_text.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {name} {escaped}\n# TYPE {name} {kind}\n"
+
+
+def lines(
+    metric: Metric,
+    samples: Iterable[tuple[Sequence[str], float]],
+    *,
+    suffix: str = "",
+    label: str = "",
+) -> str:
     """Return a line for each of ``samples``: the values of ``metric.labels`` in order, the value.
 
-    Labels are sorted by name, as the client library does. NUL, which no parser of Prometheus takes,
+    ``suffix`` is put behind the name; ``label`` is one more label, whose value comes last. Labels
+    are sorted by name, as the client library does. NUL, which no parser of Prometheus takes,
     becomes the replacement character.
     """
-    order = sorted(range(len(metric.labels)), key=metric.labels.__getitem__)
-    labels = ",".join(f'{metric.labels[index]}="{{{index}}}"' for index in order)
-    line = f"{metric.name}{{{{{labels}}}}}" if labels else metric.name
-    template = (line + " {value}\n").format
-    return "".join(
-        template(*map(escape, values), value=_number(value)) for values, value in samples
-    )
+    names = (*metric.labels, label) if label else metric.labels
+    order = sorted(range(len(names)), key=names.__getitem__)
+    labels = ",".join(f'{names[index]}="{{{index}}}"' for index in order)
+    name = metric.name + suffix
+    template = (f"{name}{{{{{labels}}}}} {{value}}\n" if labels else f"{name} {{value}}\n").format
+    return "".join(template(*map(escape, values), value=number(value)) for values, value in samples)
 
 
 def escape(value: str) -> str:

@@ -1,6 +1,38 @@
 """Keys to counts: pure functions and immutable results, without a clock or a connection."""
 
-from exporter.inventory.inventory import Inventory, fold
-from exporter.inventory.keys import Key, Owner, Resource, key_of
+from exporter.inventory.ages import AGE_BOUNDS, AgeHistogram, Ages
+from exporter.inventory.churn import Churn, by_kinds, churn
+from exporter.inventory.directory import Cluster, Directory
+from exporter.inventory.inventory import FoldSettings, Inventory, fold, place
+from exporter.inventory.keys import OWNER_KINDS, RESOURCE_KINDS, Key, Owner, Resource, key_of
+from exporter.inventory.policy import POLICIES, Finding, Findings, Rules, findings_of, judged
+from exporter.inventory.timestamps import believable_creation, believable_expiry
 
-__all__ = ["Inventory", "Key", "Owner", "Resource", "fold", "key_of"]
+__all__ = [
+    "AGE_BOUNDS",
+    "OWNER_KINDS",
+    "POLICIES",
+    "RESOURCE_KINDS",
+    "AgeHistogram",
+    "Ages",
+    "Churn",
+    "Cluster",
+    "Directory",
+    "Finding",
+    "Findings",
+    "FoldSettings",
+    "Inventory",
+    "Key",
+    "Owner",
+    "Resource",
+    "Rules",
+    "believable_creation",
+    "believable_expiry",
+    "by_kinds",
+    "churn",
+    "findings_of",
+    "fold",
+    "judged",
+    "key_of",
+    "place",
+]

@@ -1,18 +1,22 @@
-"""The counts of one complete listing."""
+"""What is known from one complete listing."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporter.inventory.keys import Owner, Resource
+from exporter.inventory.ages import Ages, ages_of, oldest
+from exporter.inventory.directory import Directory
+from exporter.inventory.keys import CLUSTER_KINDS, Owner, Resource
+from exporter.inventory.policy import Findings, Rules, count, findings_of, judged
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from exporter.inventory.keys import Key
 
+_OLDEST = 5
 OTHER = "other"
 """Stands for the owners and resources of the pairs that were collapsed."""
 _OTHER_PAIR = (Owner(OTHER, OTHER), Resource(OTHER, OTHER, ""))
@@ -34,19 +38,17 @@ class Inventory:
     pairs: Mapping[Pair, int]
     collapsed_pairs: int
     """How many pairs stand together as owner ``other``, resource ``other``."""
-    unreadable: int
-    """Items of the listing that could not be read and are in none of the counts."""
-    ids: frozenset[str] = frozenset()
-    """Of the keys that are counted."""
-    vanished: int | None = None
-    """How many keys of the previous inventory are not in this one; None without a previous one."""
-    previous_total: int = 0
-    """Keys of the previous inventory."""
-
-    @property
-    def vanished_ratio(self) -> float | None:
-        """``vanished`` ÷ ``previous_total``, 0 to 1; None as ``vanished``."""
-        return None if self.vanished is None else self.vanished / max(1, self.previous_total)
+    ages: Ages
+    findings: Findings
+    oldest_keys: Sequence[tuple[Key, float]]
+    """A few of the oldest keys, with their creation times, for people."""
+    cloud_keys: int
+    """Keys for Cloud resource management."""
+    cloud_keys_by_owner: Mapping[str, int]
+    cluster_keys_by_owner: Mapping[str, int]
+    """Keys for Kafka, Schema Registry and ksqlDB clusters, once each; by the owner's id."""
+    keys_by_kafka_cluster: Mapping[str, int]
+    """By the cluster's id."""
 
     @property
     def owners_by_kind(self) -> Mapping[str, int]:
@@ -54,56 +56,94 @@ class Inventory:
         return dict(Counter(owner.kind for owner in self.owners).most_common())
 
 
+@dataclass(frozen=True)
+class FoldSettings:
+    """How to fold."""
+
+    max_pairs: int
+    """The largest pairs are kept apart, so many at most; ties go by id, so that the choice is the
+    same from one refresh to the next."""
+    rules: Rules = field(default_factory=Rules)
+
+
 def fold(
     keys: Collection[Key],
+    settings: FoldSettings,
     *,
-    max_pairs: int,
-    unreadable: int = 0,
-    previous: Inventory | None = None,
+    now: float,
+    directory: Directory | None = None,
 ) -> Inventory:
-    """Count ``keys``, which have distinct ids, and compare them with the ``previous`` inventory.
-
-    At most ``max_pairs`` pairs are kept apart, the largest ones; ties go by id, so that the choice
-    is the same from one refresh to the next.
-    """
-    environments = _environments(keys)
+    """Count ``keys``, which have distinct ids and known places, at the Unix time ``now``."""
+    directory = directory or Directory()
     owners: Counter[Owner] = Counter()
     resources: Counter[Resource] = Counter()
     pairs: Counter[Pair] = Counter()
+    cloud: Counter[str] = Counter()
+    cluster: Counter[str] = Counter()
     for key in keys:
         owners[key.owner] += 1
         for resource in key.resources:
-            place = resource
-            if not place.environment_id and place.is_cluster():
-                place = place._replace(environment_id=environments.get(place.id, ""))
-            resources[place] += 1
-            pairs[key.owner, place] += 1
-    kept = _collapse(pairs, max_pairs)
-    ids = frozenset(key.id for key in keys)
+            resources[resource] += 1
+            pairs[key.owner, resource] += 1
+        kinds = {resource.kind for resource in key.resources}
+        if "cloud" in kinds:
+            cloud[key.owner.id] += 1
+        if kinds & CLUSTER_KINDS:
+            cluster[key.owner.id] += 1
+    rules = settings.rules
     return Inventory(
         total=len(keys),
         owners=owners,
         resources=resources,
-        pairs=kept,
-        collapsed_pairs=max(0, len(pairs) - max_pairs),
-        unreadable=unreadable,
-        ids=ids,
-        vanished=len(previous.ids - ids) if previous else None,
-        previous_total=previous.total if previous else 0,
+        pairs=_collapse(pairs, settings.max_pairs),
+        collapsed_pairs=max(0, len(pairs) - settings.max_pairs),
+        ages=ages_of(keys, now=now),
+        findings=count(
+            findings_of(keys, rules, directory=directory, now=now),
+            active=rules.active(),
+            judged=judged(rules, directory),
+        ),
+        oldest_keys=oldest(keys, _OLDEST, now=now),
+        cloud_keys=cloud.total(),
+        cloud_keys_by_owner=cloud,
+        cluster_keys_by_owner=cluster,
+        keys_by_kafka_cluster={
+            resource.id: count for resource, count in resources.items() if resource.kind == "kafka"
+        },
     )
 
 
-def _environments(keys: Collection[Key]) -> dict[str, str]:
-    """Return the environment of each cluster, as far as any of its keys names it.
+def place(keys: Collection[Key], directory: Directory) -> list[Key]:
+    """Return ``keys`` with the environment of every cluster, as far as anything tells it.
 
-    A cluster lives in one environment, so what one key says of it holds for the keys that do not.
+    A cluster lives in one environment: what one key says of it holds for the keys that do not, and
+    where no key does, the listings of the clusters may (facts §0.8).
     """
-    return {
+    known = {
         resource.id: resource.environment_id
         for key in keys
         for resource in key.resources
         if resource.environment_id and resource.is_cluster()
     }
+    listed = directory.clusters
+
+    def placed(resource: Resource) -> Resource:
+        if resource.environment_id or not resource.is_cluster():
+            return resource
+        environment = known.get(resource.id, "")
+        if not environment and resource.id in listed:
+            environment = listed[resource.id].environment_id
+        return resource._replace(environment_id=environment)
+
+    cache: dict[Resource, Resource] = {}
+
+    def cached(resource: Resource) -> Resource:
+        found = cache.get(resource)
+        if found is None:
+            found = cache[resource] = placed(resource)
+        return found
+
+    return [key._replace(resources=tuple(map(cached, key.resources))) for key in keys]
 
 
 def _collapse(pairs: Counter[Pair], most: int) -> Mapping[Pair, int]:

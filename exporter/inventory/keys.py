@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from exporter.inventory.timestamps import timestamp_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -30,7 +32,20 @@ _KINDS = {
 }
 _CLUSTER_GROUPS = {"cmk": "kafka", "srcm": "schema-registry", "ksqldbcm": "ksql"}
 _OLD_REGION_ID = re.compile(r"(env-[^.]+)\.(.+)")
-_CLUSTER_KINDS = frozenset(_CLUSTER_GROUPS.values())
+CLUSTER_KINDS = frozenset(_CLUSTER_GROUPS.values())
+
+
+OWNER_KINDS = ("service-account", "user", "internal", "unknown")
+RESOURCE_KINDS = (
+    "kafka",
+    "schema-registry",
+    "ksql",
+    "flink-region",
+    "tableflow",
+    "cloud",
+    "global",
+)
+"""Those that the vendor's CLI knows; others come as the API names them."""
 
 
 class Owner(NamedTuple):
@@ -54,7 +69,7 @@ class Resource(NamedTuple):
 
     def is_cluster(self) -> bool:
         """Whether the id stands for one object that lives in one environment."""
-        return self.kind in _CLUSTER_KINDS
+        return self.kind in CLUSTER_KINDS
 
 
 class Key(NamedTuple):
@@ -63,6 +78,12 @@ class Key(NamedTuple):
     id: str
     owner: Owner
     resources: tuple[Resource, ...]
+    created_at: float | None = None
+    """Unix seconds, as the API says; None where it says nothing, or nothing that is a time."""
+    expires_at: float | None = None
+    """As ``created_at``."""
+    described: bool = True
+    """Whether it has a display name or a description."""
 
 
 _INTERNAL = Owner("", "internal")
@@ -79,7 +100,12 @@ def key_of(item: wire.ApiKey) -> Key:
     else:
         resources = _distinct(map(_resource, references)) or (_CLOUD,)
     return Key(
-        item.id, _INTERNAL if owner is None else _owner(owner.id or "", owner.kind or ""), resources
+        item.id,
+        _INTERNAL if owner is None else _owner(owner.id or "", owner.kind or ""),
+        resources,
+        created_at=timestamp_of(item.metadata.created_at if item.metadata else None),
+        expires_at=timestamp_of(spec.expires_at),
+        described=bool((spec.display_name or "").strip() or (spec.description or "").strip()),
     )
 
 

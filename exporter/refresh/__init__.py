@@ -2,17 +2,32 @@
 
 from exporter.refresh.api_keys import ApiKeysCollector
 from exporter.refresh.holder import Holder
-from exporter.refresh.loop import REFRESH_FAILURE_REASONS, Collector, Observer, Refresher
-from exporter.refresh.state import CollectorState, Failure, OrganizationState
+from exporter.refresh.loop import REFRESH_FAILURE_REASONS, Collector, Outcome, Refresher
+from exporter.refresh.names import NamesCollector
+from exporter.refresh.quotas import QuotasCollector
+from exporter.refresh.state import (
+    ChurnTotals,
+    CollectorState,
+    Failure,
+    OrganizationState,
+    Quota,
+)
+from exporter.refresh.summary import Summary, summarize
 
 __all__ = [
     "REFRESH_FAILURE_REASONS",
     "ApiKeysCollector",
+    "ChurnTotals",
     "Collector",
     "CollectorState",
     "Failure",
     "Holder",
-    "Observer",
+    "NamesCollector",
     "OrganizationState",
+    "Outcome",
+    "Quota",
+    "QuotasCollector",
     "Refresher",
+    "Summary",
+    "summarize",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -11,56 +12,71 @@ import structlog
 
 from exporter.confluent.client import API_KEYS
 from exporter.errors import PaginationError
-from exporter.inventory import fold, key_of
+from exporter.inventory import Churn, Key, by_kinds, churn, key_of
+from exporter.refresh.folding import fold_anew
+from exporter.refresh.loop import Outcome
+from exporter.refresh.state import ChurnTotals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 
     from exporter.clock import Clock
     from exporter.config import Filters, Organization
     from exporter.confluent.client import Budget, Client
-    from exporter.confluent.wire import UnreadableItem
-    from exporter.inventory import Key
+    from exporter.confluent.wire import ApiKey, UnreadableItem
     from exporter.refresh.state import OrganizationState
 
 log = structlog.get_logger(__name__)
 MAX_KEYS = 1_000_000
 """More than the largest organization can have (facts §3); the memory has an end."""
 _UNREADABLE_LOGGED = 10  # per listing; the metric has their number
+_CHURN_LOGGED = 1000  # per listing; a lost role would fill the disk with the names of the lost
 
 
 class ApiKeysCollector:
     """Lists the keys of ``organization`` and folds them into its inventory."""
 
     name = "api_keys"
+    endpoints = (API_KEYS.endpoint,)
 
     def __init__(self, organization: Organization, *, clock: Clock) -> None:
         self._organization = organization
         self._clock = clock
         self.interval = organization.refresh_interval
 
-    async def collect(
-        self, client: Client, budget: Budget, state: OrganizationState
-    ) -> Callable[[OrganizationState], OrganizationState]:
+    async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.loop.Collector`."""
         began = self._clock.monotonic()
         listing = await list_keys(client, self._organization.filters, budget)
-        inventory = await asyncio.to_thread(
-            fold,
-            listing.keys,
-            max_pairs=self._organization.max_pairs,
-            unreadable=listing.unreadable,
-            previous=state.inventory,
-        )
-        return lambda state: replace(state, inventory=inventory, listed_at=began)
+        first = state.inventory is None
+        moved = Churn((), ()) if first else await asyncio.to_thread(churn, state.keys, listing.keys)
+        _log_churn(moved)
+        now = self._clock.wall()
+
+        def change(state: OrganizationState) -> OrganizationState:
+            known = replace(
+                state,
+                keys=listing.keys,
+                unreadable=listing.unreadable,
+                vanished=None if first else len(moved.deleted),
+                previous_total=len(state.keys),
+                churn=ChurnTotals(
+                    created=by_kinds(moved.created) + Counter(state.churn.created),
+                    deleted=by_kinds(moved.deleted) + Counter(state.churn.deleted),
+                ),
+                listed_at=began,
+            )
+            return fold_anew(known, self._organization, now=now)
+
+        return Outcome(change)
 
 
 @dataclass(frozen=True)
 class KeyListing:
     """A complete listing of the keys that the credentials may see and the filters ask for."""
 
-    keys: Collection[Key]
-    """With distinct ids."""
+    keys: Mapping[str, Key]
+    """By id."""
     unreadable: int
 
 
@@ -72,19 +88,31 @@ async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyList
     """
     keys: dict[str, Key] = {}
     unreadable = 0
+    async for items, bad in list_items(client, filters, budget):
+        for item in items:
+            keys[item.id] = key_of(item)
+        if len(keys) > MAX_KEYS:
+            raise PaginationError(
+                f"the listing has more than {MAX_KEYS} keys. It is not used; list less with"
+                " `filters`",
+                endpoint=API_KEYS.endpoint,
+            )
+        _log_unreadable(bad, logged=unreadable)
+        unreadable += len(bad)
+    return KeyListing(keys, unreadable)
+
+
+async def list_items(
+    client: Client, filters: Filters, budget: Budget
+) -> AsyncIterator[tuple[Collection[ApiKey], Collection[UnreadableItem]]]:
+    """Yield the items of each page, readable and not, for each combination of filters.
+
+    Complete only if the iteration ends without an error. Raises :class:`~exporter.errors.ApiError`.
+    """
     for params in _queries(filters):
         listed, total_size = 0, None
         async for page in client.pages(API_KEYS, params, budget):
-            for item in page.items:
-                keys[item.id] = key_of(item)
-            if len(keys) > MAX_KEYS:
-                raise PaginationError(
-                    f"the listing has more than {MAX_KEYS} keys. It is not used; list less with"
-                    " `filters`",
-                    endpoint=API_KEYS.endpoint,
-                )
-            _log_unreadable(page.unreadable, logged=unreadable)
-            unreadable += len(page.unreadable)
+            yield page.items, page.unreadable
             listed += len(page.items) + len(page.unreadable)
             total_size = page.total_size if page.total_size is not None else total_size
         if total_size is not None and total_size != listed:
@@ -93,7 +121,6 @@ async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyList
                 listed=listed,
                 total_size=total_size,
             )
-    return KeyListing(keys.values(), unreadable)
 
 
 def _queries(filters: Filters) -> Iterator[dict[str, str]]:
@@ -106,3 +133,16 @@ def _queries(filters: Filters) -> Iterator[dict[str, str]]:
 def _log_unreadable(items: Collection[UnreadableItem], *, logged: int) -> None:
     for item in list(items)[: max(0, _UNREADABLE_LOGGED - logged)]:
         log.warning("unreadable api key; it is not counted", api_key_id=item.id, error=item.problem)
+
+
+def _log_churn(moved: Churn) -> None:
+    for event, keys in (("api key created", moved.created), ("api key deleted", moved.deleted)):
+        for key in keys[:_CHURN_LOGGED]:
+            log.info(
+                event,
+                api_key_id=key.id,
+                owner_id=key.owner.id,
+                resource_id=",".join(resource.id for resource in key.resources),
+            )
+        if len(keys) > _CHURN_LOGGED:
+            log.warning("more of the same", about=event, keys=len(keys) - _CHURN_LOGGED)

@@ -26,8 +26,11 @@ class Holder:
         self._turn = asyncio.Lock()
 
     async def replace(self, change: Callable[[OrganizationState], OrganizationState]) -> None:
-        """Replace the state by what ``change`` makes of it, one change after the other."""
+        """Replace the state by what ``change`` makes of it, off the event loop.
+
+        One change happens after the other.
+        """
         async with self._turn:
-            state = change(self.state)
+            state = await asyncio.to_thread(change, self.state)
             await self._publish(state)
             self.state = state

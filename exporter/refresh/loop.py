@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -12,7 +13,7 @@ from exporter.refresh.schedule import delay_after_failure, delay_after_success
 from exporter.refresh.state import CollectorState, Failure, OrganizationState, failure_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
     from random import Random
 
     from exporter.clock import Clock
@@ -30,6 +31,19 @@ REFRESH_FAILURE_REASONS: tuple[str, ...] = (
 """Every value of the label ``reason`` of the refresh failures."""
 
 
+Change = Callable[[OrganizationState], OrganizationState]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a collector brought."""
+
+    change: Change
+    """What it changes in the state."""
+    failure: Failure | None = None
+    """Why a part of it could not be fetched; the rest is in ``change``."""
+
+
 class Collector(Protocol):
     """One kind of thing that is fetched of an organization."""
 
@@ -41,20 +55,15 @@ class Collector(Protocol):
     def interval(self) -> float:
         """Seconds from the start of one refresh to the start of the next."""
 
-    async def collect(
-        self, client: Client, budget: Budget, state: OrganizationState
-    ) -> Callable[[OrganizationState], OrganizationState]:
-        """Fetch everything; return what it changes in the state, which is ``state`` by now.
+    @property
+    def endpoints(self) -> Sequence[str]:
+        """The path templates that it asks."""
+
+    async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
+        """Fetch everything; ``state`` is what is known by now.
 
         Raises :class:`~exporter.errors.ApiError`; then nothing changes.
         """
-
-
-class Observer(Protocol):
-    """Who wants to know how refreshes end; the metrics plug in here."""
-
-    def refreshed(self, collector: str, reason: str | None) -> None:
-        """A refresh ended; ``reason`` is None if it succeeded."""
 
 
 class Refresher:
@@ -68,14 +77,12 @@ class Refresher:
         client: Client,
         clock: Clock,
         random: Random,
-        observer: Observer,
     ) -> None:
         self._collector = collector
         self._holder = holder
         self._client = client
         self._clock = clock
         self._random = random
-        self._observer = observer
 
     async def run(self) -> None:
         """Refresh at once and then for ever; ends only by cancellation."""
@@ -96,24 +103,24 @@ class Refresher:
     async def _refresh(self) -> float:
         began = self._clock.monotonic()
         budget: Budget | None = None
-        change: Callable[[OrganizationState], OrganizationState] = _no_change
-        failure: Failure | None = None
+        outcome = Outcome(_no_change)
         try:
             budget = self._client.budget()
-            change = await self._collector.collect(self._client, budget, self._holder.state)
+            outcome = await self._collector.collect(self._client, budget, self._holder.state)
         except (ApiError, CredentialsError) as error:
-            failure = failure_from(error)
+            outcome = Outcome(_no_change, failure_from(error))
         except Exception:
-            failure = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
+            internal = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
+            outcome = Outcome(_no_change, internal)
             log.exception("error in the exporter; please report it")
+        failure = outcome.failure
         ended = self._clock.monotonic()
         before = self._holder.state.collectors[self._collector.name]
         after = self._concluded(before, failure, budget, began=began, ended=ended)
-        self._observer.refreshed(self._collector.name, failure.reason if failure else None)
 
         def conclude(state: OrganizationState) -> OrganizationState:
             return replace(
-                change(state),
+                outcome.change(state),
                 collectors={**state.collectors, self._collector.name: after},
                 rate_limits=dict(self._client.rate_limits),
             )
@@ -153,6 +160,8 @@ class Refresher:
             failures_in_a_row=failures_in_a_row,
             delay=delay,
             error_ratios=budget.error_ratios() if budget else {},
+            refreshes=before.refreshes + 1,
+            failures=_counted(before.failures, failure),
         )
 
     def _log(self, before: CollectorState, after: CollectorState, budget: Budget | None) -> None:
@@ -173,6 +182,12 @@ class Refresher:
             log.error(
                 "refresh failed", reason=failure.reason, error=failure.message, **request, **facts
             )
+
+
+def _counted(failures: Mapping[str, int], failure: Failure | None) -> Mapping[str, int]:
+    if failure is None:
+        return failures
+    return {**failures, failure.reason: failures.get(failure.reason, 0) + 1}
 
 
 def _no_change(state: OrganizationState) -> OrganizationState:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from exporter.inventory import Directory
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from exporter.confluent.throttle import RateLimit
     from exporter.errors import ApiError, CredentialsError
-    from exporter.inventory import Inventory
+    from exporter.inventory import Inventory, Key
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class CollectorState:
     """Seconds from the end of the latest refresh to the start of the next."""
     error_ratios: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """By endpoint: failed ÷ all requests of the latest refresh."""
+    refreshes: int = 0
+    """How many have ended, since the start."""
+    failures: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """How many of them failed, by reason."""
 
     @property
     def up(self) -> bool:
@@ -69,19 +75,67 @@ class CollectorState:
 
 
 @dataclass(frozen=True)
+class ChurnTotals:
+    """Keys that came and went since the start, by kind of owner and kind of resource."""
+
+    created: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+    deleted: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Quota:
+    """One applied quota, as the API says."""
+
+    id: str
+    """Its code, such as ``iam.max_cloud_api_keys.per_org``."""
+    scope: str
+    """In lower case, such as ``kafka_cluster``."""
+    limit: int
+    usage: int | None
+    """None where the API does not say; that is not 0."""
+    owner_id: str
+    environment_id: str
+    resource_id: str
+    """What it is about, each empty where it is not about one."""
+
+
+@dataclass(frozen=True)
 class OrganizationState:
     """What is known of one organization."""
 
     name: str
     collectors: Mapping[str, CollectorState]
+    keys: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
+    """From the latest complete listing, by id."""
+    unreadable: int = 0
+    """Items of that listing that could not be read and are in none of the counts."""
+    vanished: int | None = None
+    """Keys of the listing before that are not in it; None before there were two."""
+    previous_total: int = 0
+    """Keys of the listing before."""
+    churn: ChurnTotals = field(default_factory=ChurnTotals)
     inventory: Inventory | None = None
-    """From the latest complete listing."""
+    """Of ``keys``, with what ``directory`` knows."""
+    directory: Directory = field(default_factory=Directory)
+    quotas: Sequence[Quota] = ()
     listed_at: float = 0.0
     """Monotonic seconds; when that listing began, for its first page is as old as that."""
     stale_after: float = 0.0
     """Seconds after ``listed_at`` from which on the inventory is too old to be published."""
+    placed: Sequence[Key] = ()
+    """The keys with the places of their resources; only with ``per_key_metrics``."""
+    thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Of the policies that have one, in seconds."""
+    per_key_metrics: bool = False
+    filtered: bool = False
+    """Whether only a part of the keys is asked for."""
     rate_limits: Mapping[str, RateLimit] = field(default_factory=lambda: MappingProxyType({}))
     """By endpoint: the rate limit as the latest response said."""
+
+    @property
+    def vanished_ratio(self) -> float | None:
+        """``vanished`` ÷ ``previous_total``, 0 to 1; None as ``vanished``."""
+        return None if self.vanished is None else self.vanished / max(1, self.previous_total)
 
     @property
     def fresh_until(self) -> float:

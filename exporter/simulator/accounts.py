@@ -19,7 +19,9 @@ class Account:
     """A Cloud API key and the rights of its owner in one organization.
 
     May be changed while it is in use: roles are lost and secrets are rotated in life. ``role``
-    ``none`` is refused with a 403. ``visible`` filters silently, with a 200 (facts §0.3).
+    ``none`` is refused with a 403. ``visible`` filters the keys silently, with a 200 (facts §0.3).
+    Roles do not reach everywhere: the paths in ``denied`` are a 403, those in ``empty`` a 200
+    without items, as it was seen of users (facts §1.10).
     """
 
     api_key: str
@@ -27,6 +29,8 @@ class Account:
     organization: SimulatedOrganization
     role: Literal["OrganizationAdmin", "none"] = "OrganizationAdmin"
     visible: Callable[[SimulatedKey], bool] | None = None
+    denied: frozenset[str] = frozenset()
+    empty: frozenset[str] = frozenset()
 
 
 def basic_credentials(header: str | None) -> tuple[str, str] | None:

@@ -1,13 +1,13 @@
 """The fake Confluent Cloud as an ASGI application.
 
-Serves ``GET /iam/v2/api-keys`` for one or many organizations behind one address, told apart by the
-credentials, as in life.
+Serves the listings of :mod:`exporter.simulator.listings` for one or many organizations behind one
+address, told apart by the credentials, as in life.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -15,20 +15,13 @@ from starlette.requests import Request
 
 from exporter.simulator import answers
 from exporter.simulator.accounts import basic_credentials, by_api_key
-from exporter.simulator.asked import Asked, asked_of
-from exporter.simulator.effects import answer_instead, damage, next_link, shrunk
+from exporter.simulator.asked import asked_of
+from exporter.simulator.effects import answer_instead, damage
 from exporter.simulator.faults import DEFAULT_DELAY, Fault, parse_fault
 from exporter.simulator.journal import JOURNAL_LENGTH, ServedRequest
-from exporter.simulator.listing import (
-    End,
-    InvalidQuery,
-    Listing,
-    Rules,
-    link,
-    parse_query,
-    token_after,
-)
+from exporter.simulator.query import Rules
 from exporter.simulator.rate_limit import RateLimit, RateWindow, Said
+from exporter.simulator.serving import Server
 from exporter.simulator.transport import InProcessTransport
 
 if TYPE_CHECKING:
@@ -41,10 +34,8 @@ if TYPE_CHECKING:
     from exporter.simulator.accounts import Account
     from exporter.simulator.answers import Answer
     from exporter.simulator.life import Life
-    from exporter.simulator.listing import Query
     from exporter.simulator.organization import SimulatedOrganization
 
-API_KEYS_PATH = "/iam/v2/api-keys"
 _UNLIMITED_WINDOW = 60.0  # seconds; without a limit, requests are still counted
 
 
@@ -80,8 +71,9 @@ class Simulator:
         self._rate_limit = rate_limit
         self._lives = tuple(lives)
         self._windows: dict[str, RateWindow] = {}
-        self._listings: dict[str, Listing] = {}
-        self._script: dict[int, list[Fault]] = {}
+        self._server = Server()
+        self._script: dict[tuple[str | None, int], list[Fault]] = {}
+        self._numbers: Counter[str] = Counter()
         self._served = 0
         self._number = 0
 
@@ -98,13 +90,14 @@ class Simulator:
             self._windows[organization.id] = window
         return window
 
-    def script(self, request_number: int, *faults: Fault | str) -> None:
+    def script(self, request_number: int, *faults: Fault | str, path: str | None = None) -> None:
         """Let ``faults``, or their SPECs, befall one request for certain, besides other faults.
 
         Requests are numbered from 1, by arrival, since the start or the latest
-        :meth:`reset_requests`, whatever becomes of them.
+        :meth:`reset_requests`, whatever becomes of them; if ``path`` is given, only those to that
+        endpoint are. A fault that is limited to another endpoint does not befall the request.
         """
-        self._script.setdefault(request_number, []).extend(
+        self._script.setdefault((path, request_number), []).extend(
             parse_fault(fault) if isinstance(fault, str) else fault for fault in faults
         )
 
@@ -112,17 +105,12 @@ class Simulator:
         """Forget the requests that were served, count anew from 1, and drop the script."""
         self.requests.clear()
         self._script.clear()
+        self._numbers.clear()
         self._number = 0
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return a transport that leads here without a socket."""
         return InProcessTransport(self)
-
-    def _listing(self, organization: SimulatedOrganization) -> Listing:
-        listing = self._listings.get(organization.id)
-        if listing is None:
-            listing = self._listings[organization.id] = Listing(organization)
-        return listing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of ASGI."""
@@ -139,12 +127,15 @@ class Simulator:
     def _note(self, request: Request) -> ServedRequest:
         self._served += 1
         self._number += 1
+        path = request.scope["path"]
+        self._numbers[path] += 1
         drawn = hashlib.blake2b(f"{self._seed} {self._served}".encode(), digest_size=16)
         served = ServedRequest(
             number=self._number,
             time=self._clock.monotonic(),
             method=request.method,
-            path=request.scope["path"],
+            path=path,
+            number_of_path=self._numbers[path],
             query=dict(request.query_params),
             authorized="authorization" in request.headers,
             request_id=drawn.hexdigest(),
@@ -167,15 +158,18 @@ class Simulator:
             answer = answers.too_many_requests()
             answer.headers |= said.headers()
             return answer
-        faults = self._faults_of(served.number)
+        asked = asked_of(request, request_id=served.request_id)
+        faults = self._faults_of(served, asked.path_behind(self.rules.path_prefix))
         for fault in faults:
             if fault.name == "slow":
                 delay = DEFAULT_DELAY if fault.seconds is None else fault.seconds
                 await self._clock.sleep(delay)
         names = {fault.name for fault in faults}
-        asked = asked_of(request, request_id=served.request_id)
         instead = answer_instead(faults, asked)
-        answer = self._serve(request, asked, account, names) if instead is None else instead
+        if instead is None:
+            answer = self._server.answer(asked, account, names, self.rules)
+        else:
+            answer = instead
         _add_road_signs(answer, said)
         damage(answer, names)
         return answer
@@ -187,41 +181,16 @@ class Simulator:
         account = self._accounts.get(credentials[0])
         return account if account and account.api_secret == credentials[1] else None
 
-    def _faults_of(self, number: int) -> list[Fault]:
-        struck = [f for f in self.faults if self._random.random() < f.probability]
-        return [*self._script.pop(number, ()), *struck]
-
-    def _serve(self, request: Request, asked: Asked, account: Account, faults: set[str]) -> Answer:
-        if asked.path != self.rules.path_prefix + API_KEYS_PATH:
-            return answers.not_found(asked.id)
-        if request.method != "GET":
-            return answers.method_not_allowed(asked.id)
-        if account.role == "none":
-            return answers.forbidden(asked.id)
-        try:
-            query = parse_query(request.query_params.multi_items(), self.rules)
-        except InvalidQuery as error:
-            return answers.bad_parameter(asked.id, error.parameter, str(error))
-        return answers.json_answer(self._page(query, asked, account, faults))
-
-    def _page(self, query: Query, asked: Asked, account: Account, faults: set[str]) -> bytes:
-        visible = shrunk(account.visible) if "shrink" in faults else account.visible
-        listing = self._listing(account.organization)
-        keys, more = listing.page(query, visible=visible)
-        if keys and self.rules.end is End.EMPTY_PAGE:
-            more = True
-        token = token_after(keys[-1].id) if more else None
-        link_to_next = next_link(faults, asked.address, query, token)
-        metadata: dict[str, object] = {}
-        if link_to_next is not None:
-            metadata |= {"first": link(asked.address, query, None), "next": link_to_next}
-        elif self.rules.end is End.NULL:
-            metadata |= {"first": None, "last": None, "prev": None, "next": None}
-        elif self.rules.end is End.EMPTY_STRING:
-            metadata |= {"first": "", "next": ""}
-        if self.rules.total_size:
-            metadata["total_size"] = listing.total(query, visible=visible)
-        return listing.encode(keys, metadata)
+    def _faults_of(self, served: ServedRequest, path: str) -> list[Fault]:
+        scripted = (
+            *self._script.pop((None, served.number), ()),
+            *self._script.pop((path, served.number_of_path), ()),
+        )
+        here = [fault for fault in self.faults if fault.path in {None, path}]
+        return [
+            *(fault for fault in scripted if fault.path in {None, path}),
+            *(fault for fault in here if self._random.random() < fault.probability),
+        ]
 
 
 def _add_road_signs(answer: Answer, said: Said | None) -> None:

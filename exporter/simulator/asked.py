@@ -15,11 +15,14 @@ class Asked:
 
     id: str
     """Its ``X-Request-Id``."""
+    method: str
     origin: str
     """Scheme and host."""
     path: str
     query: str
     """Without the question mark; empty if there is none."""
+    parameters: tuple[tuple[str, str], ...]
+    """The query, decoded; a parameter that was given twice is there twice."""
 
     @property
     def address(self) -> str:
@@ -31,6 +34,10 @@ class Asked:
         """Path and query."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
+    def path_behind(self, prefix: str) -> str:
+        """Return the path without ``prefix``; empty if it does not begin with it."""
+        return self.path[len(prefix) :] if self.path.startswith(prefix) else ""
+
 
 def asked_of(request: Request, *, request_id: str) -> Asked:
     """Return what ``request`` asks, under the id that it was given."""
@@ -39,7 +46,9 @@ def asked_of(request: Request, *, request_id: str) -> Asked:
     fallback = f"{host}:{port}" if port else f"{host}"
     return Asked(
         id=request_id,
+        method=request.method,
         origin=f"{scope['scheme']}://{request.headers.get('host', fallback)}",
         path=scope["path"],
         query=scope["query_string"].decode("latin-1"),
+        parameters=tuple(request.query_params.multi_items()),
     )

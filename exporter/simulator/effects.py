@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 from zlib import crc32
 
 from exporter.simulator import answers
-from exporter.simulator.listing import link, token_after
+from exporter.simulator.query import link, token_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from exporter.simulator.answers import Answer
     from exporter.simulator.asked import Asked
     from exporter.simulator.faults import Fault
-    from exporter.simulator.listing import Query
-    from exporter.simulator.records import SimulatedKey
+    from exporter.simulator.listing import Seen
+    from exporter.simulator.query import Query
+
+T = TypeVar("T")
 
 FOREIGN_ORIGIN = "https://elsewhere.invalid"
 _HTML = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
@@ -75,26 +77,26 @@ _INSTEAD: dict[str, Callable[[Fault, Asked], Answer]] = {
 }
 
 
-def shrunk(
-    visible: Callable[[SimulatedKey], bool] | None,
-) -> Callable[[SimulatedKey], bool]:
-    """Return the view of a role that has lost about half of what ``visible`` shows."""
-    return lambda key: crc32(key.id.encode()) % 2 == 0 and (visible is None or visible(key))
+def shrunk(seen: Seen[T], name_of: Callable[[T], str]) -> Callable[[T], bool]:
+    """Return the view of a role that has lost about half of what ``seen`` shows."""
+    return lambda record: (
+        crc32(name_of(record).encode()) % 2 == 0 and (seen is None or seen(record))
+    )
 
 
-def next_link(names: set[str], address: str, query: Query, token: str | None) -> str | None:
+def next_link(names: set[str], asked: Asked, query: Query, token: str | None) -> str | None:
     """Return ``metadata.next``, by rights the link to ``token``, as the faults ``names`` leave it.
 
     ``loop`` repeats the cursor of the page itself. The first page has none, and gets one that
     leads to the first page again.
     """
     if "loop" in names:
-        return link(address, query, token_after(query.after or ""))
+        return link(asked.address, query, token_after(query.after or ""))
     if "notoken" in names:
-        return f"{address}?{urlencode({'page_size': query.page_size})}"
+        return f"{asked.address}?{urlencode({'page_size': query.page_size})}"
     if "foreign-next" in names:
-        return link(f"{FOREIGN_ORIGIN}/iam/v2/api-keys", query, token or token_after(""))
-    return None if token is None else link(address, query, token)
+        return link(FOREIGN_ORIGIN + asked.path, query, token or token_after(""))
+    return None if token is None else link(asked.address, query, token)
 
 
 def damage(answer: Answer, names: set[str]) -> None:

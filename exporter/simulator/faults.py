@@ -2,14 +2,15 @@
 
 ::
 
-    SPEC = name[:argument][:probability]        429:0.1   slow:2s:0.1   redirect:foreign
+    SPEC = name[:argument][:probability][@PATH]        429:0.1   slow:2s:0.1   403@/iam/v2/users
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.simulator.durations import parse_duration
+from exporter.simulator.paths import PATHS
 
 FAULTS: dict[str, str] = {
     "429": "the rate limit is said to be reached; an argument such as 5s sets Retry-After",
@@ -20,7 +21,7 @@ FAULTS: dict[str, str] = {
     "truncated": "a complete answer whose JSON is cut off",
     "loop": "metadata.next leads to the same page again",
     "foreign-next": "metadata.next leads to another host",
-    "shrink": "the role cannot see about half of the keys any more, with a 200",
+    "shrink": "the role cannot see about half of the items any more, with a 200",
     "401": "the credentials are not accepted",
     "403": "the credentials are accepted, the role is missing",
     "forbidden-key": "a 403 that means an invalid API key",
@@ -33,6 +34,13 @@ FAULTS: dict[str, str] = {
 }
 """Every fault and what it does, in a line of help."""
 
+FAULT_GRAMMAR = """\
+SPEC is name[:argument][:probability][@PATH], such as
+  429:0.1             every tenth request
+  slow:2s:0.1         every tenth request, by two seconds
+  403@/iam/v2/users   every request to that endpoint, and none to others"""
+"""How a SPEC is written, in lines of help."""
+
 DEFAULT_DELAY = 2.0
 _WITH_DURATION = frozenset({"429", "slow"})
 _FOREIGN = "foreign"
@@ -43,13 +51,15 @@ class Fault:
     """One fault that befalls a request with ``probability``.
 
     ``seconds``: the delay of ``slow``, the ``Retry-After`` of ``429``; None for the default.
-    ``foreign``: the other variant of ``redirect``.
+    ``foreign``: the other variant of ``redirect``. ``path``: the endpoint whose requests it may
+    befall, one of :data:`exporter.simulator.paths.PATHS`; None for all of them.
     """
 
     name: str
     probability: float = 1.0
     seconds: float | None = None
     foreign: bool = False
+    path: str | None = None
 
 
 def parse_fault(spec: str) -> Fault:
@@ -57,7 +67,14 @@ def parse_fault(spec: str) -> Fault:
 
     Raises ``ValueError`` with a sentence that says what is wrong and what there is.
     """
-    name, *parts = spec.split(":")
+    words, at, path = spec.partition("@")
+    if at and path not in PATHS:
+        raise _refusal(spec, f"there is no endpoint {path!r}, only {', '.join(PATHS)}")
+    return replace(_parse(spec, words), path=path if at else None)
+
+
+def _parse(spec: str, words: str) -> Fault:
+    name, *parts = words.split(":")
     if name not in FAULTS:
         raise _refusal(spec, f"there is no fault {name!r}")
     probability = 1.0
@@ -80,8 +97,8 @@ def parse_fault(spec: str) -> Fault:
 
 def _refusal(spec: str, problem: str) -> ValueError:
     return ValueError(
-        f"{spec!r} is not a fault: {problem}. Write name[:argument][:probability], such as 429:0.1"
-        f" or slow:2s:0.1, with one of the names {', '.join(FAULTS)}"
+        f"{spec!r} is not a fault: {problem}. Write name[:argument][:probability][@PATH], such as"
+        f" 429:0.1, slow:2s:0.1 or 403@/iam/v2/users, with one of the names {', '.join(FAULTS)}"
     )
 
 

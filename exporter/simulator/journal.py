@@ -26,6 +26,8 @@ class ServedRequest:
     authorized: bool
     """Whether there was an ``Authorization`` header; its value is kept nowhere."""
     request_id: str
+    number_of_path: int = 1
+    """As ``number``, of the requests to this path only."""
     account: str | None = None
     """The id of the API key, if its credentials were accepted."""
     status: int | None = None

@@ -97,3 +97,80 @@ def hides_environment(spelling: Spelling, kind: str) -> bool:
             return kind != "flink-region"
         case _:
             return False
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedServiceAccount:
+    """A service account as its list shows it; ``description`` None is left out."""
+
+    id: str
+    display_name: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedUser:
+    """A user as the list shows it; what is None is left out (facts §2)."""
+
+    id: str
+    email: str
+    full_name: str | None = None
+    auth_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedEnvironment:
+    """An environment. ``package``: of its Stream Governance; empty where it has none."""
+
+    id: str
+    name: str
+    package: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedCluster:
+    """A cluster in an environment.
+
+    ``kind``: ``kafka``, ``schema-registry`` or ``ksql``, as in :class:`SimulatedResource`. ``name``
+    is its display name, left out where it is empty. ``tier``: ``Basic``, ``Standard``,
+    ``Enterprise``, ``Dedicated`` or ``Freight`` of a Kafka cluster, the package of a Schema
+    Registry. ``cloud`` is in capitals, as in the lists. A ksqlDB cluster runs on
+    ``kafka_cluster_id`` as the account ``identity_id``.
+    """
+
+    id: str
+    kind: str
+    environment_id: str
+    name: str = ""
+    cloud: str = "AWS"
+    region: str = "us-east-1"
+    tier: str = "Basic"
+    kafka_cluster_id: str = ""
+    identity_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRegion:
+    """A region that offers Flink: ``aws.us-east-1`` and the name that people read."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedQuota:
+    """An applied quota (facts §3): ``id`` is its code, ``limit`` the one that is applied.
+
+    ``scope`` is in capitals. ``usage`` None is not reported, which is not zero. ``owner_id``,
+    ``environment_id`` and ``resource_id`` name what it applies to, and are empty where it applies
+    to more.
+    """
+
+    id: str
+    scope: str
+    limit: int
+    usage: int | None
+    owner_id: str = ""
+    environment_id: str = ""
+    resource_id: str = ""
+    default_limit: int = 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
+from exporter.refresh import summarize
 from exporter.version import __version__
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def render_status_page(
         moment=lambda at: moment(at, now=wall),
         now_wall=wall,
         fresh_for=lambda state: state.fresh_until - monotonic,
+        summarize=summarize,
         count=lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         duration=duration,
     )

@@ -66,6 +66,7 @@ def test_every_setting_can_be_set() -> None:
               user_owned: false
               undescribed: False
               unknown_owner: null
+              exempt: {owners: ["u-*"], resources: [lkc-1], api_keys: [A, B]}
             per_key_metrics: true
             max_pairs: 1
             credentials: {api_key: OWN, api_secret_env: CONFLUENT_CLOUD_API_SECRET}
@@ -80,7 +81,10 @@ def test_every_setting_can_be_set() -> None:
     assert (found.names.enabled, found.names.refresh_interval) == (False, 7_200)
     assert (found.quotas.enabled, found.quotas.refresh_interval) == (False, 10_800)
     assert found.quotas.include == ("a", "b*")
-    assert set(found.policy.model_dump().values()) == {None, False}
+    assert set(found.policy.model_dump(exclude={"exempt"}).values()) == {None, False}
+    assert found.policy.exempt.owners == ("u-*",)
+    assert found.policy.exempt.resources == ("lkc-1",)
+    assert found.policy.exempt.api_keys == ("A", "B")
     assert found.per_key_metrics is True
     assert found.max_pairs == 1
     assert found.filters == Filters(owners=("sa-1", "u-2"), resources=("cloud",))

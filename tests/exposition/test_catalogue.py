@@ -52,7 +52,8 @@ def test_names_are_distinct() -> None:
 
 async def exposed() -> dict[str, Metric]:
     """Return what a whole exporter exposes, as if it were a catalogue."""
-    world = World(300, rate_limit=RateLimit(100, 60))
+    settings = "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true"
+    world = World(300, settings=settings, rate_limit=RateLimit(1000, 60))
     world.simulator.script(1, "500")
     await world.exporter.refresh_once()
     await world.exporter.refresh_once()

@@ -4,37 +4,61 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import Metric as Family
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from exporter.exposition import text
-from exporter.exposition.catalogue import Metric
+from exporter.exposition.catalogue import Metric, MetricType
 
 METRIC = Metric("a_metric", "gauge", "A help\\text.", ("organization", "owner_id", "kind"))
 LABEL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 SAMPLES = st.lists(st.tuples(st.tuples(LABEL, LABEL, LABEL), st.floats()), min_size=1)
 
 
-class _Collector:
-    def __init__(self, samples: list[tuple[tuple[str, ...], float]]) -> None:
-        self._samples = samples
-
-    def collect(self) -> list[GaugeMetricFamily]:
-        family = GaugeMetricFamily(METRIC.name, METRIC.help, labels=METRIC.labels)
-        for labels, value in self._samples:
-            family.add_metric(labels, value)
-        return [family]
+NAMES = {"gauge": "a_metric", "counter": "a_metric_total", "info": "a_metric_info"}
 
 
-@given(SAMPLES)
-def test_every_byte_is_the_client_librarys_in_both_formats(
-    samples: list[tuple[tuple[str, ...], float]],
-) -> None:
+def registry_of(family: Family) -> CollectorRegistry:
+    class Collector:
+        def collect(self) -> list[Family]:
+            return [family]
+
     registry = CollectorRegistry()
-    registry.register(_Collector(samples))
-    ours = (text.header(METRIC) + text.lines(METRIC, samples)).encode()
-    assert ours == generate_latest(registry)
-    assert ours + b"# EOF\n" == openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+    registry.register(Collector())
+    return registry
+
+
+@given(samples=SAMPLES, kind=st.sampled_from(["gauge", "counter", "info"]))
+def test_every_byte_is_the_client_librarys_in_both_formats(
+    samples: list[tuple[tuple[str, ...], float]], kind: MetricType
+) -> None:
+    family = Family("a_metric", METRIC.help, kind)
+    for labels, value in samples:
+        family.add_sample(NAMES[kind], dict(zip(METRIC.labels, labels, strict=True)), value)
+    registry = registry_of(family)
+    metric = Metric(NAMES[kind], kind, METRIC.help, METRIC.labels)
+    ours = {form: text.header(metric, form) + text.lines(metric, samples) for form in text.Format}
+    assert ours[text.Format.TEXT].encode() == generate_latest(registry)
+    theirs: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+    assert ours[text.Format.OPENMETRICS].encode() + b"# EOF\n" == theirs
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=3, max_size=3), st.floats(0, 1e12))
+def test_histograms_too(counts: list[int], total: float) -> None:
+    les = [*map(text.number, [0.05, 86_400.0, 63_072_000.0]), "+Inf"]
+    cumulative = [counts[0], counts[0] + counts[1], sum(counts), sum(counts)]
+    family = HistogramMetricFamily("h", "Help.", labels=["z"])
+    family.add_metric(["x"], list(zip(les, cumulative, strict=True)), total)
+    metric = Metric("h", "histogram", "Help.", ("z",))
+    samples = [(("x", le), float(count)) for le, count in zip(les, cumulative, strict=True)]
+    ours = (
+        text.header(metric, text.Format.TEXT)
+        + text.lines(metric, samples, suffix="_bucket", label="le")
+        + text.lines(metric, [(("x",), cumulative[-1])], suffix="_count")
+        + text.lines(metric, [(("x",), total)], suffix="_sum")
+    )
+    assert ours.encode() == generate_latest(registry_of(family))
 
 
 def test_a_line_by_hand() -> None:

@@ -79,7 +79,25 @@ class Tags(HTMLParser):
 
     ours = frozenset(
         {"html", "head", "meta", "title", "style", "body", "header", "h1", "nav", "a", "section"}
-        | {"h2", "span", "dl", "div", "dt", "dd", "br", "small", "code", "p", "footer"}
+        | {
+            "h2",
+            "h3",
+            "strong",
+            "table",
+            "td",
+            "th",
+            "tr",
+            "span",
+            "dl",
+            "div",
+            "dt",
+            "dd",
+            "br",
+            "small",
+            "code",
+            "p",
+            "footer",
+        }
     )
 
     def __init__(self) -> None:

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.inventory import Inventory, Key, Owner, Resource, fold
+from exporter.inventory import (
+    Directory,
+    FoldSettings,
+    Inventory,
+    Key,
+    Owner,
+    Resource,
+    churn,
+    place,
+)
+from exporter.inventory import fold as fold_placed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ANN, BOB = Owner("sa-ann", "service-account"), Owner("u-bob", "user")
 INTERNAL = Owner("", "internal")
@@ -14,6 +28,11 @@ KAFKA_ANYWHERE = Resource("lkc-1", "kafka", "")
 REGISTRY = Resource("lsrc-1", "schema-registry", "env-1")
 CLOUD = Resource("cloud", "cloud", "")
 OTHER = (Owner("other", "other"), Resource("other", "other", ""))
+
+
+def fold(keys: Iterable[Key], *, max_pairs: int) -> Inventory:
+    placed = place(list(keys), Directory())
+    return fold_placed(placed, FoldSettings(max_pairs), now=1_790_000_000)
 
 
 def counts(inventory: Inventory) -> tuple[object, ...]:
@@ -80,16 +99,13 @@ def test_the_choice_among_equals_does_not_depend_on_the_order_of_the_listing() -
     assert fold(keys, max_pairs=3).pairs == fold(keys[::-1], max_pairs=3).pairs
 
 
-def test_what_vanished_is_told_against_the_inventory_before() -> None:
-    def of(*ids: str, previous: Inventory | None = None) -> Inventory:
-        keys = [Key(key_id, ANN, (KAFKA,)) for key_id in ids]
-        return fold(keys, max_pairs=100, previous=previous)
+def test_what_came_and_what_went_is_told_by_id() -> None:
+    def of(*ids: str) -> dict[str, Key]:
+        return {key_id: Key(key_id, ANN, (KAFKA,)) for key_id in ids}
 
-    first = of("A", "B", "C", "D")
-    assert (first.vanished, first.vanished_ratio) == (None, None)
-    second = of("A", "E", "F", previous=first)
-    assert (second.vanished, second.vanished_ratio) == (3, 0.75)
-    assert (of("G", previous=of()).vanished, of("G", previous=of()).vanished_ratio) == (0, 0)
+    moved = churn(of("A", "B", "C"), {**of("C", "D"), "A": Key("A", BOB, (CLOUD,))})
+    assert [key.id for key in moved.created] == ["D"]
+    assert [key.id for key in moved.deleted] == ["B"]
 
 
 def test_owners_by_kind() -> None:

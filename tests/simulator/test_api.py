@@ -20,6 +20,7 @@ from exporter.simulator import (
     Spelling,
 )
 from exporter.simulator.listing import Listing
+from exporter.simulator.listings import API_KEYS
 from tests.simulator.fleet import (
     KAFKA,
     ORIGIN,
@@ -174,7 +175,7 @@ async def test_a_replaced_key_is_shown_as_it_is_now() -> None:
 async def test_items_of_deleted_keys_are_not_kept_for_ever() -> None:
     keys = [replace(some_keys(1)[0], id=f"K{i:05}") for i in range(10_002)]
     organization = SimulatedOrganization(keys)
-    listing = Listing(organization)
+    listing = Listing(organization, API_KEYS)
     listing.encode(keys[1:], {})
     for key in keys[1:]:
         organization.delete(key.id)

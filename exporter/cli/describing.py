@@ -1,0 +1,74 @@
+"""What ``check`` says of an organization: a line of its own, and below it what is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.refresh import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.config import Organization
+    from exporter.inventory import Inventory
+    from exporter.refresh import OrganizationState
+
+
+def describe(organization: Organization, state: OrganizationState) -> Iterator[str]:
+    """Yield the lines about one organization after its first refresh."""
+    failure = state.collectors["api_keys"].failure
+    if failure is not None or state.inventory is None:
+        reason = failure.reason if failure else "unknown"
+        yield f"{state.name}: failed ({reason}): {failure}"
+        return
+    yield f"{state.name}: ok: {_what_is_seen(organization, state, state.inventory)}"
+    yield from _facts(state, state.inventory)
+    for name, collector in state.collectors.items():
+        if collector.failure is not None:
+            yield f"  {name} failed ({collector.failure.reason}): {collector.failure}"
+
+
+def _what_is_seen(
+    organization: Organization, state: OrganizationState, inventory: Inventory
+) -> str:
+    owners = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
+    own = organization.credentials.read()[0] in state.keys
+    seen = (
+        f"{_many(inventory.total, 'key')} of {_many(len(inventory.owners), 'owner')}"
+        f" ({owners or 'none'}) for {_many(len(inventory.resources), 'resource')};"
+        f" own key {'seen' if own else 'not seen'}"
+    )
+    if not inventory.total and state.filtered:
+        return f"{seen}: nothing matches the filters; ids look like sa-…, u-…, lkc-… or cloud"
+    if own or state.filtered:
+        return seen
+    return (
+        f"{seen}: the role may hide keys. Only OrganizationAdmin on the whole organization is known"
+        " to see all of them"
+    )
+
+
+def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
+    facts = summarize(state, inventory)
+    now = state.collectors["api_keys"].finished or 0.0
+    rows = {
+        "findings": [
+            f"{one.policy} {one.count if one.judged else 'not judged'}" for one in facts.policies
+        ],
+        "top owners": [f"{one.name or one.id} {one.count}" for one in facts.top_owners],
+        "oldest keys": [
+            f"{one.id} {(now - one.created_at) / 86_400:.0f} d" for one in facts.oldest_keys
+        ],
+        "quotas": [
+            f"{one.quota.id} {one.name or one.quota.owner_id or one.quota.resource_id}"
+            f" {one.used}/{one.quota.limit}".replace("  ", " ")
+            for one in facts.quotas
+        ],
+    }
+    for name, parts in rows.items():
+        if parts:
+            yield f"  {name + ':':<12} {', '.join(parts)}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,137 @@
+"""What one organization's client does, in counters that are rendered only when they have moved."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from exporter.errors import REQUEST_FAILURE_REASONS
+from exporter.exposition import catalogue, text
+from exporter.exposition.document import pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.clock import Clock
+    from exporter.confluent.throttle import RateLimit
+    from exporter.exposition.catalogue import Metric
+    from exporter.exposition.document import Pieces
+
+_CODES = ("none", "200", "401", "403", "429", "500", "503")
+"""The codes that are counted from 0 on; others, which are rare, from their first occurrence."""
+_THROTTLED_REASONS = ("reserve", "retry_after", "backoff")
+_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds, inclusive, as Prometheus' ``le``."""
+
+
+class _Durations:
+    """A histogram of seconds."""
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(_BOUNDS) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.buckets[bisect_left(_BOUNDS, seconds)] += 1
+        self.sum += seconds
+
+
+class Activity:
+    """The observer of one organization's client; implements the protocol of the client's room.
+
+    Every counter of ``endpoints`` exists at 0 from the beginning.
+    """
+
+    def __init__(self, organization: str, *, endpoints: Iterable[str], clock: Clock) -> None:
+        self.version = 0
+        """Grows with everything that is taken in."""
+        self._organization = organization
+        self._clock = clock
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._durations: dict[str, _Durations] = {}
+        self._throttled: dict[str, float] = dict.fromkeys(_THROTTLED_REASONS, 0.0)
+        self._limits: dict[str, tuple[RateLimit, float]] = {}
+        self._rendered: tuple[int, Pieces] | None = None
+        self.expect(endpoints)
+
+    def expect(self, endpoints: Iterable[str]) -> None:
+        """Let every counter of ``endpoints`` exist, at 0 where it does not."""
+        for endpoint in endpoints:
+            self._requests.update({(endpoint, code): 0 for code in _CODES})
+            self._failures.update({(endpoint, reason): 0 for reason in REQUEST_FAILURE_REASONS})
+            self._durations.setdefault(endpoint, _Durations())
+        self.version += 1
+
+    def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
+        """One request ended after ``seconds``; ``status`` is None where no response came."""
+        self._requests[endpoint, "none" if status is None else str(status)] += 1
+        self._durations.setdefault(endpoint, _Durations()).observe(seconds)
+        self.version += 1
+
+    def failed(self, endpoint: str, reason: str) -> None:
+        """That request, or the body it brought, was of no use."""
+        self._failures[endpoint, reason] += 1
+        self.version += 1
+
+    def rate_limit_said(self, endpoint: str, said: RateLimit) -> None:
+        """A response spoke of the rate limit; what it left out is absent."""
+        self._limits[endpoint] = said, self._clock.wall()
+        self.version += 1
+
+    def throttled(self, reason: str, seconds: float) -> None:
+        """The client held back for ``seconds``."""
+        self._throttled[reason] += seconds
+        self.version += 1
+
+    def render(self) -> Pieces:
+        """Return the lines of this moment."""
+        if self._rendered is None or self._rendered[0] != self.version:
+            self._rendered = self.version, pieces(self._lines())
+        return self._rendered[1]
+
+    def _lines(self) -> dict[str, str]:
+        name = self._organization
+        lines = {
+            catalogue.REQUESTS.name: text.lines(
+                catalogue.REQUESTS, (((name, *at), count) for at, count in self._requests.items())
+            ),
+            catalogue.REQUEST_FAILURES.name: text.lines(
+                catalogue.REQUEST_FAILURES,
+                (((name, *at), count) for at, count in self._failures.items()),
+            ),
+            catalogue.REQUEST_DURATION.name: "".join(
+                self._duration_lines(endpoint, durations)
+                for endpoint, durations in self._durations.items()
+            ),
+            catalogue.THROTTLED.name: text.lines(
+                catalogue.THROTTLED,
+                (((name, reason), seconds) for reason, seconds in self._throttled.items()),
+            ),
+        }
+        limits: dict[Metric, dict[str, float | None]] = {
+            catalogue.RATE_LIMIT: {at: said.limit for at, (said, _) in self._limits.items()},
+            catalogue.RATE_LIMIT_REMAINING: {
+                at: said.remaining for at, (said, _) in self._limits.items()
+            },
+            catalogue.RATE_LIMIT_RESET: {at: said.reset for at, (said, _) in self._limits.items()},
+            catalogue.RATE_LIMIT_OBSERVED: {at: wall for at, (_, wall) in self._limits.items()},
+        }
+        for metric, values in limits.items():
+            lines[metric.name] = text.lines(
+                metric, (((name, at), value) for at, value in values.items() if value is not None)
+            )
+        return lines
+
+    def _duration_lines(self, endpoint: str, durations: _Durations) -> str:
+        at, metric = (self._organization, endpoint), catalogue.REQUEST_DURATION
+        bounds = (*map(text.number, _BOUNDS), "+Inf")
+        cumulative = list(accumulate(durations.buckets))
+        buckets = [((*at, le), count) for le, count in zip(bounds, cumulative, strict=True)]
+        return (
+            text.lines(metric, buckets, suffix="_bucket", label="le")
+            + text.lines(metric, [(at, cumulative[-1])], suffix="_count")
+            + text.lines(metric, [(at, durations.sum)], suffix="_sum")
+        )

@@ -1,0 +1,245 @@
+"""One organization's state to lines: once per refresh, off the event loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.exposition import catalogue, text
+from exporter.exposition.document import Pieces, pieces
+from exporter.inventory import AGE_BOUNDS, OWNER_KINDS, RESOURCE_KINDS
+from exporter.inventory.quotas import counted_usage
+from exporter.refresh import REFRESH_FAILURE_REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
+
+    from exporter.exposition.catalogue import Metric
+    from exporter.inventory import AgeHistogram, Directory, Inventory, Owner, Resource
+    from exporter.refresh import OrganizationState, Quota
+
+    Samples: TypeAlias = Iterable[tuple[Sequence[str], float]]
+
+_KINDS = [(owner, resource) for owner in OWNER_KINDS for resource in RESOURCE_KINDS]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One organization's lines."""
+
+    inventory: Pieces
+    known: Pieces
+    fresh_until: float
+    """Monotonic seconds; from then on ``inventory`` is too old to be served."""
+
+
+def render(state: OrganizationState) -> Rendered:
+    """Return the lines of ``state``. Takes time in proportion to its pairs, and keys if wanted."""
+    inventory = state.inventory
+    lines: dict[str, str] = {}
+    if inventory is not None:
+        for metric, samples in _inventory_samples(state, inventory):
+            lines[metric.name] = text.lines(metric, samples)
+        lines |= _age_lines(state.name, inventory.ages.histograms)
+    known = {metric.name: text.lines(metric, samples) for metric, samples in _known_samples(state)}
+    return Rendered(pieces(lines), pieces(known), state.fresh_until)
+
+
+def _inventory_samples(
+    state: OrganizationState, inventory: Inventory
+) -> Iterator[tuple[Metric, Samples]]:
+    name = state.name
+    yield catalogue.ORGANIZATION_API_KEYS, [((name,), inventory.total)]
+    yield (
+        catalogue.OWNER_API_KEYS,
+        (((name, *owner), count) for owner, count in inventory.owners.items()),
+    )
+    yield (
+        catalogue.RESOURCE_API_KEYS,
+        (((name, *resource), count) for resource, count in inventory.resources.items()),
+    )
+    yield (
+        catalogue.PAIR_API_KEYS,
+        (
+            ((name, *owner, *resource), count)
+            for (owner, resource), count in inventory.pairs.items()
+        ),
+    )
+    ages = inventory.ages
+    yield catalogue.OLDEST, (((name, *owner), at) for owner, at in ages.oldest.items())
+    yield catalogue.NEXT_EXPIRY, (((name, *owner), at) for owner, at in ages.next_expiry.items())
+    yield catalogue.VIOLATIONS, _violations(name, inventory)
+    yield (
+        catalogue.EXEMPTED,
+        (
+            ((name, policy), inventory.findings.exempted.get(policy, 0))
+            for policy in inventory.findings.judged
+        ),
+    )
+    yield catalogue.VANISHED, _where_known((name,), state.vanished)
+    yield catalogue.VANISHED_RATIO, _where_known((name,), state.vanished_ratio)
+    yield catalogue.COLLAPSED_PAIRS, [((name,), inventory.collapsed_pairs)]
+    yield catalogue.UNREADABLE_ITEMS, [((name,), state.unreadable)]
+    yield from _info_samples(name, inventory, state.directory)
+    if state.per_key_metrics:
+        yield from _key_samples(state)
+    if not state.filtered:
+        counted = (
+            (
+                quota,
+                counted_usage(
+                    inventory, quota.id, owner_id=quota.owner_id, cluster_id=quota.resource_id
+                ),
+            )
+            for quota in state.quotas
+        )
+        yield (
+            catalogue.QUOTA_COUNTED,
+            ((_quota(name, quota), usage) for quota, usage in counted if usage is not None),
+        )
+
+
+def _violations(name: str, inventory: Inventory) -> Samples:
+    findings = inventory.findings
+    found = {policy for policy, _ in findings.by_owner}
+    for policy in findings.judged:
+        if policy not in found:
+            yield (name, policy, "", ""), 0
+    for (policy, owner), count in findings.by_owner.items():
+        yield (name, policy, *owner), count
+
+
+def _info_samples(
+    name: str, inventory: Inventory, directory: Directory
+) -> Iterator[tuple[Metric, Samples]]:
+    """Yield one sample for each id, so that a join finds one and only one."""
+    owners: dict[str, Owner] = {}
+    resources: dict[tuple[str, str], Resource] = {}
+    for owner in (*inventory.owners, *(owner for owner, _ in inventory.pairs)):
+        owners.setdefault(owner.id, owner)
+    for resource in (*inventory.resources, *(resource for _, resource in inventory.pairs)):
+        resources.setdefault((resource.id, resource.environment_id), resource)
+    environments = {each.environment_id for each in resources.values() if each.environment_id}
+    yield (
+        catalogue.OWNER_INFO,
+        (
+            ((name, *owner, directory.owner_name(owner.id) or owner.id), 1)
+            for owner in owners.values()
+        ),
+    )
+    yield (
+        catalogue.RESOURCE_INFO,
+        (
+            ((name, *each, directory.resource_name(each.id) or each.id), 1)
+            for each in resources.values()
+        ),
+    )
+    yield (
+        catalogue.ENVIRONMENT_INFO,
+        (
+            ((name, each, directory.environments.get(each) or each), 1)
+            for each in sorted(environments)
+        ),
+    )
+
+
+def _key_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
+    name, keys = state.name, state.placed
+    yield (
+        catalogue.KEY_INFO,
+        (((name, key.id, *key.owner, *each), 1) for key in keys for each in key.resources),
+    )
+    yield (
+        catalogue.KEY_CREATED,
+        (((name, key.id), key.created_at) for key in keys if key.created_at is not None),
+    )
+    yield (
+        catalogue.KEY_EXPIRY,
+        (((name, key.id), key.expires_at) for key in keys if key.expires_at is not None),
+    )
+
+
+def _age_lines(name: str, histograms: Mapping[str, AgeHistogram]) -> dict[str, str]:
+    """Return the gauge histogram, in one for OpenMetrics and in its parts for the older format."""
+    metric, whole = catalogue.AGES, ""
+    parts = {"_bucket": "", "_gcount": "", "_gsum": ""}
+    for owner_kind, histogram in histograms.items():
+        at = (name, owner_kind)
+        bounds = zip(
+            (*map(text.number, AGE_BOUNDS), "+Inf"),
+            (*histogram.buckets, histogram.count),
+            strict=True,
+        )
+        own = {
+            "_bucket": text.lines(
+                metric, (((*at, le), count) for le, count in bounds), suffix="_bucket", label="le"
+            ),
+            "_gcount": text.lines(metric, [(at, histogram.count)], suffix="_gcount"),
+            "_gsum": text.lines(metric, [(at, histogram.sum)], suffix="_gsum"),
+        }
+        whole += "".join(own.values())
+        parts = {key: lines + own[key] for key, lines in parts.items()}
+    return {metric.name: whole, **{metric.name + key: lines for key, lines in parts.items()}}
+
+
+def _known_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
+    name = state.name
+    yield catalogue.THRESHOLD, [((name, policy), at) for policy, at in state.thresholds.items()]
+    if state.inventory is not None:
+        for metric, counts in (
+            (catalogue.CREATED, state.churn.created),
+            (catalogue.DELETED, state.churn.deleted),
+        ):
+            kinds = dict.fromkeys(_KINDS, 0) | {**counts}
+            yield metric, (((name, *kind), count) for kind, count in kinds.items())
+    directory = state.directory
+    if directory.organization_id:
+        at = (name, directory.organization_id, directory.organization_name)
+        yield catalogue.ORGANIZATION_INFO, [(at, 1)]
+    yield catalogue.QUOTA_LIMIT, ((_quota(name, each), each.limit) for each in state.quotas)
+    yield (
+        catalogue.QUOTA_USAGE,
+        ((_quota(name, each), each.usage) for each in state.quotas if each.usage is not None),
+    )
+    yield from _refresh_samples(state)
+
+
+def _refresh_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
+    name, collectors = state.name, state.collectors.items()
+    ended = [(each, one) for each, one in collectors if one.finished is not None]
+    yield catalogue.UP, [((name, each), one.up) for each, one in ended]
+    for metric, values in (
+        (catalogue.LAST_SUCCESS, {each: one.succeeded for each, one in ended}),
+        (catalogue.REFRESH_DURATION, {each: one.duration for each, one in ended}),
+    ):
+        yield (
+            metric,
+            [((name, each), value) for each, value in values.items() if value is not None],
+        )
+    yield (
+        catalogue.ERROR_RATIO,
+        [
+            ((name, endpoint), ratio)
+            for _, one in ended
+            for endpoint, ratio in one.error_ratios.items()
+        ],
+    )
+    yield catalogue.REFRESHES, [((name, each), one.refreshes) for each, one in collectors]
+    yield (
+        catalogue.REFRESH_FAILURES,
+        [
+            ((name, each, reason), one.failures.get(reason, 0))
+            for each, one in collectors
+            for reason in REFRESH_FAILURE_REASONS
+        ],
+    )
+
+
+def _where_known(labels: tuple[str, ...], value: float | None) -> Samples:
+    return [] if value is None else [(labels, value)]
+
+
+def _quota(name: str, quota: Quota) -> tuple[str, ...]:
+    place = (quota.owner_id, quota.environment_id, quota.resource_id)
+    return (name, quota.id, quota.scope, *place)

@@ -1,0 +1,203 @@
+"""Which keys break which policy, and which of those findings an exemption silences."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter.inventory.timestamps import believable_creation, believable_expiry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from exporter.inventory.directory import Directory
+    from exporter.inventory.keys import Key, Owner
+
+POLICIES = (
+    "max_age",
+    "expires_within",
+    "expired",
+    "max_keys_per_owner_and_resource",
+    "user_owned",
+    "undescribed",
+    "unknown_owner",
+)
+"""Every policy, by the name of its setting; the value of the label ``policy``."""
+_NOTHING = "(?!)"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a key should be like; None and False are off. Durations in seconds."""
+
+    max_age: float | None = None
+    expires_within: float | None = None
+    expired: bool = False
+    max_keys_per_owner_and_resource: int | None = None
+    user_owned: bool = False
+    undescribed: bool = False
+    unknown_owner: bool = False
+    exempt_owners: tuple[str, ...] = ()
+    """Shell-style patterns of ids, as those below."""
+    exempt_resources: tuple[str, ...] = ()
+    exempt_api_keys: tuple[str, ...] = ()
+
+    def active(self) -> tuple[str, ...]:
+        """Return the policies that are on."""
+        return tuple(name for name in POLICIES if getattr(self, name) not in {None, False})
+
+    def exempts(self, key: Key) -> bool:
+        """Whether an exemption holds for ``key``: by its id, its owner, or all of its resources."""
+        return bool(
+            self._exempt_api_keys(key.id)
+            or self._exempt_owners(key.owner.id)
+            or all(self._exempt_resources(resource.id) for resource in key.resources)
+        )
+
+    @cached_property
+    def _exempt_owners(self) -> Callable[[str], object]:
+        return _matcher(self.exempt_owners)
+
+    @cached_property
+    def _exempt_resources(self) -> Callable[[str], object]:
+        return _matcher(self.exempt_resources)
+
+    @cached_property
+    def _exempt_api_keys(self) -> Callable[[str], object]:
+        return _matcher(self.exempt_api_keys)
+
+
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], object]:
+    return re.compile("|".join(map(translate, patterns)) or _NOTHING).match
+
+
+class Finding(NamedTuple):
+    """One key that breaks one policy."""
+
+    policy: str
+    key: Key
+    exempted: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The findings of one inventory, counted."""
+
+    active: tuple[str, ...]
+    """The policies that are on."""
+    judged: tuple[str, ...]
+    """Those of them that could be judged."""
+    by_owner: Mapping[tuple[str, Owner], int]
+    """By policy and owner, without the exempted ones."""
+    exempted: Mapping[str, int]
+    """By policy."""
+
+
+def count(
+    findings: Iterable[Finding], *, active: tuple[str, ...], judged: tuple[str, ...]
+) -> Findings:
+    """Return ``findings`` counted."""
+    by_owner: Counter[tuple[str, Owner]] = Counter()
+    exempted: Counter[str] = Counter()
+    for policy, key, silenced in findings:
+        if silenced:
+            exempted[policy] += 1
+        else:
+            by_owner[policy, key.owner] += 1
+    return Findings(active, judged, by_owner, exempted)
+
+
+def judged(rules: Rules, directory: Directory) -> tuple[str, ...]:
+    """Return the policies that are on and can be judged with what is known.
+
+    ``unknown_owner`` needs a complete listing of at least one kind of owner.
+    """
+    return tuple(name for name in rules.active() if name != "unknown_owner" or directory.complete)
+
+
+def findings_of(
+    keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
+) -> Iterator[Finding]:
+    """Yield every finding among ``keys`` at the Unix time ``now``.
+
+    Keys without an owner are the provider's own and not judged: nobody here could mend them.
+    """
+    owned = [key for key in keys if key.owner.kind != "internal"]
+    surplus = _surplus(owned, rules.max_keys_per_owner_and_resource)
+    strangers = _strangers(owned, directory, now=now) if rules.unknown_owner else frozenset()
+    for key in owned:
+        broken = list(_broken_by_itself(key, rules, now=now))
+        if key.id in surplus:
+            broken.append("max_keys_per_owner_and_resource")
+        if key.owner in strangers:
+            broken.append("unknown_owner")
+        if broken:
+            exempted = rules.exempts(key)
+            for policy in broken:
+                yield Finding(policy, key, exempted)
+
+
+def _broken_by_itself(key: Key, rules: Rules, *, now: float) -> Iterator[str]:
+    created = believable_creation(key.created_at, now=now)
+    expires = believable_expiry(key.expires_at, now=now)
+    if rules.max_age is not None and created is not None and now - created > rules.max_age:
+        yield "max_age"
+    if expires is not None:
+        within = rules.expires_within
+        if within is not None and now < expires <= now + within:
+            yield "expires_within"
+        if rules.expired and expires <= now:
+            yield "expired"
+    if rules.user_owned and key.owner.kind == "user":
+        yield "user_owned"
+    if rules.undescribed and not key.described:
+        yield "undescribed"
+
+
+def _surplus(keys: Iterable[Key], most: int | None) -> frozenset[str]:
+    """Return the ids of the keys beyond the ``most`` newest of an owner for a resource.
+
+    Those are what is left of a rotation that was never finished, or of creations that failed half
+    way (facts §5.2). Keys without a creation time count as the oldest.
+    """
+    if most is None:
+        return frozenset()
+    groups: defaultdict[tuple[str, str], list[Key]] = defaultdict(list)
+    for key in keys:
+        for resource in key.resources:
+            groups[key.owner.id, resource.id].append(key)
+    surplus: set[str] = set()
+    for group in groups.values():
+        if len(group) > most:
+            group.sort(key=lambda key: (key.created_at or 0.0, key.id), reverse=True)
+            surplus.update(key.id for key in group[most:])
+    return frozenset(surplus)
+
+
+def _strangers(keys: Iterable[Key], directory: Directory, *, now: float) -> frozenset[Owner]:
+    """Return the owners that are gone.
+
+    An owner is gone if a complete listing of its kind lacks it, though it was there before that
+    listing began, as a key of it was. The audit log's service account is in no list either
+    (facts §1.4); it is known by opening nothing but Kafka clusters of no environment (facts §1.5).
+    """
+    known = {"service-account": directory.service_accounts, "user": directory.users}
+    suspects: set[Owner] = set()
+    placed: set[Owner] = set()
+    for key in keys:
+        owner = key.owner
+        since = directory.complete.get(owner.kind)
+        if since is None or owner.id in known[owner.kind]:
+            continue
+        created = believable_creation(key.created_at, now=now)
+        if created is not None and created < since:
+            suspects.add(owner)
+        if any(each.kind != "kafka" or each.environment_id for each in key.resources):
+            placed.add(owner)
+    return frozenset(
+        owner for owner in suspects if owner.kind != "service-account" or owner in placed
+    )

@@ -1,0 +1,30 @@
+"""The paths that are served, as the provider's OpenAPI files write them."""
+
+from __future__ import annotations
+
+API_KEYS_PATH = "/iam/v2/api-keys"
+SERVICE_ACCOUNTS_PATH = "/iam/v2/service-accounts"
+USERS_PATH = "/iam/v2/users"
+ENVIRONMENTS_PATH = "/org/v2/environments"
+ORGANIZATIONS_PATH = "/org/v2/organizations"
+KAFKA_CLUSTERS_PATH = "/cmk/v2/clusters"
+SCHEMA_REGISTRIES_PATH = "/srcm/v3/clusters"
+KSQL_CLUSTERS_PATH = "/ksqldbcm/v2/clusters"
+REGIONS_PATH = "/fcpm/v2/regions"
+APPLIED_QUOTAS_PATH = "/service-quota/v1/applied-quotas"
+QUOTA_SCOPES_PATH = "/service-quota/v1/scopes"
+
+PATHS = (
+    API_KEYS_PATH,
+    SERVICE_ACCOUNTS_PATH,
+    USERS_PATH,
+    ENVIRONMENTS_PATH,
+    ORGANIZATIONS_PATH,
+    KAFKA_CLUSTERS_PATH,
+    SCHEMA_REGISTRIES_PATH,
+    KSQL_CLUSTERS_PATH,
+    REGIONS_PATH,
+    APPLIED_QUOTAS_PATH,
+    QUOTA_SCOPES_PATH,
+)
+"""Every one of them; only their listings, and only to be read."""

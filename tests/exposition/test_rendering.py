@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.exposition import Exposition, Format, Instruments
+from exporter.exposition.document import Document
+from exporter.inventory import (
+    Cluster,
+    Directory,
+    FoldSettings,
+    Key,
+    Owner,
+    Resource,
+    Rules,
+    fold,
+    place,
+)
+from exporter.refresh import ChurnTotals, CollectorState, Failure, OrganizationState, Quota
+from tests import virtual_time
+from tests.virtual_time import FakeClock
+
+DAY = 86_400
+NOW = 1_790_000_000.0
+OWNER = Owner("sa-1", "service-account")
+KAFKA = Resource("lkc-1", "kafka", "env-1")
+CLOUD = Resource("cloud", "cloud", "")
+KEYS = (
+    Key("A", OWNER, (KAFKA, CLOUD), created_at=NOW - 100 * DAY, expires_at=NOW + 5 * DAY),
+    Key("B", OWNER, (KAFKA,), created_at=NOW - 2 * DAY),
+)
+QUOTA = Quota(
+    "iam.max_cloud_api_keys.per_service_account", "service_account", 10, None, "sa-1", "", ""
+)
+DIRECTORY = Directory(
+    service_accounts={"sa-1": 'the "first"'},
+    environments={"env-1": "prod"},
+    clusters={"lkc-1": Cluster("orders", "env-1")},
+    organization_id="uuid",
+    organization_name="Acme",
+)
+
+
+def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> OrganizationState:
+    failure = None if up else Failure("server_error", "500", None)
+    collector = CollectorState(
+        finished=1000,
+        succeeded=400,
+        duration=2.5,
+        failure=failure,
+        error_ratios={"/p": 0.25},
+        refreshes=3,
+        failures={"timeout": 1},
+    )
+    rules = Rules(max_age=90 * DAY, undescribed=True, exempt_api_keys=("A",))
+    keys = place(KEYS, DIRECTORY)
+    return OrganizationState(
+        name,
+        {"api_keys": collector},
+        unreadable=2,
+        vanished=1,
+        previous_total=4,
+        churn=ChurnTotals(created={("user", "kafka"): 5}),
+        inventory=fold(keys, FoldSettings(100, rules), now=NOW, directory=DIRECTORY),
+        directory=DIRECTORY,
+        quotas=(QUOTA,),
+        placed=tuple(keys),
+        thresholds={"max_age": 90 * DAY},
+        per_key_metrics=True,
+        stale_after=stale_after,
+    )
+
+
+def exposed(*states: OrganizationState, after: float = 0, form: Format = Format.TEXT) -> list[str]:
+    """Return the lines that a scrape gets that many seconds later."""
+
+    async def scrape() -> bytes:
+        clock = FakeClock()
+        exposition = Exposition(clock=clock, instruments=Instruments(clock=clock, process=False))
+        for each in states:
+            await exposition.publish(each)
+        await clock.sleep(after)
+        plain = exposition.scrape(form, gzip=False)
+        assert gzip.decompress(exposition.scrape(form, gzip=True)) == plain
+        return plain
+
+    return virtual_time.run(scrape()).decode().splitlines()
+
+
+def series(lines: list[str], *, without: tuple[str, ...] = ()) -> list[str]:
+    """Return the samples, without those that are 0 and those of the exporter itself."""
+    return [
+        line
+        for line in lines
+        if not line.startswith(
+            ("#", "confluent_cloud_exporter_build", "confluent_cloud_exporter_con")
+        )
+        and not (line.endswith(" 0.0") and "_total{" in line)
+        and not line.startswith(without)
+    ]
+
+
+OF_THE_EXPORTER = ("confluent_cloud_exporter_build", "confluent_cloud_exporter_config")
+LKC = 'resource_id="lkc-1",resource_kind="kafka"'
+PLACE = 'environment_id="env-1",organization="acme"'
+SA = 'owner_id="sa-1",owner_kind="service-account"'
+AGE = "confluent_cloud_api_keys_age_seconds"
+
+
+def test_an_organization_in_full() -> None:
+    assert series(exposed(state()), without=(AGE,)) == [
+        'confluent_cloud_organization_api_keys{organization="acme"} 2.0',
+        f'confluent_cloud_owner_api_keys{{organization="acme",{SA}}} 2.0',
+        f"confluent_cloud_resource_api_keys{{{PLACE},{LKC}}} 2.0",
+        (
+            'confluent_cloud_resource_api_keys{environment_id="",organization="acme",'
+            'resource_id="cloud",resource_kind="cloud"} 1.0'
+        ),
+        f"confluent_cloud_api_keys{{{PLACE},{SA},{LKC}}} 2.0",
+        (
+            f'confluent_cloud_api_keys{{environment_id="",organization="acme",{SA},'
+            'resource_id="cloud",resource_kind="cloud"} 1.0'
+        ),
+        (
+            "confluent_cloud_owner_oldest_api_key_created_timestamp_seconds"
+            f'{{organization="acme",{SA}}} 1.78136e+09'
+        ),
+        (
+            "confluent_cloud_owner_next_api_key_expiry_timestamp_seconds"
+            f'{{organization="acme",{SA}}} 1.790432e+09'
+        ),
+        (
+            'confluent_cloud_api_key_policy_violations{organization="acme",owner_id="",owner_kind="",'
+            'policy="max_age"} 0.0'
+        ),
+        (
+            'confluent_cloud_api_key_policy_violations{organization="acme",owner_id="",owner_kind="",'
+            'policy="undescribed"} 0.0'
+        ),
+        'confluent_cloud_api_key_policy_exempted{organization="acme",policy="max_age"} 1.0',
+        'confluent_cloud_api_key_policy_exempted{organization="acme",policy="undescribed"} 0.0',
+        (
+            f'confluent_cloud_api_key_info{{api_key_id="A",{PLACE},{SA},resource_id="lkc-1",'
+            'resource_kind="kafka"} 1.0'
+        ),
+        (
+            f'confluent_cloud_api_key_info{{api_key_id="A",environment_id="",organization="acme",{SA},'
+            'resource_id="cloud",resource_kind="cloud"} 1.0'
+        ),
+        (
+            f'confluent_cloud_api_key_info{{api_key_id="B",{PLACE},{SA},resource_id="lkc-1",'
+            'resource_kind="kafka"} 1.0'
+        ),
+        (
+            "confluent_cloud_api_key_created_timestamp_seconds"
+            '{api_key_id="A",organization="acme"} 1.78136e+09'
+        ),
+        (
+            "confluent_cloud_api_key_created_timestamp_seconds"
+            '{api_key_id="B",organization="acme"} 1.7898272e+09'
+        ),
+        (
+            "confluent_cloud_api_key_expiry_timestamp_seconds"
+            '{api_key_id="A",organization="acme"} 1.790432e+09'
+        ),
+        'confluent_cloud_organization_vanished_api_keys{organization="acme"} 1.0',
+        'confluent_cloud_organization_vanished_api_keys_ratio{organization="acme"} 0.25',
+        'confluent_cloud_exporter_collapsed_pairs{organization="acme"} 0.0',
+        'confluent_cloud_exporter_unreadable_items{organization="acme"} 2.0',
+        (
+            'confluent_cloud_owner_info{organization="acme",owner_id="sa-1",'
+            'owner_kind="service-account",owner_name="the \\"first\\""} 1.0'
+        ),
+        (
+            f'confluent_cloud_resource_info{{{PLACE},resource_id="lkc-1",resource_kind="kafka",'
+            'resource_name="orders"} 1.0'
+        ),
+        (
+            'confluent_cloud_resource_info{environment_id="",organization="acme",resource_id="cloud",'
+            'resource_kind="cloud",resource_name="cloud"} 1.0'
+        ),
+        (
+            'confluent_cloud_environment_info{environment_id="env-1",environment_name="prod",'
+            'organization="acme"} 1.0'
+        ),
+        (
+            'confluent_cloud_quota_counted_usage{environment_id="",organization="acme",'
+            'owner_id="sa-1",quota_id="iam.max_cloud_api_keys.per_service_account",resource_id="",'
+            'scope="service_account"} 1.0'
+        ),
+        (
+            "confluent_cloud_api_key_policy_threshold_seconds"
+            '{organization="acme",policy="max_age"} 7.776e+06'
+        ),
+        (
+            'confluent_cloud_api_keys_created_total{organization="acme",owner_kind="user",'
+            'resource_kind="kafka"} 5.0'
+        ),
+        (
+            'confluent_cloud_organization_info{organization="acme",organization_id="uuid",'
+            'organization_name="Acme"} 1.0'
+        ),
+        (
+            'confluent_cloud_quota_limit{environment_id="",organization="acme",owner_id="sa-1",'
+            'quota_id="iam.max_cloud_api_keys.per_service_account",resource_id="",'
+            'scope="service_account"} 10.0'
+        ),
+        'confluent_cloud_up{collector="api_keys",organization="acme"} 1.0',
+        (
+            "confluent_cloud_exporter_last_success_timestamp_seconds"
+            '{collector="api_keys",organization="acme"} 400.0'
+        ),
+        (
+            "confluent_cloud_exporter_refresh_duration_seconds"
+            '{collector="api_keys",organization="acme"} 2.5'
+        ),
+        'confluent_cloud_api_error_ratio{endpoint="/p",organization="acme"} 0.25',
+        'confluent_cloud_exporter_refreshes_total{collector="api_keys",organization="acme"} 3.0',
+        (
+            "confluent_cloud_exporter_refresh_failures_total"
+            '{collector="api_keys",organization="acme",reason="timeout"} 1.0'
+        ),
+    ]
+
+
+AT = 'organization="acme",owner_kind="service-account"'
+BUCKETS = [
+    f'{AGE}_bucket{{le="86400.0",{AT}}} 0.0',
+    f'{AGE}_bucket{{le="604800.0",{AT}}} 1.0',
+    f'{AGE}_bucket{{le="2.592e+06",{AT}}} 1.0',
+    f'{AGE}_bucket{{le="5.184e+06",{AT}}} 1.0',
+    f'{AGE}_bucket{{le="7.776e+06",{AT}}} 1.0',
+    f'{AGE}_bucket{{le="1.5552e+07",{AT}}} 2.0',
+    f'{AGE}_bucket{{le="3.1536e+07",{AT}}} 2.0',
+    f'{AGE}_bucket{{le="6.3072e+07",{AT}}} 2.0',
+    f'{AGE}_bucket{{le="+Inf",{AT}}} 2.0',
+]
+COUNT, SUM = f"{AGE}_gcount{{{AT}}} 2.0", f"{AGE}_gsum{{{AT}}} 8.8128e+06"
+
+
+def ages(lines: list[str]) -> list[str]:
+    return [line for line in lines if AGE in line and not line.startswith("# HELP")]
+
+
+def test_the_ages_are_a_gauge_histogram_in_openmetrics() -> None:
+    assert ages(exposed(state(), form=Format.OPENMETRICS)) == [
+        f"# TYPE {AGE} gaugehistogram", *BUCKETS, COUNT, SUM,
+    ]  # fmt: skip
+
+
+def test_the_ages_are_what_comes_nearest_in_the_older_format() -> None:
+    assert ages(exposed(state())) == [
+        f"# TYPE {AGE} histogram", *BUCKETS,
+        f"# TYPE {AGE}_gcount gauge", COUNT,
+        f"# TYPE {AGE}_gsum gauge", SUM,
+    ]  # fmt: skip
+
+
+def test_before_the_first_refresh_has_ended_nothing_is_claimed() -> None:
+    fresh = OrganizationState("acme", {"api_keys": CollectorState()})
+    assert series(exposed(fresh)) == []
+
+
+def test_a_family_of_several_organizations_stands_together_under_one_header() -> None:
+    for form in Format:
+        lines = exposed(state("b"), state("a"), form=form)
+        assert sum(line == "# TYPE confluent_cloud_up gauge" for line in lines) == 1
+        names = [line.partition("{")[0] for line in lines if not line.startswith("#")]
+        families = [re.sub("_(bucket|gcount|gsum)$", "", name) for name in names]
+        first_seen = list(dict.fromkeys(families))
+        assert families == sorted(families, key=first_seen.index)
+
+
+def test_what_is_stale_goes_and_only_of_the_organization_that_is() -> None:
+    old, new = state("old", stale_after=900, up=False), state("new", stale_after=950)
+    before = exposed(old, new, after=899.9)
+    assert any("confluent_cloud_owner_api_keys" in line and '"old"' in line for line in before)
+    after = exposed(old, new, after=900)
+    gone = {line.split("{")[0] for line in series(before) if '"old"' in line} - {
+        line.split("{")[0] for line in series(after) if '"old"' in line
+    }
+    assert {"confluent_cloud_organization_api_keys", "confluent_cloud_owner_info"} < gone
+    assert 'confluent_cloud_up{collector="api_keys",organization="old"} 0.0' in after
+    assert 'confluent_cloud_organization_api_keys{organization="new"} 2.0' in after
+
+
+@given(st.binary(), st.binary())
+def test_the_continued_gzip_stream_is_one_member_with_everything(head: bytes, tail: bytes) -> None:
+    compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflated = compressor.compress(head) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    stream = Document(head, deflated, zlib.crc32(head)).gzip(tail)
+    assert gzip.decompress(stream) == head + tail
+    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    member.decompress(stream)
+    assert member.eof
+    assert member.unused_data == b""

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.inventory import AGE_BOUNDS, Key, Owner, Resource
+from exporter.inventory.ages import ages_of
+
+NOW = 1_790_000_000.0
+DAY = 86_400.0
+ANN, BOB = Owner("sa-ann", "service-account"), Owner("u-bob", "user")
+CLOUD = (Resource("cloud", "cloud", ""),)
+
+
+def key(key_id: str, owner: Owner = ANN, **times: float | None) -> Key:
+    return Key(key_id, owner, CLOUD, **times)  # type: ignore[arg-type]
+
+
+def test_each_bucket_holds_what_is_at_most_as_old_as_its_bound() -> None:
+    ages = [0, DAY, DAY + 1, 7 * DAY, 89 * DAY, 90 * DAY, 91 * DAY, 729 * DAY, 731 * DAY]
+    keys = [key(str(age), created_at=NOW - age) for age in ages]
+    histogram = ages_of(keys, now=NOW).histograms["service-account"]
+    #                             1  7  30 60 90 180 365 730 days
+    assert histogram.buckets == [2, 4, 4, 4, 6, 7, 7, 8]
+    assert histogram.count == 9
+    assert histogram.sum == sum(ages)
+
+
+def test_kinds_of_owners_have_histograms_of_their_own_even_without_a_usable_time() -> None:
+    keys = [key("A", created_at=NOW - DAY), key("B", BOB), key("C", BOB, created_at=0.0)]
+    histograms = ages_of(keys, now=NOW).histograms
+    assert (histograms["service-account"].count, histograms["user"].count) == (1, 0)
+
+
+def test_a_key_from_the_near_future_is_new() -> None:
+    histogram = ages_of([key("A", created_at=NOW + 200)], now=NOW).histograms["service-account"]
+    assert (histogram.count, histogram.sum, histogram.buckets[0]) == (1, 0, 1)
+
+
+def test_the_oldest_key_and_the_next_expiry_of_each_owner() -> None:
+    keys = [
+        key("A", created_at=NOW - 5 * DAY, expires_at=NOW + 9 * DAY),
+        key("B", created_at=NOW - 8 * DAY, expires_at=NOW + 3 * DAY),
+        key("C", created_at=0.0, expires_at=NOW - 1),  # an absurd creation, and expired already
+        key("D", BOB, created_at=NOW - 1),
+        key("E", BOB, expires_at=NOW),
+    ]
+    ages = ages_of(keys, now=NOW)
+    assert ages.oldest == {ANN: NOW - 8 * DAY, BOB: NOW - 1}
+    assert ages.next_expiry == {ANN: NOW + 3 * DAY}
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(-1e11, 1e12))))
+def test_the_count_is_that_of_the_keys_with_a_usable_time(times: list[float | None]) -> None:
+    keys = [key(str(number), created_at=at) for number, at in enumerate(times)]
+    histogram = ages_of(keys, now=NOW).histograms.get("service-account")
+    usable = sum(at is not None and 1_388_534_400 <= at <= NOW + 300 for at in times)
+    assert (histogram.count if histogram else 0) == usable
+    if histogram:
+        assert histogram.buckets == sorted(histogram.buckets)
+        assert histogram.buckets[-1] <= histogram.count
+        assert len(histogram.buckets) == len(AGE_BOUNDS)

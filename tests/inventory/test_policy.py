@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from exporter.inventory import (
+    Cluster,
+    Directory,
+    Key,
+    Owner,
+    Resource,
+    Rules,
+    findings_of,
+    judged,
+    place,
+)
+from exporter.inventory.policy import count
+
+NOW = 1_790_000_000.0
+DAY = 86_400.0
+ANN, BEN = Owner("sa-ann", "service-account"), Owner("sa-ben", "service-account")
+ADA = Owner("u-ada", "user")
+INTERNAL = Owner("", "internal")
+KAFKA = Resource("lkc-1", "kafka", "env-1")
+REGISTRY = Resource("lsrc-1", "schema-registry", "env-1")
+CLOUD = Resource("cloud", "cloud", "")
+AUDIT = Resource("lkc-audit", "kafka", "")
+NOBODY = Directory()
+
+
+def key(
+    key_id: str,
+    owner: Owner = ANN,
+    *resources: Resource,
+    age: float | None = 1 * DAY,
+    expires_in: float | None = None,
+    described: bool = True,
+) -> Key:
+    return Key(
+        key_id,
+        owner,
+        resources or (KAFKA,),
+        created_at=None if age is None else NOW - age,
+        expires_at=None if expires_in is None else NOW + expires_in,
+        described=described,
+    )
+
+
+def found(
+    rules: Rules, *keys: Key, directory: Directory = NOBODY, exempted: bool = False
+) -> set[tuple[str, str]]:
+    """Return policy and key of each finding."""
+    findings = findings_of(keys, rules, directory=directory, now=NOW)
+    return {(each.policy, each.key.id) for each in findings if each.exempted is exempted}
+
+
+def test_older_than_max_age_and_not_as_old() -> None:
+    rules = Rules(max_age=90 * DAY)
+    keys = [key("89", age=89 * DAY), key("90", age=90 * DAY), key("90+", age=90 * DAY + 0.001)]
+    assert found(rules, *keys, key("?", age=None), key("zero", age=NOW)) == {("max_age", "90+")}
+
+
+def test_expiring_is_between_now_and_then() -> None:
+    rules = Rules(expires_within=14 * DAY, expired=True)
+    keys = [
+        key("gone", expires_in=-1),
+        key("now", expires_in=0),
+        key("soon", expires_in=1),
+        key("14", expires_in=14 * DAY),
+        key("14+", expires_in=14 * DAY + 1),
+        key("never"),
+    ]
+    assert found(rules, *keys) == {
+        ("expired", "gone"),
+        ("expired", "now"),
+        ("expires_within", "soon"),
+        ("expires_within", "14"),
+    }
+
+
+def test_the_oldest_keys_beyond_the_allowed_number_are_the_findings() -> None:
+    rules = Rules(max_keys_per_owner_and_resource=2)
+    keys = [
+        key("new", age=1 * DAY),
+        key("mid", age=2 * DAY),
+        key("old", age=3 * DAY),
+        key("timeless", age=None),
+        key("other owner", BEN),
+        key("other resource", ANN, CLOUD),
+    ]
+    policy = "max_keys_per_owner_and_resource"
+    assert found(rules, *keys) == {(policy, "old"), (policy, "timeless")}
+    assert found(rules, *keys[:2]) == set()
+
+
+def test_a_key_for_several_resources_is_one_finding() -> None:
+    rules = Rules(max_keys_per_owner_and_resource=1)
+    keys = [key("new", ANN, KAFKA, REGISTRY), key("old", ANN, KAFKA, REGISTRY, age=9 * DAY)]
+    findings = list(findings_of(keys, rules, directory=NOBODY, now=NOW))
+    assert [each.key.id for each in findings] == ["old"]
+
+
+def test_owned_by_a_person() -> None:
+    assert found(Rules(user_owned=True), key("A"), key("B", ADA)) == {("user_owned", "B")}
+
+
+def test_neither_name_nor_description() -> None:
+    assert found(Rules(undescribed=True), key("A"), key("B", described=False)) == {
+        ("undescribed", "B")
+    }
+
+
+def test_the_providers_own_keys_are_not_judged() -> None:
+    rules = Rules(
+        max_age=1, undescribed=True, max_keys_per_owner_and_resource=1, unknown_owner=True
+    )
+    keys = [key(str(n), INTERNAL, age=99 * DAY, described=False) for n in range(3)]
+    assert found(rules, *keys) == set()
+
+
+LISTED = Directory(
+    service_accounts={"sa-ann": "ann"},
+    users={"u-ada": "Ada"},
+    complete={"service-account": NOW - 60, "user": NOW - 60},
+)
+
+
+def unknown(*keys: Key, directory: Directory = LISTED) -> set[str]:
+    rules = Rules(unknown_owner=True)
+    return {key_id for _, key_id in found(rules, *keys, directory=directory)}
+
+
+def test_an_owner_that_a_complete_listing_lacks_is_unknown() -> None:
+    gone_user = Owner("u-gone", "user")
+    assert unknown(key("A"), key("B", BEN), key("C", ADA), key("D", gone_user)) == {"B", "D"}
+
+
+def test_without_a_complete_listing_of_its_kind_no_owner_is_accused() -> None:
+    accounts_only = Directory(service_accounts={"sa-ann": ""}, complete={"service-account": NOW})
+    keys = (key("A", BEN), key("B", Owner("u-gone", "user")))
+    assert unknown(*keys, directory=accounts_only) == {"A"}
+    assert unknown(*keys, directory=Directory()) == set()
+    rules = Rules(unknown_owner=True, user_owned=True)
+    assert judged(rules, Directory()) == ("user_owned",)
+    assert judged(rules, accounts_only) == ("user_owned", "unknown_owner")
+
+
+def test_an_owner_that_is_younger_than_the_listing_is_not_accused() -> None:
+    assert unknown(key("A", BEN, age=30)) == set()
+    assert unknown(key("A", BEN, age=None)) == set()
+    assert unknown(key("A", BEN, age=30), key("B", BEN, age=61)) == {"A", "B"}
+
+
+def test_the_audit_logs_service_account_is_not_accused() -> None:
+    audit = Owner("sa-audit", "service-account")
+    assert unknown(key("A", audit, AUDIT)) == set()
+    assert unknown(key("A", audit, AUDIT), key("B", audit, CLOUD)) == {"A", "B"}
+
+
+def test_a_deleted_account_with_a_key_for_a_cluster_of_ours_is_accused() -> None:
+    hidden = Resource("lkc-1", "kafka", "")
+    listed = Directory(
+        service_accounts={"sa-ann": ""},
+        clusters={"lkc-1": Cluster("orders", "env-1")},
+        complete={"service-account": NOW},
+    )
+    (placed,) = place([key("A", BEN, hidden)], listed)
+    assert placed.resources == (KAFKA,)
+    assert unknown(placed, directory=listed) == {"A"}
+
+
+@pytest.mark.parametrize(
+    ("exempt", "silenced"),
+    [
+        ({"exempt_owners": ("sa-ann",)}, {"A", "B"}),
+        ({"exempt_owners": ("sa-*",)}, {"A", "B", "C"}),
+        ({"exempt_owners": ("sa-a?n", "u-*")}, {"A", "B"}),
+        ({"exempt_owners": ("SA-ANN",)}, set()),
+        ({"exempt_api_keys": ("[BC]",)}, {"B", "C"}),
+        ({"exempt_resources": ("lkc-*",)}, {"A", "C"}),  # B opens something else too
+        ({"exempt_resources": ("lkc-*", "cloud")}, {"A", "B", "C"}),
+        ({}, set()),
+    ],
+)
+def test_exemptions_silence_and_are_counted_apart(
+    exempt: dict[str, tuple[str, ...]], silenced: set[str]
+) -> None:
+    rules = Rules(max_age=DAY / 2, **exempt)  # type: ignore[arg-type]
+    keys = (key("A"), key("B", ANN, KAFKA, CLOUD), key("C", BEN))
+    assert {k for _, k in found(rules, *keys, exempted=True)} == silenced
+    assert {k for _, k in found(rules, *keys)} == {"A", "B", "C"} - silenced
+
+
+def test_findings_are_counted_by_policy_and_owner() -> None:
+    rules = Rules(max_age=DAY / 2, user_owned=True, exempt_api_keys=("D",))
+    keys = [key("A"), key("B"), key("C", ADA), key("D", ADA)]
+    counted = count(
+        findings_of(keys, rules, directory=NOBODY, now=NOW), active=rules.active(), judged=()
+    )
+    assert counted.by_owner == {("max_age", ANN): 2, ("max_age", ADA): 1, ("user_owned", ADA): 1}
+    assert counted.exempted == Counter({"max_age": 1, "user_owned": 1})
+
+
+def test_what_is_off_is_not_active() -> None:
+    assert Rules().active() == ()
+    assert Rules(max_age=1, expired=True).active() == ("max_age", "expired")

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from structlog.testing import capture_logs
+
+from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner, SimulatedResource
+from tests.virtual_time import EPOCH
+from tests.world import World, configuration
+
+ANN, BOB = SimulatedOwner("sa-ann", "service-account"), SimulatedOwner("u-bob", "user")
+KAFKA = SimulatedResource("lkc-1", "kafka", "env-1")
+REGISTRY = SimulatedResource("lsrc-1", "schema-registry", "env-1")
+
+
+def key(
+    key_id: str, owner: SimulatedOwner | None = ANN, *resources: SimulatedResource
+) -> SimulatedKey:
+    return SimulatedKey(key_id, owner, resources or (KAFKA,), created_at=EPOCH)
+
+
+def counted(world: World, what: str) -> dict[tuple[str, str], float]:
+    return {
+        (dict(labels)["owner_kind"], dict(labels)["resource_kind"]): value
+        for (name, labels), value in world.series().items()
+        if name == f"confluent_cloud_api_keys_{what}_total" and value
+    }
+
+
+async def test_what_came_and_went_is_counted_by_kinds_and_logged_by_key() -> None:
+    world = World([key("A"), key("B"), key("C", BOB, CLOUD)])
+    await world.exporter.refresh_once()
+    assert counted(world, "created") == counted(world, "deleted") == {}
+
+    world.organization.delete("A")
+    world.organization.add(key("D", BOB, KAFKA, REGISTRY))
+    world.organization.add(key("E", None, KAFKA))
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+    assert counted(world, "created") == {
+        ("user", "kafka"): 1,
+        ("user", "schema-registry"): 1,
+        ("internal", "kafka"): 1,
+    }
+    assert counted(world, "deleted") == {("service-account", "kafka"): 1}
+    said = {
+        (entry["event"], entry["api_key_id"], entry["owner_id"], entry["resource_id"])
+        for entry in logs
+        if "api_key_id" in entry
+    }
+    assert said == {
+        ("api key created", "D", "u-bob", "lkc-1,lsrc-1"),
+        ("api key created", "E", "", "lkc-1"),
+        ("api key deleted", "A", "sa-ann", "lkc-1"),
+    }
+    world.organization.delete("B")
+    await world.exporter.refresh_once()
+    assert counted(world, "deleted") == {("service-account", "kafka"): 2}
+
+
+async def test_renaming_and_describing_is_no_churn() -> None:
+    world = World([key("A"), key("B")])
+    await world.exporter.refresh_once()
+    world.organization.replace(
+        replace(key("A"), display_name="new", description="new", updated_at=EPOCH + 5)
+    )
+    await world.exporter.refresh_once()
+    assert counted(world, "created") == counted(world, "deleted") == {}
+
+
+async def test_a_failed_refresh_is_no_churn() -> None:
+    world = World([key("A")])
+    await world.exporter.refresh_once()
+    world.accounts[0].role = "none"
+    await world.exporter.refresh_once()
+    world.accounts[0].role = "OrganizationAdmin"
+    await world.exporter.refresh_once()
+    assert counted(world, "deleted") == {}
+
+
+async def test_other_filters_begin_the_count_anew() -> None:
+    world = World([key("A"), key("C", BOB, CLOUD)])
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        await world.exporter.reload(configuration(more="    filters: {resources: [cloud]}\n"))
+        await world.clock.sleep(1)
+    assert counted(world, "deleted") == {}
+    assert world.value("confluent_cloud_organization_api_keys") == 1
+
+
+async def test_every_combination_of_kinds_is_at_0_before_its_first_event() -> None:
+    world = World([key("A")])
+    await world.exporter.refresh_once()
+    zeros = [
+        value
+        for (name, _), value in world.series().items()
+        if name == "confluent_cloud_api_keys_created_total"
+    ]
+    assert zeros == [0] * 4 * 7
+
+
+async def test_a_flood_of_deletions_does_not_fill_the_log() -> None:
+    world = World(2500)
+    await world.exporter.refresh_once()
+    world.accounts[0].visible = lambda _: False
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+    assert sum(entry["event"] == "api key deleted" for entry in logs) == 1000
+    (rest,) = [entry for entry in logs if entry["event"] == "more of the same"]
+    assert (rest["about"], rest["keys"]) == ("api key deleted", 1500)
+    assert sum(counted(world, "deleted").values()) >= 2500

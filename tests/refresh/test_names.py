@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+
+from exporter.simulator import (
+    ENVIRONMENTS_PATH,
+    KAFKA_CLUSTERS_PATH,
+    KSQL_CLUSTERS_PATH,
+    ORGANIZATIONS_PATH,
+    REGIONS_PATH,
+    SCHEMA_REGISTRIES_PATH,
+    SERVICE_ACCOUNTS_PATH,
+    USERS_PATH,
+    RateLimit,
+    parse_fault,
+)
+from tests.web.browser import page_of
+from tests.world import World
+
+NAMES = "names: {enabled: true}"
+WITH_USERS = "names: {enabled: true, users: true}"
+PER_ENVIRONMENT = (KAFKA_CLUSTERS_PATH, SCHEMA_REGISTRIES_PATH, KSQL_CLUSTERS_PATH)
+
+
+def infos(world: World, kind: str, *labels: str) -> set[tuple[str, ...]]:
+    """Return the values of ``labels`` of each series of an info metric."""
+    name = f"confluent_cloud_{kind}_info"
+    return {
+        tuple(dict(given)[label] for label in labels)
+        for (sample, given), value in world.series().items()
+        if sample == name and value == 1
+    }
+
+
+async def test_every_owner_resource_and_environment_has_its_name_or_its_id() -> None:
+    world = World(400, settings=WITH_USERS)
+    await world.exporter.refresh_once()
+    truth = world.organization
+    people = {user.id: user.full_name or user.email for user in truth.users.values()}
+    owners = infos(world, "owner", "owner_id", "owner_name")
+    counted = world.values("confluent_cloud_owner_api_keys", "owner_id")
+    assert {owner_id for owner_id, _ in owners} == counted.keys()
+    for owner_id, name in owners:
+        known = truth.service_accounts.get(owner_id) or people.get(owner_id)
+        assert name == (known or owner_id)
+    resources = infos(world, "resource", "resource_id", "environment_id", "resource_name")
+    for resource_id, _, name in resources:
+        cluster, region = truth.clusters.get(resource_id), truth.regions.get(resource_id)
+        known = cluster.name if cluster else region.name if region else ""
+        assert name == (known or resource_id)
+    environments = infos(world, "environment", "environment_id", "environment_name")
+    assert environments <= {(one.id, one.name) for one in truth.environments.values()}
+    assert environments
+    assert infos(world, "organization", "organization_id", "organization_name") == {
+        (truth.id, truth.name)
+    }
+
+
+async def test_every_id_in_a_count_has_one_info_series_with_names_and_without() -> None:
+    for settings in (WITH_USERS, ""):
+        world = World(400, settings=settings)
+        await world.exporter.refresh_once()
+        pairs = [
+            dict(labels)
+            for (name, labels), _ in world.series().items()
+            if name == "confluent_cloud_api_keys"
+        ]
+        owners = Counter(owner for (owner,) in map(tuple, _listed(world, "owner", "owner_id")))
+        places = Counter(map(tuple, _listed(world, "resource", "resource_id", "environment_id")))
+        assert {pair["owner_id"] for pair in pairs} <= owners.keys()
+        assert {(pair["resource_id"], pair["environment_id"]) for pair in pairs} <= places.keys()
+        assert set(owners.values()) == set(places.values()) == {1}
+
+
+def _listed(world: World, kind: str, *labels: str) -> list[list[str]]:
+    name = f"confluent_cloud_{kind}_info"
+    return [
+        [dict(given)[label] for label in labels]
+        for (sample, given) in world.series()
+        if sample == name
+    ]
+
+
+async def test_the_environments_that_keys_do_not_tell_come_from_the_clusters() -> None:
+    world = World(400, settings=NAMES)
+    await world.exporter.refresh_once()
+    truth = world.organization.clusters
+    placed = infos_of_resources(world)
+    unplaced = {one for one, environment in placed.items() if not environment}
+    assert not unplaced & truth.keys()  # only the audit log's, and what is in no environment
+    for resource_id, environment in placed.items():
+        if resource_id in truth:
+            assert environment == truth[resource_id].environment_id
+
+
+def infos_of_resources(world: World) -> dict[str, str]:
+    return {
+        dict(labels)["resource_id"]: dict(labels)["environment_id"]
+        for (name, labels) in world.series()
+        if name == "confluent_cloud_resource_api_keys"
+        and dict(labels)["resource_kind"] in {"kafka", "schema-registry", "ksql"}
+    }
+
+
+@pytest.mark.parametrize("users", [False, True])
+async def test_a_refresh_costs_what_the_arithmetic_says(*, users: bool) -> None:
+    world = World(
+        900, settings=f"page_size: 20, names: {{enabled: true, users: {str(users).lower()}}}"
+    )
+    await world.exporter.refresh_once()
+    truth = world.organization
+    clusters = Counter((one.kind, one.environment_id) for one in truth.clusters.values())
+
+    def pages(count: int) -> int:
+        return max(1, math.ceil(count / 20))
+
+    expected = {
+        "/iam/v2/api-keys": pages(900),
+        SERVICE_ACCOUNTS_PATH: pages(len(truth.service_accounts)),
+        ENVIRONMENTS_PATH: pages(len(truth.environments)),
+        REGIONS_PATH: pages(len(truth.regions)),
+        ORGANIZATIONS_PATH: 1,
+    } | ({USERS_PATH: pages(len(truth.users))} if users else {})
+    for path, kind in zip(PER_ENVIRONMENT, ("kafka", "schema-registry", "ksql"), strict=True):
+        expected[path] = sum(pages(clusters[kind, each]) for each in truth.environments)
+    assert Counter(request.path for request in world.simulator.requests) == expected
+    for path, count in expected.items():
+        assert world.value("confluent_cloud_api_requests_total", endpoint=path, code="200") == count
+
+
+@pytest.mark.parametrize(
+    ("path", "lost"),
+    [
+        (SERVICE_ACCOUNTS_PATH, "owner"),
+        (USERS_PATH, "owner"),
+        (ENVIRONMENTS_PATH, "environment"),
+        (KAFKA_CLUSTERS_PATH, "resource"),
+        (REGIONS_PATH, "resource"),
+        (ORGANIZATIONS_PATH, "organization"),
+    ],
+)
+async def test_each_source_fails_alone_and_its_names_stay(path: str, lost: str) -> None:
+    world = World(400, settings=WITH_USERS)
+    await world.exporter.refresh_once()
+    labels = {
+        "owner": ("owner_id", "owner_name"),
+        "resource": ("resource_id", "environment_id", "resource_name"),
+        "environment": ("environment_id", "environment_name"),
+        "organization": ("organization_id", "organization_name"),
+    }
+    before = {kind: infos(world, kind, *names) for kind, names in labels.items()}
+    world.simulator.faults.append(parse_fault(f"403@{path}"))
+    await world.exporter.refresh_once()
+    assert {kind: infos(world, kind, *names) for kind, names in labels.items()} == before
+    assert world.value("confluent_cloud_up", collector="names") == 0
+    assert world.value("confluent_cloud_up", collector="api_keys") == 1
+    failure = world.state.collectors["names"].failure
+    assert failure is not None
+    assert (failure.reason, path in failure.message) == ("forbidden", True)
+    assert path in await page_of(world)
+
+    first = World(400, settings=WITH_USERS, faults=[parse_fault(f"403@{path}")])
+    await first.exporter.refresh_once()
+    assert infos(first, lost, *labels[lost]) != before[lost]
+    assert first.value("confluent_cloud_organization_api_keys") == 400
+    for kind in labels.keys() - {lost, "resource", "environment"}:
+        assert infos(first, kind, *labels[kind]) == before[kind]
+
+
+async def test_an_environment_that_vanishes_in_the_middle_is_skipped() -> None:
+    world = World(400, settings=NAMES)
+    gone = next(iter(world.organization.environments))
+
+    def vanish(answered: int) -> None:
+        if world.sent[answered - 1].url.path == ENVIRONMENTS_PATH:
+            world.organization.remove_environment(gone)
+
+    world.meanwhile(vanish)
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_up", collector="names") == 1
+    left = set(world.organization.clusters)
+    named = {
+        one for one, name in infos(world, "resource", "resource_id", "resource_name") if one != name
+    }
+    assert named & left
+
+
+async def test_a_role_that_is_missing_for_all_clusters_is_a_failure() -> None:
+    world = World(400, settings=NAMES)
+    world.accounts[0].denied = frozenset({KAFKA_CLUSTERS_PATH})
+    await world.exporter.refresh_once()
+    failure = world.state.collectors["names"].failure
+    assert failure is not None
+    assert KAFKA_CLUSTERS_PATH in failure.message
+
+
+async def test_names_have_an_interval_of_their_own() -> None:
+    world = World(20, settings="refresh_interval: 5m, names: {enabled: true, refresh_interval: 1h}")
+    async with world.exporter.running():
+        await world.clock.sleep(3 * 3600 - 1)
+    paths = Counter(request.path for request in world.simulator.requests)
+    assert paths["/iam/v2/api-keys"] == 36
+    assert paths[SERVICE_ACCOUNTS_PATH] == 3
+
+
+async def test_collectors_share_one_budget_and_one_connection() -> None:
+    world = World(
+        300,
+        settings="page_size: 20, refresh_interval: 30m,"
+        " names: {enabled: true, refresh_interval: 30m},"
+        " quotas: {enabled: true, refresh_interval: 30m}",
+        rate_limit=RateLimit(10, 60),
+    )
+    await world.exporter.refresh_once()
+    assert all(one.up for one in world.state.collectors.values())
+    windows = world.simulator.window(world.organization).windows().values()
+    assert max(tally.accepted for each in windows for tally in each.values()) <= 6
+    assert not any(tally.refused for each in windows for tally in each.values())
+
+
+async def test_one_collector_that_fails_changes_nothing_for_the_others() -> None:
+    world = World(50, settings=f"refresh_interval: 3m, {NAMES}, quotas: {{enabled: true}}")
+    world.simulator.faults += [
+        parse_fault(f"{fault}@{path}")
+        for fault, path in (
+            ("500", SERVICE_ACCOUNTS_PATH),
+            ("slow:60s", "/service-quota/v1/scopes"),
+        )
+    ]
+    async with world.exporter.running():
+        await world.clock.sleep(1799)
+        ups = world.values("confluent_cloud_up", "collector")
+        assert ups == {"api_keys": 1}
+        assert world.value("confluent_cloud_organization_api_keys") == 50
+        refreshes = world.value("confluent_cloud_exporter_refreshes_total", collector="api_keys")
+        assert refreshes == 10
+
+
+async def test_without_users_no_persons_name_or_address_appears_anywhere() -> None:
+    world = World(900, settings=f"{NAMES}, quotas: {{enabled: true}}, per_key_metrics: true")
+    await world.exporter.refresh_once()
+    people = [
+        text
+        for user in world.organization.users.values()
+        for text in (user.full_name, user.email)
+        if text
+    ]
+    assert len(people) > 20
+    everything = world.exposition() + await page_of(world)
+    assert [text for text in people if text in everything] == []
+    assert USERS_PATH not in {request.path for request in world.simulator.requests}
+
+
+async def test_unknown_owners_are_those_that_are_gone_and_nobody_else() -> None:
+    world = World(900, settings=WITH_USERS)
+    await world.exporter.refresh_once()
+    estate = world.organization.estate
+    gone = {each.id for each in (*estate.deleted_service_accounts, *estate.deactivated_users)}
+    owners = {key.owner.id for key in world.organization.keys.values() if key.owner}
+    accused = {
+        dict(labels)["owner_id"]
+        for (name, labels), value in world.series().items()
+        if name == "confluent_cloud_api_key_policy_violations"
+        and dict(labels)["policy"] == "unknown_owner"
+        and value
+    }
+    assert accused == gone & owners
+    assert accused
+    assert estate.audit_account is not None
+    assert estate.audit_account.id in owners
+
+
+async def test_who_may_not_see_users_accuses_none() -> None:
+    for account in ({"empty": frozenset({USERS_PATH})}, {"denied": frozenset({USERS_PATH})}):
+        world = World(900, settings=WITH_USERS)
+        vars(world.accounts[0]).update(account)
+        await world.exporter.refresh_once()
+        accused = {
+            dict(labels)["owner_kind"]
+            for (name, labels), value in world.series().items()
+            if name == "confluent_cloud_api_key_policy_violations"
+            and dict(labels)["policy"] == "unknown_owner"
+            and value
+        }
+        assert accused == {"service-account"}
+
+
+async def test_without_names_unknown_owners_are_not_judged_and_that_is_said() -> None:
+    world = World(200)
+    await world.exporter.refresh_once()
+    policies = {
+        dict(labels)["policy"]
+        for (name, labels) in world.series()
+        if name == "confluent_cloud_api_key_policy_violations"
+    }
+    assert "unknown_owner" not in policies
+    assert "max_age" in policies
+    assert "not judged" in await page_of(world)

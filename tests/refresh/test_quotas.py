@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from exporter.simulator import APPLIED_QUOTAS_PATH, QUOTA_SCOPES_PATH, parse_fault
+from tests.world import World
+
+QUOTAS = "quotas: {enabled: true}"
+LABELS = ("quota_id", "scope", "owner_id", "environment_id", "resource_id")
+
+
+def rows(world: World, name: str) -> dict[tuple[str, ...], float]:
+    return {
+        tuple(dict(labels)[label] for label in LABELS): value
+        for (sample, labels), value in world.series().items()
+        if sample == f"confluent_cloud_quota_{name}"
+    }
+
+
+async def test_limits_and_usages_are_what_the_api_says_and_missing_is_not_zero() -> None:
+    world = World(400, settings=QUOTAS)
+    await world.exporter.refresh_once()
+    truth = [quota for quota in world.organization.quotas() if "api_keys" in quota.id]
+    at = [(q.id, q.scope.lower(), q.owner_id, q.environment_id, q.resource_id) for q in truth]
+    assert rows(world, "limit") == {
+        place: quota.limit for place, quota in zip(at, truth, strict=True)
+    }
+    assert rows(world, "usage") == {
+        place: quota.usage
+        for place, quota in zip(at, truth, strict=True)
+        if quota.usage is not None
+    }
+    assert any(quota.usage is None for quota in truth)
+
+
+async def test_the_counted_usage_is_that_of_the_keys_where_the_api_says_none() -> None:
+    world = World(400, settings=QUOTAS)
+    await world.exporter.refresh_once()
+    counted, keys = rows(world, "counted_usage"), world.organization.keys.values()
+    clusters = {"kafka", "schema-registry", "ksql"}
+    by_owner = Counter(
+        key.owner.id
+        for key in keys
+        if key.owner and any(each.kind in clusters for each in key.resources)
+    )
+    blank = {
+        place: value
+        for place, value in counted.items()
+        if place[0] == "iam.max_cluster_api_keys.per_service_account"
+    }
+    assert blank
+    for (_, _, owner_id, _, _), value in blank.items():
+        assert value == by_owner[owner_id]
+    cloud = [key for key in keys if any(each.kind == "cloud" for each in key.resources)]
+    assert counted["iam.max_cloud_api_keys.per_org", "organization", "", "", ""] == len(cloud)
+    by_cluster = Counter(each.id for key in keys for each in key.resources if each.kind == "kafka")
+    for (quota_id, _, _, _, cluster_id), value in counted.items():
+        if quota_id == "kafka.max_api_keys.per_cluster":
+            assert value == by_cluster[cluster_id]
+
+
+async def test_with_filters_nothing_is_counted_in_the_place_of_the_api() -> None:
+    world = World(100, settings=QUOTAS).configured("    filters: {resources: [cloud]}\n")
+    await world.exporter.refresh_once()
+    assert rows(world, "limit")
+    assert rows(world, "counted_usage") == {}
+
+
+@pytest.mark.parametrize(
+    ("include", "expected"),
+    [('["*"]', True), ('["iam.max_service_accounts.per_org"]', True), ('["*api_keys*"]', False)],
+)
+async def test_only_what_is_included(include: str, *, expected: bool) -> None:
+    world = World(100, settings=f"quotas: {{enabled: true, include: {include}}}")
+    await world.exporter.refresh_once()
+    codes = {place[0] for place in rows(world, "limit")}
+    assert ("iam.max_service_accounts.per_org" in codes) is expected
+
+
+async def test_a_refresh_costs_the_scopes_and_the_pages_of_each() -> None:
+    world = World(400, settings=f"page_size: 50, {QUOTAS}")
+    await world.exporter.refresh_once()
+    requests = Counter(request.path for request in world.simulator.requests)
+    scopes = Counter(quota.scope for quota in world.organization.quotas())
+    asked = {
+        request.query["scope"] for request in world.simulator.requests if "scope" in request.query
+    }
+    assert requests[QUOTA_SCOPES_PATH] == 1
+    assert scopes.keys() <= asked
+    assert requests[APPLIED_QUOTAS_PATH] == sum(
+        max(1, math.ceil(scopes[scope] / 50)) for scope in asked
+    )
+
+
+async def test_a_scope_that_fails_keeps_its_rows_and_the_others_are_new() -> None:
+    world = World(100, settings=QUOTAS)
+    await world.exporter.refresh_once()
+    before = rows(world, "limit")
+    world.organization.add(replace(world.organization.key_at(0), id="NEW"))
+
+    def fail(answered: int) -> None:
+        if world.sent[answered - 1].url.path == APPLIED_QUOTAS_PATH and not world.simulator.faults:
+            world.simulator.faults.append(parse_fault(f"500@{APPLIED_QUOTAS_PATH}"))
+
+    world.meanwhile(fail)
+    await world.exporter.refresh_once()
+    assert rows(world, "limit") == before
+    assert world.value("confluent_cloud_up", collector="quotas") == 0
+    assert world.value("confluent_cloud_up", collector="api_keys") == 1
+
+
+async def test_without_the_right_to_see_quotas_the_counts_stand() -> None:
+    world = World(100, settings=QUOTAS, faults=[parse_fault(f"403@{QUOTA_SCOPES_PATH}")])
+    await world.exporter.refresh_once()
+    assert rows(world, "limit") == {}
+    assert world.value("confluent_cloud_organization_api_keys") == 100
+    assert world.value("confluent_cloud_up", collector="quotas") == 0
