@@ -50,11 +50,7 @@ def request_problems(
     operation = item.get(method.lower())
     if operation is None:
         return [f"{method} {path} is not documented"]
-    parameters = {
-        parameter["name"]: parameter
-        for parameter in (*item.get("parameters", ()), *operation.get("parameters", ()))
-        if parameter["in"] == "query"
-    }
+    parameters = _parameters(document, item, operation)
     problems = [
         f"the parameter {name} is not documented" for name in given if name not in parameters
     ]
@@ -71,6 +67,14 @@ def request_problems(
             for problem in _value_problems(document, schema, text)
         ]
     return problems
+
+
+def documented_parameters(path: str) -> set[str]:
+    """Return the names of the parameters that a GET of ``path`` may have in its query."""
+    found = _find(path)
+    assert found is not None, f"the path {path} is not documented"
+    document, item = found
+    return set(_parameters(document, item, item["get"]))
 
 
 def response_problems(path: str, status: int, body: bytes) -> list[str]:
@@ -119,13 +123,29 @@ def _find(path: str) -> tuple[Schema, Schema] | None:
     return None
 
 
+def _parameters(document: Schema, item: Schema, operation: Schema) -> dict[str, Schema]:
+    return {
+        parameter["name"]: {**parameter, "schema": _resolved(document, parameter["schema"])}
+        for parameter in (*item.get("parameters", ()), *operation.get("parameters", ()))
+        if parameter["in"] == "query"
+    }
+
+
+def _resolved(document: Schema, schema: Schema) -> Schema:
+    """Return the schema that ``schema`` refers to, or itself."""
+    name = schema.get("$ref", "").removeprefix("#/components/schemas/")
+    return document["components"]["schemas"][name] if name else schema
+
+
 def _value_problems(document: Schema, schema: Schema, text: str) -> list[str]:
-    """Return what is wrong with a parameter's ``text``; numbers come as text in a query."""
+    """Return what is wrong with a parameter's ``text``: everything comes as text in a query."""
     instance: object = text
     if schema.get("type") == "integer":
         if not re.fullmatch(r"-?\d+", text, re.ASCII):
             return [f"{text!r} is not an integer"]
         instance = int(text)
+    elif schema.get("type") == "boolean":
+        instance = {"true": True, "false": False}.get(text, text)
     elif schema.get("type") == "array":
         instance = [text]
     return _problems(document, schema, instance)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from exporter import logs
-from exporter.config.durations import parse_duration
-from exporter.inventory import POLICIES
-from exporter.simulator import FAULTS, parse_fault, parse_rate_limit
+from exporter.cli.report_arguments import POLICIES_HELP, add_report_flags
+from exporter.simulator import FAULT_GRAMMAR, FAULTS, parse_fault, parse_rate_limit
 from exporter.version import __version__
 from exporter.web.server import parse_address
 
@@ -94,7 +93,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     simulate = command(
         "simulate",
         "Serve a simulated Confluent Cloud API, for tests and trials.",
-        epilog="\n".join(["faults:", *map(_fault_help, FAULTS.items())]),
+        epilog="\n".join(["faults:", *map(_fault_help, FAULTS.items()), "", FAULT_GRAMMAR]),
     )
     simulate.add_argument(
         "--listen-address",
@@ -118,10 +117,10 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     report = command(
         "report",
         "List the keys themselves, with the policies that each violates.",
-        epilog=textwrap.fill(f"policies: {', '.join(POLICIES)}", width=79),
+        epilog=POLICIES_HELP,
     )
     _add_config_file(report)
-    _add_report_flags(report)
+    add_report_flags(report)
 
     check = command("check", "Try the credentials of every organization and say what they may see.")
     _add_config_file(check)
@@ -155,50 +154,6 @@ def _add_config_file(parser: argparse.ArgumentParser) -> None:
         default=Path("config.yaml"),
         metavar="FILE",
         help="The configuration. Default: %(default)s",
-    )
-
-
-def _add_report_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format",
-        choices=("table", "csv", "json"),
-        default="table",
-        help="What to write. Default: %(default)s",
-    )
-
-    def some(flag: str, name: str, kind: Callable[[str], Sequence[str]], text: str) -> None:
-        parser.add_argument(
-            flag,
-            dest=name,
-            action="extend",
-            type=kind,
-            default=[],
-            metavar="PATTERN" if kind is _entries else "POLICY",
-            help=f"{text} Several with commas, or repeat the flag.",
-        )
-
-    some("--policy", "policies", _policies, "Only keys that violate one of these.")
-    some(
-        "--owner", "owners", _entries, "Only keys of owners whose id or name is like this, as sa-*."
-    )
-    some(
-        "--resource",
-        "resources",
-        _entries,
-        "Only keys for a resource whose id or name is like this.",
-    )
-    some("--environment", "environments", _entries, "Only keys in an environment like this.")
-    parser.add_argument(
-        "--min-age", type=_duration, metavar="AGE", help="Only keys at least so old, such as 90d."
-    )
-    parser.add_argument(
-        "--max-age", type=_duration, metavar="AGE", help="Only keys at most so old."
-    )
-    some(
-        "--fail-on",
-        "fail_on",
-        _policies,
-        "Exit with 1 if any key violates one of these; --policy does not matter here.",
     )
 
 
@@ -292,29 +247,6 @@ def _checked(parse: Callable[[str], T], text: str) -> T:
     except ValueError as error:
         said = f"{text!r} is not a number" if parse in {int, float} else str(error)
         raise argparse.ArgumentTypeError(said) from None
-
-
-def _entries(text: str) -> Sequence[str]:
-    entries = [entry.strip() for entry in text.split(",")]
-    if not all(entries):
-        raise argparse.ArgumentTypeError(f"{text!r} has an empty entry")
-    return entries
-
-
-def _policies(text: str) -> Sequence[str]:
-    entries = _entries(text)
-    for entry in entries:
-        if entry not in POLICIES:
-            known = ", ".join(POLICIES)
-            raise argparse.ArgumentTypeError(f"{entry!r} is not a policy; there are {known}")
-    return entries
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
 def _count(text: str, *, least: int) -> int:

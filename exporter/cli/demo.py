@@ -17,6 +17,7 @@ from exporter.simulator import (
     Life,
     SimulatedKey,
     SimulatedOwner,
+    SimulatedServiceAccount,
     Simulator,
     parse_rate_limit,
     seeded_organization,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # Made up and good for nothing but the simulator; long enough to be told from a real secret.
 ADMIN = ("SIMULATEDADMIN01", "simulated-secret-of-an-organization-admin")
+OWNER = "sa-exprtr"
 WITHOUT_ROLE = ("SIMULATEDNOROLE1", "simulated-secret-of-somebody-without-a-role")
 
 _DEMO_RATE_LIMIT = "120/60s"
@@ -122,6 +124,7 @@ def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
     )
     if options.keys:
         organization.add(_key_of_the_exporter(clock.wall()))
+        organization.directory.add(SimulatedServiceAccount(OWNER, "api-keys-exporter"))
     other = seeded_organization(seed=options.seed + 1, keys=0, now=clock.wall())
     return Simulator(
         [Account(*ADMIN, organization), Account(*WITHOUT_ROLE, other, role="none")],
@@ -137,7 +140,7 @@ def _key_of_the_exporter(now: float) -> SimulatedKey:
     """Return the key that the exporter itself uses: an admin sees it in the list, as in life."""
     return SimulatedKey(
         id=ADMIN[0],
-        owner=SimulatedOwner("sa-exprtr", "service-account"),
+        owner=SimulatedOwner(OWNER, "service-account"),
         resources=(CLOUD,),
         created_at=round(now - 30 * 86_400, 6),
         display_name="api-keys-exporter",

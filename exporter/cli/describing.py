@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from exporter.refresh import summarize
@@ -67,7 +68,14 @@ def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
     }
     for name, parts in rows.items():
         if parts:
-            yield f"  {name + ':':<12} {', '.join(parts)}"
+            yield textwrap.fill(
+                ", ".join(parts),
+                width=79,
+                initial_indent=f"  {name + ':':<13}",
+                subsequent_indent=" " * 15,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
 
 
 def _many(count: int, noun: str) -> str:

@@ -78,15 +78,15 @@ def report(options: argparse.Namespace) -> int:
     with _progress([each.name for each in loaded.organizations]) as listener:
         surveys = run_to_its_answer(ask(listener))
     wanted = Selection(
-        owners=tuple(options.owners),
-        resources=tuple(options.resources),
-        environments=tuple(options.environments),
+        owners=tuple(options.owner),
+        resources=tuple(options.resource),
+        environments=tuple(options.environment),
         min_age=options.min_age,
         max_age=options.max_age,
     ).of(row for survey in surveys for row in survey.rows)
-    shown = violating(wanted, options.policies) if options.policies else wanted
+    shown = violating(wanted, options.policy) if options.policy else wanted
     sys.stdout.buffer.write(_written(shown, options.format, organizations=len(surveys)))
-    say_what_is_not_judged(surveys, asked={*options.policies, *options.fail_on})
+    say_what_is_not_judged(surveys, asked={*options.policy, *options.fail_on})
     passed = passes(wanted, surveys, fail_on=options.fail_on)
     return 1 if not passed or any(survey.failed for survey in surveys) else 0
 
@@ -104,28 +104,41 @@ async def _survey(
     organization: Organization, client: Client, *, clock: Clock, listener: Listener
 ) -> Survey:
     """List names and keys, one request after the other, and judge the keys; say what failed."""
-    name = organization.name
-    with structlog.contextvars.bound_contextvars(organization=name):
+    with structlog.contextvars.bound_contextvars(organization=organization.name):
         try:
-            # As in the exporter, each of the two listings has the time of a refresh.
-            directory = Directory()
-            if organization.names.enabled:
-                directory, failure = await list_names(
-                    client, client.budget(), clock=clock, users=organization.names.users
-                )
-                if failure is not None:
-                    log.warning("names are missing", **_facts(failure))
+            directory = await _names(organization, client, clock)
             listed = await _list(organization, client, listener)
         except (ApiError, CredentialsError) as error:
-            log.error("not in the report", **_facts(failure_from(error)))
-            return Survey(name, failed=True)
+            failure = failure_from(error)
+        else:
+            return _surveyed(organization, listed, directory, now=clock.wall())
+        log.error("the organization is not in the report", **_facts(failure))
+        return Survey(organization.name, failed=True)
+
+
+def _surveyed(
+    organization: Organization, listed: Collection[ListedKey], directory: Directory, *, now: float
+) -> Survey:
     rules = rules_of(organization.policy)
     return Survey(
-        name,
-        rows=rows_of(name, listed, rules, directory=directory, now=clock.wall()),
+        organization.name,
+        rows=rows_of(organization.name, listed, rules, directory=directory, now=now),
         active=frozenset(rules.active()),
         judged=frozenset(judged(rules, directory)),
     )
+
+
+async def _names(organization: Organization, client: Client, clock: Clock) -> Directory:
+    """Return the names that are wanted and can be had; without them, ids stand alone."""
+    if not organization.names.enabled:
+        return Directory()
+    # A budget of their own, as in the exporter: the keys have the whole time of a refresh.
+    directory, failure = await list_names(
+        client, client.budget(), clock=clock, users=organization.names.users
+    )
+    if failure is not None:
+        log.warning("names are missing in the report", **_facts(failure))
+    return directory
 
 
 async def _list(

@@ -18,11 +18,11 @@ from exporter.cli.report_rows import iso
 from exporter.confluent.wire import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from rich.console import ConsoleOptions
 
-    from exporter.cli.report_rows import ReportedResource, Row
+    from exporter.cli.report_rows import Row
 
 CSV_COLUMNS = (
     "organization",
@@ -46,7 +46,7 @@ _FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four
 _TOUCHES_TERMINALS = re.compile("[\x7f-\x9f\u2028\u2029]")  # what json itself leaves as it is
 _ID_LIMIT = 255
 _NAME_LIMIT = 60
-_USUAL_ID = 20  # characters; longer ids than these are broken into lines
+_SHORT = 20  # characters; longer ids than these may be broken into lines
 
 
 def as_json(rows: Collection[Row]) -> str:
@@ -119,23 +119,23 @@ def as_table(rows: Sequence[Row], *, organizations: int, width: int, colour: boo
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     several = organizations > 1
     if several:
-        table.add_column("ORGANIZATION", overflow="fold")
-    usual = all(len(row.api_key_id) <= _USUAL_ID for row in rows)
-    table.add_column("API KEY", overflow="fold", no_wrap=usual)
-    table.add_column("OWNER", overflow="fold")
-    table.add_column("RESOURCES", overflow="fold")
+        whole = all(len(row.organization) <= _SHORT for row in rows)
+        table.add_column("ORGANIZATION", overflow="fold", no_wrap=whole)
+    whole = all(len(row.api_key_id) <= _SHORT for row in rows)
+    table.add_column("API KEY", overflow="fold", no_wrap=whole)
+    table.add_column("OWNER")
+    table.add_column("RESOURCE")
     table.add_column("AGE", justify="right", no_wrap=True)
-    table.add_column("EXPIRES", no_wrap=True)
     table.add_column("FINDINGS")
     for row in rows:
-        age = "unknown" if row.age_days is None else f"{row.age_days}d"
         table.add_row(
             *([Text(row.organization)] if several else []),
             Text(one_line(row.api_key_id, _ID_LIMIT)),
-            Text(_named(row.owner_id or row.owner_kind, row.owner_name)),
-            Text("\n".join(map(_opened, row.resources))),
-            Text(age),
-            Text((iso(row.expires_at) or "never")[:10]),
+            _Lines(_named(row.owner_id or row.owner_kind, row.owner_name)),
+            _Lines(
+                line for each in row.resources for line in _named(each.id or each.kind, each.name)
+            ),
+            Text("unknown" if row.age_days is None else f"{row.age_days}d"),
             _Findings(row),
         )
     console = Console(
@@ -155,13 +155,8 @@ def as_table(rows: Sequence[Row], *, organizations: int, width: int, colour: boo
     return "".join(f"{line.rstrip(' ')}\n" for line in text.split("\n")[:-1])
 
 
-def _named(identifier: str, name: str | None) -> str:
-    lines = [one_line(identifier, _ID_LIMIT)] + ([one_line(name, _NAME_LIMIT)] if name else [])
-    return "\n".join(lines)
-
-
-def _opened(resource: ReportedResource) -> str:
-    return _named(resource.id or resource.kind, resource.name)
+def _named(identifier: str, name: str | None) -> list[str]:
+    return [one_line(identifier, _ID_LIMIT), *([one_line(name, _NAME_LIMIT)] if name else [])]
 
 
 def _totals(rows: Sequence[Row], organizations: int) -> str:
@@ -176,22 +171,38 @@ def _totals(rows: Sequence[Row], organizations: int) -> str:
     return f"{', '.join(parts)}; {sum(bool(row.policies) for row in rows)} with findings"
 
 
-class _Findings:
-    """A cell that may be broken within the long names of policies, at their underscores."""
+class _Lines:
+    """A cell of some lines, each of which may be broken at its spaces and hyphens."""
 
-    def __init__(self, row: Row) -> None:
-        # After hyphens, textwrap breaks by itself; no policy has one in its name.
-        self._violated = ", ".join(row.policies).replace("_", "-")
-        self._exempted = ", ".join(row.exempted).replace("_", "-")
-        if self._exempted:
-            self._exempted = f"exempt: {self._exempted}"
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = [Text(line) for line in lines]
 
     def __rich_measure__(self, _console: Console, _options: ConsoleOptions) -> Measurement:
-        texts = (self._violated, self._exempted)
-        pieces = [piece for text in texts for piece in re.findall(r"[^\s-]+-?", text)]
-        return Measurement(max(map(len, pieces), default=0), max(map(len, texts)))
+        return Measurement(1, max((line.cell_len for line in self.lines), default=0))
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        for text, style in ((self._violated, "yellow"), (self._exempted, "dim")):
-            for line in textwrap.wrap(text, options.max_width):
-                yield Text(line.replace("-", "_"), style=style)
+        for line in self.lines:
+            for part in self.broken(line.plain, options.max_width):
+                yield Text(part, style=line.style, overflow="fold")  # characters may be wide
+
+    def broken(self, line: str, width: int) -> list[str]:
+        """Return ``line`` in parts of at most ``width`` characters."""
+        return textwrap.wrap(line, width)
+
+
+class _Findings(_Lines):
+    """A policy on each line, broken at its underscores where that must be; then the expiry."""
+
+    def __init__(self, row: Row) -> None:
+        self.lines = [Text(policy, "yellow") for policy in row.policies]
+        self.lines += [Text(f"{policy} (exempt)", "dim") for policy in row.exempted]
+        if expiry := iso(row.expires_at):
+            self.lines.append(Text(f"expiry {expiry.partition('T')[0]}", "dim"))
+
+    def broken(self, line: str, width: int) -> list[str]:
+        """Return ``line`` in parts of at most ``width`` characters."""
+        if "_" not in line:
+            return super().broken(line, width)
+        # At hyphens textwrap breaks by itself, and no line of a policy has one.
+        parts = textwrap.wrap(line.replace("_", "-"), width)
+        return [part.replace("-", "_") for part in parts]

@@ -23,7 +23,6 @@ from exporter.simulator.quotas import CODES, SCOPES
 from exporter.simulator.spelling import ORIGIN
 
 if TYPE_CHECKING:
-    from exporter.simulator.directory import Directory
     from exporter.simulator.records import (
         SimulatedCluster,
         SimulatedEnvironment,
@@ -64,12 +63,12 @@ def environment_item(environment: SimulatedEnvironment, organization_id: str) ->
     return item
 
 
-def organization_item(directory: Directory, organization_id: str) -> Item:
-    """Return the one item of the list of organizations."""
+def organization_item(name: str, organization_id: str) -> Item:
+    """Return the one item of the list of organizations; without its name if that is empty."""
     crn = f"{_CRN}/organization={organization_id}"
     item = _item("Organization", ORGANIZATIONS_PATH, organization_id, crn)
     item["jit_enabled"] = False
-    return _with(item, display_name=directory.name or None)
+    return _with(item, display_name=name or None)
 
 
 def kafka_cluster_item(cluster: SimulatedCluster, organization_id: str) -> Item:

@@ -30,7 +30,7 @@ class Life:
 
     New keys are stamped with the wall clock, not with the simulated time: clients compare
     ``created_at`` with their own clock, and a key from the future would be a lie. The keys of the
-    ids ``spared`` stay: those that the clients themselves use.
+    ids ``spared`` stay: those that the clients themselves use. Owners who are gone get no new keys.
     """
 
     def __init__(
@@ -45,6 +45,8 @@ class Life:
             raise ValueError("speed must be 0 (frozen) or a positive number")
         self._organization = organization
         self._spared = spared
+        estate = organization.estate
+        self._gone = {*estate.deleted_service_accounts, *estate.deactivated_users}
         self._random = Random(f"life {seed}")
         self._speed = speed
         self._began: float | None = None
@@ -94,6 +96,8 @@ class Life:
     def _create(self, like: SimulatedKey, at: float, stamp: float) -> None:
         """Give an owner one more key, for something it has a key for."""
         del at
+        if like.owner in self._gone:
+            return
         self._organization.create(
             owner=like.owner,
             resources=like.resources,
@@ -103,7 +107,7 @@ class Life:
         )
 
     def _rotate(self, old: SimulatedKey, at: float, stamp: float) -> None:
-        if old.id in self._leaving:
+        if old.id in self._leaving or old.owner in self._gone:
             return
         lifetime = None if old.expires_at is None else old.expires_at - old.created_at
         self._organization.create(

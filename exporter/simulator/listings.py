@@ -154,7 +154,7 @@ _TABLE: tuple[Endpoint[Any], ...] = (
         paths.ORGANIZATIONS_PATH,
         "Organization",
         "Organizations",
-        lambda organization: Register([organization.directory], name=lambda _: organization.id),
+        lambda organization: Register([organization.name], name=lambda _: organization.id),
         items.organization_item,
     ),
     _clusters(

@@ -40,7 +40,7 @@ class Server:
         except InvalidQuery as error:
             return answers.bad_parameter(asked.id, error.parameter, str(error))
         organization = account.organization
-        if path not in account.empty and _in_unknown_place(query, path, organization):
+        if _in_unknown_place(query, path, organization):
             refuse = answers.forbidden
             if rules.unknown_environment_is_not_found:
                 refuse = answers.not_found

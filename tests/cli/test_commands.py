@@ -33,7 +33,8 @@ ENVIRON = {
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a simulated API with 321 keys that stay as they are."""
     log = tmp_path_factory.mktemp("simulate") / "log"
-    command = (*EXPORTER, "simulate", "--listen-address=127.0.0.1:0", "--keys=321", "--speed=0")
+    flags = ("--listen-address=127.0.0.1:0", "--keys=321", "--speed=0", "--rate-limit=none")
+    command = (*EXPORTER, "simulate", *flags)
     with started(*command, log=log):
         yield printed(log, r"listens on (http://\S+);")
 
@@ -190,10 +191,18 @@ def test_once_into_a_folder_that_is_not_there(good: Path, tmp_path: Path) -> Non
 def test_check_says_what_each_organization_sees(mixed: Path) -> None:
     done = run("check", f"--config.file={mixed}", environ=ENVIRON)
     assert done.returncode == 1
-    acme, poor = done.stdout.splitlines()
+    lines = done.stdout.splitlines()
+    acme, *facts, poor = [line for line in lines if not line.startswith(" " * 15)]
     assert acme.startswith("acme: ok: 321 keys of ")
     assert "service-account" in acme
     assert acme.endswith("own key seen")
+    assert [fact.split(":")[0].strip() for fact in facts] == [
+        "findings",
+        "top owners",
+        "oldest keys",
+        "quotas",
+    ]
+    assert all(len(line) < 80 for line in lines if line.startswith("  ") and "failed" not in line)
     assert poor.startswith("poor: failed (forbidden): GET /iam/v2/api-keys: 403 Forbidden")
     assert "OrganizationAdmin" in poor
     assert SECRET not in done.stdout + done.stderr
@@ -294,9 +303,11 @@ def test_log_lines_in_json_have_the_usual_keys(good: Path) -> None:
 def test_a_failure_names_its_organization_in_the_log(good: Path) -> None:
     environ = ENVIRON | {"CONFLUENT_CLOUD_API_SECRET": "wrong"}
     done = run("once", "--log.level=error", f"--config.file={good}", environ=environ)
-    (line,) = done.stderr.splitlines()
-    assert " level=error source=loop.py:" in line
-    assert 'msg="refresh failed" organization=acme' in line
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert " level=error source=loop.py:" in line
+        assert 'msg="refresh failed" organization=acme collector=' in line
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,22 @@ import httpx
 from exporter.simulator import (
     API_KEYS_PATH,
     Account,
+    Directory,
+    SimulatedCluster,
+    SimulatedEnvironment,
     SimulatedKey,
     SimulatedOrganization,
     SimulatedOwner,
+    SimulatedRegion,
     SimulatedResource,
+    SimulatedServiceAccount,
+    SimulatedUser,
     Simulator,
 )
 from tests.virtual_time import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from exporter.simulator import Fault, Life, RateLimit, Rules
 
@@ -26,6 +32,35 @@ SECRET = "open sesame"
 ORIGIN = "https://api.confluent.cloud"
 OWNER = SimulatedOwner("sa-000001", "service-account")
 KAFKA = SimulatedResource("lkc-000001", "kafka", "env-000001")
+
+
+def small_directory() -> Directory:
+    """Two environments; in the first a cluster of each kind, in the other a Kafka cluster."""
+    return Directory(
+        [
+            SimulatedServiceAccount("sa-1", "orders", "writes orders"),
+            SimulatedServiceAccount("sa-2", 'the "second"'),
+            SimulatedUser("u-1", "ada@example.com", "Ada Example", "AUTH_TYPE_SSO"),
+            SimulatedUser("u-2", "person2@example.org"),
+            SimulatedEnvironment("env-1", "prod", "ADVANCED"),
+            SimulatedEnvironment("env-2", "dev"),
+            SimulatedCluster("lkc-1", "kafka", "env-1", "orders", tier="Dedicated"),
+            SimulatedCluster("lkc-2", "kafka", "env-2", "scratch", "GCP", "europe-west3"),
+            SimulatedCluster("lsrc-1", "schema-registry", "env-1", tier="ADVANCED"),
+            SimulatedCluster(
+                "lksqlc-1",
+                "ksql",
+                "env-1",
+                "app_1",
+                tier="",
+                kafka_cluster_id="lkc-1",
+                identity_id="sa-1",
+            ),
+            SimulatedRegion("aws.us-east-1", "N. Virginia (us-east-1)"),
+            SimulatedRegion("gcp.us-east-1", "Somewhere else"),
+        ],
+        name="Example & Sons",
+    )
 
 
 def some_keys(number: int) -> list[SimulatedKey]:
@@ -62,15 +97,22 @@ def client_of(
     )
 
 
-async def ask(simulator: Simulator, **query: str) -> httpx.Response:
+async def ask(
+    simulator: Simulator,
+    path: str = API_KEYS_PATH,
+    /,
+    **query: str | Sequence[str],
+) -> httpx.Response:
     async with client_of(simulator) as client:
-        return await client.get(API_KEYS_PATH, params=query)
+        return await client.get(path, params=query)
 
 
-async def walk(client: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
+async def walk(
+    client: httpx.AsyncClient, path: str = API_KEYS_PATH, /, **query: str
+) -> list[dict[str, Any]]:
     """All pages of a listing, by following ``next`` as it is."""
     pages = []
-    response = await client.get(API_KEYS_PATH, params=query)
+    response = await client.get(path, params=query)
     while True:
         assert response.status_code == 200, response.text
         page = response.json()

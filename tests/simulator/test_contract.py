@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
 import pytest
 
 from exporter.simulator import (
     API_KEYS_PATH,
+    APPLIED_QUOTAS_PATH,
+    ENVIRONMENTS_PATH,
+    KAFKA_CLUSTERS_PATH,
+    KSQL_CLUSTERS_PATH,
+    ORGANIZATIONS_PATH,
+    PATHS,
+    QUOTA_SCOPES_PATH,
+    REGIONS_PATH,
+    SCHEMA_REGISTRIES_PATH,
+    SERVICE_ACCOUNTS_PATH,
+    USERS_PATH,
     Account,
     End,
     RateLimit,
     Rules,
     SimulatedOrganization,
+    SimulatedServiceAccount,
     Simulator,
     Spelling,
+    parse_fault,
     seeded_organization,
 )
-from tests.openapi import needs_openapi, request_problems, response_problems
-from tests.simulator.fleet import SECRET, ask, client_of, simulator_of, some_keys
+from exporter.simulator.listings import ENDPOINTS
+from exporter.simulator.quotas import SCOPES
+from tests.openapi import (
+    documented_parameters,
+    needs_openapi,
+    request_problems,
+    response_problems,
+)
+from tests.simulator.fleet import (
+    SECRET,
+    ask,
+    client_of,
+    simulator_of,
+    small_directory,
+    some_keys,
+)
 from tests.virtual_time import EPOCH, FakeClock
+
+if TYPE_CHECKING:
+    import httpx
+
+CLUSTERS = (KAFKA_CLUSTERS_PATH, SCHEMA_REGISTRIES_PATH, KSQL_CLUSTERS_PATH)
 
 pytestmark = needs_openapi
 
@@ -83,6 +119,99 @@ async def test_an_account_without_credentials_or_role_gets_documented_errors() -
         assert response_problems(API_KEYS_PATH, response.status_code, response.content) == []
 
 
+async def test_every_page_of_every_neighbour_is_as_documented() -> None:
+    organization = seeded_organization(seed=1, keys=1200, now=EPOCH)
+    # What an organization may lack, and what a filter may find nothing of.
+    organization.directory.add(SimulatedServiceAccount("sa-bare", "bare"))
+    simulator = simulator_of(organization, rules=Rules(end=End.NULL))
+    places = [{"environment": place} for place in organization.environments]
+    queries: dict[str, list[dict[str, str]]] = {
+        **{path: [{}] for path in PATHS},
+        **dict.fromkeys(CLUSTERS, places),
+        APPLIED_QUOTAS_PATH: [{"scope": scope} for scope in SCOPES],
+    }
+    sizes: Counter[str] = Counter()
+    for path, variants in queries.items():
+        most = "200" if path.startswith("/service-quota/") else "100"
+        for query in variants:
+            url: str | None = f"{path}?{urlencode({**query, 'page_size': most})}"
+            while url:
+                response = await _judged(simulator, url, 200)
+                sizes[path] += len(response.json()["data"])
+                url = response.json()["metadata"].get("next")
+
+    # Counted in the records, each kind on its own way.
+    kinds = Counter(cluster.kind for cluster in organization.clusters.values())
+    assert sizes == {
+        API_KEYS_PATH: 1200,
+        SERVICE_ACCOUNTS_PATH: len(organization.service_accounts),
+        USERS_PATH: len(organization.users),
+        ENVIRONMENTS_PATH: len(organization.environments),
+        ORGANIZATIONS_PATH: 1,
+        KAFKA_CLUSTERS_PATH: kinds["kafka"],
+        SCHEMA_REGISTRIES_PATH: kinds["schema-registry"],
+        KSQL_CLUSTERS_PATH: kinds["ksql"],
+        REGIONS_PATH: len(organization.regions),
+        APPLIED_QUOTAS_PATH: len(organization.quotas()),
+        QUOTA_SCOPES_PATH: 8,
+    }
+    for request in simulator.requests:
+        assert request_problems(request.method, request.path, request.query) == []
+
+
+async def _judged(simulator: Simulator, url: str, status: int) -> httpx.Response:
+    """Ask for ``url`` and let the answer be judged."""
+    async with client_of(simulator) as client:
+        response = await client.get(url)
+    path = urlsplit(url).path
+    assert response.status_code == status, response.text
+    assert response_problems(path, status, response.content) == []
+    return response
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [("401", 401), ("403", 403), ("forbidden-key", 403), ("429", 429), ("500", 500)],
+)
+async def test_errors_of_every_endpoint_are_as_documented(
+    path: str, fault: str, status: int
+) -> None:
+    simulator = simulator_of(SimulatedOrganization(), faults=[parse_fault(f"{fault}@{path}")])
+
+    await _judged(simulator, path, status)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_refusals_of_every_endpoint_are_as_documented(path: str) -> None:
+    query = "environment=env-1" if path in CLUSTERS else "scope=ORGANIZATION"
+    query = query if path in {*CLUSTERS, APPLIED_QUOTAS_PATH} else ""
+    account = Account("CLOUDKEY", SECRET, SimulatedOrganization(directory=small_directory()))
+    simulator = Simulator([account], clock=FakeClock())
+    await _judged(simulator, f"{path}?who=me", 400)
+    await _judged(simulator, f"{path}?{query}&page_size=1000", 400)
+    await _judged(simulator, f"{path}?{query}", 200)
+    account.empty = frozenset({path})
+    await _judged(simulator, f"{path}?{query}", 200)
+    account.denied = frozenset({path})
+    await _judged(simulator, f"{path}?{query}", 403)
+
+
+@pytest.mark.parametrize("path", CLUSTERS)
+async def test_an_unknown_environment_is_refused_as_documented(path: str) -> None:
+    simulator = simulator_of(SimulatedOrganization())
+    await _judged(simulator, path, 400)
+    await _judged(simulator, f"{path}?environment=env-9", 403)
+    simulator.rules = Rules(unknown_environment_is_not_found=True)
+    await _judged(simulator, f"{path}?environment=env-9", 404)
+
+
+def test_every_endpoint_of_the_simulator_takes_the_parameters_that_are_documented() -> None:
+    for path, endpoint in ENDPOINTS.items():
+        names = {*endpoint.filters, "page_size", "page_token"}
+        assert documented_parameters(path) == names, path
+
+
 # The judge itself
 
 
@@ -96,6 +225,13 @@ async def test_an_account_without_credentials_or_role_gets_documented_errors() -
         ("GET", API_KEYS_PATH, {"page_size": "101"}, "101 is greater than the maximum of 100"),
         ("GET", API_KEYS_PATH, {"page_token": "x" * 256}, "is too long"),
         ("GET", "/cmk/v2/clusters", {}, "the parameter environment is required"),
+        (
+            "GET",
+            "/cmk/v2/clusters",
+            {"environment": "env-1", "spec.deletion_protection": "maybe"},
+            "'maybe' is not of type 'boolean'",
+        ),
+        ("GET", "/service-quota/v1/scopes", {"page_size": "201"}, "maximum of 200"),
     ],
 )
 def test_requests_are_judged_strictly(
@@ -113,6 +249,14 @@ def test_a_parameter_is_given_once() -> None:
     assert request_problems("GET", API_KEYS_PATH, pairs) == [
         "the parameter page_size is given more than once"
     ]
+
+
+def test_a_parameter_that_is_a_list_may_be_given_twice_and_a_boolean_in_words() -> None:
+    names = [("display_name", "a"), ("display_name", "b")]
+    query = {"environment": "env-1", "spec.deletion_protection": "true", "spec.network": "n-1"}
+
+    assert request_problems("GET", SERVICE_ACCOUNTS_PATH, names) == []
+    assert request_problems("GET", KAFKA_CLUSTERS_PATH, query) == []
 
 
 @pytest.mark.parametrize(

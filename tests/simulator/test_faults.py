@@ -9,11 +9,14 @@ import httpx
 import pytest
 
 from exporter.simulator import (
+    FAULT_GRAMMAR,
     FAULTS,
+    Directory,
     Fault,
     RateLimit,
     Rules,
     SimulatedOrganization,
+    SimulatedUser,
     Simulator,
     parse_fault,
 )
@@ -35,6 +38,11 @@ PATH = "/iam/v2/api-keys"
         ("redirect:foreign:1", Fault("redirect", foreign=True)),
         ("reset", Fault("reset")),
         ("foreign-next:0", Fault("foreign-next", 0.0)),
+        ("403@/iam/v2/users", Fault("403", path="/iam/v2/users")),
+        (
+            "slow:2s:0.1@/cmk/v2/clusters",
+            Fault("slow", 0.1, seconds=2.0, path="/cmk/v2/clusters"),
+        ),
     ],
 )
 def test_a_spec_is_name_argument_probability(spec: str, fault: Fault) -> None:
@@ -53,6 +61,9 @@ def test_a_spec_is_name_argument_probability(spec: str, fault: Fault) -> None:
         ("slow:fast", "'fast' is neither"),
         ("slow:2s:often", "'often' is one part too many or not a probability"),
         ("slow:2s:3s:0.1", "'3s' is one part too many"),
+        ("500@/iam/v2/pets", "there is no endpoint '/iam/v2/pets', only /iam/v2/api-keys, "),
+        ("500@", "there is no endpoint ''"),
+        ("418@/iam/v2/users", "there is no fault '418'"),
     ],
 )
 def test_a_bad_spec_is_refused_in_a_sentence_that_names_the_faults(spec: str, problem: str) -> None:
@@ -190,7 +201,10 @@ async def test_loop_repeats_a_token() -> None:
     assert looping["metadata"]["next"] == honest["metadata"]["next"]
 
 
-async def test_foreign_next_leads_to_another_host() -> None:
+async def test_foreign_next_leads_to_the_same_place_on_another_host() -> None:
+    users = await ask(simulator_with("foreign-next"), "/iam/v2/users")
+    assert urlsplit(users.json()["metadata"]["next"]).path == "/iam/v2/users"
+
     link = (await ask(simulator_with("foreign-next"))).json()["metadata"]["next"]
 
     assert urlsplit(link).hostname == "elsewhere.invalid"
@@ -272,6 +286,61 @@ async def test_a_script_puts_faults_on_the_request_with_that_number() -> None:
 
     assert statuses == [200, 500, 200, 403, 200]
     assert simulator._clock.monotonic() == 5.0
+
+
+async def test_a_fault_can_be_limited_to_an_endpoint() -> None:
+    simulator = simulator_with("403@/iam/v2/users", "500:0@/iam/v2/api-keys")
+    paths = (PATH, "/iam/v2/users", "/iam/v2/service-accounts", "/iam/v2/users", "/nowhere")
+
+    statuses = [(await ask(simulator, path)).status_code for path in paths]
+
+    assert statuses == [200, 403, 200, 403, 404]
+
+
+async def test_a_limited_fault_finds_its_endpoint_behind_a_prefix() -> None:
+    simulator = simulator_with("403@/iam/v2/users")
+    simulator.rules = Rules(path_prefix="/api")
+
+    assert (await ask(simulator, "/api/iam/v2/users")).status_code == 403
+    assert (await ask(simulator, "/api/iam/v2/api-keys")).status_code == 200
+
+
+async def test_a_script_can_count_the_requests_to_one_endpoint() -> None:
+    simulator = simulator_with()
+    simulator.script(2, "500", path="/iam/v2/users")
+    simulator.script(1, "403@/iam/v2/users")  # the first request goes elsewhere
+    paths = (PATH, "/iam/v2/users", PATH, "/iam/v2/users", "/iam/v2/users")
+
+    statuses = [(await ask(simulator, path)).status_code for path in paths]
+
+    assert statuses == [200, 200, 200, 500, 200]
+    assert [request.number_of_path for request in simulator.requests] == [1, 1, 2, 2, 3]
+    simulator.script(1, "500", path="/iam/v2/users")
+    simulator.reset_requests()
+    assert (await ask(simulator, "/iam/v2/users")).status_code == 200
+    assert [request.number_of_path for request in simulator.requests] == [1]
+
+
+def test_the_grammar_shows_faults_that_can_be_parsed() -> None:
+    _, *examples = FAULT_GRAMMAR.splitlines()
+
+    assert [parse_fault(example.split()[0]) for example in examples] == [
+        Fault("429", 0.1),
+        Fault("slow", 0.1, seconds=2.0),
+        Fault("403", path="/iam/v2/users"),
+    ]
+
+
+async def test_shrink_hides_half_of_any_list() -> None:
+    directory = Directory(SimulatedUser(f"u-{n:03}", f"{n}@example.com") for n in range(100))
+    simulator = simulator_of(
+        SimulatedOrganization(directory=directory), faults=[parse_fault("shrink@/iam/v2/users")]
+    )
+
+    first, again = [await ask(simulator, "/iam/v2/users", page_size="100") for _ in range(2)]
+
+    assert 30 < len(first.json()["data"]) < 70
+    assert first.json() == again.json()
 
 
 async def test_chance_is_decided_by_the_seed() -> None:

@@ -21,7 +21,7 @@ def test_a_thousand_keys_have_the_shares_of_the_table(organization: SimulatedOrg
     kinds = Counter(key.resources[0].kind for key in organization.keys.values())
 
     assert kinds == {
-        "kafka": 605,  # 520 + 55 + 10 + 10 + 10
+        "kafka": 605,  # 516 + 4 + 55 + 10 + 10 + 10
         "schema-registry": 215,
         "cloud": 70,
         "flink-region": 48,
@@ -41,13 +41,16 @@ def test_every_kind_of_owner_has_its_share(organization: SimulatedOrganization) 
         if key.owner == estate.audit_account
         else "deactivated"
         if key.owner in estate.deactivated_users
+        else "deleted"
+        if key.owner in estate.deleted_service_accounts
         else key.owner.kind
         for key in organization.keys.values()
     )
 
     assert owners == {
-        "service-account": 860,
+        "service-account": 855,
         "user": 105,
+        "deleted": 5,
         "deactivated": 15,
         "internal": 10,
         "audit": 10,
@@ -77,6 +80,12 @@ def test_the_same_seed_gives_the_same_organization_and_another_one_does_not() ->
     assert first.id == again.id
     assert first.keys == again.keys
     assert first.estate == again.estate
+    assert first.name == again.name
+    assert first.service_accounts == again.service_accounts
+    assert first.users == again.users
+    assert first.environments == again.environments
+    assert first.clusters == again.clusters
+    assert first.quotas() == again.quotas()
     assert first.id != other.id
     assert not first.keys.keys() & other.keys.keys()
 
@@ -152,6 +161,170 @@ def test_some_pairs_have_keys_made_minutes_apart(organization: SimulatedOrganiza
     ]
 
     assert any(60 < gap < 20 * 60 for gap in gaps)
+
+
+def ages_of_pairs(organization: SimulatedOrganization) -> list[list[float]]:
+    """Ages in days, oldest first, of the keys of each owner for each (first) resource."""
+    pairs: dict[object, list[float]] = {}
+    for key in organization.keys.values():
+        if key.owner is not None and key.owner != organization.estate.audit_account:
+            pairs.setdefault((key.owner, key.resources[0].id), []).append(
+                (NOW - key.created_at) / DAY
+            )
+    return [sorted(ages, reverse=True) for ages in pairs.values()]
+
+
+def test_a_few_pairs_have_had_three_keys_or_more_for_weeks(
+    organization: SimulatedOrganization,
+) -> None:
+    pairs = ages_of_pairs(organization)
+    unfinished = [ages for ages in pairs if len(ages) > 2 and ages[2] > 14]
+
+    assert 5 <= len(unfinished) <= 0.05 * len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("days", "share"),
+    # exp(-days / 200) of those that last, which nine of ten do; the others are younger mostly
+    [(90, 0.64), (365, 0.16), (730, 0.026)],
+)
+def test_keys_are_as_old_as_they_get_in_life(
+    organization: SimulatedOrganization, days: int, share: float
+) -> None:
+    old = sum(NOW - key.created_at > days * DAY for key in organization.keys.values())
+
+    assert 0.6 * share * 1000 < old < 1.3 * share * 1000
+
+
+def test_some_keys_have_expired_and_some_are_about_to(organization: SimulatedOrganization) -> None:
+    # 12, 8 and 60 of 1000; the second keys of rotations are on top, and have expired more rarely.
+    left = [
+        key.expires_at - NOW for key in organization.keys.values() if key.expires_at is not None
+    ]
+
+    assert 8 <= sum(seconds < 0 for seconds in left) <= 18
+    assert 5 <= sum(0 < seconds < 14 * DAY for seconds in left) <= 14
+    assert 40 <= sum(seconds > 14 * DAY for seconds in left) <= 80
+
+
+def test_some_keys_say_nothing_of_themselves(organization: SimulatedOrganization) -> None:
+    silent = sum(not key.display_name and not key.description for key in organization.keys.values())
+
+    assert 50 <= silent <= 130  # a quarter of about a third
+
+
+def test_whatever_keys_refer_to_is_in_the_listings(organization: SimulatedOrganization) -> None:
+    estate, unlisted = organization.estate, set()
+    for key in organization.keys.values():
+        if key.owner is not None:
+            listed = {*organization.service_accounts, *organization.users}
+            unlisted |= {key.owner} if key.owner.id not in listed else set()
+        for resource in key.resources:
+            if resource.kind == "flink-region":
+                assert resource.id in organization.regions
+            elif resource.kind in {"kafka", "schema-registry", "ksql"} and (
+                resource != estate.audit_cluster
+            ):
+                cluster = organization.clusters[resource.id]
+                assert (cluster.kind, cluster.environment_id) == (
+                    resource.kind,
+                    resource.environment_id,
+                )
+            assert not resource.environment_id or resource.environment_id in (
+                organization.environments
+            )
+
+    assert unlisted <= {
+        *estate.deactivated_users,
+        *estate.deleted_service_accounts,
+        estate.audit_account,
+    }
+    assert estate.audit_account in unlisted
+    assert unlisted & {*estate.deleted_service_accounts}
+    assert estate.audit_cluster is not None
+    assert estate.audit_cluster.id not in organization.clusters
+
+
+def test_those_who_are_gone_are_in_no_list(organization: SimulatedOrganization) -> None:
+    estate = organization.estate
+
+    assert list(organization.service_accounts) == sorted(
+        owner.id for owner in (*estate.service_accounts, *estate.idle_service_accounts)
+    )
+    assert list(organization.users) == sorted(
+        owner.id for owner in (*estate.users, *estate.idle_users)
+    )
+    assert list(organization.environments) == sorted(estate.environments)
+
+
+def test_somebody_and_something_has_no_key(organization: SimulatedOrganization) -> None:
+    estate = organization.estate
+    owners = {key.owner for key in organization.keys.values()}
+    resources = {resource for key in organization.keys.values() for resource in key.resources}
+
+    assert estate.idle_service_accounts
+    assert estate.idle_users
+    assert estate.idle_clusters
+    assert owners.isdisjoint({*estate.idle_service_accounts, *estate.idle_users})
+    assert resources.isdisjoint(estate.idle_clusters)
+    assert {cluster.id for cluster in estate.idle_clusters} <= organization.clusters.keys()
+    assert organization.regions.keys() - {resource.id for resource in resources}
+
+
+def test_all_environments_but_one_have_a_schema_registry(
+    organization: SimulatedOrganization,
+) -> None:
+    governed = {
+        cluster.environment_id
+        for cluster in organization.clusters.values()
+        if cluster.kind == "schema-registry"
+    }
+    (without,) = organization.environments.keys() - governed
+
+    assert organization.environments[without].package == ""
+    assert all(organization.environments[place].package for place in governed)
+
+
+def test_a_ksqldb_cluster_runs_on_a_cluster_of_its_environment(
+    organization: SimulatedOrganization,
+) -> None:
+    found = [cluster for cluster in organization.clusters.values() if cluster.kind == "ksql"]
+
+    assert found
+    for cluster in found:
+        host = organization.clusters[cluster.kafka_cluster_id]
+        assert (host.kind, host.environment_id) == ("kafka", cluster.environment_id)
+        assert cluster.identity_id in organization.service_accounts
+
+
+def test_names_are_such_as_people_give(organization: SimulatedOrganization) -> None:
+    accounts = list(organization.service_accounts.values())
+    users = list(organization.users.values())
+    registries = Counter(
+        cluster.name for cluster in organization.clusters.values() if cluster.tier.isupper()
+    )
+
+    assert organization.name
+    assert len(set(accounts)) == len(accounts)
+    assert any('"' in name for name in accounts)
+    assert any(not name.isascii() for name in accounts)
+    assert {user.email.rpartition("@")[2] for user in users} == {"example.com", "example.org"}
+    assert len({user.email for user in users}) == len(users)
+    assert 0 < sum(user.full_name is None for user in users) < len(users) / 4
+    assert {"prod", "staging", "dev"} <= {e.name for e in organization.environments.values()}
+    assert registries.most_common(1)[0][0] == "Stream Governance Package"
+
+
+@pytest.mark.parametrize(("environments", "owners"), [(1, 1), (80, 2500)])
+def test_there_are_names_for_as_many_as_one_likes(environments: int, owners: int) -> None:
+    organization = seeded_organization(
+        seed=1, keys=100, owners=owners, environments=environments, clusters=90, now=NOW
+    )
+    names = [environment.name for environment in organization.environments.values()]
+
+    assert len(set(names)) == environments
+    accounts = organization.service_accounts
+    assert len(set(accounts.values())) == len(accounts) >= owners * 2 // 3
 
 
 def test_numbers_of_the_estate_can_be_given() -> None:

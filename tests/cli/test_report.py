@@ -1,0 +1,496 @@
+"""The report over a small organization whose findings were worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+from structlog.testing import capture_logs
+
+from exporter.cli import report as command
+from exporter.cli.report import Survey, passes, say_what_is_not_judged, surveys_of
+from exporter.cli.report_output import CSV_COLUMNS, as_csv, as_json
+from exporter.cli.report_rows import Selection, violating
+from exporter.simulator import (
+    CLOUD,
+    Directory,
+    SimulatedCluster,
+    SimulatedEnvironment,
+    SimulatedKey,
+    SimulatedOwner,
+    SimulatedResource,
+    SimulatedServiceAccount,
+    SimulatedUser,
+    Spelling,
+    parse_fault,
+)
+from tests.programs import ROOT
+from tests.virtual_time import EPOCH
+from tests.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from exporter.cli.report_rows import Row
+
+DAY = 86_400.0
+SA_1, SA_2 = SimulatedOwner("sa-1", "service-account"), SimulatedOwner("sa-2", "service-account")
+GONE, ADA = SimulatedOwner("sa-9", "service-account"), SimulatedOwner("u-1", "user")
+LKC_1 = SimulatedResource("lkc-1", "kafka", "env-1")
+LKC_2 = SimulatedResource("lkc-2", "kafka", "env-2")
+LSRC_1 = SimulatedResource("lsrc-1", "schema-registry", "env-1")
+
+
+def key(
+    key_id: str,
+    owner: SimulatedOwner | None,
+    *resources: SimulatedResource,
+    days: float,
+    expires: float | None = None,
+    **more: Any,
+) -> SimulatedKey:
+    """A key that is ``days`` old and expires in so many days."""
+    texts = {"display_name": "a name", "description": "a purpose", **more}
+    return SimulatedKey(
+        key_id,
+        owner,
+        resources,
+        created_at=EPOCH - days * DAY,
+        expires_at=None if expires is None else EPOCH + expires * DAY,
+        **texts,
+    )
+
+
+KEYS = (
+    key("A1", SA_1, LKC_1, days=400),  # the third newest of sa-1 for lkc-1
+    key("A2", SA_1, LKC_1, days=100),
+    key("A3", SA_1, LKC_1, days=10.9),
+    key("B1", ADA, CLOUD, days=90, expires=14, display_name=None, description=" \n"),
+    key("C1", GONE, LSRC_1, days=30, expires=0),
+    key("D1", None, LKC_2, days=EPOCH / DAY, spelling=Spelling.BARE),  # created in 1970
+    key("E1", SA_2, LKC_1, LSRC_1, days=200),  # exempted below
+)
+ORDER = ["D1", "A1", "E1", "A2", "B1", "C1", "A3"]
+POLICY = "policy: {exempt: {api_keys: [E*]}}"
+NAMES = "names: {users: true}"
+SURPLUS = "max_keys_per_owner_and_resource"
+
+
+def directory() -> Directory:
+    return Directory(
+        [
+            SimulatedServiceAccount("sa-1", "orders"),
+            SimulatedServiceAccount("sa-2", "fraud, v2"),
+            SimulatedUser("u-1", "ada@example.com", "Ada Example"),
+            SimulatedEnvironment("env-1", "prod"),
+            SimulatedEnvironment("env-2", "dev"),
+            SimulatedCluster("lkc-1", "kafka", "env-1", "main"),
+            SimulatedCluster("lkc-2", "kafka", "env-2", "scratch"),
+            SimulatedCluster("lsrc-1", "schema-registry", "env-1"),
+        ]
+    )
+
+
+def small_world(
+    keys: Iterable[SimulatedKey] = KEYS, *, settings: str = NAMES, **more: Any
+) -> World:
+    world = World(keys, settings=f"{POLICY}, {settings}".removesuffix(", "), **more)
+    world.organization.directory = directory()
+    return world
+
+
+def nobody(_organization: str, _keys: int, *, complete: bool) -> None:
+    del complete
+
+
+async def surveys(world: World) -> Sequence[Survey]:
+    return await surveys_of(world.exporter.clients(), clock=world.clock, listener=nobody)
+
+
+async def rows(world: World) -> list[Row]:
+    return [row for survey in await surveys(world) for row in survey.rows]
+
+
+def ids(found: Iterable[Row]) -> list[str]:
+    return [row.api_key_id for row in found]
+
+
+def kafka(name: str | None = "main") -> dict[str, Any]:
+    return {"id": "lkc-1", "kind": "kafka", "environment_id": "env-1", "name": name}
+
+
+REGISTRY = {"id": "lsrc-1", "kind": "schema-registry", "environment_id": "env-1", "name": None}
+TEXTS = {"display_name": "a name", "description": "a purpose"}
+OF_SA_1 = {"owner_id": "sa-1", "owner_kind": "service-account", "owner_name": "orders"}
+EXPECTED = [
+    {
+        "organization": "acme",
+        "api_key_id": "D1",
+        **{"owner_id": "", "owner_kind": "internal", "owner_name": None},
+        "resources": [
+            {"id": "lkc-2", "kind": "kafka", "environment_id": "env-2", "name": "scratch"}
+        ],
+        **TEXTS,
+        **{"created_at": None, "expires_at": None, "age_days": None},
+        **{"policies": [], "exempted": []},
+    },
+    {
+        "organization": "acme",
+        "api_key_id": "A1",
+        **OF_SA_1,
+        "resources": [kafka()],
+        **TEXTS,
+        **{"created_at": "2025-08-17T14:13:20Z", "expires_at": None, "age_days": 400},
+        **{"policies": ["max_age", SURPLUS], "exempted": []},
+    },
+    {
+        "organization": "acme",
+        "api_key_id": "E1",
+        **{"owner_id": "sa-2", "owner_kind": "service-account", "owner_name": "fraud, v2"},
+        "resources": [kafka(), REGISTRY],
+        **TEXTS,
+        **{"created_at": "2026-03-05T14:13:20Z", "expires_at": None, "age_days": 200},
+        **{"policies": [], "exempted": ["max_age"]},
+    },
+    {
+        "organization": "acme",
+        "api_key_id": "A2",
+        **OF_SA_1,
+        "resources": [kafka()],
+        **TEXTS,
+        **{"created_at": "2026-06-13T14:13:20Z", "expires_at": None, "age_days": 100},
+        **{"policies": ["max_age"], "exempted": []},
+    },
+    {
+        "organization": "acme",
+        "api_key_id": "B1",
+        **{"owner_id": "u-1", "owner_kind": "user", "owner_name": "Ada Example"},
+        "resources": [{"id": "cloud", "kind": "cloud", "environment_id": "", "name": None}],
+        **{"display_name": None, "description": " \n"},
+        "created_at": "2026-06-23T14:13:20Z",
+        "expires_at": "2026-10-05T14:13:20Z",
+        "age_days": 90,  # not more than max_age
+        **{"policies": ["expires_within", "undescribed", "user_owned"], "exempted": []},
+    },
+    {
+        "organization": "acme",
+        "api_key_id": "C1",
+        **{"owner_id": "sa-9", "owner_kind": "service-account", "owner_name": None},
+        "resources": [REGISTRY],
+        **TEXTS,
+        "created_at": "2026-08-22T14:13:20Z",
+        "expires_at": "2026-09-21T14:13:20Z",
+        "age_days": 30,
+        **{"policies": ["expired", "unknown_owner"], "exempted": []},
+    },
+    {
+        "organization": "acme",
+        "api_key_id": "A3",
+        **OF_SA_1,
+        "resources": [kafka()],
+        **TEXTS,
+        **{"created_at": "2026-09-10T16:37:20Z", "expires_at": None, "age_days": 10},
+        **{"policies": [], "exempted": []},
+    },
+]
+
+
+def nullable(kind: str) -> dict[str, Any]:
+    return {"type": [kind, "null"]}
+
+
+def closed(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+TEXT = {"type": "string"}
+TIME = {"type": ["string", "null"], "pattern": "^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z$"}
+SCHEMA = {
+    "type": "array",
+    "items": closed(
+        organization=TEXT,
+        api_key_id=TEXT,
+        owner_id=TEXT,
+        owner_kind={"enum": ["service-account", "user", "internal", "unknown"]},
+        owner_name=nullable("string"),
+        resources={
+            "type": "array",
+            "minItems": 1,
+            "items": closed(id=TEXT, kind=TEXT, environment_id=TEXT, name=nullable("string")),
+        },
+        display_name=nullable("string"),
+        description=nullable("string"),
+        created_at=TIME,
+        expires_at=TIME,
+        age_days=nullable("integer"),
+        policies={"type": "array", "items": TEXT, "uniqueItems": True},
+        exempted={"type": "array", "items": TEXT, "uniqueItems": True},
+    ),
+}
+
+
+async def test_the_small_organization_is_as_worked_out_by_hand() -> None:
+    assert json.loads(as_json(await rows(small_world()))) == EXPECTED
+
+
+async def test_the_json_of_a_large_organization_has_the_documented_shape() -> None:
+    found = json.loads(as_json(await rows(World(400, settings=NAMES))))
+    assert len(found) == 400
+    Draft202012Validator(SCHEMA).validate(found)
+    Draft202012Validator(SCHEMA).validate(EXPECTED)
+    assert as_json([]) == "[]\n"
+
+
+def test_every_member_and_column_is_documented() -> None:
+    page = (ROOT / "docs" / "report.md").read_text()
+    members = SCHEMA["items"]["properties"]  # type: ignore[index] # it is a dictionary
+    parts = members["resources"]["items"]["properties"]
+    for name in [*members, *(f"resources[].{part}" for part in parts)]:
+        assert f"\n| `{name}` |" in page
+    example = page.partition("```json\n")[2].partition("```")[0]
+    Draft202012Validator(SCHEMA).validate(json.loads(example))
+    for name in CSV_COLUMNS:
+        assert f"`{name}`" in page.partition("## CSV")[2]
+
+
+@pytest.mark.parametrize("settings", ["", "names: {users: false}", NAMES])
+async def test_the_rows_add_up_to_the_metrics(settings: str) -> None:
+    world = World(
+        600, settings=f"policy: {{exempt: {{resources: [lkc-*]}}}}, {settings}".removesuffix(", ")
+    )
+    found = await rows(world)
+    await world.exporter.refresh_once()
+    violations, exempted = Counter[tuple[str, str]](), Counter[str]()
+    for (name, labels), value in world.series().items():
+        label = dict(labels)
+        if name == "confluent_cloud_api_key_policy_violations" and value:
+            violations[label["policy"], label["owner_id"]] = int(value)
+        if name == "confluent_cloud_api_key_policy_exempted" and value:
+            exempted[label["policy"]] = int(value)
+    assert Counter((policy, row.owner_id) for row in found for policy in row.policies) == violations
+    assert Counter(policy for row in found for policy in row.exempted) == exempted
+    assert len({policy for policy, _ in violations}) >= 6
+    assert exempted
+
+
+async def test_without_names_ids_stand_alone_and_nobody_is_unknown() -> None:
+    found = {row.api_key_id: row for row in await rows(small_world(settings=""))}
+    assert {row.owner_name for row in found.values()} == {None}
+    assert found["C1"].policies == ("expired",)
+    assert found["D1"].resources[0].environment_id == ""
+    assert found["A1"].resources[0] == ("lkc-1", "kafka", "env-1", None, None)
+
+
+async def test_what_cannot_be_judged_is_said_once() -> None:
+    answers = await surveys(small_world(settings=""))
+    with capture_logs() as logs:
+        say_what_is_not_judged(answers, asked=["max_age"])
+    assert [(entry["organization"], entry["policies"]) for entry in logs] == [
+        ("acme", "unknown_owner")
+    ]
+    with capture_logs() as logs:
+        say_what_is_not_judged(await surveys(small_world()), asked=["max_age"])
+    assert logs == []
+
+
+async def test_an_asked_policy_that_is_off_is_said() -> None:
+    world = World(KEYS, settings="policy: {max_age: null, unknown_owner: false}")
+    with capture_logs() as logs:
+        say_what_is_not_judged(await surveys(world), asked=["max_age", "expired"])
+    assert [entry["policies"] for entry in logs] == ["max_age"]
+
+
+async def test_no_person_is_named_unless_that_is_wanted() -> None:
+    for settings, named in (("names: {users: false}", False), (NAMES, True)):
+        found = await rows(small_world(settings=settings))
+        table = command._written(found, "table", organizations=1).decode()
+        for text in (as_json(found), as_csv(found), table.replace("\n", " ")):
+            assert ("Ada" in text) is named
+            assert "ada@" not in text
+            assert "orders" in text
+
+
+async def test_names_that_are_refused_leave_the_keys() -> None:
+    world = small_world()
+    world.accounts[0].denied = frozenset({"/iam/v2/service-accounts"})
+    with capture_logs() as logs:
+        found = {row.api_key_id: row for row in await rows(world)}
+    assert (found["A1"].owner_name, found["B1"].owner_name) == (None, "Ada Example")
+    assert found["C1"].policies == ("expired",)
+    assert [(entry["log_level"], entry["reason"]) for entry in logs] == [("warning", "forbidden")]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(), ORDER),
+        (Selection(owners=("sa-1",)), ["A1", "A2", "A3"]),
+        (Selection(owners=("sa-[29]",)), ["E1", "C1"]),
+        (Selection(owners=("SA-1",)), []),
+        (Selection(owners=("ord*",)), ["A1", "A2", "A3"]),
+        (Selection(owners=("fraud? v2", "Ada*")), ["E1", "B1"]),
+        (Selection(owners=("*",)), [each for each in ORDER if each != "D1"]),
+        (Selection(resources=("lsrc-*",)), ["E1", "C1"]),
+        (Selection(resources=("cloud", "scratch")), ["D1", "B1"]),
+        (Selection(environments=("prod",)), ["A1", "E1", "A2", "C1", "A3"]),
+        (Selection(environments=("env-2",)), ["D1"]),
+        (Selection(environments=("*",)), [each for each in ORDER if each != "B1"]),
+        (Selection(resources=("lkc-*",), environments=("dev",)), ["D1"]),
+        (Selection(owners=("sa-1",), resources=("cloud",)), []),
+        (Selection(min_age=90 * DAY), ["A1", "E1", "A2", "B1"]),
+        (Selection(min_age=90 * DAY + 1), ["A1", "E1", "A2"]),
+        (Selection(max_age=90 * DAY), ["B1", "C1", "A3"]),
+        (Selection(max_age=90 * DAY - 1), ["C1", "A3"]),
+        (Selection(min_age=0), [each for each in ORDER if each != "D1"]),
+        (Selection(min_age=30 * DAY, max_age=30 * DAY), ["C1"]),
+    ],
+)
+async def test_the_filters(selection: Selection, expected: list[str]) -> None:
+    assert ids(selection.of(await rows(small_world()))) == expected
+
+
+async def test_resource_and_environment_are_of_the_same_resource() -> None:
+    both = [key("F1", SA_1, LKC_2, LSRC_1, days=1)]
+    found = await rows(small_world(both))
+    assert ids(Selection(resources=("lsrc-1",), environments=("env-1",)).of(found)) == ["F1"]
+    assert ids(Selection(resources=("lsrc-1",), environments=("env-2",)).of(found)) == []
+
+
+async def test_the_policies_that_are_asked_for() -> None:
+    found = await rows(small_world())
+    assert ids(violating(found, ["max_age"])) == ["A1", "A2"]  # E1 is exempted
+    assert ids(violating(found, ["expired", "undescribed"])) == ["B1", "C1"]
+    assert ids(violating(found, [])) == []
+
+
+async def test_fail_on_says_how_many_and_looks_only_at_the_wanted() -> None:
+    answers = await surveys(small_world())
+    found = [row for survey in answers for row in survey.rows]
+    with capture_logs() as logs:
+        assert not passes(found, answers, fail_on=["max_age", "expired"])
+    (entry,) = logs
+    assert (entry["log_level"], entry["keys"]) == ("error", 3)
+    assert entry["policies"] == "expired,max_age"
+    assert passes(Selection(owners=("sa-2",)).of(found), answers, fail_on=["max_age"])
+    assert passes(found, answers, fail_on=[])
+
+
+async def test_fail_on_does_not_pass_what_could_not_be_judged() -> None:
+    answers = await surveys(small_world(settings=""))
+    assert not passes([], answers, fail_on=["unknown_owner"])
+    assert passes([], answers, fail_on=["max_age"])
+
+
+async def test_an_organization_that_fails_leaves_the_others() -> None:
+    world = World(5, names=("acme", "globex", "initech"), faults=[parse_fault("slow:5s")])
+    world.accounts[1].role = "none"
+    with capture_logs() as logs:
+        answers = await surveys(world)
+    assert [(each.organization, len(each.rows), each.failed) for each in answers] == [
+        ("acme", 5, False),
+        ("globex", 0, True),
+        ("initech", 5, False),
+    ]
+    (entry,) = logs
+    assert (entry["log_level"], entry["reason"]) == ("error", "forbidden")
+    assert entry["request_id"]
+    assert world.clock.monotonic() == 5  # all at the same time
+
+
+async def test_one_request_of_an_organization_is_under_way_at_a_time() -> None:
+    world = small_world(faults=[parse_fault("slow:1s")])
+    await surveys(world)
+    times = [request.time for request in world.simulator.requests]
+    assert times == [float(second) for second in range(len(times))]
+    assert [str(request.url.path) for request in world.sent][-1] == "/iam/v2/api-keys"
+
+
+async def test_a_listing_that_breaks_off_is_not_reported() -> None:
+    world = World(25, settings="page_size: 10")
+    world.meanwhile(lambda answered: world.simulator.script(5, "404") if answered == 1 else None)
+    (survey,) = await surveys(world)
+    assert (survey.failed, survey.rows) == (True, ())
+
+
+async def test_the_listener_hears_of_every_page() -> None:
+    world, heard = World(25, settings="page_size: 10"), list[tuple[str, int, bool]]()
+
+    def listener(organization: str, keys: int, *, complete: bool) -> None:
+        heard.append((organization, keys, complete))
+
+    await surveys_of(world.exporter.clients(), clock=world.clock, listener=listener)
+    assert heard == [("acme", n, False) for n in (10, 20, 25)] + [("acme", 25, True)]
+
+
+async def test_unreadable_keys_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = small_world(settings="")
+    data = [{"id": "GOOD", "spec": {}}, {"id": 7}, {"spec": {}}]
+    world.wire = httpx.MockTransport(
+        lambda _: httpx.Response(200, json={"data": data, "metadata": {}})
+    )
+    with capture_logs() as logs:
+        assert ids(await rows(world.configured())) == ["GOOD"]
+    assert [entry["items"] for entry in logs] == [2]
+    monkeypatch.setattr(command, "MAX_KEYS", 0)
+    (survey,) = await surveys(world)
+    assert survey.failed
+
+
+async def test_csv_comes_back_as_it_was() -> None:
+    odd = 'quotes "x", commas\r\nand\nlines, 注文 🚚 Prüfung'
+    keys = [key("F1", SA_1, LSRC_1, LKC_2, days=1, display_name=odd, description="")]
+    text = as_csv(await rows(small_world([*KEYS, *keys])))
+    assert text.count("\r\n") == 9 + 1  # one of them in the name
+    assert text.startswith(",".join(CSV_COLUMNS) + "\r\n")
+    read = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [each["api_key_id"] for each in read] == [*ORDER, "F1"]
+    assert read[-1] == {
+        "organization": "acme",
+        "api_key_id": "F1",
+        "owner_id": "sa-1",
+        "owner_kind": "service-account",
+        "owner_name": "orders",
+        "resource_ids": "lsrc-1 lkc-2",
+        "resource_kinds": "schema-registry kafka",
+        "environment_ids": "env-1 env-2",
+        "resource_names": "scratch",
+        "display_name": odd,
+        "description": "",
+        "created_at": "2026-09-20T14:13:20Z",
+        "expires_at": "",
+        "age_days": "1",
+        "policies": "",
+        "exempted": "",
+    }
+    assert (read[1]["policies"], read[2]["exempted"]) == (f"max_age {SURPLUS}", "max_age")
+    assert read[2]["environment_ids"] == "env-1"
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20"])
+async def test_no_field_is_a_formula(first: str) -> None:
+    hostile = f"{first}cmd|' /C calc'!A0"
+    keys = [key("F1", SA_1, LKC_1, days=1, display_name=hostile, description=f"x{hostile}")]
+    world = small_world(keys)
+    world.organization.directory.service_accounts.replace(SimulatedServiceAccount("sa-1", hostile))
+    (read,) = csv.DictReader(io.StringIO(as_csv(await rows(world)), newline=""))
+    assert read["display_name"] == read["owner_name"] == f"'{hostile}"
+    assert read["description"] == f"x{hostile}"
+
+
+async def test_json_has_nothing_that_a_terminal_obeys() -> None:
+    hostile = "\x1b[2J\x9b2J\u2028\x7fü"
+    text = as_json(await rows(small_world([key("F1", SA_1, LKC_1, days=1, description=hostile)])))
+    assert json.loads(text)[0]["description"] == hostile
+    assert text.replace("\n", "").isprintable()
+    assert "ü" in text

@@ -1,0 +1,472 @@
+"""The neighbours of the list of keys: what they show, refuse and hide."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.simulator import (
+    API_KEYS_PATH,
+    APPLIED_QUOTAS_PATH,
+    ENVIRONMENTS_PATH,
+    KAFKA_CLUSTERS_PATH,
+    KSQL_CLUSTERS_PATH,
+    ORGANIZATIONS_PATH,
+    PATHS,
+    QUOTA_SCOPES_PATH,
+    REGIONS_PATH,
+    SCHEMA_REGISTRIES_PATH,
+    SERVICE_ACCOUNTS_PATH,
+    USERS_PATH,
+    Account,
+    Directory,
+    End,
+    RateLimit,
+    Rules,
+    SimulatedCluster,
+    SimulatedEnvironment,
+    SimulatedOrganization,
+    SimulatedServiceAccount,
+    SimulatedUser,
+    Simulator,
+)
+from tests.simulator.fleet import (
+    ORIGIN,
+    SECRET,
+    ask,
+    client_of,
+    ids_of,
+    simulator_of,
+    small_directory,
+    some_keys,
+    walk,
+)
+from tests.virtual_time import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ORG = "11111111-2222-4333-8444-555555555555"
+CRN = "crn://confluent.cloud"
+PLACE = f"{CRN}/organization={ORG}/environment=env-1"
+REQUIRED = {
+    KAFKA_CLUSTERS_PATH: {"environment": "env-1"},
+    SCHEMA_REGISTRIES_PATH: {"environment": "env-1"},
+    KSQL_CLUSTERS_PATH: {"environment": "env-1"},
+    APPLIED_QUOTAS_PATH: {"scope": "ORGANIZATION"},
+}
+CLUSTERS = (KAFKA_CLUSTERS_PATH, SCHEMA_REGISTRIES_PATH, KSQL_CLUSTERS_PATH)
+
+
+def small_organization() -> SimulatedOrganization:
+    return SimulatedOrganization(some_keys(1), id=ORG, directory=small_directory())
+
+
+async def items(path: str, **query: str | Sequence[str]) -> list[dict[str, Any]]:
+    response = await ask(simulator_of(small_organization()), path, **query)
+    assert response.status_code == 200, response.text
+    data: list[dict[str, Any]] = response.json()["data"]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("path", "api_version", "kind"),
+    [
+        (API_KEYS_PATH, "iam/v2", "ApiKeyList"),
+        (SERVICE_ACCOUNTS_PATH, "iam/v2", "ServiceAccountList"),
+        (USERS_PATH, "iam/v2", "UserList"),
+        (ENVIRONMENTS_PATH, "org/v2", "EnvironmentList"),
+        (ORGANIZATIONS_PATH, "org/v2", "OrganizationList"),
+        (KAFKA_CLUSTERS_PATH, "cmk/v2", "ClusterList"),
+        (SCHEMA_REGISTRIES_PATH, "srcm/v3", "ClusterList"),
+        (KSQL_CLUSTERS_PATH, "ksqldbcm/v2", "ClusterList"),
+        (REGIONS_PATH, "fcpm/v2", "RegionList"),
+        (APPLIED_QUOTAS_PATH, "service-quota/v1", "AppliedQuotaList"),
+        (QUOTA_SCOPES_PATH, "service-quota/v1", "ScopeList"),
+    ],
+)
+async def test_an_envelope_names_its_items_and_they_name_themselves(
+    path: str, api_version: str, kind: str
+) -> None:
+    response = await ask(simulator_of(small_organization()), path, **REQUIRED.get(path, {}))
+
+    page = response.json()
+    assert response.status_code == 200
+    assert set(page) == {"api_version", "kind", "metadata", "data"}
+    assert (page["api_version"], page["kind"]) == (api_version, kind)
+    assert page["data"]
+    for item in page["data"]:
+        assert (item["api_version"], item["kind"]) == (api_version, kind.removesuffix("List"))
+
+
+def test_every_path_has_been_looked_at() -> None:
+    assert len(PATHS) == len(set(PATHS)) == 11
+
+
+async def test_service_accounts_have_their_names_at_the_top() -> None:
+    first, second = await items(SERVICE_ACCOUNTS_PATH)
+
+    assert first == {
+        "api_version": "iam/v2",
+        "kind": "ServiceAccount",
+        "id": "sa-1",
+        "metadata": {
+            "self": f"{ORIGIN}/iam/v2/service-accounts/sa-1",
+            "resource_name": f"{CRN}/service-account=sa-1",
+        },
+        "display_name": "orders",
+        "description": "writes orders",
+    }
+    assert second["display_name"] == 'the "second"'
+    assert "description" not in second
+
+
+async def test_a_user_may_be_without_a_name_but_not_without_an_address() -> None:
+    ada, other = await items(USERS_PATH)
+
+    assert (ada["full_name"], ada["email"]) == ("Ada Example", "ada@example.com")
+    assert ada["auth_type"] == "AUTH_TYPE_SSO"
+    assert set(other) == {"api_version", "kind", "id", "metadata", "email"}
+
+
+async def test_crns_of_accounts_come_with_the_organization_and_without_it() -> None:
+    directory = Directory(SimulatedUser(f"u-{n}", f"{n}@example.com") for n in range(100))
+    organization = SimulatedOrganization(id=ORG, directory=directory)
+    page = (await ask(simulator_of(organization), USERS_PATH, page_size="100")).json()
+
+    crns = {item["metadata"]["resource_name"].partition("/user=")[0] for item in page["data"]}
+    assert crns == {CRN, f"{CRN}/organization={ORG}"}
+
+
+async def test_environments_tell_their_package_if_they_have_one() -> None:
+    prod, dev = await items(ENVIRONMENTS_PATH)
+
+    assert (prod["id"], prod["display_name"]) == ("env-1", "prod")
+    assert prod["stream_governance_config"] == {"package": "ADVANCED"}
+    assert prod["metadata"]["resource_name"] == PLACE
+    assert "stream_governance_config" not in dev
+
+
+async def test_there_is_one_organization_with_or_without_a_name() -> None:
+    (named,) = await items(ORGANIZATIONS_PATH)
+    response = await ask(simulator_of(SimulatedOrganization(id=ORG)), ORGANIZATIONS_PATH)
+    (nameless,) = response.json()["data"]
+
+    assert (named["id"], named["display_name"]) == (ORG, "Example & Sons")
+    assert named["metadata"]["self"] == f"{ORIGIN}/org/v2/organizations/{ORG}"
+    assert "display_name" not in nameless
+
+
+async def test_an_organization_can_be_renamed() -> None:
+    organization = small_organization()
+    simulator = simulator_of(organization)
+    await ask(simulator, ORGANIZATIONS_PATH)
+
+    organization.directory.name = "Renamed"
+
+    (item,) = (await ask(simulator, ORGANIZATIONS_PATH)).json()["data"]
+    assert (organization.name, item["display_name"]) == ("Renamed", "Renamed")
+
+
+async def test_a_kafka_cluster() -> None:
+    (cluster,) = await items(KAFKA_CLUSTERS_PATH, environment="env-1")
+
+    assert cluster["id"] == "lkc-1"
+    assert cluster["metadata"]["resource_name"] == f"{PLACE}/cloud-cluster=lkc-1"
+    spec = cluster["spec"]
+    assert (spec["display_name"], spec["cloud"], spec["region"]) == ("orders", "AWS", "us-east-1")
+    assert spec["config"] == {"kind": "Dedicated", "cku": 2}
+    assert spec["environment"] == {
+        "id": "env-1",
+        "related": f"{ORIGIN}/org/v2/environments/env-1",
+        "resource_name": PLACE,
+    }
+    assert cluster["status"]["phase"] == "PROVISIONED"
+
+
+async def test_a_schema_registry_may_be_without_a_name() -> None:
+    (registry,) = await items(SCHEMA_REGISTRIES_PATH, environment="env-1")
+
+    assert registry["id"] == "lsrc-1"
+    assert registry["metadata"]["resource_name"] == f"{PLACE}/schema-registry=lsrc-1"
+    assert registry["spec"]["package"] == "ADVANCED"
+    assert registry["spec"]["environment"]["id"] == "env-1"
+    assert "display_name" not in registry["spec"]
+
+
+async def test_a_ksqldb_cluster_runs_on_a_kafka_cluster_as_somebody() -> None:
+    (cluster,) = await items(KSQL_CLUSTERS_PATH, environment="env-1")
+
+    assert cluster["id"] == "lksqlc-1"
+    assert cluster["spec"]["display_name"] == "app_1"
+    assert cluster["spec"]["kafka_cluster"] == {
+        "id": "lkc-1",
+        "environment": "env-1",
+        "related": f"{ORIGIN}/cmk/v2/clusters/lkc-1",
+        "resource_name": f"{PLACE}/cloud-cluster=lkc-1",
+    }
+    assert cluster["spec"]["credential_identity"]["id"] == "sa-1"
+    assert cluster["spec"]["environment"]["id"] == "env-1"
+
+
+async def test_a_region_has_its_cloud_in_capitals_and_no_link_to_itself() -> None:
+    first, _ = await items(REGIONS_PATH)
+
+    assert first == {
+        "api_version": "fcpm/v2",
+        "kind": "Region",
+        "id": "aws.us-east-1",
+        "metadata": {"self": ""},
+        "display_name": "N. Virginia (us-east-1)",
+        "cloud": "AWS",
+        "region_name": "us-east-1",
+        "http_endpoint": "https://flink.us-east-1.aws.confluent.cloud",
+    }
+
+
+async def test_the_scopes_are_in_capitals() -> None:
+    found = await items(QUOTA_SCOPES_PATH)
+
+    assert [item["id"] for item in found] == [
+        "CERTIFICATE_AUTHORITY",
+        "ENVIRONMENT",
+        "IDENTITY_PROVIDER",
+        "KAFKA_CLUSTER",
+        "NETWORK",
+        "ORGANIZATION",
+        "SERVICE_ACCOUNT",
+        "USER_ACCOUNT",
+    ]
+    assert all(item["description"] for item in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "ids"),
+    [
+        (SERVICE_ACCOUNTS_PATH, {"display_name": "orders"}, ["sa-1"]),
+        (SERVICE_ACCOUNTS_PATH, {"display_name": ["orders", 'the "second"']}, ["sa-1", "sa-2"]),
+        (SERVICE_ACCOUNTS_PATH, {"display_name": "Orders"}, []),
+        (KAFKA_CLUSTERS_PATH, {"environment": "env-2"}, ["lkc-2"]),
+        (SCHEMA_REGISTRIES_PATH, {"environment": "env-2"}, []),
+        (KSQL_CLUSTERS_PATH, {"environment": "env-2"}, []),
+        (
+            KAFKA_CLUSTERS_PATH,
+            {"environment": "env-1", "spec.deletion_protection": "false"},
+            ["lkc-1"],
+        ),
+        (KAFKA_CLUSTERS_PATH, {"environment": "env-1", "spec.deletion_protection": "true"}, []),
+        (KAFKA_CLUSTERS_PATH, {"environment": "env-1", "spec.network": ["n-1", "n-2"]}, []),
+        (REGIONS_PATH, {"cloud": "aws"}, ["aws.us-east-1"]),
+        (REGIONS_PATH, {"cloud": "AWS", "region_name": "us-east-1"}, ["aws.us-east-1"]),
+        (REGIONS_PATH, {"region_name": "us-east-1"}, ["aws.us-east-1", "gcp.us-east-1"]),
+        (REGIONS_PATH, {"cloud": "AWS", "region_name": "eu-1"}, []),
+    ],
+)
+async def test_filters_of_the_neighbours(
+    path: str, query: dict[str, str | list[str]], ids: list[str]
+) -> None:
+    assert [item["id"] for item in await items(path, **query)] == ids
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "parameter"),
+    [
+        *[(path, {}, "environment") for path in CLUSTERS],
+        *[(path, {"environment": ""}, "environment") for path in CLUSTERS],
+        (APPLIED_QUOTAS_PATH, {}, "scope"),
+        (APPLIED_QUOTAS_PATH, {"scope": "GALAXY"}, "scope"),
+        (APPLIED_QUOTAS_PATH, {"scope": ["ORGANIZATION", "ENVIRONMENT"]}, "scope"),
+        (APPLIED_QUOTAS_PATH, {"scope": "ORGANIZATION", "page_size": "201"}, "page_size"),
+        (QUOTA_SCOPES_PATH, {"page_size": "201"}, "page_size"),
+        (QUOTA_SCOPES_PATH, {"scope": "ORGANIZATION"}, "scope"),
+        (USERS_PATH, {"page_size": "101"}, "page_size"),
+        (USERS_PATH, {"display_name": "x"}, "display_name"),
+        (ENVIRONMENTS_PATH, {"page_token": "garbage!"}, "page_token"),
+        (SERVICE_ACCOUNTS_PATH, {"spec.owner": "sa-1"}, "spec.owner"),
+        (
+            KAFKA_CLUSTERS_PATH,
+            {"environment": "env-1", "spec.deletion_protection": "maybe"},
+            "spec.deletion_protection",
+        ),
+        (SCHEMA_REGISTRIES_PATH, {"environment": "env-1", "spec.network": "n-1"}, "spec.network"),
+        (KAFKA_CLUSTERS_PATH, {"environment": ["env-1", "env-2"]}, "environment"),
+    ],
+)
+async def test_a_query_that_an_endpoint_does_not_know_is_a_400(
+    path: str, query: dict[str, str | list[str]], parameter: str
+) -> None:
+    response = await ask(simulator_of(small_organization()), path, **query)
+
+    assert response.status_code == 400
+    (error,) = response.json()["errors"]
+    assert (error["code"], error["source"]) == ("invalid_filter", {"parameter": parameter})
+
+
+async def test_pages_of_quotas_may_be_twice_as_large() -> None:
+    directory = Directory(SimulatedUser(f"u-{n:03}", f"{n}@example.com") for n in range(120))
+    simulator = simulator_of(SimulatedOrganization(directory=directory))
+    page = (await ask(simulator, APPLIED_QUOTAS_PATH, scope="USER_ACCOUNT", page_size="200")).json()
+
+    assert len(page["data"]) == 200
+    assert (await ask(simulator, QUOTA_SCOPES_PATH, page_size="200")).status_code == 200
+
+
+@pytest.mark.parametrize("end", End)
+async def test_a_walk_of_a_neighbour_is_a_walk_like_any_other(end: End) -> None:
+    directory = Directory(SimulatedServiceAccount(f"sa-{n:02}", f"{n}") for n in range(25))
+    simulator = simulator_of(SimulatedOrganization(directory=directory), rules=Rules(end=end))
+    async with client_of(simulator) as client:
+        pages = await walk(client, SERVICE_ACCOUNTS_PATH, page_size="10")
+
+    assert ids_of(pages) == [f"sa-{n:02}" for n in range(25)]
+    assert len(pages) == (4 if end is End.EMPTY_PAGE else 3)
+    assert {request.path for request in simulator.requests} == {SERVICE_ACCOUNTS_PATH}
+
+
+async def test_a_walk_of_clusters_stays_in_its_environment() -> None:
+    clusters = [
+        SimulatedCluster(f"lkc-{n}", "kafka", f"env-{n % 2}", f"number {n}") for n in range(8)
+    ]
+    places = [SimulatedEnvironment(f"env-{n}", "") for n in range(2)]
+    simulator = simulator_of(SimulatedOrganization(directory=Directory([*clusters, *places])))
+    async with client_of(simulator) as client:
+        pages = await walk(client, KAFKA_CLUSTERS_PATH, environment="env-1", page_size="2")
+
+    assert [ids_of([page]) for page in pages] == [["lkc-1", "lkc-3"], ["lkc-5", "lkc-7"]]
+    assert [dict(request.query) for request in simulator.requests] == [
+        {"environment": "env-1", "page_size": "2"},
+        {
+            "environment": "env-1",
+            "page_size": "2",
+            "page_token": base64.urlsafe_b64encode(b'{"id":"lkc-3"}').decode(),
+        },
+    ]
+
+
+async def test_a_filter_that_was_given_twice_is_in_the_link_twice() -> None:
+    directory = Directory(SimulatedServiceAccount(f"sa-{n}", name) for n, name in enumerate("aba"))
+    async with client_of(simulator_of(SimulatedOrganization(directory=directory))) as client:
+        url = f"{SERVICE_ACCOUNTS_PATH}?display_name=a&display_name=b&page_size=1"
+        page = (await client.get(url)).json()
+
+    assert page["metadata"]["next"].endswith("&display_name=a&display_name=b&page_size=1")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_only_some_tell_how_much_there_is_unless_all_are_told_to(path: str) -> None:
+    organization, query = small_organization(), REQUIRED.get(path, {})
+    plain = await ask(simulator_of(organization), path, **query)
+    told = await ask(simulator_of(organization, rules=Rules(total_size=True)), path, **query)
+
+    talkative = path in {SCHEMA_REGISTRIES_PATH, KSQL_CLUSTERS_PATH, REGIONS_PATH}
+    assert ("total_size" in plain.json()["metadata"]) == talkative
+    assert told.json()["metadata"]["total_size"] == len(told.json()["data"])
+
+
+@pytest.mark.parametrize("path", CLUSTERS)
+async def test_an_environment_that_does_not_exist_is_forbidden_or_not_found(path: str) -> None:
+    simulator = simulator_of(small_organization())
+    forbidden = await ask(simulator, path, environment="env-9")
+    simulator.rules = Rules(unknown_environment_is_not_found=True)
+    not_found = await ask(simulator, path, environment="env-9")
+
+    assert (forbidden.status_code, not_found.status_code) == (403, 404)
+    assert forbidden.json()["errors"][0]["code"] == "forbidden_access"
+    assert not_found.json()["errors"][0]["code"] == "resource_not_found"
+
+
+async def test_an_environment_can_vanish_between_the_list_and_its_clusters() -> None:
+    organization = small_organization()
+    simulator = simulator_of(organization)
+    listed = ids_of([(await ask(simulator, ENVIRONMENTS_PATH)).json()])
+
+    organization.remove_environment("env-2")
+    answers = [await ask(simulator, KAFKA_CLUSTERS_PATH, environment=place) for place in listed]
+
+    assert listed == ["env-1", "env-2"]
+    assert [answer.status_code for answer in answers] == [200, 403]
+    assert ids_of([(await ask(simulator, ENVIRONMENTS_PATH)).json()]) == ["env-1"]
+    assert list(organization.environments) == ["env-1"]
+    assert list(organization.keys) == ["K001"]
+
+
+async def test_a_changed_record_is_shown_as_it_is_now() -> None:
+    organization = small_organization()
+    simulator = simulator_of(organization)
+    await ask(simulator, SERVICE_ACCOUNTS_PATH)
+
+    organization.directory.service_accounts.replace(SimulatedServiceAccount("sa-1", "renamed"))
+    organization.directory.service_accounts.remove("sa-2")
+
+    (item,) = (await ask(simulator, SERVICE_ACCOUNTS_PATH)).json()["data"]
+    assert item["display_name"] == "renamed"
+    assert organization.service_accounts == {"sa-1": "renamed"}
+
+
+async def test_what_an_account_may_not_list_is_a_403_or_an_empty_200() -> None:
+    account = Account(
+        "CLOUDKEY",
+        SECRET,
+        small_organization(),
+        denied=frozenset({SERVICE_ACCOUNTS_PATH}),
+        empty=frozenset({USERS_PATH, KAFKA_CLUSTERS_PATH}),
+    )
+    simulator = Simulator([account], clock=FakeClock(), rules=Rules(total_size=True))
+    answers = {
+        path: await ask(simulator, path, **REQUIRED.get(path, {}))
+        for path in (SERVICE_ACCOUNTS_PATH, USERS_PATH, KAFKA_CLUSTERS_PATH, API_KEYS_PATH)
+    }
+
+    assert [answer.status_code for answer in answers.values()] == [403, 200, 200, 200]
+    assert answers[USERS_PATH].json() == {
+        "api_version": "iam/v2",
+        "kind": "UserList",
+        "metadata": {"total_size": 0},
+        "data": [],
+    }
+    assert answers[KAFKA_CLUSTERS_PATH].json()["data"] == []
+    assert len(answers[API_KEYS_PATH].json()["data"]) == 1
+
+    account.denied = account.empty = frozenset()
+    assert len((await ask(simulator, SERVICE_ACCOUNTS_PATH)).json()["data"]) == 2
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_endpoint_wants_credentials_and_a_role_and_to_be_read(path: str) -> None:
+    account = Account("CLOUDKEY", SECRET, small_organization(), role="none")
+    simulator = Simulator([account], clock=FakeClock())
+    forbidden = await ask(simulator, path, **REQUIRED.get(path, {}))
+    async with client_of(simulator, secret="wrong") as client:
+        unauthorized = await client.get(path, params=REQUIRED.get(path, {}))
+    account.role = "OrganizationAdmin"
+    async with client_of(simulator) as client:
+        written = await client.post(path)
+
+    assert (forbidden.status_code, unauthorized.status_code) == (403, 401)
+    assert written.status_code == 405
+
+
+async def test_one_window_is_spent_by_all_endpoints_together() -> None:
+    simulator = simulator_of(small_organization(), rate_limit=RateLimit(3, 60))
+    paths = (API_KEYS_PATH, USERS_PATH, REGIONS_PATH, QUOTA_SCOPES_PATH)
+    answers = [await ask(simulator, path) for path in paths]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+
+
+async def test_a_prefix_stands_before_every_path() -> None:
+    simulator = simulator_of(small_organization(), rules=Rules(path_prefix="/api"))
+
+    assert (await ask(simulator, f"/api{USERS_PATH}")).status_code == 200
+    assert (await ask(simulator, USERS_PATH)).status_code == 404
+
+
+async def test_lost_keys_are_hidden_and_nothing_else_is() -> None:
+    account = Account("CLOUDKEY", SECRET, small_organization(), visible=lambda _: False)
+    simulator = Simulator([account], clock=FakeClock())
+
+    assert (await ask(simulator, API_KEYS_PATH)).json()["data"] == []
+    assert len((await ask(simulator, USERS_PATH)).json()["data"]) == 2

@@ -1,0 +1,58 @@
+"""The number of series, as the README promises it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.programs import ROOT
+from tests.world import World
+
+FORMULA = "4 × owners + 2 × resources + pairs + environments + findings + 3 × quotas + 500"  # noqa: RUF001 # as people write it
+
+
+def test_the_formula_is_the_one_in_the_readme() -> None:
+    assert FORMULA in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("keys", [0, 60, 1200, 5000])
+async def test_a_default_configuration_has_at_most_so_many_series(keys: int) -> None:
+    world = World(keys, settings="names: {enabled: true}, quotas: {enabled: true}")
+    await world.exporter.refresh_once()
+    await world.exporter.refresh_once()
+    assert all(one.up for one in world.state.collectors.values())
+
+    listed = list(world.organization.keys.values())
+    owners = {key.owner for key in listed}
+    resources = {one for key in listed for one in key.resources}
+    pairs = {(key.owner, one) for key in listed for one in key.resources}
+    environments = {one.environment_id for one in resources if one.environment_id}
+    findings = sum(
+        name == "confluent_cloud_api_key_policy_violations" for name, _ in world.series()
+    )
+    quotas = sum("api_keys" in quota.id for quota in world.organization.quotas())
+    most = (
+        4 * len(owners)
+        + 2 * len(resources)
+        + len(pairs)
+        + len(environments)
+        + findings
+        + 3 * quotas
+        + 500
+    )
+    series = len(world.series())
+    if keys == 1200:  # the example in the README
+        assert (round(len(owners), -1), round(series, -2)) == (230, 3900)
+    # Not every owner has an expiring key, not every quota a usage; the rest is spent.
+    assert most - 2 * len(owners) - 2 * quotas - 200 <= series <= most
+
+
+async def test_metrics_of_each_key_cost_what_the_readme_says() -> None:
+    plain, each = (
+        World(500, settings=f"per_key_metrics: {wanted}") for wanted in ("false", "true")
+    )
+    await plain.exporter.refresh_once()
+    await each.exporter.refresh_once()
+    keys = plain.organization.keys.values()
+    more = sum(len(key.resources) + 1 + (key.expires_at is not None) for key in keys)
+    assert len(each.series()) - len(plain.series()) == more
+    assert more < 3 * len(keys)
