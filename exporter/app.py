@@ -22,6 +22,7 @@ import structlog
 from exporter.confluent.client import Client
 from exporter.errors import StartUpError
 from exporter.exposition import Exposition, Instruments
+from exporter.inventory import Directory
 from exporter.refresh import (
     ApiKeysCollector,
     Collector,
@@ -32,11 +33,12 @@ from exporter.refresh import (
     QuotasCollector,
     Refresher,
 )
+from exporter.refresh.folding import fold_anew
 from exporter.web import create_app
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from starlette.applications import Starlette
 
@@ -45,6 +47,15 @@ if TYPE_CHECKING:
     from exporter.exposition.activity import Activity
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What an organization needs before it can start."""
+
+    organization: Organization
+    collectors: Sequence[Collector]
+    client: Client
 
 
 @dataclass
@@ -63,10 +74,11 @@ class _Member:
             self.tasks = [asyncio.create_task(one.run(), name=name) for one in self.refreshers]
 
     async def stop(self) -> None:
-        for task in self.tasks:
+        tasks, self.tasks = self.tasks, []
+        for task in tasks:
             task.cancel()
-        if self.tasks:
-            await asyncio.wait(self.tasks)
+        if tasks:
+            await asyncio.wait(tasks)
         await self.client.aclose()
 
 
@@ -93,7 +105,10 @@ class Exporter:
         self._transport = transport
         self.instruments = Instruments(clock=clock, process=process_metrics)
         self.exposition = Exposition(clock=clock, instruments=self.instruments)
-        self._members = {each.name: self._member(each) for each in config.organizations}
+        self._folding = asyncio.Lock()
+        self._members = {
+            each.name: self._member(self._prepared(each)) for each in config.organizations
+        }
         for state in self.states():
             self.exposition.begin(state)
         self.rejected_config: str | None = None
@@ -105,39 +120,40 @@ class Exporter:
         """One for all organizations, since it is large."""
         return httpx.create_ssl_context()
 
-    def _member(self, organization: Organization, *, heir_of: _Member | None = None) -> _Member:
-        """Return an organization ready to start, with what the one before it knew."""
+    def _prepared(self, organization: Organization) -> _Prepared:
+        """Return what an organization needs. Raises :class:`~exporter.errors.StartUpError`."""
         collectors: list[Collector] = [ApiKeysCollector(organization, clock=self._clock)]
         if organization.names.enabled:
             collectors.append(NamesCollector(organization, clock=self._clock))
         if organization.quotas.enabled:
-            collectors.append(QuotasCollector(organization))
+            collectors.append(QuotasCollector(organization, clock=self._clock))
         endpoints = [endpoint for each in collectors for endpoint in each.endpoints]
         observer = self.instruments.of(organization.name, endpoints=endpoints)
-        client = self._client(organization, observer)
-        state = heir_of.holder.state if heir_of else OrganizationState(organization.name, {})
+        return _Prepared(organization, collectors, self._client(organization, observer))
+
+    def _member(self, prepared: _Prepared, known: OrganizationState | None = None) -> _Member:
+        """Return an organization ready to start, which knows what is ``known``."""
+        organization = prepared.organization
+        state = known or OrganizationState(organization.name, {})
+        names = [each.name for each in prepared.collectors]
         state = replace(
             state,
+            collectors={each: state.collectors.get(each, CollectorState()) for each in names},
             stale_after=organization.stale_after,
             per_key_metrics=organization.per_key_metrics,
             filtered=bool(organization.filters.owners or organization.filters.resources),
             thresholds=_thresholds(organization.policy),
-            collectors={
-                each.name: state.collectors.get(each.name, CollectorState()) for each in collectors
-            },
+            directory=_wanted(state.directory, organization),
+            quotas=state.quotas if organization.quotas.enabled else (),
         )
-        holder = Holder(state, publish=self.exposition.publish)
+        if state.inventory is not None:
+            state = fold_anew(state, organization, now=self._clock.wall())
+        holder = Holder(state, publish=self.exposition.publish, turn=self._folding)
         refreshers = [
-            Refresher(
-                each,
-                holder,
-                client=client,
-                clock=self._clock,
-                random=self._random,
-            )
-            for each in collectors
+            Refresher(each, holder, client=prepared.client, clock=self._clock, random=self._random)
+            for each in prepared.collectors
         ]
-        return _Member(organization, client, holder, refreshers)
+        return _Member(organization, prepared.client, holder, refreshers)
 
     def _client(self, organization: Organization, observer: Activity) -> Client:
         transport = self._transport(organization)
@@ -200,22 +216,28 @@ class Exporter:
         list the same keep what they know until their next refresh. Raises
         :class:`~exporter.errors.StartUpError`, with the one before going on.
         """
-        before, after = self._members, dict[str, _Member]()
-        for organization in config.organizations:
-            known = before.get(organization.name)
-            if known is None or known.organization != organization:
-                lists_the_same = known is not None and _lists_the_same(known, organization)
-                known = self._member(organization, heir_of=known if lists_the_same else None)
-            after[organization.name] = known
-        self._members = after
-        gone = [one for name, one in before.items() if after.get(name) is not one]
-        await asyncio.gather(*(member.stop() for member in gone))
-        for name in before.keys() - after.keys():
+        before = self._members
+        kept = {
+            each.name: before[each.name]
+            for each in config.organizations
+            if each.name in before and before[each.name].organization == each
+        }
+        prepared = [self._prepared(each) for each in config.organizations if each.name not in kept]
+        # From here on nothing fails. The old ones stop before what they know is handed on.
+        await asyncio.gather(*(one.stop() for name, one in before.items() if name not in kept))
+        heirs = {
+            each.organization.name: await asyncio.to_thread(
+                self._member, each, _legacy(before, each.organization)
+            )
+            for each in prepared
+        }
+        members = kept | heirs
+        self._members = {each.name: members[each.name] for each in config.organizations}
+        for name in before.keys() - members.keys():
             self.instruments.forget(name)
-        self.exposition.retain(after)
-        for name, member in after.items():
-            if before.get(name) is not member:
-                await self.exposition.publish(member.holder.state)
+        self.exposition.retain(members)
+        for member in heirs.values():
+            await self.exposition.publish(member.holder.state)
             member.start()
         self.rejected_config = None
         self.instruments.config_loaded(successful=True)
@@ -236,11 +258,25 @@ def _thresholds(policy: Policy) -> dict[str, float]:
     return {name: seconds for name, seconds in durations.items() if seconds is not None}
 
 
-def _lists_the_same(member: _Member, organization: Organization) -> bool:
-    """Whether what ``member`` knows is what ``organization`` will list."""
-    before = member.organization
-    return (before.url, before.credentials, before.filters) == (
+def _wanted(directory: Directory, organization: Organization) -> Directory:
+    """Return ``directory`` without the names that are not wanted any more."""
+    if not organization.names.enabled:
+        return Directory()
+    if organization.names.users:
+        return directory
+    complete = {kind: at for kind, at in directory.complete.items() if kind != "user"}
+    return replace(directory, users={}, complete=complete)
+
+
+def _legacy(before: Mapping[str, _Member], organization: Organization) -> OrganizationState | None:
+    """Return what was known of ``organization``, if it is what it would list now."""
+    member = before.get(organization.name)
+    if member is None:
+        return None
+    old = member.organization
+    same = (old.url, old.credentials, old.filters) == (
         organization.url,
         organization.credentials,
         organization.filters,
     )
+    return member.holder.state if same else None

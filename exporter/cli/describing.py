@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from exporter.confluent.wire import one_line
 from exporter.refresh import summarize
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
         "findings": [
             f"{one.policy} {one.count if one.judged else 'not judged'}" for one in facts.policies
         ],
-        "top owners": [f"{one.name or one.id} {one.count}" for one in facts.top_owners],
+        "top owners": [f"{_named(one.name, one.id)} {one.count}" for one in facts.top_owners],
         "oldest keys": [
-            f"{one.id} {(now - one.created_at) / 86_400:.0f} d" for one in facts.oldest_keys
+            f"{one_line(one.id, 40)} {(now - one.created_at) / 86_400:.0f} d"
+            for one in facts.oldest_keys
         ],
         "quotas": [
-            f"{one.quota.id} {one.name or one.quota.owner_id or one.quota.resource_id}"
+            f"{one_line(one.quota.id, 60)}"
+            f" {_named(one.name, one.quota.owner_id or one.quota.resource_id)}"
             f" {one.used}/{one.quota.limit}".replace("  ", " ")
             for one in facts.quotas
         ],
@@ -76,6 +79,12 @@ def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
                 break_long_words=False,
                 break_on_hyphens=False,
             )
+
+
+def _named(name: str, its_id: str) -> str:
+    """Return a name beside an id, both from the network, as a terminal may show them."""
+    shown = one_line(its_id, 40)
+    return f"{one_line(name, 40)} ({shown})" if name else shown
 
 
 def _many(count: int, noun: str) -> str:

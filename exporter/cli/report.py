@@ -21,7 +21,7 @@ from exporter.cli.signals import run_to_its_answer
 from exporter.clock import SystemClock
 from exporter.confluent.client import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
-from exporter.inventory import Directory, judged, key_of
+from exporter.inventory import Directory, judged, judged_kinds, key_of
 from exporter.refresh.api_keys import MAX_KEYS, list_items
 from exporter.refresh.folding import rules_of
 from exporter.refresh.names import list_names
@@ -124,7 +124,7 @@ def _surveyed(
         organization.name,
         rows=rows_of(organization.name, listed, rules, directory=directory, now=now),
         active=frozenset(rules.active()),
-        judged=frozenset(judged(rules, directory)),
+        judged=frozenset(judged(rules, judged_kinds([each.key for each in listed], directory))),
     )
 
 

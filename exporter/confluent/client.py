@@ -94,6 +94,10 @@ class Budget:
     deadline: float
     """Monotonic seconds."""
     auth: httpx.BasicAuth
+    timeout: float
+    """Seconds from its beginning to the deadline."""
+    patient: bool = False
+    """Whether its requests wait while those of another refresh, which is not, are under way."""
     retries: int = _RETRIES_PER_REFRESH
     requests: Counter[str] = field(default_factory=Counter)
     """By endpoint."""
@@ -127,6 +131,8 @@ class Client:
         self._random = random
         self._throttle = Throttle(reserve=organization.rate_limit.reserve, random=random)
         self._turn = asyncio.Lock()
+        self._calm = asyncio.Event()
+        self._calm.set()
         self.rate_limits: dict[str, RateLimit] = {}
         """By endpoint: the rate limit as the latest response said; for people."""
         self._connection = Connection(
@@ -140,16 +146,30 @@ class Client:
         """Close the connections."""
         await self._connection.aclose()
 
-    def budget(self) -> Budget:
+    def budget(self, *, patience: float | None = None) -> Budget:
         """Return the budget of a refresh that begins now, with the credentials as they are now.
 
-        Raises :class:`~exporter.errors.CredentialsError`.
+        ``patience``: the seconds it may take in all, always behind the listing of the keys; without
+        it, it is that listing, and may take the ``refresh_timeout``. Raises
+        :class:`~exporter.errors.CredentialsError`.
         """
         api_key, secret = self._organization.credentials.read()
+        timeout = self._organization.refresh_timeout if patience is None else patience
         return Budget(
-            deadline=self._clock.monotonic() + self._organization.refresh_timeout,
+            deadline=self._clock.monotonic() + timeout,
             auth=httpx.BasicAuth(api_key, secret.reveal()),
+            timeout=timeout,
+            patient=patience is not None,
         )
+
+    @contextmanager
+    def first_in_line(self) -> Iterator[None]:
+        """Let the requests of patient refreshes wait while the context is open."""
+        self._calm.clear()
+        try:
+            yield
+        finally:
+            self._calm.set()
 
     def wait(self) -> float:
         """Return the seconds for which the API, or the reserve, wants no request from us."""
@@ -191,6 +211,8 @@ class Client:
     ) -> Answer:
         """Return a 200, after as many retries as the budget allows."""
         for attempt in range(_RETRIES_PER_REQUEST + 1):
+            if budget.patient:
+                await self._let_others_go_first(endpoint, budget)
             async with self._turn:
                 try:
                     return await self._follow(endpoint, url, query, budget)
@@ -207,6 +229,13 @@ class Client:
             budget.retries -= 1
             await self._hold(reason, pause)
         raise AssertionError("the last attempt returns or raises")
+
+    async def _let_others_go_first(self, endpoint: str, budget: Budget) -> None:
+        try:
+            async with asyncio.timeout(budget.deadline - self._clock.monotonic()):
+                await self._calm.wait()
+        except TimeoutError:
+            raise self._out_of_time(endpoint, budget) from None
 
     def _pause_after(self, error: ApiError, attempt: int) -> tuple[str, float]:
         throttled = isinstance(error, RateLimited)
@@ -235,30 +264,29 @@ class Client:
         # few rounds, each of which ends after the deadline or after the last window.
         while (seconds := self.wait()) > 0:
             if self._clock.monotonic() + seconds >= budget.deadline:
-                raise OutOfBudget(self._too_little(endpoint), endpoint=endpoint)
+                raise OutOfBudget(self._too_little(endpoint, budget), endpoint=endpoint)
             await self._hold("reserve", seconds)
         if self._clock.monotonic() >= budget.deadline:
-            raise self._out_of_time(endpoint)
+            raise self._out_of_time(endpoint, budget)
 
-    def _too_little(self, endpoint: str) -> str:
+    def _too_little(self, endpoint: str, budget: Budget) -> str:
         """Return why a refresh cannot end in time: the same words as long as the reason stays."""
-        timeout = self._organization.refresh_timeout
-        remedy = "Raise `refresh_timeout`, lower `rate_limit.reserve`, or list less with `filters`"
-        given = self._throttle.allowance(endpoint, timeout)
+        setting = _setting(budget)
+        remedy = f"Raise it, lower `rate_limit.reserve`, or {_less(budget)}"
+        given = self._throttle.allowance(endpoint, budget.timeout)
         if given is None:
-            return f"the API wants no more requests before `refresh_timeout` is over. {remedy}"
+            return f"the API wants no more requests before the {setting} is over. {remedy}"
         return (
             f"the listing takes more requests than are ours: of {given.limit} per"
             f" {given.window:.0f} s, less the reserve of {self._organization.rate_limit.reserve:g},"
             f" {given.share} per window, and at most {given.share * given.windows} within the"
-            f" `refresh_timeout` of {timeout:.0f} s. {remedy}"
+            f" {setting}. {remedy}"
         )
 
-    def _out_of_time(self, endpoint: str) -> RequestTimeout:
+    @staticmethod
+    def _out_of_time(endpoint: str, budget: Budget) -> RequestTimeout:
         return RequestTimeout(
-            "the refresh did not end within the `refresh_timeout` of"
-            f" {self._organization.refresh_timeout:g} s; raise it",
-            endpoint=endpoint,
+            f"the refresh did not end within the {_setting(budget)}; raise it", endpoint=endpoint
         )
 
     async def _hold(self, reason: str, seconds: float) -> None:
@@ -295,7 +323,7 @@ class Client:
             )
         except TimeoutError:
             if timeout < self._organization.request_timeout:
-                raise self._out_of_time(endpoint) from None
+                raise self._out_of_time(endpoint, budget) from None
             raise RequestTimeout(
                 f"no complete answer within the `request_timeout` of {timeout:g} s; raise it if the"
                 " API is slow",
@@ -328,3 +356,12 @@ class Client:
             budget.failures[error.endpoint] += 1
             self._observer.failed(error.endpoint, error.reason)
             raise
+
+
+def _setting(budget: Budget) -> str:
+    name = "`refresh_interval`" if budget.patient else "`refresh_timeout`"
+    return f"{name} of {budget.timeout:.0f} s"
+
+
+def _less(budget: Budget) -> str:
+    return "switch some of it off" if budget.patient else "list less with `filters`"

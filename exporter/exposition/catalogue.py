@@ -134,7 +134,7 @@ CREATED = Metric(
     "confluent_cloud_api_keys_created_total",
     "counter",
     "API keys that a complete refresh listed and the one before did not; a key counts once for each"
-    " kind of resource it opens. The first refresh counts nothing.",
+    " kind of resource it opens, unheard-of kinds as unknown. The first refresh counts nothing.",
     ("organization", "owner_kind", "resource_kind"),
 )
 DELETED = Metric(
@@ -154,14 +154,13 @@ KEY_INFO = Metric(
 KEY_CREATED = Metric(
     "confluent_cloud_api_key_created_timestamp_seconds",
     "gauge",
-    "Unix time at which the API key was created, as the API says. Only with per_key_metrics."
-    + _CACHED,
+    "Unix time at which the API key was created. Only with per_key_metrics." + _CACHED,
     ("organization", "api_key_id"),
 )
 KEY_EXPIRY = Metric(
     "confluent_cloud_api_key_expiry_timestamp_seconds",
     "gauge",
-    "Unix time at which the API key expires, as the API says. Only with per_key_metrics." + _CACHED,
+    "Unix time at which the API key expires. Only with per_key_metrics." + _CACHED,
     ("organization", "api_key_id"),
 )
 OWNER_INFO = Metric(
@@ -345,18 +344,16 @@ INVENTORY = Section(
         QUOTA_COUNTED,
     ),
 )
+QUOTAS = Section(
+    "Quotas",
+    "From the latest listing of the quotas, which has an interval of its own and fails alone. After"
+    " three intervals without success they disappear.",
+    (QUOTA_LIMIT, QUOTA_USAGE),
+)
 KNOWN = Section(
-    "Policy, churn, names and quotas",
-    "What is configured, what came and went, and what the other listings say. Names and quotas are"
-    " fetched at intervals of their own and fail alone.",
-    (
-        THRESHOLD,
-        CREATED,
-        DELETED,
-        ORGANIZATION_INFO,
-        QUOTA_LIMIT,
-        QUOTA_USAGE,
-    ),
+    "Policy, churn and the organization",
+    "What is configured, and what came and went.",
+    (THRESHOLD, CREATED, DELETED, ORGANIZATION_INFO),
 )
 REFRESH = Section(
     "Refreshes",
@@ -384,4 +381,4 @@ EXPORTER = Section(
     " library.",
     (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP),
 )
-CATALOGUE: tuple[Section, ...] = (INVENTORY, KNOWN, REFRESH, API, EXPORTER)
+CATALOGUE: tuple[Section, ...] = (INVENTORY, QUOTAS, KNOWN, REFRESH, API, EXPORTER)

@@ -85,11 +85,13 @@ class Exposition:
 
     def _prepare(self, form: Format, *, now: float) -> tuple[Document, float]:
         rendered = [self._rendered[name] for name in sorted(self._rendered)]
-        fresh = [each for each in rendered if now < each.fresh_until]
-        inventory = weave(
-            blocks(catalogue.INVENTORY.metrics, form),
-            [each.inventory for each in fresh],
-            onto=Document(),
-        )
-        known = weave(blocks(_KNOWN, form), [each.known for each in rendered], onto=inventory)
-        return known, min((each.fresh_until for each in fresh), default=float("inf"))
+        document, fresh_until = Document(), float("inf")
+        for metrics, parts in (
+            (catalogue.INVENTORY.metrics, [each.inventory for each in rendered]),
+            (catalogue.QUOTAS.metrics, [each.quotas for each in rendered]),
+            (_KNOWN, [each.known for each in rendered]),
+        ):
+            fresh = [part for part in parts if now < part.fresh_until]
+            document = weave(blocks(metrics, form), [each.pieces for each in fresh], onto=document)
+            fresh_until = min((fresh_until, *(part.fresh_until for part in fresh)))
+        return document, fresh_until

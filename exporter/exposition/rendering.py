@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue, text
 from exporter.exposition.document import Pieces, pieces
-from exporter.inventory import AGE_BOUNDS, OWNER_KINDS, RESOURCE_KINDS
+from exporter.inventory import (
+    AGE_BOUNDS,
+    OWNER_KINDS,
+    RESOURCE_KINDS,
+    believable_creation,
+    believable_expiry,
+)
 from exporter.inventory.quotas import counted_usage
 from exporter.refresh import REFRESH_FAILURE_REASONS
 
@@ -25,13 +31,21 @@ _KINDS = [(owner, resource) for owner in OWNER_KINDS for resource in RESOURCE_KI
 
 
 @dataclass(frozen=True)
+class Part:
+    """Lines that grow old together."""
+
+    pieces: Pieces
+    fresh_until: float = float("inf")
+    """Monotonic seconds; from then on they are too old to be served."""
+
+
+@dataclass(frozen=True)
 class Rendered:
     """One organization's lines."""
 
-    inventory: Pieces
-    known: Pieces
-    fresh_until: float
-    """Monotonic seconds; from then on ``inventory`` is too old to be served."""
+    inventory: Part
+    quotas: Part
+    known: Part
 
 
 def render(state: OrganizationState) -> Rendered:
@@ -42,8 +56,15 @@ def render(state: OrganizationState) -> Rendered:
         for metric, samples in _inventory_samples(state, inventory):
             lines[metric.name] = text.lines(metric, samples)
         lines |= _age_lines(state.name, inventory.ages.histograms)
-    known = {metric.name: text.lines(metric, samples) for metric, samples in _known_samples(state)}
-    return Rendered(pieces(lines), pieces(known), state.fresh_until)
+    return Rendered(
+        inventory=Part(pieces(lines), state.fresh_until),
+        quotas=Part(_pieces(_quota_samples(state)), state.quotas_until),
+        known=Part(_pieces(_known_samples(state))),
+    )
+
+
+def _pieces(samples: Iterable[tuple[Metric, Samples]]) -> Pieces:
+    return pieces({metric.name: text.lines(metric, values) for metric, values in samples})
 
 
 def _inventory_samples(
@@ -83,7 +104,7 @@ def _inventory_samples(
     yield catalogue.UNREADABLE_ITEMS, [((name,), state.unreadable)]
     yield from _info_samples(name, inventory, state.directory)
     if state.per_key_metrics:
-        yield from _key_samples(state)
+        yield from _key_samples(state, now=inventory.at)
     if not state.filtered:
         counted = (
             (
@@ -104,7 +125,12 @@ def _violations(name: str, inventory: Inventory) -> Samples:
     findings = inventory.findings
     found = {policy for policy, _ in findings.by_owner}
     for policy in findings.judged:
-        if policy not in found:
+        if policy == "unknown_owner":
+            accused = {owner.kind for each, owner in findings.by_owner if each == policy}
+            for kind in findings.judged_kinds:
+                if kind not in accused:
+                    yield (name, policy, "", kind), 0
+        elif policy not in found:
             yield (name, policy, "", ""), 0
     for (policy, owner), count in findings.by_owner.items():
         yield (name, policy, *owner), count
@@ -144,7 +170,7 @@ def _info_samples(
     )
 
 
-def _key_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
+def _key_samples(state: OrganizationState, *, now: float) -> Iterator[tuple[Metric, Samples]]:
     name, keys = state.name, state.placed
     yield (
         catalogue.KEY_INFO,
@@ -152,11 +178,19 @@ def _key_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
     )
     yield (
         catalogue.KEY_CREATED,
-        (((name, key.id), key.created_at) for key in keys if key.created_at is not None),
+        (
+            ((name, key.id), created)
+            for key in keys
+            if (created := believable_creation(key.created_at, now=now)) is not None
+        ),
     )
     yield (
         catalogue.KEY_EXPIRY,
-        (((name, key.id), key.expires_at) for key in keys if key.expires_at is not None),
+        (
+            ((name, key.id), expires)
+            for key in keys
+            if (expires := believable_expiry(key.expires_at, now=now)) is not None
+        ),
     )
 
 
@@ -197,12 +231,16 @@ def _known_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]
     if directory.organization_id:
         at = (name, directory.organization_id, directory.organization_name)
         yield catalogue.ORGANIZATION_INFO, [(at, 1)]
+    yield from _refresh_samples(state)
+
+
+def _quota_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
+    name = state.name
     yield catalogue.QUOTA_LIMIT, ((_quota(name, each), each.limit) for each in state.quotas)
     yield (
         catalogue.QUOTA_USAGE,
         ((_quota(name, each), each.usage) for each in state.quotas if each.usage is not None),
     )
-    yield from _refresh_samples(state)
 
 
 def _refresh_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:

@@ -5,7 +5,15 @@ from exporter.inventory.churn import Churn, by_kinds, churn
 from exporter.inventory.directory import Cluster, Directory
 from exporter.inventory.inventory import FoldSettings, Inventory, fold, place
 from exporter.inventory.keys import OWNER_KINDS, RESOURCE_KINDS, Key, Owner, Resource, key_of
-from exporter.inventory.policy import POLICIES, Finding, Findings, Rules, findings_of, judged
+from exporter.inventory.policy import (
+    POLICIES,
+    Finding,
+    Findings,
+    Rules,
+    findings_of,
+    judged,
+    judged_kinds,
+)
 from exporter.inventory.timestamps import believable_creation, believable_expiry
 
 __all__ = [
@@ -33,6 +41,7 @@ __all__ = [
     "findings_of",
     "fold",
     "judged",
+    "judged_kinds",
     "key_of",
     "place",
 ]

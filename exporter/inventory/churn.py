@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from exporter.inventory.keys import RESOURCE_KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -27,7 +29,14 @@ def churn(before: Mapping[str, Key], after: Mapping[str, Key]) -> Churn:
 
 
 def by_kinds(keys: Iterable[Key]) -> Counter[tuple[str, str]]:
-    """Count ``keys`` by kind of owner and kind of resource; once for each kind a key opens."""
+    """Count ``keys`` by kind of owner and kind of resource; once for each kind a key opens.
+
+    Kinds that the vendor's CLI does not know are ``unknown``: counters stay for ever.
+    """
     return Counter(
-        (key.owner.kind, kind) for key in keys for kind in {each.kind for each in key.resources}
+        (key.owner.kind, kind)
+        for key in keys
+        for kind in {
+            each.kind if each.kind in RESOURCE_KINDS else "unknown" for each in key.resources
+        }
     )

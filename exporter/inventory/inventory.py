@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.inventory.ages import Ages, ages_of, oldest
 from exporter.inventory.directory import Directory
 from exporter.inventory.keys import CLUSTER_KINDS, Owner, Resource
-from exporter.inventory.policy import Findings, Rules, count, findings_of, judged
+from exporter.inventory.policy import Findings, Rules, count
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,6 +32,8 @@ class Inventory:
     ``owners`` and ``total``.
     """
 
+    at: float
+    """The Unix time of what depends on it."""
     total: int
     owners: Mapping[Owner, int]
     resources: Mapping[Resource, int]
@@ -92,17 +94,14 @@ def fold(
             cluster[key.owner.id] += 1
     rules = settings.rules
     return Inventory(
+        at=now,
         total=len(keys),
         owners=owners,
         resources=resources,
         pairs=_collapse(pairs, settings.max_pairs),
         collapsed_pairs=max(0, len(pairs) - settings.max_pairs),
         ages=ages_of(keys, now=now),
-        findings=count(
-            findings_of(keys, rules, directory=directory, now=now),
-            active=rules.active(),
-            judged=judged(rules, directory),
-        ),
+        findings=count(keys, rules, directory=directory, now=now),
         oldest_keys=oldest(keys, _OLDEST, now=now),
         cloud_keys=cloud.total(),
         cloud_keys_by_owner=cloud,

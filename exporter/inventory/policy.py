@@ -9,7 +9,11 @@ from fnmatch import translate
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.inventory.timestamps import believable_creation, believable_expiry
+from exporter.inventory.timestamps import (
+    CLOCK_SKEW,
+    believable_creation,
+    believable_expiry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -91,16 +95,18 @@ class Findings:
     """The policies that are on."""
     judged: tuple[str, ...]
     """Those of them that could be judged."""
+    judged_kinds: tuple[str, ...]
+    """The kinds of owners for which ``unknown_owner`` was."""
     by_owner: Mapping[tuple[str, Owner], int]
     """By policy and owner, without the exempted ones."""
     exempted: Mapping[str, int]
     """By policy."""
 
 
-def count(
-    findings: Iterable[Finding], *, active: tuple[str, ...], judged: tuple[str, ...]
-) -> Findings:
-    """Return ``findings`` counted."""
+def count(keys: Collection[Key], rules: Rules, *, directory: Directory, now: float) -> Findings:
+    """Return the findings among ``keys`` at the Unix time ``now``, counted."""
+    kinds = judged_kinds(keys, directory)
+    findings = findings_of(keys, rules, directory=directory, now=now)
     by_owner: Counter[tuple[str, Owner]] = Counter()
     exempted: Counter[str] = Counter()
     for policy, key, silenced in findings:
@@ -108,15 +114,31 @@ def count(
             exempted[policy] += 1
         else:
             by_owner[policy, key.owner] += 1
-    return Findings(active, judged, by_owner, exempted)
+    return Findings(rules.active(), judged(rules, kinds), kinds, by_owner, exempted)
 
 
-def judged(rules: Rules, directory: Directory) -> tuple[str, ...]:
-    """Return the policies that are on and can be judged with what is known.
+def judged(rules: Rules, kinds: Collection[str]) -> tuple[str, ...]:
+    """Return the policies that are on and can be judged.
 
-    ``unknown_owner`` needs a complete listing of at least one kind of owner.
+    ``unknown_owner`` needs at least one of the ``kinds`` of :func:`judged_kinds`.
     """
-    return tuple(name for name in rules.active() if name != "unknown_owner" or directory.complete)
+    return tuple(name for name in rules.active() if name != "unknown_owner" or kinds)
+
+
+def judged_kinds(keys: Iterable[Key], directory: Directory) -> tuple[str, ...]:
+    """Return the kinds of owners that ``unknown_owner`` can be judged for.
+
+    That takes a complete listing of the kind. One that lacks most of the owners of the keys is
+    taken for the view of somebody who sees only a few (facts §2), whatever it says of itself.
+    """
+    owners = {key.owner for key in keys}
+    known = {"service-account": directory.service_accounts, "user": directory.users}
+    kinds = []
+    for kind in directory.complete:
+        ids = [owner.id for owner in owners if owner.kind == kind]
+        if 2 * sum(owner_id in known[kind] for owner_id in ids) >= len(ids):
+            kinds.append(kind)
+    return tuple(kinds)
 
 
 def findings_of(
@@ -127,7 +149,7 @@ def findings_of(
     Keys without an owner are the provider's own and not judged: nobody here could mend them.
     """
     owned = [key for key in keys if key.owner.kind != "internal"]
-    surplus = _surplus(owned, rules.max_keys_per_owner_and_resource)
+    surplus = _surplus(owned, rules.max_keys_per_owner_and_resource, now=now)
     strangers = _strangers(owned, directory, now=now) if rules.unknown_owner else frozenset()
     for key in owned:
         broken = list(_broken_by_itself(key, rules, now=now))
@@ -158,7 +180,7 @@ def _broken_by_itself(key: Key, rules: Rules, *, now: float) -> Iterator[str]:
         yield "undescribed"
 
 
-def _surplus(keys: Iterable[Key], most: int | None) -> frozenset[str]:
+def _surplus(keys: Iterable[Key], most: int | None, *, now: float) -> frozenset[str]:
     """Return the ids of the keys beyond the ``most`` newest of an owner for a resource.
 
     Those are what is left of a rotation that was never finished, or of creations that failed half
@@ -173,12 +195,15 @@ def _surplus(keys: Iterable[Key], most: int | None) -> frozenset[str]:
     surplus: set[str] = set()
     for group in groups.values():
         if len(group) > most:
-            group.sort(key=lambda key: (key.created_at or 0.0, key.id), reverse=True)
+            group.sort(
+                key=lambda key: (believable_creation(key.created_at, now=now) or 0.0, key.id),
+                reverse=True,
+            )
             surplus.update(key.id for key in group[most:])
     return frozenset(surplus)
 
 
-def _strangers(keys: Iterable[Key], directory: Directory, *, now: float) -> frozenset[Owner]:
+def _strangers(keys: Collection[Key], directory: Directory, *, now: float) -> frozenset[Owner]:
     """Return the owners that are gone.
 
     An owner is gone if a complete listing of its kind lacks it, though it was there before that
@@ -186,15 +211,15 @@ def _strangers(keys: Iterable[Key], directory: Directory, *, now: float) -> froz
     (facts §1.4); it is known by opening nothing but Kafka clusters of no environment (facts §1.5).
     """
     known = {"service-account": directory.service_accounts, "user": directory.users}
+    kinds = judged_kinds(keys, directory)
     suspects: set[Owner] = set()
     placed: set[Owner] = set()
     for key in keys:
         owner = key.owner
-        since = directory.complete.get(owner.kind)
-        if since is None or owner.id in known[owner.kind]:
+        if owner.kind not in kinds or owner.id in known[owner.kind]:
             continue
         created = believable_creation(key.created_at, now=now)
-        if created is not None and created < since:
+        if created is not None and created < directory.complete[owner.kind] - CLOCK_SKEW:
             suspects.add(owner)
         if any(each.kind != "kafka" or each.environment_id for each in key.resources):
             placed.add(owner)

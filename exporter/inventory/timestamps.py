@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 _EARLIEST = datetime(2014, 1, 1, tzinfo=UTC).timestamp()
 """The provider was founded in that year; what is older is a zero value (facts §1.3)."""
-_CLOCK_SKEW = 300.0
+CLOCK_SKEW = 300.0
 """Seconds that the API's clock may be ahead of ours."""
 _LATEST_EXPIRY = 100 * 365 * 86_400.0
 """Seconds from now; what expires later is meant never to."""
@@ -28,7 +28,7 @@ def timestamp_of(text: object) -> float | None:
 
 def believable_creation(created_at: float | None, *, now: float) -> float | None:
     """Return ``created_at`` if a key can have been created then, else None."""
-    if created_at is None or not _EARLIEST <= created_at <= now + _CLOCK_SKEW:
+    if created_at is None or not _EARLIEST <= created_at <= now + CLOCK_SKEW:
         return None
     return created_at
 

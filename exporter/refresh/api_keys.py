@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 MAX_KEYS = 1_000_000
 """More than the largest organization can have (facts §3); the memory has an end."""
 _UNREADABLE_LOGGED = 10  # per listing; the metric has their number
+_NOTHING = Churn((), ())
 _CHURN_LOGGED = 1000  # per listing; a lost role would fill the disk with the names of the lost
 
 
@@ -37,6 +38,7 @@ class ApiKeysCollector:
     """Lists the keys of ``organization`` and folds them into its inventory."""
 
     name = "api_keys"
+    patient = False
     endpoints = (API_KEYS.endpoint,)
 
     def __init__(self, organization: Organization, *, clock: Clock) -> None:
@@ -47,10 +49,14 @@ class ApiKeysCollector:
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.loop.Collector`."""
         began = self._clock.monotonic()
-        listing = await list_keys(client, self._organization.filters, budget)
+        with client.first_in_line():
+            listing = await list_keys(client, self._organization.filters, budget)
+        before = {**state.keys, **state.hidden}
+        hidden = {each: before[each] for each in listing.unreadable_ids & before.keys()}
         first = state.inventory is None
-        moved = Churn((), ()) if first else await asyncio.to_thread(churn, state.keys, listing.keys)
-        _log_churn(moved)
+        moved = _NOTHING
+        if not first:
+            moved = await asyncio.to_thread(churn, before, {**listing.keys, **hidden})
         now = self._clock.wall()
 
         def change(state: OrganizationState) -> OrganizationState:
@@ -58,8 +64,9 @@ class ApiKeysCollector:
                 state,
                 keys=listing.keys,
                 unreadable=listing.unreadable,
+                hidden=hidden,
                 vanished=None if first else len(moved.deleted),
-                previous_total=len(state.keys),
+                previous_total=len(before),
                 churn=ChurnTotals(
                     created=by_kinds(moved.created) + Counter(state.churn.created),
                     deleted=by_kinds(moved.deleted) + Counter(state.churn.deleted),
@@ -68,7 +75,7 @@ class ApiKeysCollector:
             )
             return fold_anew(known, self._organization, now=now)
 
-        return Outcome(change)
+        return Outcome(change, served=lambda: _log_churn(moved))
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,9 @@ class KeyListing:
     keys: Mapping[str, Key]
     """By id."""
     unreadable: int
+    """How many items could not be read."""
+    unreadable_ids: frozenset[str]
+    """Of those of them whose id could be."""
 
 
 async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyListing:
@@ -88,6 +98,7 @@ async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyList
     """
     keys: dict[str, Key] = {}
     unreadable = 0
+    unreadable_ids: set[str] = set()
     async for items, bad in list_items(client, filters, budget):
         for item in items:
             keys[item.id] = key_of(item)
@@ -99,7 +110,8 @@ async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyList
             )
         _log_unreadable(bad, logged=unreadable)
         unreadable += len(bad)
-    return KeyListing(keys, unreadable)
+        unreadable_ids.update(item.id for item in bad)
+    return KeyListing(keys, unreadable, frozenset(unreadable_ids - keys.keys()))
 
 
 async def list_items(

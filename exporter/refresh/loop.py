@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.errors import REQUEST_FAILURE_REASONS, ApiError, CredentialsError
+from exporter.errors import (
+    REQUEST_FAILURE_REASONS,
+    ApiError,
+    CredentialsError,
+    Forbidden,
+    Unauthorized,
+)
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
 from exporter.refresh.state import CollectorState, Failure, OrganizationState, failure_from
 
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+API_KEYS = "api_keys"
+"""The collector that the others go behind."""
 _INTERNAL = "internal"
 REFRESH_FAILURE_REASONS: tuple[str, ...] = (
     *REQUEST_FAILURE_REASONS,
@@ -42,6 +51,8 @@ class Outcome:
     """What it changes in the state."""
     failure: Failure | None = None
     """Why a part of it could not be fetched; the rest is in ``change``."""
+    served: Callable[[], None] = lambda: None
+    """Called, off the event loop, when the change is served."""
 
 
 class Collector(Protocol):
@@ -56,6 +67,10 @@ class Collector(Protocol):
         """Seconds from the start of one refresh to the start of the next."""
 
     @property
+    def patient(self) -> bool:
+        """Whether it goes behind the listing of the keys, and nowhere if that is refused."""
+
+    @property
     def endpoints(self) -> Sequence[str]:
         """The path templates that it asks."""
 
@@ -64,6 +79,9 @@ class Collector(Protocol):
 
         Raises :class:`~exporter.errors.ApiError`; then nothing changes.
         """
+
+
+_INTERNAL_FAILURE = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
 
 
 class Refresher:
@@ -101,33 +119,60 @@ class Refresher:
                 return self._clock.monotonic() + self._collector.interval
 
     async def _refresh(self) -> float:
+        if self._collector.patient:
+            await self._holder.attempted.wait()
         began = self._clock.monotonic()
         budget: Budget | None = None
-        outcome = Outcome(_no_change)
         try:
-            budget = self._client.budget()
+            self._go_nowhere_if_the_keys_are_refused()
+            patience = self._collector.interval if self._collector.patient else None
+            budget = self._client.budget(patience=patience)
             outcome = await self._collector.collect(self._client, budget, self._holder.state)
         except (ApiError, CredentialsError) as error:
             outcome = Outcome(_no_change, failure_from(error))
         except Exception:
-            internal = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
-            outcome = Outcome(_no_change, internal)
+            outcome = Outcome(_no_change, _INTERNAL_FAILURE)
             log.exception("error in the exporter; please report it")
-        failure = outcome.failure
-        ended = self._clock.monotonic()
-        before = self._holder.state.collectors[self._collector.name]
-        after = self._concluded(before, failure, budget, began=began, ended=ended)
+        try:
+            after = await self._conclude(outcome, budget, began=began)
+        except Exception:
+            log.exception("error in the exporter; please report it")
+            outcome = Outcome(_no_change, _INTERNAL_FAILURE)
+            after = await self._conclude(outcome, budget, began=began)
+        await asyncio.to_thread(outcome.served)
+        return self._clock.monotonic() + after.delay
 
-        def conclude(state: OrganizationState) -> OrganizationState:
+    def _go_nowhere_if_the_keys_are_refused(self) -> None:
+        """Raise what refused the keys: the same credentials fare no better elsewhere."""
+        if not self._collector.patient:
+            return
+        failure = self._holder.state.collectors[API_KEYS].failure
+        for kind in (Unauthorized, Forbidden):
+            if failure is not None and failure.reason == kind.reason:
+                raise kind(
+                    "not asked, because the API keys may not be listed either",
+                    endpoint=self._collector.endpoints[0],
+                )
+
+    async def _conclude(
+        self, outcome: Outcome, budget: Budget | None, *, began: float
+    ) -> CollectorState:
+        """Put ``outcome`` into the holder; return what is known of the collector then."""
+        name = self._collector.name
+        before = self._holder.state.collectors[name]
+        ended = self._clock.monotonic()
+        after = self._concluded(before, outcome.failure, budget, began=began, ended=ended)
+
+        def change(state: OrganizationState) -> OrganizationState:
             return replace(
                 outcome.change(state),
-                collectors={**state.collectors, self._collector.name: after},
+                collectors={**state.collectors, name: after},
                 rate_limits=dict(self._client.rate_limits),
             )
 
-        await self._holder.replace(conclude)
+        await self._holder.replace(change)
         self._log(before, after, budget)
-        return ended + after.delay
+        return after
 
     def _concluded(
         self,

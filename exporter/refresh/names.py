@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+import structlog
+
 from exporter.confluent.client import (
     ENVIRONMENTS,
     KAFKA_CLUSTERS,
@@ -16,14 +18,14 @@ from exporter.confluent.client import (
     SERVICE_ACCOUNTS,
     USERS,
 )
-from exporter.errors import ApiError, Forbidden, NotFound
+from exporter.errors import ApiError, Forbidden, NotFound, PaginationError, Unauthorized
 from exporter.inventory import Cluster, Directory
 from exporter.refresh.folding import fold_anew
 from exporter.refresh.loop import Outcome
 from exporter.refresh.state import Failure, failure_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from exporter.clock import Clock
     from exporter.config import Organization
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from exporter.refresh.state import OrganizationState
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
+_ENOUGH_REFUSALS = 2
+_MAX_ITEMS = 100_000
+_LONGEST_NAME = 255
 _CLUSTERS = (KAFKA_CLUSTERS, SCHEMA_REGISTRIES, KSQLDB_CLUSTERS)
 
 
@@ -42,6 +48,7 @@ class NamesCollector:
     """
 
     name = "names"
+    patient = True
 
     def __init__(self, organization: Organization, *, clock: Clock) -> None:
         self._organization = organization
@@ -87,18 +94,18 @@ class _Walk:
     clock: Clock
     failures: dict[str, ApiError] = field(default_factory=dict)
     """By endpoint."""
+    unreadable: set[str] = field(default_factory=set)
+    """The endpoints of which not every item could be read."""
 
     async def directory(self, before: Directory, *, users: bool) -> Directory:
         """Return what is known now; of sources that fail, what was known ``before``."""
-        complete: dict[str, float] = {}
-        began = self.clock.wall()
-        accounts = await self._named(SERVICE_ACCOUNTS)
-        if accounts:
-            complete["service-account"] = began
-        began = self.clock.wall()
-        people = await self._people() if users else {}
-        if people:  # an empty list is what somebody gets who may not see it (facts §2)
-            complete["user"] = began
+        complete = {**before.complete}
+        accounts = await self._owners("service-account", self._named, SERVICE_ACCOUNTS, complete)
+        people: Mapping[str, str] | None = {}
+        if users:
+            people = await self._owners("user", self._people, USERS, complete)
+        else:
+            complete.pop("user", None)
         environments = await self._named(ENVIRONMENTS)
         known = before.environments if environments is None else environments
         clusters: dict[str, Cluster] = {}
@@ -118,6 +125,25 @@ class _Walk:
             complete=complete,
         )
 
+    async def _owners(
+        self,
+        kind: str,
+        names: Callable[[Listing[T]], Awaitable[Mapping[str, str] | None]],
+        listing: Listing[T],
+        complete: dict[str, float],
+    ) -> Mapping[str, str] | None:
+        """Return the owners of a kind, and note in ``complete`` since when all of them are known.
+
+        An empty list is what somebody gets who may not see them (facts §1.10).
+        """
+        began = self.clock.wall()
+        found = await names(listing)
+        if found and listing.endpoint not in self.unreadable:
+            complete[kind] = began
+        elif found is not None:
+            complete.pop(kind, None)
+        return found
+
     def failure(self) -> Failure | None:
         """Return why anything could not be listed."""
         if not self.failures:
@@ -129,22 +155,22 @@ class _Walk:
 
     async def _named(self, listing: Listing[wire.Named]) -> Mapping[str, str] | None:
         items = await self._items(listing)
-        return None if items is None else {each.id: each.display_name or "" for each in items}
+        return None if items is None else {each.id: _short(each.display_name) for each in items}
 
-    async def _people(self) -> Mapping[str, str] | None:
-        items = await self._items(USERS)
+    async def _people(self, listing: Listing[wire.User]) -> Mapping[str, str] | None:
+        items = await self._items(listing)
         if items is None:
             return None
-        return {each.id: each.full_name or each.email or "" for each in items}
+        return {each.id: _short(each.full_name or each.email) for each in items}
 
     async def _clusters(
-        self, listing: Listing[wire.Cluster], environments: Iterable[str], before: Directory
+        self, listing: Listing[wire.Cluster], environments: Collection[str], before: Directory
     ) -> Mapping[str, Cluster]:
         """Return the clusters of all environments.
 
         An environment that is refused is skipped, because it may have been deleted meanwhile; if
-        all are, it is the role that is missing. Then, as after any other failure, what was known
-        ``before`` of the environments that were not listed stays.
+        the first ones all are, it is the role that is missing. What was known ``before`` of
+        environments that were not listed stays.
         """
         found: dict[str, Cluster] = {}
         listed: set[str] = set()
@@ -155,27 +181,31 @@ class _Walk:
                     items = await self._all(listing, {"environment": environment_id})
                 except (Forbidden, NotFound) as error:
                     refused.append(error)
+                    if not listed and len(refused) >= _ENOUGH_REFUSALS:
+                        break
                     continue
                 listed.add(environment_id)
                 for item in items:
-                    name = item.spec.display_name if item.spec else None
-                    found[item.id] = Cluster(name or "", environment_id)
+                    name = _short(item.spec.display_name if item.spec else None)
+                    found[item.id] = Cluster(name, environment_id)
             if refused and not listed:
                 raise refused[0]
+        except Unauthorized:
+            raise
         except ApiError as error:
             self.failures[listing.endpoint] = error
-        else:
-            return found
         kept = {
             cluster_id: cluster
             for cluster_id, cluster in before.clusters.items()
-            if cluster.environment_id not in listed
+            if cluster.environment_id in environments and cluster.environment_id not in listed
         }
         return kept | found
 
     async def _items(self, listing: Listing[T]) -> list[T] | None:
         try:
             return await self._all(listing, {})
+        except Unauthorized:
+            raise  # nothing else will be answered either
         except ApiError as error:
             self.failures[listing.endpoint] = error
             return None
@@ -184,5 +214,20 @@ class _Walk:
         items: list[T] = []
         async for page in self.client.pages(listing, params, self.budget):
             items += page.items
+            for bad in page.unreadable:
+                self.unreadable.add(listing.endpoint)
+                log.warning(
+                    "unreadable item", endpoint=listing.endpoint, id=bad.id, error=bad.problem
+                )
+            if len(items) > _MAX_ITEMS:
+                raise PaginationError(
+                    f"the listing has more than {_MAX_ITEMS} items. It is not used",
+                    endpoint=listing.endpoint,
+                )
             await asyncio.sleep(0)  # scrapes come between long pages
         return items
+
+
+def _short(name: str | None) -> str:
+    """Return ``name``, as far as a label should hold it."""
+    return (name or "")[:_LONGEST_NAME]

@@ -7,50 +7,70 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from exporter.confluent.client import APPLIED_QUOTAS, QUOTA_SCOPES
-from exporter.errors import ApiError
+from exporter.errors import ApiError, PaginationError, Unauthorized
 from exporter.refresh.loop import Outcome
 from exporter.refresh.state import Failure, Quota, failure_from
 
 if TYPE_CHECKING:
+    from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent.client import Budget, Client
     from exporter.confluent.wire import AppliedQuota, Id
     from exporter.refresh.state import OrganizationState
 
 
+_MAX_ROWS = 100_000
+_STALE_AFTER = 3  # intervals
+
+
 class QuotasCollector:
     """Lists the applied quotas of every scope whose codes the configuration includes."""
 
     name = "quotas"
+    patient = True
     endpoints = (QUOTA_SCOPES.endpoint, APPLIED_QUOTAS.endpoint)
 
-    def __init__(self, organization: Organization) -> None:
+    def __init__(self, organization: Organization, *, clock: Clock) -> None:
         self._organization = organization
+        self._clock = clock
         self.interval = organization.quotas.refresh_interval
 
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.loop.Collector`. A scope that fails keeps its rows."""
-        patterns = self._organization.quotas.include
+        began = self._clock.monotonic()
         scopes = [
             scope.id
             async for page in client.pages(QUOTA_SCOPES, {}, budget)
             for scope in page.items
         ]
-        quotas: list[Quota] = []
+        rows: dict[tuple[str, ...], Quota] = {}
         failure: Failure | None = None
         for scope in scopes:
             try:
-                rows = [
-                    quota_of(item)
-                    async for page in client.pages(APPLIED_QUOTAS, {"scope": scope}, budget)
-                    for item in page.items
-                    if any(fnmatchcase(item.id, pattern) for pattern in patterns)
-                ]
+                found = await self._rows(client, budget, scope)
+            except Unauthorized:
+                raise
             except ApiError as error:
                 failure = failure or failure_from(error)
-                rows = [quota for quota in state.quotas if quota.scope == scope.lower()]
-            quotas += rows
-        return Outcome(lambda state: replace(state, quotas=tuple(quotas)), failure)
+                found = [quota for quota in state.quotas if quota.scope == scope.lower()]
+            rows |= {quota.place: quota for quota in found}
+        until = state.quotas_until if failure else began + _STALE_AFTER * self.interval
+        quotas = tuple(rows.values())
+        return Outcome(lambda state: replace(state, quotas=quotas, quotas_until=until), failure)
+
+    async def _rows(self, client: Client, budget: Budget, scope: str) -> list[Quota]:
+        rows: list[Quota] = []
+        async for page in client.pages(APPLIED_QUOTAS, {"scope": scope}, budget):
+            rows += [quota_of(item) for item in page.items if self._includes(item.id)]
+            if len(rows) > _MAX_ROWS:
+                raise PaginationError(
+                    f"more than {_MAX_ROWS} quotas of one scope. They are not used",
+                    endpoint=APPLIED_QUOTAS.endpoint,
+                )
+        return rows
+
+    def _includes(self, code: str) -> bool:
+        return any(fnmatchcase(code, each) for each in self._organization.quotas.include)
 
 
 def quota_of(item: AppliedQuota) -> Quota:

@@ -98,6 +98,11 @@ class Quota:
     resource_id: str
     """What it is about, each empty where it is not about one."""
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What tells it from other quotas."""
+        return self.id, self.scope, self.owner_id, self.environment_id, self.resource_id
+
 
 @dataclass(frozen=True)
 class OrganizationState:
@@ -109,6 +114,8 @@ class OrganizationState:
     """From the latest complete listing, by id."""
     unreadable: int = 0
     """Items of that listing that could not be read and are in none of the counts."""
+    hidden: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
+    """Those of them that could be read before, as they were: they are there still."""
     vanished: int | None = None
     """Keys of the listing before that are not in it; None before there were two."""
     previous_total: int = 0
@@ -118,6 +125,8 @@ class OrganizationState:
     """Of ``keys``, with what ``directory`` knows."""
     directory: Directory = field(default_factory=Directory)
     quotas: Sequence[Quota] = ()
+    quotas_until: float = 0.0
+    """Monotonic seconds; from then on they are too old to be published."""
     listed_at: float = 0.0
     """Monotonic seconds; when that listing began, for its first page is as old as that."""
     stale_after: float = 0.0
@@ -144,5 +153,5 @@ class OrganizationState:
 
     @property
     def attempted(self) -> bool:
-        """Whether every collector has ended its first refresh, successfully or not."""
-        return all(one.finished is not None for one in self.collectors.values())
+        """Whether the keys were listed once, or could not be."""
+        return self.collectors["api_keys"].finished is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -10,6 +11,7 @@ import pty
 import signal
 import socket
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,6 @@ from tests.programs import EXPORTER, PATIENCE, ROOT, printed, run, started, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ENVIRON = {
     "CONFLUENT_CLOUD_API_KEY": "SIMULATEDADMIN01",
@@ -201,41 +202,43 @@ def test_a_bad_configuration_is_exit_code_1(tmp_path: Path) -> None:
     assert "no such file" in done.stderr
 
 
-def _on_a_terminal(*arguments: str, output: bool, **environ: str) -> tuple[bytes, bytes]:
-    """Return what goes to standard output and to the terminal, which is standard error at least."""
+def on_a_terminal(*arguments: str, output: Path | None = None, **environ: str) -> str:
+    """Return what a terminal shows; standard output goes there, or to ``output``."""
     terminal, ours = pty.openpty()
-    with subprocess.Popen(
-        [*EXPORTER, "report", *arguments],
-        env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "100"} | ENVIRON | environ,
-        cwd=ROOT,
-        stdout=ours if output else subprocess.PIPE,
-        stderr=ours,
-    ) as process:
+    with (
+        (Path("/dev/null") if output is None else output).open("wb") as file,
+        subprocess.Popen(
+            [*EXPORTER, "report", *arguments],
+            env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "100"} | ENVIRON | environ,
+            cwd=ROOT,
+            stdout=ours if output is None else file,
+            stderr=ours,
+        ) as process,
+    ):
         os.close(ours)
         shown = b""
-        while True:
-            try:
-                shown += os.read(terminal, 65_536)
-            except OSError:  # nobody has it open any more
-                break
+        with contextlib.suppress(OSError):  # it says so when nobody has it open any more
+            while part := os.read(terminal, 65_536):
+                shown += part
         os.close(terminal)
-        data = process.stdout.read() if process.stdout else b""
         assert process.wait(PATIENCE) == 0
-    return data, shown
+    return shown.decode()
 
 
-def test_progress_is_on_a_terminal_and_only_there(good: str) -> None:
-    data, shown = _on_a_terminal(good, "--format=json", output=False)
-    assert len(json.loads(data)) == 150
-    assert b"acme" in shown
-    assert b" keys" in shown
+def test_progress_is_on_a_terminal_and_only_there(good: str, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    shown = on_a_terminal(good, "--format=json", output=output)
+    assert len(json.loads(output.read_text())) == 150
+    assert "acme" in shown
+    assert "150 keys" in shown
 
 
-def test_colour_is_on_a_terminal_and_heeds_no_color(good: str) -> None:
-    yellow = b"\x1b[33mmax_age"
-    assert yellow in _on_a_terminal(good, output=True)[1]
-    assert yellow not in _on_a_terminal(good, output=True, NO_COLOR="1")[1]
-    assert b"\x1b" not in _on_a_terminal(good, output=False)[0]
+def test_colour_is_on_a_terminal_and_heeds_no_color(good: str, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    assert "\x1b[33mmax_age" in on_a_terminal(good)
+    assert "\x1b[33mmax_age" not in on_a_terminal(good, NO_COLOR="1")
+    on_a_terminal(good, output=output)
+    assert "\x1b" not in output.read_text()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

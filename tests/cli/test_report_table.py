@@ -61,7 +61,7 @@ def test_a_table() -> None:
 
 
 def test_only_several_organizations_have_a_column() -> None:
-    text = table(ROW, replace(ROW, organization="globex"), organizations=3)
+    text = table(ROW, replace(ROW, organization="globex"), organizations=2)
     assert text.startswith("ORGANIZATION  API KEY ")
     assert "\nglobex        VAB6N3CBPMUF11ZQ" in text
     assert text.endswith("\n2 keys, 2 owners, 2 organizations; 2 with findings\n")

@@ -72,6 +72,7 @@ def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> O
         thresholds={"max_age": 90 * DAY},
         per_key_metrics=True,
         stale_after=stale_after,
+        quotas_until=3000,
     )
 
 
@@ -193,6 +194,11 @@ def test_an_organization_in_full() -> None:
             'scope="service_account"} 1.0'
         ),
         (
+            'confluent_cloud_quota_limit{environment_id="",organization="acme",owner_id="sa-1",'
+            'quota_id="iam.max_cloud_api_keys.per_service_account",resource_id="",'
+            'scope="service_account"} 10.0'
+        ),
+        (
             "confluent_cloud_api_key_policy_threshold_seconds"
             '{organization="acme",policy="max_age"} 7.776e+06'
         ),
@@ -203,11 +209,6 @@ def test_an_organization_in_full() -> None:
         (
             'confluent_cloud_organization_info{organization="acme",organization_id="uuid",'
             'organization_name="Acme"} 1.0'
-        ),
-        (
-            'confluent_cloud_quota_limit{environment_id="",organization="acme",owner_id="sa-1",'
-            'quota_id="iam.max_cloud_api_keys.per_service_account",resource_id="",'
-            'scope="service_account"} 10.0'
         ),
         'confluent_cloud_up{collector="api_keys",organization="acme"} 1.0',
         (

@@ -13,6 +13,7 @@ from exporter.inventory import (
     Rules,
     findings_of,
     judged,
+    judged_kinds,
     place,
 )
 from exporter.inventory.policy import count
@@ -138,24 +139,35 @@ def test_an_owner_that_a_complete_listing_lacks_is_unknown() -> None:
 
 def test_without_a_complete_listing_of_its_kind_no_owner_is_accused() -> None:
     accounts_only = Directory(service_accounts={"sa-ann": ""}, complete={"service-account": NOW})
-    keys = (key("A", BEN), key("B", Owner("u-gone", "user")))
+    keys = (key("A", BEN), key("B", Owner("u-gone", "user")), key("here"))
     assert unknown(*keys, directory=accounts_only) == {"A"}
     assert unknown(*keys, directory=Directory()) == set()
     rules = Rules(unknown_owner=True, user_owned=True)
-    assert judged(rules, Directory()) == ("user_owned",)
-    assert judged(rules, accounts_only) == ("user_owned", "unknown_owner")
+    assert judged(rules, judged_kinds(keys, Directory())) == ("user_owned",)
+    assert judged_kinds((*keys, key("C")), accounts_only) == ("service-account",)
+    assert judged(rules, ("service-account",)) == ("user_owned", "unknown_owner")
 
 
 def test_an_owner_that_is_younger_than_the_listing_is_not_accused() -> None:
-    assert unknown(key("A", BEN, age=30)) == set()
-    assert unknown(key("A", BEN, age=None)) == set()
-    assert unknown(key("A", BEN, age=30), key("B", BEN, age=61)) == {"A", "B"}
+    # The listing began a minute ago, and the clocks may differ by five.
+    here = key("here")
+    assert unknown(here, key("A", BEN, age=30)) == set()
+    assert unknown(here, key("A", BEN, age=360)) == set()
+    assert unknown(here, key("A", BEN, age=None)) == set()
+    assert unknown(here, key("A", BEN, age=30), key("B", BEN, age=361)) == {"A", "B"}
+
+
+def test_a_listing_that_lacks_most_owners_is_somebody_elses_view() -> None:
+    others = [key(str(n), Owner(f"sa-{n}", "service-account")) for n in range(2)]
+    assert unknown(key("here"), others[0]) == {"0"}
+    assert unknown(key("here"), *others) == set()
+    assert judged_kinds([key("here"), *others], LISTED) == ("user",)
 
 
 def test_the_audit_logs_service_account_is_not_accused() -> None:
     audit = Owner("sa-audit", "service-account")
-    assert unknown(key("A", audit, AUDIT)) == set()
-    assert unknown(key("A", audit, AUDIT), key("B", audit, CLOUD)) == {"A", "B"}
+    assert unknown(key("here"), key("A", audit, AUDIT)) == set()
+    assert unknown(key("here"), key("A", audit, AUDIT), key("B", audit, CLOUD)) == {"A", "B"}
 
 
 def test_a_deleted_account_with_a_key_for_a_cluster_of_ours_is_accused() -> None:
@@ -167,7 +179,7 @@ def test_a_deleted_account_with_a_key_for_a_cluster_of_ours_is_accused() -> None
     )
     (placed,) = place([key("A", BEN, hidden)], listed)
     assert placed.resources == (KAFKA,)
-    assert unknown(placed, directory=listed) == {"A"}
+    assert unknown(key("here"), placed, directory=listed) == {"A"}
 
 
 @pytest.mark.parametrize(
@@ -195,9 +207,7 @@ def test_exemptions_silence_and_are_counted_apart(
 def test_findings_are_counted_by_policy_and_owner() -> None:
     rules = Rules(max_age=DAY / 2, user_owned=True, exempt_api_keys=("D",))
     keys = [key("A"), key("B"), key("C", ADA), key("D", ADA)]
-    counted = count(
-        findings_of(keys, rules, directory=NOBODY, now=NOW), active=rules.active(), judged=()
-    )
+    counted = count(keys, rules, directory=NOBODY, now=NOW)
     assert counted.by_owner == {("max_age", ANN): 2, ("max_age", ADA): 1, ("user_owned", ADA): 1}
     assert counted.exempted == Counter({"max_age": 1, "user_owned": 1})
 

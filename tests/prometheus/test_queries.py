@@ -175,7 +175,7 @@ def most_opened(scene: Scene, answer: Answer) -> None:
         assert count == truth[tuple(place)]  # type: ignore[index] # three of them
         cluster = scene.organization.clusters.get(place[0])
         region = scene.organization.regions.get(place[0])
-        assert name == (cluster.name if cluster else region.name if region else "") or place[0]
+        assert name == ((cluster.name if cluster else region.name if region else "") or place[0])
 
 
 def by_environment(scene: Scene, answer: Answer) -> None:

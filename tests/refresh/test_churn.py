@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import httpx
 from structlog.testing import capture_logs
 
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner, SimulatedResource
@@ -109,3 +110,49 @@ async def test_a_flood_of_deletions_does_not_fill_the_log() -> None:
     (rest,) = [entry for entry in logs if entry["event"] == "more of the same"]
     assert (rest["about"], rest["keys"]) == ("api key deleted", 1500)
     assert sum(counted(world, "deleted").values()) >= 2500
+
+
+async def test_a_key_that_cannot_be_read_for_a_while_has_neither_gone_nor_come() -> None:
+    good = '{"id": "A", "spec": {"owner": {"id": "sa-1"}}}'
+    bad = '{"id": "A", "spec": {"owner": 7}}'
+    bodies = [f'{{"data": [{item}], "metadata": {{}}}}' for item in (good, bad, bad, good)]
+
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(bodies.pop(0).encode()))
+
+    world = World(0)
+    world.wire = httpx.MockTransport(answer)
+    world.configured()
+    for total in (1, 0, 0, 1):
+        await world.exporter.refresh_once()
+        assert world.value("confluent_cloud_organization_api_keys") == total
+        assert counted(world, "created") == counted(world, "deleted") == {}
+        assert not world.value("confluent_cloud_organization_vanished_api_keys")
+
+
+async def test_a_reload_loses_no_event_and_counts_none_twice() -> None:
+    world = World([key("A")], settings="refresh_interval: 1m")
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        world.organization.add(key("B"))
+        await world.clock.sleep(60)
+        await world.exporter.reload(configuration("refresh_interval: 1m, max_pairs: 7"))
+        await world.clock.sleep(61)
+        assert counted(world, "created") == {("service-account", "kafka"): 1}
+        refreshes = world.value("confluent_cloud_exporter_refreshes_total", collector="api_keys")
+        assert refreshes == 4
+
+
+async def test_a_changed_policy_judges_what_is_known_at_once() -> None:
+    world = World([replace(key("A"), created_at=EPOCH - 10 * 86_400)])
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        world.accounts[0].role = "none"
+        await world.exporter.reload(configuration("policy: {max_age: 5d}"))
+        await world.clock.sleep(1)
+        policy = {"policy": "max_age", "owner_id": "sa-ann", "owner_kind": "service-account"}
+        assert world.value("confluent_cloud_api_key_policy_violations", **policy) == 1
+        assert (
+            world.value("confluent_cloud_api_key_policy_threshold_seconds", policy="max_age")
+            == 5 * 86_400
+        )

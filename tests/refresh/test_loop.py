@@ -217,10 +217,10 @@ async def test_ages_count_from_the_start_of_the_listing() -> None:
 
 async def test_an_error_of_our_own_is_told_and_the_loop_goes_on() -> None:
     world = World(5, settings="refresh_interval: 1m")
-    publish, broken = world.exporter.exposition.publish, [True]
+    publish, broken = world.exporter.exposition.publish, [False] * 9 + [True]
 
     async def publish_or_break(state: OrganizationState) -> None:
-        if broken[0]:
+        if broken.pop():
             raise RuntimeError("can't start new thread")
         await publish(state)
 
@@ -229,13 +229,16 @@ async def test_an_error_of_our_own_is_told_and_the_loop_goes_on() -> None:
     with capture_logs() as logs:
         async with world.exporter.running():
             await world.clock.sleep(1)
-            assert not world.state.attempted
-            broken[0] = False
+            assert world.value("confluent_cloud_up", collector="api_keys") == 0
+            assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
+                "internal": 1
+            }
             await world.clock.sleep(60)
             assert world.value(TOTAL) == 5
             assert world.exporter.dead_loops() == []
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == [
-        "error in the exporter; please report it"
+        "error in the exporter; please report it",
+        "refresh failed",
     ]
 
 
@@ -270,7 +273,7 @@ async def test_a_budget_that_never_suffices_is_said_with_its_arithmetic_and_the_
     assert errors[-1]["error"] == (
         "GET /iam/v2/api-keys: the listing takes more requests than are ours: of 10 per 60 s, less"
         " the reserve of 0.5, 5 per window, and at most 30 within the `refresh_timeout` of 300 s."
-        " Raise `refresh_timeout`, lower `rate_limit.reserve`, or list less with `filters`"
+        " Raise it, lower `rate_limit.reserve`, or list less with `filters`"
     )
     assert len(errors) == 1
     assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}

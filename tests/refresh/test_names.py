@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -18,7 +19,7 @@ from exporter.simulator import (
     parse_fault,
 )
 from tests.web.browser import page_of
-from tests.world import World
+from tests.world import World, configuration
 
 NAMES = "names: {enabled: true}"
 WITH_USERS = "names: {enabled: true, users: true}"
@@ -299,3 +300,122 @@ async def test_without_names_unknown_owners_are_not_judged_and_that_is_said() ->
     assert "unknown_owner" not in policies
     assert "max_age" in policies
     assert "not judged" in await page_of(world)
+
+
+async def test_names_wait_for_the_keys_and_cost_them_nothing() -> None:
+    settings = "page_size: 10, refresh_interval: 5m, stale_after: 1h"
+    alone = World(150, settings=settings, rate_limit=RateLimit(10, 60))
+    async with alone.exporter.running():
+        await alone.clock.sleep(3600)
+    world = World(150, settings=f"{settings}, {NAMES}", rate_limit=RateLimit(10, 60))
+    async with world.exporter.running():
+        await world.clock.sleep(3600)
+        failures = world.values("confluent_cloud_exporter_refresh_failures_total", "collector")
+        ups = world.values("confluent_cloud_up", "collector")
+    keys = [
+        sum(request.path == "/iam/v2/api-keys" for request in each.simulator.requests)
+        for each in (alone, world)
+    ]
+    assert keys[1] >= keys[0] - 15  # one refresh more or less, by the jitter of the waits
+    assert failures == {}
+    assert ups == {"api_keys": 1, "names": 1}
+
+
+@pytest.mark.parametrize("fault", ["401", "403"])
+async def test_refused_credentials_are_not_tried_elsewhere(fault: str) -> None:
+    world = World(
+        20,
+        settings=f"refresh_interval: 5m, {NAMES}, quotas: {{enabled: true}}",
+        faults=[parse_fault(fault)],
+    )
+    async with world.exporter.running():
+        await world.clock.sleep(6 * 3600)
+    times = [request.time for request in world.simulator.requests]
+    assert {request.path for request in world.simulator.requests} == {"/iam/v2/api-keys"}
+    assert min(after - before for before, after in pairwise(times)) >= 300
+    assert world.values("confluent_cloud_up", "collector") == {}
+
+
+async def test_credentials_that_are_revoked_end_the_walk_of_the_names() -> None:
+    world = World(20, settings=NAMES)
+    world.meanwhile(lambda n: world.simulator.faults.extend([parse_fault("401")] if n == 3 else []))
+    await world.exporter.refresh_once()
+    assert len(world.simulator.requests) == 4
+
+
+async def test_a_role_that_sees_no_cluster_is_not_asked_about_every_environment() -> None:
+    world = World(2000, settings=NAMES)
+    assert len(world.organization.environments) > 5
+    world.accounts[0].denied = frozenset(PER_ENVIRONMENT)
+    await world.exporter.refresh_once()
+    paths = Counter(request.path for request in world.simulator.requests)
+    assert [paths[path] for path in PER_ENVIRONMENT] == [2, 2, 2]
+
+
+async def test_one_refused_environment_keeps_what_was_known_of_it() -> None:
+    world = World(400, settings=NAMES)
+    await world.exporter.refresh_once()
+    before = infos(world, "resource", "resource_id", "resource_name")
+    kafka = [
+        n
+        for n, request in enumerate(world.simulator.requests, 1)
+        if request.path == KAFKA_CLUSTERS_PATH
+    ]
+    world.simulator.reset_requests()
+    world.simulator.script(kafka[1], "403")
+    await world.exporter.refresh_once()
+    assert infos(world, "resource", "resource_id", "resource_name") == before
+
+
+async def test_names_that_are_not_wanted_any_more_are_gone_at_once() -> None:
+    settings = f"{WITH_USERS}, quotas: {{enabled: true}}"
+    world = World(400, settings=settings)
+    people = [
+        text
+        for user in world.organization.users.values()
+        for text in (user.full_name, user.email)
+        if text
+    ]
+    for wanted, gone in (
+        (f"{NAMES}, quotas: {{enabled: true}}", people),
+        ("", [*people, "kafka.max_api"]),
+    ):
+        world.configured()
+        async with world.exporter.running():
+            await world.clock.sleep(60)
+            assert any(text in world.exposition() for text in people)
+            await world.exporter.reload(configuration(wanted))
+            everything = world.exposition() + await page_of(world)
+            assert [text for text in gone if text in everything] == []
+            assert world.value("confluent_cloud_organization_api_keys") == 400
+
+
+async def test_an_unreadable_service_account_accuses_nobody() -> None:
+    world = World(300, settings=NAMES)
+    world.simulator.script(1, "truncated", path=SERVICE_ACCOUNTS_PATH)
+    await world.exporter.refresh_once()
+    judged = {
+        dict(labels)["policy"]
+        for (name, labels) in world.series()
+        if name == "confluent_cloud_api_key_policy_violations"
+    }
+    assert "unknown_owner" not in judged
+
+
+async def test_a_passing_failure_of_the_accounts_keeps_the_accusations() -> None:
+    world = World(900, settings=NAMES)
+
+    def accused() -> dict[str, float]:
+        return {
+            dict(labels)["owner_id"]: value
+            for (name, labels), value in world.series().items()
+            if name == "confluent_cloud_api_key_policy_violations"
+            and dict(labels)["policy"] == "unknown_owner"
+        }
+
+    await world.exporter.refresh_once()
+    before = accused()
+    assert before
+    world.simulator.faults.append(parse_fault(f"500@{SERVICE_ACCOUNTS_PATH}"))
+    await world.exporter.refresh_once()
+    assert accused() == before

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from dataclasses import replace
 
+import httpx
 import pytest
 
-from exporter.simulator import APPLIED_QUOTAS_PATH, QUOTA_SCOPES_PATH, parse_fault
+from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, QUOTA_SCOPES_PATH, parse_fault
 from tests.world import World
 
 QUOTAS = "quotas: {enabled: true}"
@@ -99,18 +101,59 @@ async def test_a_refresh_costs_the_scopes_and_the_pages_of_each() -> None:
 async def test_a_scope_that_fails_keeps_its_rows_and_the_others_are_new() -> None:
     world = World(100, settings=QUOTAS)
     await world.exporter.refresh_once()
-    before = rows(world, "limit")
-    world.organization.add(replace(world.organization.key_at(0), id="NEW"))
+    before = rows(world, "usage")
+    cloud = next(key for key in world.organization.keys.values() if key.resources == (CLOUD,))
+    world.organization.add(replace(cloud, id="NEW"))
 
     def fail(answered: int) -> None:
-        if world.sent[answered - 1].url.path == APPLIED_QUOTAS_PATH and not world.simulator.faults:
+        if world.sent[answered - 1].url.params.get("scope", "").upper() == "ORGANIZATION":
             world.simulator.faults.append(parse_fault(f"500@{APPLIED_QUOTAS_PATH}"))
 
     world.meanwhile(fail)
     await world.exporter.refresh_once()
-    assert rows(world, "limit") == before
+    after = rows(world, "usage")
+    of_the_organization = ("iam.max_cloud_api_keys.per_org", "organization", "", "", "")
+    assert after.pop(of_the_organization) == before.pop(of_the_organization) + 1
+    assert after == before
     assert world.value("confluent_cloud_up", collector="quotas") == 0
     assert world.value("confluent_cloud_up", collector="api_keys") == 1
+
+
+async def test_quotas_grow_old_and_go() -> None:
+    world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        world.simulator.faults.append(parse_fault(f"500@{QUOTA_SCOPES_PATH}"))
+        await world.clock.sleep(45 * 60 - 2)
+        assert rows(world, "limit")
+        await world.clock.sleep(2)
+        assert rows(world, "limit") == {}
+        assert world.value("confluent_cloud_organization_api_keys") == 50
+
+
+async def test_a_row_that_comes_twice_is_one_series() -> None:
+    world = World(50, settings=QUOTAS)
+    await world.exporter.refresh_once()
+    names = [line.split(" ")[0] for line in world.exposition().splitlines() if line[0] != "#"]
+    assert len(names) == len(set(names))
+    scopes = "page_size: 100, " + QUOTAS
+    twice = World(50, settings=scopes)
+    answer = twice.wire.handle_async_request
+
+    async def again(request: httpx.Request) -> httpx.Response:
+        response = await answer(request)
+        if request.url.path != APPLIED_QUOTAS_PATH:
+            return response
+        body = json.loads(await response.aread())
+        body["data"] *= 2
+        return httpx.Response(200, stream=httpx.ByteStream(json.dumps(body).encode()))
+
+    twice.wire = httpx.MockTransport(again)
+    twice.configured()
+    await twice.exporter.refresh_once()
+    assert rows(twice, "limit") == rows(world, "limit")
+    names = [line.split(" ")[0] for line in twice.exposition().splitlines() if line[0] != "#"]
+    assert len(names) == len(set(names))
 
 
 async def test_without_the_right_to_see_quotas_the_counts_stand() -> None:
