@@ -48,7 +48,7 @@ SECRET = "soaked-through-and-through"
 SPEED = 20_000.0  # simulated seconds per second: a key or two come and go each second
 SCRAPERS = 2
 WARM_UP = 0.25  # of the time; what a process allocates once is allocated then
-SETTLING = 20.0  # seconds that every organization has to come back
+SETTLING = 60.0  # seconds that every organization has to come back
 MOST_GROWTH = 8.0  # MiB between the second and the last quarter
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1024 * 1024
@@ -104,7 +104,7 @@ class World:
                 for number, organization in enumerate(self.organizations.values())
             ],
             clock=self.clock,
-            rate_limit=RateLimit(200, 2.0),
+            rate_limit=RateLimit(400, 2.0),
         )
 
     async def live(self) -> None:
@@ -113,7 +113,7 @@ class World:
             for life in self.lives:
                 life.advance(self.clock.monotonic(), wall=self.clock.wall())
             for organization in self.organizations.values():
-                self.simulator.window(organization).spend(2, client="others")
+                self.simulator.window(organization).spend(5, client="others")
             await asyncio.sleep(0.1)
 
     def refused(self) -> int:
@@ -160,7 +160,8 @@ async def exporter(
     path = folder / "config.yaml"
     path.write_text(
         f"defaults: {{url: {api}, refresh_interval: 2s, refresh_timeout: 4s, request_timeout: 1s,"
-        f" stale_after: 10s}}\norganizations:\n{names}"
+        " stale_after: 10s, names: {refresh_interval: 20s}, quotas: {refresh_interval: 20s}}\n"
+        f"organizations:\n{names}"
     )
     (free,) = bind(["127.0.0.1:0"])
     url = url_of(free)
@@ -242,8 +243,14 @@ async def _settle(world: World, url: str, findings: Findings) -> None:
 
         async def settled() -> bool:
             text = (await client.get(f"{url}/metrics")).text
-            state["up"] = dict(_samples(text, "confluent_cloud_up"))
-            state["keys"] = dict(_samples(text, "confluent_cloud_organization_api_keys"))
+            state["up"] = {
+                f"{organization} {collector}": up
+                for organization, collector, up in _samples(text, "confluent_cloud_up")
+            }
+            state["keys"] = {
+                organization: keys
+                for organization, _, keys in _samples(text, "confluent_cloud_organization_api_keys")
+            }
             return set(state["up"].values()) == {1} and state["keys"] == world.truth()
 
         try:
@@ -255,11 +262,13 @@ async def _settle(world: World, url: str, findings: Findings) -> None:
             findings.problems.append(f"not up again: {down}; counted and true: {wrong}")
 
 
-def _samples(text: str, name: str) -> Iterator[tuple[str, float]]:
+def _samples(text: str, name: str) -> Iterator[tuple[str, str, float]]:
+    """Yield organization, collector and value of the samples of ``name``."""
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == name:
-                yield sample.labels["organization"], sample.value
+                labels = sample.labels
+                yield labels["organization"], labels.get("collector", ""), sample.value
 
 
 async def _answers(client: httpx.AsyncClient, url: str) -> bool:

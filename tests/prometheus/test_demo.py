@@ -37,8 +37,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_real_prometheus_reads_true_counts(demo: str, tmp_path: Path) -> None:
     with prometheus(demo.removeprefix("http://"), tmp_path) as server:
         server.becomes('up{job="exporter"}', 1)
-        server.becomes('confluent_cloud_up{organization="acme"}', 1)
-        server.becomes('confluent_cloud_up{organization="globex-without-role"}', 0)
+        server.becomes('confluent_cloud_up{organization="acme",collector="api_keys"}', 1)
+        server.becomes(
+            'confluent_cloud_up{organization="globex-without-role",collector="api_keys"}', 0
+        )
         total = 'confluent_cloud_organization_api_keys{organization="acme"}'
         assert server.value(total) == 1200
         assert server.value(f"sum(confluent_cloud_owner_api_keys) == scalar({total})") == 1200
@@ -75,4 +77,12 @@ def as_text_format(openmetrics: bytes) -> bytes:
     for name in re.findall(r"^# TYPE (\S+) info$", text, re.MULTILINE):
         text = text.replace(f"# HELP {name} ", f"# HELP {name}_info ")
         text = text.replace(f"# TYPE {name} info", f"# TYPE {name}_info gauge")
+    for name in re.findall(r"^# TYPE (\S+) gaugehistogram$", text, re.MULTILINE):
+        text = text.replace(f"# TYPE {name} gaugehistogram", f"# TYPE {name} histogram")
+        (help_line,) = re.findall(rf"^# HELP {name} .*\n", text, re.MULTILINE)
+        for part in (f"{name}_gcount", f"{name}_gsum"):
+            lines = "".join(re.findall(rf"^{part}.*\n", text, re.MULTILINE))
+            text = re.sub(rf"^{part}.*\n", "", text, flags=re.MULTILINE)
+            head = help_line.replace(name, part, 1) + f"# TYPE {part} gauge\n"
+            text = text.replace("# EOF\n", head + lines + "# EOF\n")
     return text.removesuffix("# EOF\n").encode()
