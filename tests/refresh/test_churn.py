@@ -156,3 +156,24 @@ async def test_a_changed_policy_judges_what_is_known_at_once() -> None:
             world.value("confluent_cloud_api_key_policy_threshold_seconds", policy="max_age")
             == 5 * 86_400
         )
+
+
+async def test_an_organization_may_have_a_policy_of_its_own() -> None:
+    old = replace(key("A"), created_at=EPOCH - 10 * 86_400)
+    for more, findings, threshold in (
+        ("", 1, 5 * 86_400),
+        ("    policy: {max_age: 20d}\n", 0, 20 * 86_400),
+        ("    policy: {max_age: null}\n", None, None),
+        ("    policy: {exempt: {owners: [sa-*]}}\n", 0, 5 * 86_400),
+    ):
+        world = World([old], settings="policy: {max_age: 5d}").configured(more)
+        await world.exporter.refresh_once()
+        found = [
+            value
+            for (name, labels), value in world.series().items()
+            if name == "confluent_cloud_api_key_policy_violations"
+            and dict(labels)["policy"] == "max_age"
+        ]
+        assert found == ([] if findings is None else [findings])
+        name = "confluent_cloud_api_key_policy_threshold_seconds"
+        assert world.value(name, policy="max_age") == threshold

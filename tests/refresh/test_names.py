@@ -5,7 +5,9 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
+from exporter.cli.describing import describe
 from exporter.simulator import (
     ENVIRONMENTS_PATH,
     KAFKA_CLUSTERS_PATH,
@@ -242,7 +244,10 @@ async def test_one_collector_that_fails_changes_nothing_for_the_others() -> None
 
 async def test_without_users_no_persons_name_or_address_appears_anywhere() -> None:
     world = World(900, settings=f"{NAMES}, quotas: {{enabled: true}}, per_key_metrics: true")
-    await world.exporter.refresh_once()
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+        world.organization.delete(next(iter(world.organization.keys)))
+        await world.exporter.refresh_once()
     people = [
         text
         for user in world.organization.users.values()
@@ -250,7 +255,8 @@ async def test_without_users_no_persons_name_or_address_appears_anywhere() -> No
         if text
     ]
     assert len(people) > 20
-    everything = world.exposition() + await page_of(world)
+    said = "\n".join(describe(world.config.organizations[0], world.state))
+    everything = world.exposition() + await page_of(world) + said + repr(logs)
     assert [text for text in people if text in everything] == []
     assert USERS_PATH not in {request.path for request in world.simulator.requests}
 
