@@ -159,8 +159,8 @@ async def exporter(
     )
     path = folder / "config.yaml"
     path.write_text(
-        f"defaults: {{url: {api}, refresh_interval: 2s, refresh_timeout: 4s, request_timeout: 1s,"
-        " stale_after: 10s, names: {refresh_interval: 20s}, quotas: {refresh_interval: 20s}}\n"
+        f"defaults: {{url: {api}, refresh_interval: 3s, refresh_timeout: 6s, request_timeout: 2s,"
+        " stale_after: 15s, names: {refresh_interval: 20s}, quotas: {refresh_interval: 20s}}\n"
         f"organizations:\n{names}"
     )
     (free,) = bind(["127.0.0.1:0"])
@@ -198,7 +198,7 @@ async def watching(findings: Findings, pid: int, url: str) -> AsyncIterator[None
                 findings.scrapes.append(time.monotonic() - before)
                 if response.status_code != 200:  # OK
                     findings.problems.append(f"a scrape was answered with {response.status_code}")
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)
 
     async def measure() -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,12 +10,15 @@ from tests.programs import ROOT
 
 
 def test_under_every_fault_in_turn_all_stays_flat_and_ends_true() -> None:
+    # Measuring the coverage would slow the processes down, and they are under load.
+    unmeasured = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     done = subprocess.run(
         [sys.executable, "-m", "tests.soak", "--seconds=27"],
         cwd=ROOT,
+        env=unmeasured,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
         check=False,
     )
     problems = [line for line in done.stderr.splitlines() if line.startswith("problem:")]

@@ -73,8 +73,7 @@ def once(options: argparse.Namespace) -> int:
         else replacing(options.output) as file,
     ):
         file.write(run_to_its_answer(refresh()))
-    failed = any(not one.up for state in exporter.states() for one in state.collectors.values())
-    return 1 if failed else 0
+    return _code(exporter)
 
 
 def check(options: argparse.Namespace) -> int:
@@ -87,12 +86,18 @@ def check(options: argparse.Namespace) -> int:
         finally:
             await exporter.aclose()
 
-    logging.disable()  # what goes wrong is said below, once
+    # What goes wrong is said below, once; that it takes a while is said meanwhile.
+    logging.getLogger("exporter.refresh").setLevel(logging.CRITICAL)
     with _progress("Asking the API …"):
         run_to_its_answer(look())
     for (organization, _), state in zip(exporter.clients(), exporter.states(), strict=True):
         for line in describe(organization, state):
             print(line)
+    return _code(exporter)
+
+
+def _code(exporter: Exporter) -> int:
+    """Return 1 if the keys of any organization could not be listed; the rest is less."""
     failed = any(not state.collectors["api_keys"].up for state in exporter.states())
     return 1 if failed else 0
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from exporter.inventory import Inventory
     from exporter.refresh import OrganizationState
 
+_UNBREAKABLE = "\N{FIGURE SPACE}"
+
 
 def describe(organization: Organization, state: OrganizationState) -> Iterator[str]:
     """Yield the lines about one organization after its first refresh."""
@@ -55,11 +57,13 @@ def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
     now = state.collectors["api_keys"].finished or 0.0
     rows = {
         "findings": [
-            f"{one.policy} {one.count if one.judged else 'not judged'}" for one in facts.policies
+            f"{one.policy} {one.count if one.judged else 'not judged'}"
+            + (f" ({', '.join(one.not_judged)} not judged)" if one.not_judged else "")
+            for one in facts.policies
         ],
         "top owners": [f"{_named(one.name, one.id)} {one.count}" for one in facts.top_owners],
         "oldest keys": [
-            f"{one_line(one.id, 40)} {(now - one.created_at) / 86_400:.0f} d"
+            f"{one_line(one.id, 40)} {(now - one.created_at) // 86_400:.0f} d"
             for one in facts.oldest_keys
         ],
         "quotas": [
@@ -71,14 +75,15 @@ def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
     }
     for name, parts in rows.items():
         if parts:
+            # An item is not broken between its name and its number.
             yield textwrap.fill(
-                ", ".join(parts),
+                ", ".join(part.replace(" ", _UNBREAKABLE) for part in parts),
                 width=79,
                 initial_indent=f"  {name + ':':<13}",
                 subsequent_indent=" " * 15,
                 break_long_words=False,
                 break_on_hyphens=False,
-            )
+            ).replace(_UNBREAKABLE, " ")
 
 
 def _named(name: str, its_id: str) -> str:

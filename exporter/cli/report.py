@@ -49,7 +49,7 @@ class Survey:
     active: frozenset[str] = frozenset()
     """The policies that are on."""
     judged: frozenset[str] = frozenset()
-    """Those of them that could be judged with what is known."""
+    """Those of them that could be judged with what is known, for all kinds of owners wanted."""
     failed: bool = False
 
 
@@ -120,11 +120,16 @@ def _surveyed(
     organization: Organization, listed: Collection[ListedKey], directory: Directory, *, now: float
 ) -> Survey:
     rules = rules_of(organization.policy)
+    keys = [each.key for each in listed]
+    kinds = judged_kinds(keys, directory)
+    wanted = {"service-account", *(["user"] if organization.names.users else [])}
+    if wanted & {key.owner.kind for key in keys} - {*kinds}:
+        kinds = ()  # a part that was to be judged is not: nobody knows the answer
     return Survey(
         organization.name,
         rows=rows_of(organization.name, listed, rules, directory=directory, now=now),
         active=frozenset(rules.active()),
-        judged=frozenset(judged(rules, judged_kinds([each.key for each in listed], directory))),
+        judged=frozenset(judged(rules, kinds)),
     )
 
 
@@ -179,7 +184,7 @@ def say_what_is_not_judged(surveys: Iterable[Survey], *, asked: Collection[str])
             continue
         if missing := survey.active - survey.judged:
             log.warning(
-                "policies that cannot be judged without a complete listing of names",
+                "policies that cannot be judged without a complete and plausible listing of names",
                 organization=survey.organization,
                 policies=",".join(sorted(missing)),
             )
@@ -191,7 +196,7 @@ def say_what_is_not_judged(surveys: Iterable[Survey], *, asked: Collection[str])
             )
 
 
-def passes(wanted: Iterable[Row], surveys: Iterable[Survey], *, fail_on: Collection[str]) -> bool:
+def passes(wanted: Sequence[Row], surveys: Iterable[Survey], *, fail_on: Collection[str]) -> bool:
     """Whether no key violates any of ``fail_on``; say how many do.
 
     A policy that is on and could not be judged is not passed: nobody knows.
@@ -208,6 +213,8 @@ def passes(wanted: Iterable[Row], surveys: Iterable[Survey], *, fail_on: Collect
     unknown = {policy for each in surveys for policy in each.active - each.judged} & {*fail_on}
     if unknown:
         log.error("what --fail-on names cannot be judged", policies=",".join(sorted(unknown)))
+    if not wanted:
+        log.warning("no key is like what was asked for")
     return not found and not unknown
 
 

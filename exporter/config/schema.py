@@ -104,6 +104,13 @@ class Filters(Section):
     resources: Entries = ()
     """Ids of resources, such as lkc-7vq2nd or cloud; empty for all."""
 
+    @field_validator("owners", "resources")
+    @classmethod
+    def _no_patterns(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
+        if any(set(each) & set("*?[") for each in ids):
+            raise ValueError("has a pattern in it; the API takes whole ids, such as lkc-7vq2nd")
+        return ids
+
 
 class Settings(Section):
     """What `defaults` may hold, and any organization may override."""

@@ -44,6 +44,10 @@ _NO_ROLE = (
     " OrganizationAdmin role; without it the API hides keys"
 )
 
+_NO_ROLE_HERE = (
+    "the role does not allow this listing. OrganizationAdmin does; or switch off what it is for"
+    " (`names`, `names.users`, `quotas`)"
+)
 _MEANINGS: dict[int, tuple[type[ApiError], str]] = {
     400: (BadRequest, "the API refuses the request; check `filters` and `page_size`"),
     401: (Unauthorized, _BAD_KEY),
@@ -61,6 +65,8 @@ def failure_of(answer: Answer, *, endpoint: str, wall: float) -> ApiError:
     """
     said = error_message(answer.body)
     kind, cause = _meaning(answer.status, said)
+    if kind is Forbidden and endpoint != "/iam/v2/api-keys":
+        cause = _NO_ROLE_HERE
     message = f"{_status_line(answer.status)}: {cause}"
     return kind(
         message + (f". The API says: {said}" if said else ""),

@@ -32,6 +32,7 @@ POLICIES = (
 )
 """Every policy, by the name of its setting; the value of the label ``policy``."""
 _NOTHING = "(?!)"
+_MOST_MISSING = 0.25  # of the owners of a kind; one may always be
 
 
 @dataclass(frozen=True)
@@ -128,15 +129,16 @@ def judged(rules: Rules, kinds: Collection[str]) -> tuple[str, ...]:
 def judged_kinds(keys: Iterable[Key], directory: Directory) -> tuple[str, ...]:
     """Return the kinds of owners that ``unknown_owner`` can be judged for.
 
-    That takes a complete listing of the kind. One that lacks most of the owners of the keys is
-    taken for the view of somebody who sees only a few (facts §2), whatever it says of itself.
+    That takes a complete listing of the kind. One that lacks more than a quarter of the owners of
+    the keys is taken for the view of somebody who sees only a part (facts §2), whatever it says.
     """
     owners = {key.owner for key in keys}
     known = {"service-account": directory.service_accounts, "user": directory.users}
     kinds = []
     for kind in directory.complete:
         ids = [owner.id for owner in owners if owner.kind == kind]
-        if 2 * sum(owner_id in known[kind] for owner_id in ids) >= len(ids):
+        missing = sum(owner_id not in known[kind] for owner_id in ids)
+        if missing <= max(1, _MOST_MISSING * len(ids)):
             kinds.append(kind)
     return tuple(kinds)
 

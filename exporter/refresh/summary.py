@@ -47,6 +47,8 @@ class PolicyCount:
     exempted: int
     judged: bool
     """Whether there was enough to judge by."""
+    not_judged: Sequence[str] = ()
+    """Kinds of owners for which there was not, although they have keys."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ def summarize(state: OrganizationState, inventory: Inventory) -> Summary:
     def owner(owner_id: str) -> Count:
         return Count(owner_id, names.owner_name(owner_id) or "", owners.get(owner_id, 0))
 
+    unjudged: tuple[str, ...] = ()
+    if "unknown_owner" in findings.judged:
+        kinds = {"service-account", "user"} & inventory.owners_by_kind.keys()
+        unjudged = tuple(sorted(kinds - set(findings.judged_kinds)))
     top = nlargest(_MOST, owners, key=lambda owner_id: (owners[owner_id], owner_id))
     counts = dict.fromkeys(findings.active, 0)
     for (policy, _), count in findings.by_owner.items():
@@ -94,7 +100,13 @@ def summarize(state: OrganizationState, inventory: Inventory) -> Summary:
             for key, created_at in inventory.oldest_keys
         ],
         policies=[
-            PolicyCount(policy, count, findings.exempted.get(policy, 0), policy in findings.judged)
+            PolicyCount(
+                policy,
+                count,
+                findings.exempted.get(policy, 0),
+                judged=policy in findings.judged,
+                not_judged=unjudged if policy == "unknown_owner" else (),
+            )
             for policy, count in counts.items()
         ],
         quotas=_headroom(state, inventory),
