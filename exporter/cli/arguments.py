@@ -50,6 +50,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command is None:
         parser.error("name a command")
+    if options.command == "report":
+        least, most = options.min_age or 0, options.max_age
+        if most is not None and least > most:
+            commands["report"].error("--min-age is above --max-age: no key is like that")
     return options
 
 

@@ -66,6 +66,12 @@ def report(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return run("report", *arguments, environ=ENVIRON | environ)
 
 
+def test_ages_that_exclude_each_other_are_wrong_usage() -> None:
+    done = run("report", "--min-age=90d", "--max-age=7d")
+    assert done.returncode == 2
+    assert "--min-age is above --max-age" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("flag", "says"),
     [
