@@ -139,7 +139,11 @@ class Exporter:
         state = replace(
             state,
             collectors={each: state.collectors.get(each, CollectorState()) for each in names},
-            stale_after=organization.stale_after,
+            stale_after={
+                each.name: each.stale_after
+                for each in prepared.collectors
+                if each.stale_after is not None
+            },
             per_key_metrics=organization.per_key_metrics,
             filtered=bool(organization.filters.owners or organization.filters.resources),
             thresholds=_thresholds(organization.policy),

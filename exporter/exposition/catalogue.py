@@ -110,6 +110,14 @@ NEXT_EXPIRY = Metric(
     " refresh. Absent where none expires." + _CACHED,
     ("organization", "owner_id", "owner_kind"),
 )
+MAX_AGE_REMAINING = Metric(
+    "confluent_cloud_api_keys_max_age_remaining_seconds",
+    "gaugehistogram",
+    "Seconds until the API keys break the policy max_age; 0 for those that do. Without exempted"
+    " keys, those of no owner and those whose creation time is not believable; absent where the"
+    " policy is off." + _CACHED,
+    ("organization", "owner_kind"),
+)
 VIOLATIONS = Metric(
     "confluent_cloud_api_key_policy_violations",
     "gauge",
@@ -224,6 +232,13 @@ LAST_SUCCESS = Metric(
     "Unix time at which the latest successful refresh of the collector ended.",
     ("organization", "collector"),
 )
+STALE_AFTER = Metric(
+    "confluent_cloud_exporter_stale_after_seconds",
+    "gauge",
+    "Seconds without a successful refresh of the collector after which what it found is too old to"
+    " be shown. Absent for names, which stay.",
+    ("organization", "collector"),
+)
 REFRESH_DURATION = Metric(
     "confluent_cloud_exporter_refresh_duration_seconds",
     "gauge",
@@ -327,6 +342,7 @@ INVENTORY = Section(
         RESOURCE_API_KEYS,
         PAIR_API_KEYS,
         AGES,
+        MAX_AGE_REMAINING,
         OLDEST,
         NEXT_EXPIRY,
         VIOLATIONS,
@@ -358,7 +374,7 @@ KNOWN = Section(
 REFRESH = Section(
     "Refreshes",
     "Whether the numbers above are current. `collector` is `api_keys`, `names` or `quotas`.",
-    (UP, LAST_SUCCESS, REFRESH_DURATION, ERROR_RATIO, REFRESHES, REFRESH_FAILURES),
+    (UP, LAST_SUCCESS, STALE_AFTER, REFRESH_DURATION, ERROR_RATIO, REFRESHES, REFRESH_FAILURES),
 )
 API = Section(
     "The Confluent Cloud API",

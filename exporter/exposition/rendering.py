@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from exporter.exposition import catalogue, text
 from exporter.exposition.document import Pieces, pieces
 from exporter.inventory import (
-    AGE_BOUNDS,
     OWNER_KINDS,
     RESOURCE_KINDS,
     believable_creation,
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from exporter.exposition.catalogue import Metric
-    from exporter.inventory import AgeHistogram, Directory, Inventory, Owner, Resource
+    from exporter.inventory import Directory, Histogram, Inventory, Owner, Resource
     from exporter.refresh import OrganizationState, Quota
 
     Samples: TypeAlias = Iterable[tuple[Sequence[str], float]]
@@ -55,7 +54,9 @@ def render(state: OrganizationState) -> Rendered:
     if inventory is not None:
         for metric, samples in _inventory_samples(state, inventory):
             lines[metric.name] = text.lines(metric, samples)
-        lines |= _age_lines(state.name, inventory.ages.histograms)
+        lines |= _histogram_lines(catalogue.AGES, state.name, inventory.ages.histograms)
+        remaining = inventory.remaining
+        lines |= _histogram_lines(catalogue.MAX_AGE_REMAINING, state.name, remaining)
     return Rendered(
         inventory=Part(pieces(lines), state.fresh_until),
         quotas=Part(_pieces(_quota_samples(state)), state.quotas_until),
@@ -194,14 +195,16 @@ def _key_samples(state: OrganizationState, *, now: float) -> Iterator[tuple[Metr
     )
 
 
-def _age_lines(name: str, histograms: Mapping[str, AgeHistogram]) -> dict[str, str]:
-    """Return the gauge histogram, in one for OpenMetrics and in its parts for the older format."""
-    metric, whole = catalogue.AGES, ""
+def _histogram_lines(
+    metric: Metric, name: str, histograms: Mapping[str, Histogram]
+) -> dict[str, str]:
+    """Return a gauge histogram, in one for OpenMetrics and in its parts for the older format."""
+    whole = ""
     parts = {"_bucket": "", "_gcount": "", "_gsum": ""}
     for owner_kind, histogram in histograms.items():
         at = (name, owner_kind)
         bounds = zip(
-            (*map(text.number, AGE_BOUNDS), "+Inf"),
+            (*map(text.number, histogram.bounds), "+Inf"),
             (*histogram.buckets, histogram.count),
             strict=True,
         )
@@ -247,6 +250,10 @@ def _refresh_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples
     name, collectors = state.name, state.collectors.items()
     ended = [(each, one) for each, one in collectors if one.finished is not None]
     yield catalogue.UP, [((name, each), one.up) for each, one in ended]
+    yield (
+        catalogue.STALE_AFTER,
+        [((name, each), seconds) for each, seconds in state.stale_after.items()],
+    )
     for metric, values in (
         (catalogue.LAST_SUCCESS, {each: one.succeeded for each, one in ended}),
         (catalogue.REFRESH_DURATION, {each: one.duration for each, one in ended}),

@@ -1,6 +1,6 @@
 """Keys to counts: pure functions and immutable results, without a clock or a connection."""
 
-from exporter.inventory.ages import AGE_BOUNDS, AgeHistogram, Ages
+from exporter.inventory.ages import AGE_BOUNDS, Ages, Histogram
 from exporter.inventory.churn import Churn, by_kinds, churn
 from exporter.inventory.directory import Cluster, Directory
 from exporter.inventory.inventory import FoldSettings, Inventory, fold, place
@@ -21,7 +21,6 @@ __all__ = [
     "OWNER_KINDS",
     "POLICIES",
     "RESOURCE_KINDS",
-    "AgeHistogram",
     "Ages",
     "Churn",
     "Cluster",
@@ -29,6 +28,7 @@ __all__ = [
     "Finding",
     "Findings",
     "FoldSettings",
+    "Histogram",
     "Inventory",
     "Key",
     "Owner",

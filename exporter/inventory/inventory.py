@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporter.inventory.ages import Ages, ages_of, oldest
+from exporter.inventory.ages import Ages, Histogram, ages_of, oldest, remaining_of
 from exporter.inventory.directory import Directory
 from exporter.inventory.keys import CLUSTER_KINDS, Owner, Resource
 from exporter.inventory.policy import Findings, Rules, count
@@ -41,6 +41,8 @@ class Inventory:
     collapsed_pairs: int
     """How many pairs stand together as owner ``other``, resource ``other``."""
     ages: Ages
+    remaining: Mapping[str, Histogram]
+    """By kind of owner: seconds that the keys have left by the policy ``max_age``."""
     findings: Findings
     oldest_keys: Sequence[tuple[Key, float]]
     """A few of the oldest keys, with their creation times, for people."""
@@ -101,6 +103,7 @@ def fold(
         pairs=_collapse(pairs, settings.max_pairs),
         collapsed_pairs=max(0, len(pairs) - settings.max_pairs),
         ages=ages_of(keys, now=now),
+        remaining=remaining_of(keys, rules, now=now),
         findings=count(keys, rules, directory=directory, now=now),
         oldest_keys=oldest(keys, _OLDEST, now=now),
         cloud_keys=cloud.total(),

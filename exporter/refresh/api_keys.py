@@ -45,6 +45,7 @@ class ApiKeysCollector:
         self._organization = organization
         self._clock = clock
         self.interval = organization.refresh_interval
+        self.stale_after = organization.stale_after
 
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.loop.Collector`."""

@@ -67,6 +67,10 @@ class Collector(Protocol):
         """Seconds from the start of one refresh to the start of the next."""
 
     @property
+    def stale_after(self) -> float | None:
+        """Seconds after which what was fetched is too old to be shown; None if it never is."""
+
+    @property
     def patient(self) -> bool:
         """Whether it goes behind the listing of the keys, and nowhere if that is refused."""
 

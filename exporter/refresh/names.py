@@ -49,6 +49,7 @@ class NamesCollector:
 
     name = "names"
     patient = True
+    stale_after = None
 
     def __init__(self, organization: Organization, *, clock: Clock) -> None:
         self._organization = organization

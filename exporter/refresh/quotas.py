@@ -34,6 +34,7 @@ class QuotasCollector:
         self._organization = organization
         self._clock = clock
         self.interval = organization.quotas.refresh_interval
+        self.stale_after = _STALE_AFTER * self.interval
 
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.loop.Collector`. A scope that fails keeps its rows."""
@@ -54,7 +55,7 @@ class QuotasCollector:
                 failure = failure or failure_from(error)
                 found = [quota for quota in state.quotas if quota.scope == scope.lower()]
             rows |= {quota.place: quota for quota in found}
-        until = state.quotas_until if failure else began + _STALE_AFTER * self.interval
+        until = state.quotas_until if failure else began + self.stale_after
         quotas = tuple(rows.values())
         return Outcome(lambda state: replace(state, quotas=quotas, quotas_until=until), failure)
 

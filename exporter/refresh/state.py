@@ -129,8 +129,9 @@ class OrganizationState:
     """Monotonic seconds; from then on they are too old to be published."""
     listed_at: float = 0.0
     """Monotonic seconds; when that listing began, for its first page is as old as that."""
-    stale_after: float = 0.0
-    """Seconds after ``listed_at`` from which on the inventory is too old to be published."""
+    stale_after: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """By collector: seconds after the start of a listing from which on it is too old to be
+    published; collectors whose listings never are, are absent."""
     placed: Sequence[Key] = ()
     """The keys with the places of their resources; only with ``per_key_metrics``."""
     thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -149,7 +150,7 @@ class OrganizationState:
     @property
     def fresh_until(self) -> float:
         """Monotonic seconds; from then on the inventory is too old to be published."""
-        return self.listed_at + self.stale_after
+        return self.listed_at + self.stale_after.get("api_keys", 0.0)
 
     @property
     def attempted(self) -> bool:

@@ -71,7 +71,7 @@ def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> O
         placed=tuple(keys),
         thresholds={"max_age": 90 * DAY},
         per_key_metrics=True,
-        stale_after=stale_after,
+        stale_after={"api_keys": stale_after},
         quotas_until=3000,
     )
 
@@ -110,10 +110,11 @@ LKC = 'resource_id="lkc-1",resource_kind="kafka"'
 PLACE = 'environment_id="env-1",organization="acme"'
 SA = 'owner_id="sa-1",owner_kind="service-account"'
 AGE = "confluent_cloud_api_keys_age_seconds"
+REMAINING = "confluent_cloud_api_keys_max_age_remaining_seconds"
 
 
 def test_an_organization_in_full() -> None:
-    assert series(exposed(state()), without=(AGE,)) == [
+    assert series(exposed(state()), without=(AGE, REMAINING)) == [
         'confluent_cloud_organization_api_keys{organization="acme"} 2.0',
         f'confluent_cloud_owner_api_keys{{organization="acme",{SA}}} 2.0',
         f"confluent_cloud_resource_api_keys{{{PLACE},{LKC}}} 2.0",
@@ -216,6 +217,10 @@ def test_an_organization_in_full() -> None:
             '{collector="api_keys",organization="acme"} 400.0'
         ),
         (
+            "confluent_cloud_exporter_stale_after_seconds"
+            '{collector="api_keys",organization="acme"} 900.0'
+        ),
+        (
             "confluent_cloud_exporter_refresh_duration_seconds"
             '{collector="api_keys",organization="acme"} 2.5'
         ),
@@ -259,6 +264,21 @@ def test_the_ages_are_what_comes_nearest_in_the_older_format() -> None:
         f"# TYPE {AGE}_gcount gauge", COUNT,
         f"# TYPE {AGE}_gsum gauge", SUM,
     ]  # fmt: skip
+
+
+def test_what_is_left_until_the_age_limit_is_said_without_the_exempted() -> None:
+    lines = [line for line in exposed(state()) if line.startswith(REMAINING)]
+    assert lines == [
+        f'{REMAINING}_bucket{{le="0.0",{AT}}} 0.0',  # A is 100 days old, and exempted
+        f'{REMAINING}_bucket{{le="604800.0",{AT}}} 0.0',
+        f'{REMAINING}_bucket{{le="1.2096e+06",{AT}}} 0.0',
+        f'{REMAINING}_bucket{{le="2.592e+06",{AT}}} 0.0',
+        f'{REMAINING}_bucket{{le="5.184e+06",{AT}}} 0.0',
+        f'{REMAINING}_bucket{{le="7.776e+06",{AT}}} 1.0',  # B is 2 days old
+        f'{REMAINING}_bucket{{le="+Inf",{AT}}} 1.0',
+        f"{REMAINING}_gcount{{{AT}}} 1.0",
+        f"{REMAINING}_gsum{{{AT}}} 7.6032e+06",
+    ]
 
 
 def test_before_the_first_refresh_has_ended_nothing_is_claimed() -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.inventory import AGE_BOUNDS, Key, Owner, Resource
-from exporter.inventory.ages import ages_of
+from exporter.inventory import AGE_BOUNDS, Directory, Key, Owner, Resource, Rules
+from exporter.inventory.ages import ages_of, remaining_of
+from exporter.inventory.policy import count
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -60,3 +61,42 @@ def test_the_count_is_that_of_the_keys_with_a_usable_time(times: list[float | No
         assert histogram.buckets == sorted(histogram.buckets)
         assert histogram.buckets[-1] <= histogram.count
         assert len(histogram.buckets) == len(AGE_BOUNDS)
+
+
+RULES = Rules(max_age=90 * DAY, exempt_api_keys=("EXEMPT",))
+
+
+def test_the_time_left_is_counted_up_to_each_bound() -> None:
+    ages = [0, 29, 31, 59, 61, 75, 77, 82, 84, 89, 90, 91, 700]
+    keys = [key(str(age), created_at=NOW - age * DAY) for age in ages]
+    histogram = remaining_of(keys, RULES, now=NOW)["service-account"]
+    #                     in 0  7  14  30  60  90 days
+    assert histogram.buckets == [3, 5, 7, 9, 11, 13]
+    assert histogram.count == 13
+    assert histogram.sum == sum((90 - age) * DAY for age in ages if age < 90)
+
+
+def test_the_time_left_is_that_of_the_keys_that_the_policy_is_for() -> None:
+    keys = [
+        key("EXEMPT", created_at=NOW - 99 * DAY),
+        key("provider", Owner("", "internal"), created_at=NOW - 99 * DAY),
+        key("absurd", created_at=0.0),
+        key("bob", BOB, created_at=NOW - 85 * DAY),
+    ]
+    found = remaining_of(keys, RULES, now=NOW)
+    assert found.keys() == {"service-account", "user"}
+    assert (found["service-account"].count, found["user"].count) == (0, 1)
+
+
+def test_without_the_policy_no_time_is_left_or_passed() -> None:
+    assert remaining_of([key("A", created_at=NOW)], Rules(), now=NOW) == {}
+
+
+@given(st.lists(st.floats(NOW - 200 * DAY, NOW)), st.integers(1, 200))
+def test_what_has_no_time_left_are_the_findings(times: list[float], days: int) -> None:
+    keys = [key(str(number), created_at=at) for number, at in enumerate(times)]
+    rules = Rules(max_age=days * DAY + 0.5)
+    findings = count(keys, rules, directory=Directory(), now=NOW).by_owner
+    found = remaining_of(keys, rules, now=NOW).get("service-account")
+    at_the_limit = sum(NOW - at == rules.max_age for at in times)
+    assert (found.buckets[0] if found else 0) == findings.get(("max_age", ANN), 0) + at_the_limit

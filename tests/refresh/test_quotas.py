@@ -131,6 +131,13 @@ async def test_quotas_grow_old_and_go() -> None:
         assert world.value("confluent_cloud_organization_api_keys") == 50
 
 
+async def test_what_grows_old_says_when() -> None:
+    settings = "refresh_interval: 4m, names: {enabled: true}, quotas: {refresh_interval: 10m}"
+    world = World(5, settings=settings)
+    name = "confluent_cloud_exporter_stale_after_seconds"
+    assert world.values(name, "collector") == {"api_keys": 720, "quotas": 1800}
+
+
 async def test_a_row_that_comes_twice_is_one_series() -> None:
     world = World(50, settings=QUOTAS)
     await world.exporter.refresh_once()

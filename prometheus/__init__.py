@@ -1,0 +1,1 @@
+"""Rules and alerts for Prometheus, and what is generated from them."""
