@@ -5,7 +5,7 @@ BIN := .venv/bin
 WHEELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/confluent-api-keys-exporter/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak format docs lock image clean
+.PHONY: help demo test check soak format docs monitoring lock image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -33,6 +33,10 @@ format: .venv/.dev ## write the formatting and the lint's safe fixes
 
 docs: .venv/.dev ## write docs/metrics.md from the catalogue
 	@$(BIN)/python -m exporter.exposition.document_metrics > docs/metrics.md
+
+monitoring: .venv/.dev ## write the dashboards and the PrometheusRule from their sources
+	@$(BIN)/python -m grafana
+	@$(BIN)/python -m prometheus
 
 lock: ## write requirements/*.txt anew from the ranges
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \

@@ -1,0 +1,55 @@
+"""Events that are drawn over the graphs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.exposition import catalogue
+from grafana.panels import DATASOURCE
+from grafana.queries import INTERVAL, ORGANIZATION, growth, of_exporters, outside
+from grafana.sdk import dashboard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STEP = "5m"
+
+
+def events() -> Sequence[dashboard.AnnotationQuery]:
+    """Return the events of both dashboards.
+
+    Those about keys are off until somebody wants them: where keys come and go all day they would
+    cover the graphs.
+    """
+    created, deleted = (
+        f"sum by (organization) ({growth(metric, INTERVAL, filters=ORGANIZATION)}) > 0"
+        for metric in (catalogue.CREATED, catalogue.DELETED)
+    )
+    restarts = f"changes({outside('process_start_time_seconds')}[{INTERVAL}])"
+    return [
+        _event("Keys created", created, "green", text="{{organization}}", enabled=False),
+        _event("Keys deleted", deleted, "orange", text="{{organization}}", enabled=False),
+        _event(
+            "Exporter restarts",
+            f"{of_exporters(restarts)} > 0",
+            "purple",
+            text="{{instance}} of {{job}}",
+            enabled=True,
+        ),
+    ]
+
+
+def _event(
+    name: str, expression: str, color: str, *, text: str, enabled: bool
+) -> dashboard.AnnotationQuery:
+    return (
+        dashboard.AnnotationQuery()
+        .name(name)
+        .datasource(DATASOURCE)
+        .enable(enabled)
+        .icon_color(color)
+        .expr(expression)
+        .step(_STEP)
+        .title_format(name)
+        .text_format(text)
+    )

@@ -1,0 +1,238 @@
+"""How old the keys are, which must be replaced, and which expire."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from exporter.exposition import catalogue
+from exporter.inventory.ages import AGE_BOUNDS, REMAINING_BOUNDS
+from grafana.panels import (
+    BAD,
+    COUNT,
+    DAYS,
+    GOOD,
+    NEUTRAL,
+    WARNING,
+    Query,
+    Spot,
+    Text,
+    bars,
+    dashed,
+    graph,
+    number,
+)
+from grafana.queries import (
+    ORGANIZATION,
+    OWNER_ROW,
+    by,
+    findings,
+    gauge,
+    or_none,
+    owner_named,
+    up_to,
+)
+from grafana.tables import (
+    KIND_COLUMN,
+    MOST,
+    ORGANIZATION_COLUMN,
+    TEXT_CELL,
+    Column,
+    colored,
+    grid,
+    mapped,
+    unit,
+)
+
+if TYPE_CHECKING:
+    from grafana.panels import AnyPanel
+
+_DAY = 86_400
+_AHEAD = REMAINING_BOUNDS[:4]
+_LIMIT = gauge(catalogue.THRESHOLD, 'policy="max_age"')
+
+
+def panels() -> list[AnyPanel]:
+    """Return the row."""
+    return [
+        _distribution(Spot(301, x=0, y=0, w=8, h=9)),
+        _median(Spot(302, x=8, y=0, w=8, h=9)),
+        _backlog(Spot(303, x=16, y=0, w=8, h=9)),
+        _expiries(Spot(304, x=0, y=9, w=14, h=10)),
+        _expired(Spot(305, x=14, y=9, w=10, h=4)),
+        _backlog_by_organization(Spot(306, x=14, y=13, w=10, h=6)),
+    ]
+
+
+def _distribution(spot: Spot) -> AnyPanel:
+    return bars(
+        spot,
+        Text(
+            title="Age distribution",
+            about="Keys by age, of the chosen organizations and kinds of owners; each key is in one"
+            " bar. Keys without a believable creation time are in none."
+            " `confluent-api-keys-exporter report --min-age=365d` lists those of a year and more.",
+            unit=COUNT,
+            none="not reported",
+        ),
+        list(_bands()),
+        base=NEUTRAL,
+    )
+
+
+def _bands() -> list[Query]:
+    """Return the keys between each two bounds of the histogram, below the first, and beyond."""
+    upper = [f"sum({gauge(catalogue.AGES, up_to(each), suffix='_bucket')})" for each in AGE_BOUNDS]
+    days = [f"{each / _DAY:.0f}" for each in AGE_BOUNDS]
+    between = [or_none(f"{above} - {below}") for below, above in pairwise(upper)]
+    names = [f"{below} to {above} d" for below, above in pairwise(days)]
+    beyond = or_none(f"sum({gauge(catalogue.AGES, suffix='_gcount')}) - {upper[-1]}")
+    return [
+        Query(or_none(upper[0]), f"up to {days[0]} d"),
+        *(Query(band, name) for band, name in zip(between, names, strict=True)),
+        Query(beyond, f"over {days[-1]} d"),
+    ]
+
+
+def _median(spot: Spot) -> AnyPanel:
+    buckets = by(("owner_kind", "le"), gauge(catalogue.AGES, suffix="_bucket"), "sum")
+    panel = graph(
+        spot,
+        Text(
+            title="Median age",
+            about="Half of the keys of a kind of owner are older than this; of the chosen"
+            " organizations and kinds of owners. It is estimated from the bands beside, and at most"
+            f" {AGE_BOUNDS[-1] / _DAY:.0f} days. Where keys are rotated in time it stays near half"
+            " of the policy `max_age` or below; the strictest `max_age` is the dashed line.",
+            unit=DAYS,
+            none="not reported",
+            decimals=0,
+        ),
+        [
+            Query(f"histogram_quantile(0.5, {buckets}) / {_DAY}", "{{owner_kind}}"),
+            Query(f"min({_LIMIT}) / {_DAY}", "max_age", BAD),
+        ],
+    )
+    return dashed(panel, "B")
+
+
+def _backlog(spot: Spot) -> AnyPanel:
+    names = ["now", *(f"in {bound / _DAY:.0f} d" for bound in _AHEAD[1:])]
+    return graph(
+        spot,
+        Text(
+            title="Rotation backlog",
+            about="Keys that are past the policy `max_age` now, or will be in so many days if"
+            " nobody replaces them; of the chosen organizations and kinds of owners, without"
+            " exempted keys. What lies between the lines is the work that is coming."
+            " `confluent-api-keys-exporter report --policy=max_age` names those of now.",
+            unit="short",
+            none="not judged",
+            decimals=0,
+        ),
+        [
+            Query(f"sum({_remaining(bound)})", name, BAD if bound == 0 else "")
+            for bound, name in zip(_AHEAD, names, strict=True)
+        ],
+    )
+
+
+def _remaining(bound: float) -> str:
+    """Return the keys of each organization that have at most ``bound`` seconds left.
+
+    0 where the policy is on and there is no key to judge.
+    """
+    keys = gauge(catalogue.MAX_AGE_REMAINING, up_to(bound), suffix="_bucket")
+    listed = by(ORGANIZATION, gauge(catalogue.ORGANIZATION_API_KEYS))
+    return f"{by(ORGANIZATION, keys, 'sum')} or 0 * ({listed} and on (organization) {_LIMIT})"
+
+
+def _expiries(spot: Spot) -> AnyPanel:
+    left = by(OWNER_ROW, f"{gauge(catalogue.NEXT_EXPIRY)} - time()")
+    soonest = f"bottomk({MOST}, {left})"
+    within = by(ORGANIZATION, gauge(catalogue.THRESHOLD, 'policy="expires_within"'))
+    soon = f"{left} <= bool on (organization) group_left () {within}"
+    return grid(
+        spot,
+        Text(
+            title="Expiries ahead",
+            about="Owners whose keys expire, the soonest first, of the chosen organizations and"
+            f" kinds of owners; {MOST} at most. Each is shown with its next expiry and whether that"
+            " is within the organization's policy `expires_within`. `confluent-api-keys-exporter"
+            " report --policy=expires_within` names the keys.",
+            unit=DAYS,
+            none="no expiry known",
+            decimals=1,
+        ),
+        {
+            "A": f"{owner_named(soonest)} / {_DAY}",
+            "B": f"({soon}) and on (organization, owner_id) {soonest}",
+        },
+        [
+            ORGANIZATION_COLUMN,
+            Column("owner_name", "Owner"),
+            Column("owner_id", "Owner id"),
+            KIND_COLUMN,
+            Column("Value #A", "Time left", 100),
+            Column(
+                "Value #B",
+                "Policy",
+                110,
+                (
+                    *unit("none", 0, "off"),
+                    *colored(GOOD, ((1, WARNING),), TEXT_CELL),
+                    mapped({"0": "later", "1": "replace it"}),
+                ),
+            ),
+        ],
+        sort="Time left",
+        descending=False,
+    )
+
+
+def _expired(spot: Spot) -> AnyPanel:
+    return number(
+        spot,
+        Text(
+            title="Expired and still listed",
+            about="Keys past their end that nobody has deleted, of the chosen organizations and"
+            " kinds of owners. They open nothing and count against quotas:"
+            " `confluent-api-keys-exporter report --policy=expired`, then delete them.",
+            unit=COUNT,
+            none="not judged",
+        ),
+        [Query(findings("expired"))],
+        base=GOOD,
+        steps=((1, WARNING),),
+    )
+
+
+def _backlog_by_organization(spot: Spot) -> AnyPanel:
+    return grid(
+        spot,
+        Text(
+            title="Rotation backlog by organization",
+            about="What the policy `max_age` of each chosen organization is, and how many keys of"
+            " the chosen kinds of owners are past it now, or will be in 30 days if nobody replaces"
+            " them. Organizations without the policy are missing.",
+            unit=COUNT,
+            none="max_age is off",
+        ),
+        {
+            "A": f"{by(ORGANIZATION, _LIMIT)} / {_DAY}",
+            "B": _remaining(0),
+            "C": _remaining(_AHEAD[-1]),
+        },
+        [
+            ORGANIZATION_COLUMN,
+            Column("Value #A", "max_age", 100, unit(DAYS, 0)),
+            Column(
+                "Value #B",
+                "Now",
+                90,
+                (*unit(COUNT, none="not reported"), *colored(GOOD, ((1, BAD),), TEXT_CELL)),
+            ),
+            Column("Value #C", "In 30 d", 90, unit(COUNT, none="not reported")),
+        ],
+        sort="Now",
+    )

@@ -1,0 +1,67 @@
+"""Who breaks which policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.exposition import catalogue
+from grafana.panels import COUNT, Spot, Text
+from grafana.queries import OWNER_ROW, by, gauge, owner_named
+from grafana.tables import KIND_COLUMN, MOST, ORGANIZATION_COLUMN, Column, grid
+
+if TYPE_CHECKING:
+    from grafana.panels import AnyPanel
+
+
+def panels() -> list[AnyPanel]:
+    """Return the row."""
+    return [
+        _by_owner(Spot(501, x=0, y=0, w=16, h=10)),
+        _exempted(Spot(502, x=16, y=0, w=8, h=10)),
+    ]
+
+
+def _by_owner(spot: Spot) -> AnyPanel:
+    found = by(("policy", *OWNER_ROW), gauge(catalogue.VIOLATIONS))
+    return grid(
+        spot,
+        Text(
+            title="Findings by owner",
+            about="Keys that break a policy and are not exempted, of the chosen organizations and"
+            f" kinds of owners; the {MOST} largest numbers. `confluent-api-keys-exporter report"
+            " --policy=` with the policy, and `--owner=` with the owner's id, lists the keys.",
+            unit=COUNT,
+            none="no findings known",
+        ),
+        {"A": owner_named(f"topk({MOST}, {found} > 0)")},
+        [
+            ORGANIZATION_COLUMN,
+            Column("policy", "Policy"),
+            Column("owner_name", "Owner"),
+            Column("owner_id", "Owner id"),
+            KIND_COLUMN,
+            Column("Value", "Keys", 90),
+        ],
+        sort="Keys",
+    )
+
+
+def _exempted(spot: Spot) -> AnyPanel:
+    return grid(
+        spot,
+        Text(
+            title="Exempted",
+            about="Keys that break a policy and are exempted from it by `policy.exempt` in the"
+            " configuration, of the chosen organizations. Exemptions grow old too: look through"
+            " them from time to time.",
+            unit=COUNT,
+            none="no exemptions known",
+        ),
+        {"A": f"{by(('organization', 'policy'), gauge(catalogue.EXEMPTED))} > 0"},
+        [
+            ORGANIZATION_COLUMN,
+            Column("policy", "Policy"),
+            Column("Value", "Keys", 90),
+        ],
+        sort="Keys",
+    )

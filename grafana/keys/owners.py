@@ -1,0 +1,197 @@
+"""Who has keys, and what they are for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.exposition import catalogue
+from grafana.panels import COUNT, DAYS, WARNING, Spot, Text, setting
+from grafana.queries import (
+    OWNER_ROW,
+    RESOURCE_ROW,
+    by,
+    environment_named,
+    gauge,
+    owner_named,
+    resource_named,
+)
+from grafana.sdk import model
+from grafana.tables import (
+    BACKGROUND_CELL,
+    KIND_COLUMN,
+    MOST,
+    ORGANIZATION_COLUMN,
+    TEXT_CELL,
+    Column,
+    colored,
+    grid,
+    narrowing,
+    organized,
+    unit,
+)
+
+if TYPE_CHECKING:
+    from grafana.panels import AnyPanel
+
+_BOUNDED = f"The {MOST} with the most keys are shown"
+
+
+def panels() -> list[AnyPanel]:
+    """Return the row."""
+    return [
+        _owners(Spot(201, x=0, y=0, w=24, h=10)),
+        _resources(Spot(202, x=0, y=10, w=14, h=10)),
+        _matrix(Spot(203, x=14, y=10, w=10, h=10)),
+        _pairs(Spot(204, x=0, y=20, w=24, h=10)),
+    ]
+
+
+def _owners(spot: Spot) -> AnyPanel:
+    keys = f"topk({MOST}, {by(OWNER_ROW, gauge(catalogue.OWNER_API_KEYS))})"
+    here = f"and on (organization, owner_id) {keys}"
+    age = by(OWNER_ROW, f"time() - {gauge(catalogue.OLDEST)}")
+    left = by(OWNER_ROW, f"{gauge(catalogue.NEXT_EXPIRY)} - time()")
+    found = by(OWNER_ROW, gauge(catalogue.VIOLATIONS), "sum")
+    return grid(
+        spot,
+        Text(
+            title="Owners with the most keys",
+            about=f"Who has keys, of the chosen organizations and kinds of owners. {_BOUNDED}. A"
+            " finding is a key that breaks a policy, once for each policy."
+            " `confluent-api-keys-exporter report --owner=` with the id lists an owner's keys.",
+            unit=COUNT,
+            none="no keys known",
+        ),
+        {
+            "A": owner_named(keys),
+            "B": f"{age} / 86400 {here}",
+            "C": f"{left} / 86400 {here}",
+            "D": f"{found} {here}",
+        },
+        [
+            ORGANIZATION_COLUMN,
+            Column("owner_name", "Owner"),
+            Column("owner_id", "Owner id"),
+            KIND_COLUMN,
+            Column("Value #A", "Keys", 90),
+            Column("Value #B", "Oldest key", 110, unit(DAYS, 0, "unknown")),
+            Column("Value #C", "Next expiry", 120, unit(DAYS, 1, "none expires")),
+            Column(
+                "Value #D",
+                "Findings",
+                100,
+                (*unit(COUNT, none="none"), *colored("text", ((1, WARNING),), TEXT_CELL)),
+            ),
+        ],
+        sort="Keys",
+    )
+
+
+def _resources(spot: Spot) -> AnyPanel:
+    keys = f"topk({MOST}, {by(RESOURCE_ROW, gauge(catalogue.RESOURCE_API_KEYS))})"
+    named = environment_named(resource_named(keys))
+    here = {"organization": "organization", "resource_kind": "resource_kind"}
+    return grid(
+        spot,
+        Text(
+            title="Resources with the most keys",
+            about="What keys are for, of the chosen organizations, environments and kinds of"
+            f" resources; a key for several counts once for each. {_BOUNDED}."
+            " `confluent-api-keys-exporter report --resource=` with the id lists a resource's"
+            " keys.",
+            unit=COUNT,
+            none="no keys known",
+        ),
+        {"A": named},
+        [
+            ORGANIZATION_COLUMN,
+            Column("resource_name", "Resource"),
+            Column("resource_id", "Resource id"),
+            Column(
+                "resource_kind",
+                "Resource kind",
+                settings=(narrowing("Only this kind of resource, of this organization", here),),
+            ),
+            Column("environment_name", "Environment"),
+            Column(
+                "environment_id",
+                "Environment id",
+                settings=(
+                    narrowing(
+                        "Only this kind of resource, of this environment",
+                        {**here, "environment": "environment_id"},
+                    ),
+                ),
+            ),
+            Column("Value", "Keys", 80),
+        ],
+        sort="Keys",
+    )
+
+
+def _matrix(spot: Spot) -> AnyPanel:
+    columns = [Column(r"resource_kind\owner_kind", "Resource kind")]
+    panel = grid(
+        spot,
+        Text(
+            title="Kinds of resources by kinds of owners",
+            about="Keys of each kind of owner for each kind of resource, of the chosen"
+            " organizations and environments; a key for several resources counts once for each."
+            " Keys of people for clusters, and any keys for `cloud` or `global`, deserve a look.",
+            unit=COUNT,
+            none="no keys known",
+        ),
+        {"A": by(("resource_kind", "owner_kind"), gauge(catalogue.PAIR_API_KEYS), "sum")},
+        [],
+        sort="Resource kind",
+        descending=False,
+    )
+    matrix = model.DataTransformerConfig(
+        id_val="groupingToMatrix",
+        options={
+            "rowField": "resource_kind",
+            "columnField": "owner_kind",
+            "valueField": "Value",
+            "emptyValue": "zero",
+        },
+    )
+    panel.transformations([matrix, organized(columns, hidden=())])
+    panel.override_by_field_type(
+        "number",
+        [
+            setting("color", {"mode": "continuous-blues"}),
+            setting("custom.cellOptions", BACKGROUND_CELL),
+        ],
+    )
+    return panel
+
+
+def _pairs(spot: Spot) -> AnyPanel:
+    row = (*RESOURCE_ROW, "owner_id", "owner_kind")
+    keys = f"topk({MOST}, {by(row, gauge(catalogue.PAIR_API_KEYS))})"
+    return grid(
+        spot,
+        Text(
+            title="Keys of one owner for one resource",
+            about="Which owner has keys for which resource; all variables apply."
+            f" {_BOUNDED}. Two of an owner for a resource allow for rotation; more are often left"
+            " over: `confluent-api-keys-exporter report"
+            " --policy=max_keys_per_owner_and_resource`.",
+            unit=COUNT,
+            none="no keys known",
+        ),
+        {"A": environment_named(resource_named(owner_named(keys)))},
+        [
+            ORGANIZATION_COLUMN,
+            Column("owner_name", "Owner"),
+            Column("owner_id", "Owner id"),
+            KIND_COLUMN,
+            Column("resource_name", "Resource"),
+            Column("resource_id", "Resource id"),
+            Column("resource_kind", "Resource kind"),
+            Column("environment_name", "Environment"),
+            Column("environment_id", "Environment id"),
+            Column("Value", "Keys", 90),
+        ],
+        sort="Keys",
+    )

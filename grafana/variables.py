@@ -1,0 +1,79 @@
+"""The variables at the top of the dashboards."""
+
+from __future__ import annotations
+
+from exporter.exposition import catalogue
+from grafana.panels import DATASOURCE
+from grafana.queries import ORGANIZATION, gauge, selector
+from grafana.sdk import dashboard, model
+
+_LABEL_VALUES, _QUERY_RESULT = 1, 3  # as the editor of Grafana's Prometheus plugin numbers them
+
+
+def datasource() -> dashboard.DatasourceVariable:
+    """Return the choice of the Prometheus."""
+    return dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+
+
+def targets() -> list[dashboard.QueryVariable]:
+    """Return the choice of the exporters."""
+    name = catalogue.BUILD_INFO.name
+    return [
+        _choice("job", "Job", f"label_values({name}, job)"),
+        _choice("instance", "Instance", f'label_values({name}{{job=~"$job"}}, instance)'),
+    ]
+
+
+def organization() -> dashboard.QueryVariable:
+    """Return the choice of the organizations, those whose refreshes fail among them."""
+    series = selector(catalogue.UP, filters=())
+    return _choice("organization", "Organization", f"label_values({series}, organization)")
+
+
+def inventory() -> list[dashboard.QueryVariable]:
+    """Return the choices within the organizations."""
+    owners = selector(catalogue.OWNER_API_KEYS, filters=ORGANIZATION)
+    resources = selector(catalogue.RESOURCE_API_KEYS, filters=ORGANIZATION)
+    return [
+        _environment(),
+        _choice("owner_kind", "Owner kind", f"label_values({owners}, owner_kind)"),
+        _choice("resource_kind", "Resource kind", f"label_values({resources}, resource_kind)"),
+    ]
+
+
+def remembered() -> list[dashboard.QueryVariable]:
+    """Return the choices within the organizations, out of sight.
+
+    Nothing here asks by them; they are kept for the way back to the other dashboard.
+    """
+    return [each.hide(model.VariableHide.HIDE_VARIABLE) for each in inventory()]
+
+
+def _environment() -> dashboard.QueryVariable:
+    """Return the choice of the environments: by name, though the value is the id."""
+    series = gauge(catalogue.ENVIRONMENT_INFO, filters=ORGANIZATION)
+    names = f"max by (environment_id, environment_name) ({series})"
+    variable = _choice("environment", "Environment", f"query_result({names})", kind=_QUERY_RESULT)
+    # Keys for Cloud and for whole regions are of no environment, and All must have them too.
+    variable.all_value(".*")
+    # Grafana hands over lines like {environment_id="env-1",environment_name="prod"} 1 1700000000000
+    # and does not escape quotes in names, so the name ends at the last one.
+    return variable.regex(r'/environment_id="(?<value>[^"]+)".*environment_name="(?<text>.+)"\}/')
+
+
+def _choice(
+    name: str, label: str, query: str, kind: int = _LABEL_VALUES
+) -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .datasource(DATASOURCE)
+        .query({"qryType": kind, "query": query, "refId": "PrometheusVariableQueryEditor"})
+        .definition(query)
+        .multi(True)
+        .include_all(True)
+        .all_value(".+")
+        .current(model.VariableOption(selected=True, text=["All"], value=["$__all"]))
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
+    )

@@ -1,0 +1,24 @@
+"""The committed dashboards as they are in the repository."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.programs import ROOT
+
+FOLDER = ROOT / "grafana" / "dashboards"
+BOARDS: dict[str, Any] = {
+    file.name: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))
+}
+
+
+def panels_of(board: Any) -> list[Any]:
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+PANELS = {
+    f"{name}: {panel['title']}": panel
+    for name, board in BOARDS.items()
+    for panel in panels_of(board)
+}

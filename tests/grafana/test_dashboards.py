@@ -1,0 +1,564 @@
+"""The committed dashboards: written by the program, and as the conventions want them.
+
+Everything but the first test walks the JSON itself, as Grafana does, and knows nothing of the
+program that writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from exporter.clock import SystemClock
+from exporter.exposition import Format
+from exporter.exposition.catalogue import CATALOGUE
+from exporter.exposition.instruments import Instruments
+from exporter.inventory import POLICIES
+from grafana import dashboards
+from tests.grafana.boards import BOARDS, FOLDER, PANELS, panels_of
+from tests.programs import program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEYS, HEALTH = BOARDS["api-keys.json"], BOARDS["exporter-health.json"]
+METRICS = {metric.name: metric for section in CATALOGUE for metric in section.metrics}
+LABELS = {label for metric in METRICS.values() for label in metric.labels}
+OTHERS = {
+    "up",
+    "scrape_samples_scraped",
+    "scrape_duration_seconds",
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+}
+"""Metrics of Prometheus itself and of its client library."""
+SPENT = {
+    "confluent_cloud_api_requests_total",
+    "confluent_cloud_api_request_failures_total",
+    "confluent_cloud_api_request_duration_seconds",
+    "confluent_cloud_api_throttled_seconds_total",
+}
+"""What every replica spends for itself, so that the sum of all is the truth."""
+OF_EACH = {
+    "confluent_cloud_exporter_build_info",
+    "confluent_cloud_exporter_config_last_reload_successful",
+    "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds",
+} | OTHERS
+"""What is said of each exporter by itself."""
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+FILTERS = {
+    "organization": "organization",
+    "owner_kind": "owner_kind",
+    "resource_kind": "resource_kind",
+    "environment_id": "environment",
+}
+"""Labels, and the variables that choose among their values."""
+
+_SELECTOR = re.compile(r"\b([a-z_]\w*)\{([^{}]*)\}")
+_MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
+_VARIABLE = re.compile(r"\$\{?(\w+)")
+
+
+TARGETS = {
+    f"{place}, query {target['refId']}": target
+    for place, panel in PANELS.items()
+    for target in panel["targets"]
+}
+each_board = pytest.mark.parametrize("name", BOARDS)
+each_panel = pytest.mark.parametrize("panel", PANELS.values(), ids=list(PANELS))
+
+
+def asked(board: Any) -> Iterator[tuple[str, str]]:
+    """Yield every expression that panels and annotations of ``board`` send, with its place."""
+    for panel in panels_of(board):
+        for target in panel["targets"]:
+            yield f"{panel['title']}, query {target['refId']}", target["expr"]
+    for annotation in board["annotations"]["list"]:
+        yield f"annotation {annotation['name']}", annotation["expr"]
+
+
+EXPRESSIONS = {
+    f"{name}: {place}": expression
+    for name, board in BOARDS.items()
+    for place, expression in asked(board)
+}
+
+
+class Use(NamedTuple):
+    """One selector in one expression."""
+
+    place: str
+    series: str
+    matchers: dict[str, str]
+    """Operator and value by label, in their order."""
+    before: str
+    after: str
+
+    @property
+    def metric(self) -> str:
+        """The name in the catalogue, without what a histogram's parts have behind it."""
+        for suffix in ("_bucket", "_count", "_sum", "_gcount", "_gsum"):
+            if self.series not in METRICS and self.series.removesuffix(suffix) in METRICS:
+                return self.series.removesuffix(suffix)
+        return self.series
+
+
+def uses() -> Iterator[Use]:
+    for place, expression in EXPRESSIONS.items():
+        for match in _SELECTOR.finditer(expression):
+            found = _MATCHER.findall(match[2])
+            assert len(found) == match[2].count(", ") + 1, f"{place}: what is {match[0]}?"
+            matchers = {label: operator + value for label, operator, value in found}
+            before, after = expression[: match.start()], expression[match.end() :]
+            yield Use(place, match[1], matchers, before, after)
+
+
+USES = list(uses())
+
+
+def columns(panel: Any) -> dict[str, str]:
+    """Return the headers of a table by the field they stand for."""
+    found: dict[str, str] = {}
+    for each in panel.get("transformations", []):
+        if each["id"] == "organize":
+            found |= each["options"]["renameByName"]
+    return found
+
+
+def cell_links(panel: Any) -> Iterator[str]:
+    for override in panel["fieldConfig"]["overrides"]:
+        for each in override["properties"]:
+            if each["id"] == "links":
+                yield from (link["url"] for link in each["value"])
+
+
+def test_the_committed_files_are_what_the_program_writes() -> None:
+    committed = {file.name: file.read_bytes() for file in FOLDER.iterdir()}
+    written = {name: text.encode() for name, text in dashboards().items()}
+    assert written.keys() == committed.keys()
+    stale = [name for name in written if written[name] != committed[name]]
+    assert not stale, "run: python -m grafana"
+
+
+def test_the_dashboards_are_named_for_good() -> None:
+    assert {name: (board["uid"], board["title"]) for name, board in BOARDS.items()} == {
+        "api-keys.json": ("confluent-api-keys", "Confluent Cloud API keys"),
+        "exporter-health.json": (
+            "confluent-api-keys-health",
+            "Confluent Cloud API and exporter health",
+        ),
+    }
+
+
+@each_board
+def test_a_dashboard_imports_into_grafana_11_and_later(name: str) -> None:
+    board = BOARDS[name]
+    assert board["id"] is None
+    assert board["schemaVersion"] == 39
+    assert "__inputs" not in board
+    assert board["editable"] is False
+    assert board["refresh"] == "1m"
+    assert board["time"] == {"from": "now-7d", "to": "now"}
+    assert board["graphTooltip"] == 1, "a shared crosshair"
+    assert board["tags"] == ["confluent", "api-keys"]
+    assert len(board["description"]) > 40
+
+
+# Panels ------------------------------------------------------------------------------------------
+
+
+@each_panel
+def test_a_panel_says_what_it_shows(panel: Any) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    assert panel["title"]
+    assert re.fullmatch(r"[A-Z][^\n]{60,}\.", panel["description"]), "sentences"
+    assert defaults["unit"]
+    assert re.search("[a-z]{2}", defaults["noValue"]), "words where there is no data"
+
+
+@each_board
+def test_titles_and_ids_are_distinct(name: str) -> None:
+    board = BOARDS[name]
+    titles = [panel["title"] for panel in board["panels"]]
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(set(titles)) == len(titles)
+    assert len(set(ids)) == len(ids)
+
+
+@each_board
+def test_panels_lie_side_by_side_on_24_columns(name: str) -> None:
+    places = {panel["title"]: panel["gridPos"] for panel in BOARDS[name]["panels"]}
+    for title, at in places.items():
+        assert at["w"] > 0, title
+        assert at["h"] > 0, title
+        assert 0 <= at["x"] <= 24 - at["w"], title
+    for (one, a), (other, b) in combinations(places.items(), 2):
+        beside = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
+        apart = a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
+        assert beside or apart, f"{one} lies over {other}"
+
+
+@each_board
+def test_no_line_of_panels_has_a_hole(name: str) -> None:
+    covered = {
+        (column, line)
+        for panel in BOARDS[name]["panels"]
+        for column in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for line in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    }
+    height = max(line for _, line in covered) + 1
+    assert covered == {(column, line) for column in range(24) for line in range(height)}
+
+
+@each_board
+def test_the_first_line_needs_no_header_and_rows_are_open(name: str) -> None:
+    first, *others = BOARDS[name]["panels"]
+    assert first["type"] == "stat"
+    rows = [panel for panel in others if panel["type"] == "row"]
+    assert len(rows) >= 5
+    assert all(row["collapsed"] is False and row["panels"] == [] for row in rows)
+
+
+def test_the_findings_have_a_bar_for_each_policy_in_the_policies_order() -> None:
+    bars = PANELS["api-keys.json: Findings by policy"]
+    asked_for = [re.findall(r'policy="(\w+)"', target["expr"]) for target in bars["targets"]]
+    assert [set(each) for each in asked_for] == [{policy} for policy in POLICIES]
+
+
+@each_panel
+def test_colours_are_judged_by_metrics_and_not_by_numbers_of_days_or_keys(panel: Any) -> None:
+    """A step at 1 says that there is any; steps between are shares of a limit."""
+    judged = [(panel["fieldConfig"]["defaults"]["unit"], panel["fieldConfig"]["defaults"])]
+    for override in panel["fieldConfig"]["overrides"]:
+        by_id = {each["id"]: each.get("value") for each in override["properties"]}
+        judged.append((by_id.get("unit", judged[0][0]), by_id))
+    for unit, settings in judged:
+        for step in (settings.get("thresholds") or {}).get("steps", []):
+            share = unit == "percentunit" and 0 < (step["value"] or 1) < 1
+            assert step["value"] in {None, 1} or share, step
+
+
+# Data source and variables -----------------------------------------------------------------------
+
+
+@each_board
+def test_everything_asks_the_chosen_data_source(name: str) -> None:
+    board = BOARDS[name]
+    asking = [
+        *panels_of(board),
+        *(target for panel in panels_of(board) for target in panel["targets"]),
+        *board["annotations"]["list"],
+        *(each for each in board["templating"]["list"] if each["type"] == "query"),
+    ]
+    assert [each for each in asking if each["datasource"] != DATASOURCE] == []
+
+
+ALL_VARIABLES = [
+    ("datasource", "Data source", None),
+    ("job", "Job", ".+"),
+    ("instance", "Instance", ".+"),
+    ("organization", "Organization", ".+"),
+    ("environment", "Environment", ".*"),
+    ("owner_kind", "Owner kind", ".+"),
+    ("resource_kind", "Resource kind", ".+"),
+]
+"""Names, labels and what All stands for. Some keys are for nothing in an environment."""
+
+
+def test_the_variables_come_in_their_order() -> None:
+    found = {
+        name: [
+            (each["name"], each["label"], each.get("allValue"))
+            for each in board["templating"]["list"]
+        ]
+        for name, board in BOARDS.items()
+    }
+    assert found == dict.fromkeys(BOARDS, ALL_VARIABLES)
+
+
+@each_board
+def test_a_variable_is_in_sight_where_queries_use_it_and_kept_for_the_way_back(name: str) -> None:
+    board = BOARDS[name]
+    used = {
+        variable for _, expression in asked(board) for variable in _VARIABLE.findall(expression)
+    }
+    for each in board["templating"]["list"][1:]:
+        assert (each.get("hide", 0) == 0) == (each["name"] in used), each["name"]
+
+
+@each_board
+def test_variables_are_lists_that_start_with_all(name: str) -> None:
+    source, *queries = BOARDS[name]["templating"]["list"]
+    assert (source["type"], source["query"]) == ("datasource", "prometheus")
+    for each in queries:
+        assert each["type"] == "query"
+        assert each["multi"] is True
+        assert each["includeAll"] is True
+        assert each["current"] == {"selected": True, "text": ["All"], "value": ["$__all"]}
+        assert each["refresh"] == 2, "on time range change"
+        assert each["definition"] == each["query"]["query"]
+
+
+@each_board
+def test_each_variable_depends_on_those_before_it_alone(name: str) -> None:
+    known: set[str] = set()
+    for each in BOARDS[name]["templating"]["list"]:
+        if each["type"] == "query":
+            used = set(_VARIABLE.findall(each["query"]["query"]))
+            expected = {"job": set(), "instance": {"job"}, "organization": {"job", "instance"}}
+            within = {"job", "instance", "organization"}
+            assert used == expected.get(each["name"], within), each["name"]
+            assert used <= known
+        known.add(each["name"])
+
+
+def test_failing_organizations_can_be_chosen() -> None:
+    for board in BOARDS.values():
+        query = next(v for v in board["templating"]["list"] if v["name"] == "organization")["query"]
+        assert query["query"].startswith("label_values(confluent_cloud_up{")
+
+
+def test_an_environment_is_chosen_by_its_name() -> None:
+    variable = next(v for v in KEYS["templating"]["list"] if v["name"] == "environment")
+    assert variable["query"]["query"].startswith("query_result(")
+    pattern = variable["regex"].strip("/").replace("(?<", "(?P<")  # JavaScript's, as Python's
+    # As Grafana's Prometheus plugin writes results; it does not escape quotes.
+    line = '{environment_id="env-1a",environment_name="say "prod""} 1 1700000000000'
+    match = re.search(pattern, line)
+    assert match
+    assert match.groupdict() == {"value": "env-1a", "text": 'say "prod"'}
+
+
+@each_board
+def test_queries_use_no_variable_that_the_dashboard_lacks(name: str) -> None:
+    board = BOARDS[name]
+    there = {each["name"] for each in board["templating"]["list"]}
+    used = {
+        variable
+        for _, expression in asked(board)
+        for variable in _VARIABLE.findall(expression)
+        if not variable.startswith("__")
+    }
+    assert used <= there - {"datasource"}
+
+
+# Queries -----------------------------------------------------------------------------------------
+
+
+def test_every_selector_names_the_chosen_exporters_first() -> None:
+    assert {use.place for use in USES} == EXPRESSIONS.keys()
+    for use in USES:
+        first = list(use.matchers.items())[:2]
+        assert first == [("job", "=~$job"), ("instance", "=~$instance")], use
+
+
+def test_no_metric_stands_without_a_selector() -> None:
+    """Then the regular expressions of these tests have seen every metric."""
+    for place, expression in EXPRESSIONS.items():
+        rest = _SELECTOR.sub(" ", expression)
+        assert not re.search(r"confluent_cloud_|process_|scrape_|\bup\b", rest), place
+
+
+def test_every_metric_exists_and_has_the_labels_that_are_matched() -> None:
+    for use in USES:
+        assert use.metric in METRICS or use.series in OTHERS, use
+        metric = METRICS.get(use.metric)
+        labels = set(metric.labels) if metric else set()
+        if metric and metric.type in {"histogram", "gaugehistogram"}:
+            assert use.series != use.metric, f"only the parts of a histogram are series: {use}"
+            labels |= {"le"} if use.series.endswith("_bucket") else set()
+        assert use.matchers.keys() - {"job", "instance"} <= labels, use
+
+
+def test_what_a_query_groups_by_are_labels_that_exist() -> None:
+    for place, expression in EXPRESSIONS.items():
+        for inner in re.findall(r"\b(?:by|on|group_left) \(([^()]*)\)", expression):
+            names = {name for name in inner.split(", ") if name}
+            assert names <= LABELS | {"job", "instance", "le"}, place
+
+
+def test_variables_choose_by_the_label_they_are_for() -> None:
+    for use in USES:
+        metric = METRICS.get(use.metric)
+        if metric and "organization" in metric.labels:
+            assert use.matchers["organization"] == "=~$organization", use
+        for label, matcher in use.matchers.items():
+            if "$" in matcher and label not in {"job", "instance"}:
+                assert matcher == f"=~${FILTERS[label]}", use
+
+
+def test_two_replicas_do_not_double_a_number() -> None:
+    """One of them is taken before anything else is done, but for what each of them spends."""
+    for use in USES:
+        if use.metric in SPENT:
+            added = r"\bsum(?: by \(\w+(?:, le)?\) )?\((?:rate|increase)\($"
+            assert re.search(added, use.before), use
+        elif use.metric not in OF_EACH:
+            taken = r"\b(?:max|min) without \(instance, pod\) \((?:[a-z_]+\()?$"
+            assert re.search(taken, use.before), use
+
+
+def test_a_panel_says_where_replicas_are_added_up() -> None:
+    spending = {use.place.rsplit(", query ", 1)[0] for use in USES if use.metric in SPENT}
+    said = {
+        place
+        for place, panel in PANELS.items()
+        if re.search(r"added up|exporters together", panel["description"])
+    }
+    assert said == spending
+
+
+def test_counters_are_asked_for_their_growth_and_gauges_are_not() -> None:
+    for use in USES:
+        metric = METRICS.get(use.metric)
+        kind = metric.type if metric else "counter" if use.series.endswith("_total") else "gauge"
+        function = re.search(r"\b(rate|increase|resets|changes)\($", use.before)
+        restarts = use.series == "process_start_time_seconds" and use.before.endswith("changes(")
+        assert bool(function) == (kind in {"counter", "histogram"} or restarts), use
+        if function:
+            assert use.after.startswith(("[$__rate_interval]", "[$__range]")), use
+
+
+def test_lines_look_back_for_a_step_and_numbers_for_the_range() -> None:
+    """Unless the lines are chosen by what happened within the range."""
+    for use in USES:
+        window = re.match(r"\[(.*?)\]( @ end\(\))?", use.after)
+        if window and use.place in TARGETS and use.metric != "confluent_cloud_exporter_build_info":
+            over_time = TARGETS[use.place]["range"] and not window[2]
+            assert window[1] == ("$__rate_interval" if over_time else "$__range"), use
+
+
+@each_panel
+def test_graphs_ask_over_time_and_everything_else_for_this_moment(panel: Any) -> None:
+    over_time = panel["type"] == "timeseries"
+    for target in panel["targets"]:
+        assert (target["range"], target["instant"]) == (over_time, not over_time)
+
+
+def test_promtool_finds_no_mistake_in_any_expression(tmp_path: Path) -> None:
+    values = {"__rate_interval": "5m", "__range": "7d"}
+    plain = [
+        re.sub(r"\$(\w+)", lambda match: values.get(match[1], ".+"), expression)
+        for expression in EXPRESSIONS.values()
+    ]
+    rules = [{"record": f"query:{number}", "expr": each} for number, each in enumerate(plain)]
+    file = tmp_path / "rules.yml"
+    file.write_text(json.dumps({"groups": [{"name": "dashboards", "rules": rules}]}))
+    done = subprocess.run(
+        [program("promtool"), "check", "rules", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_metrics_of_the_process_exist() -> None:
+    text = Instruments(clock=SystemClock()).process(Format.TEXT).decode()
+    exposed = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    assert {name for name in OTHERS if name.startswith("process_")} <= exposed
+
+
+# Tables, links and annotations -------------------------------------------------------------------
+
+
+@each_panel
+def test_a_table_shows_and_sorts_by_what_its_queries_return(panel: Any) -> None:
+    if panel["type"] != "table":
+        return
+    titles = columns(panel)
+    letters = [target["refId"] for target in panel["targets"]]
+    assert all(target["format"] == "table" for target in panel["targets"])
+    values = {"Value"} if len(letters) == 1 else {f"Value #{letter}" for letter in letters}
+    returned = LABELS | values | {"job", "instance", r"resource_kind\owner_kind"}
+    assert titles.keys() <= returned
+    if len(letters) > 1:
+        assert panel["transformations"][0]["id"] == "merge"
+    assert [each["displayName"] in titles.values() for each in panel["options"]["sortBy"]] == [True]
+    for override in panel["fieldConfig"]["overrides"]:
+        if override["matcher"]["id"] == "byName":
+            assert override["matcher"]["options"] in titles.values()
+
+
+@each_panel
+def test_a_cell_leads_to_the_same_dashboard_with_variables_that_exist(panel: Any) -> None:
+    names = {each["name"] for each in KEYS["templating"]["list"]}
+    for url in cell_links(panel):
+        path, _, query = url.partition("?")
+        assert path == f"/d/{KEYS['uid']}"
+        time_range, *rest = query.split("&")
+        assert time_range == "${__url_time_range}"
+        kept = set(re.findall(r"&\$\{(\w+):queryparam\}", query))
+        taken = dict(re.findall(r"&var-(\w+)=\$\{__data\.fields\.(\w+)\}", query))
+        assert len(kept) + len(taken) == len(rest), url
+        assert kept | taken.keys() == names, "no variable is lost"
+        assert kept.isdisjoint(taken)
+        assert set(taken.values()) <= columns(panel).keys(), "the row has what is taken from it"
+
+
+def test_owners_and_resources_lead_to_what_is_theirs() -> None:
+    def set_by(title: str) -> set[str]:
+        urls = " ".join(cell_links(PANELS[f"api-keys.json: {title}"]))
+        return set(re.findall(r"&var-(\w+)=", urls))
+
+    assert set_by("Owners with the most keys") == {"organization", "owner_kind"}
+    assert set_by("Resources with the most keys") == {
+        "organization",
+        "environment",
+        "resource_kind",
+    }
+
+
+def test_each_dashboard_leads_to_the_other_and_keeps_the_choice() -> None:
+    for board, other in ((KEYS, HEALTH), (HEALTH, KEYS)):
+        links = board["links"] + [
+            link for panel in panels_of(board) for link in panel.get("links", [])
+        ]
+        assert board["links"]
+        for link in links:
+            assert link["type"] == "link"
+            assert link["url"] == f"/d/{other['uid']}"
+            assert link["keepTime"] is True
+            assert link["includeVars"] is True
+
+
+@each_board
+def test_the_annotations_are_three_and_only_restarts_are_shown_unasked(name: str) -> None:
+    found = {each["name"]: each for each in BOARDS[name]["annotations"]["list"]}
+    assert {title: each["enable"] for title, each in found.items()} == {
+        "Keys created": False,
+        "Keys deleted": False,
+        "Exporter restarts": True,
+    }
+    for each in found.values():
+        assert each["expr"].endswith("> 0"), "an event is where something happened"
+        assert each["titleFormat"]
+        assert each["textFormat"]
+        assert each["iconColor"]
+
+
+@each_board
+def test_no_link_or_annotation_hides_in_a_menu(name: str) -> None:
+    assert "inControlsMenu" not in json.dumps(BOARDS[name])
+
+
+@each_board
+def test_legends_name_labels_that_exist(name: str) -> None:
+    texts = [
+        *(t["legendFormat"] for panel in panels_of(BOARDS[name]) for t in panel["targets"]),
+        *(each["textFormat"] for each in BOARDS[name]["annotations"]["list"]),
+    ]
+    assert {each for text in texts for each in re.findall(r"\{\{(\w+)\}\}", text)} <= {
+        *LABELS,
+        "job",
+        "instance",
+    }
