@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.exposition import catalogue
 from grafana.panels import DATASOURCE
 from grafana.queries import INTERVAL, ORGANIZATION, growth, of_exporters, outside
-from grafana.sdk import dashboard
+from grafana.sdk import dashboard, prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,15 @@ def events() -> Sequence[dashboard.AnnotationQuery]:
         f"sum by (organization) ({growth(metric, INTERVAL, filters=ORGANIZATION)}) > 0"
         for metric in (catalogue.CREATED, catalogue.DELETED)
     )
-    restarts = f"changes({outside('process_start_time_seconds')}[{INTERVAL}])"
+    started = outside("process_start_time_seconds")
+    # Where a pod is replaced, the new one is another instance.
+    starts = f"(changes({started}[{INTERVAL}]) > 0 or {started} unless {started} offset {_STEP})"
     return [
         _event("Keys created", created, "green", text="{{organization}}", enabled=False),
         _event("Keys deleted", deleted, "orange", text="{{organization}}", enabled=False),
         _event(
-            "Exporter restarts",
-            f"{of_exporters(restarts)} > 0",
+            "Exporter starts",
+            of_exporters(starts),
             "purple",
             text="{{instance}} of {{job}}",
             enabled=True,
@@ -48,8 +50,17 @@ def _event(
         .datasource(DATASOURCE)
         .enable(enabled)
         .icon_color(color)
+        # Some versions of Grafana read the expression here, others that of the target.
         .expr(expression)
         .step(_STEP)
+        .target(
+            prometheus.Dataquery()
+            .ref_id("Anno")
+            .datasource(DATASOURCE)
+            .expr(expression)
+            .interval(_STEP)
+            .range()
+        )
         .title_format(name)
         .text_format(text)
     )

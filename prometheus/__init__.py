@@ -1,1 +1,1 @@
-"""Rules and alerts for Prometheus, and what is generated from them."""
+"""Rules and alerts for Prometheus, and what is generated from them: ``python -m prometheus``."""

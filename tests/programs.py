@@ -1,22 +1,34 @@
-"""Real processes of this project's commands and of Prometheus, on the loopback only."""
+"""Real processes of this project's commands and of Prometheus, on the loopback only.
+
+The simulator alone is served from a thread, where a test can change what it serves.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import pytest
 
+from exporter.web import bind, serve
+from exporter.web.server import url_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from exporter.simulator import Simulator
 
 ROOT = Path(__file__).parents[1]
 EXPORTER = (sys.executable, "-m", "exporter")
@@ -60,6 +72,27 @@ def started(
                 process.kill()
 
 
+@contextmanager
+def served(simulator: Simulator) -> Iterator[str]:
+    """Serve ``simulator`` from a thread while the context is open; yield its URL."""
+    sockets = bind(["127.0.0.1:0"])
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        async with serve(simulator, sockets):
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    url = url_of(sockets[0])
+    thread.start()
+    try:
+        yield url
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
 def _environment(environ: Mapping[str, str] | None) -> dict[str, str]:
     """Return the environment for a child: this one's, measured by coverage if this is."""
     return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", **(environ or {})}
@@ -95,11 +128,26 @@ def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> tupl
     return process.wait(PATIENCE), time.monotonic() - began
 
 
+def free_address() -> str:
+    """Return a host and port of the loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def is_ready(address: str) -> bool:
+    """Whether the server at host:port says that it is, as Prometheus' programs do."""
+    try:
+        with urlopen(f"http://{address}/-/ready") as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
 def program(name: str) -> str:
-    """Return where a program of Debian's package ``prometheus`` is; skip the test without it."""
+    """Return where a program of Prometheus or Alertmanager is; skip the test without it."""
     found = shutil.which(name)
     if found is None:
         if os.environ.get("CI"):
             pytest.fail(f"{name} is missing, and CI must have it")
-        pytest.skip(f"{name} is missing; install it with: apt-get install prometheus")
+        pytest.skip(f"{name} is missing; apt-get install prometheus prometheus-alertmanager")
     return found

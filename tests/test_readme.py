@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -85,3 +86,20 @@ def test_the_links_lead_somewhere() -> None:
 def test_the_number_of_faults() -> None:
     words = {18: "eighteen"}
     assert f"{words[len(FAULTS)]} ways" in README.replace("\n", " ")
+
+
+def test_the_dashboards_have_the_rows_it_names() -> None:
+    rows = {
+        panel["title"]
+        for path in (ROOT / "grafana" / "dashboards").glob("*.json")
+        for panel in json.loads(path.read_text())["panels"]
+        if panel["type"] == "row"
+    }
+    answers = re.search(r"\| the dashboard (.*?)\n\n## ", README, re.DOTALL)
+    assert answers
+    named = {
+        row.strip()
+        for where in re.findall(r"^\|.*\| (.*) \|$", answers[1], re.MULTILINE)
+        for row in where.partition(":")[0].split(";")
+    }
+    assert named - {"where", "Top"} == rows

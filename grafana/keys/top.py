@@ -21,7 +21,7 @@ from grafana.panels import (
     bars,
     number,
 )
-from grafana.queries import RANGE, findings, gauge, growth, or_none
+from grafana.queries import RANGE, findings, gauge, once, or_none, selector
 from grafana.shared import data_age, organizations_failing
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def _keys(spot: Spot) -> stat.Panel:
 
 
 def _owners(spot: Spot) -> stat.Panel:
+    owners = gauge(catalogue.OWNER_API_KEYS, 'owner_kind!="internal"')
     return number(
         spot,
         Text(
@@ -84,7 +85,8 @@ def _owners(spot: Spot) -> stat.Panel:
             unit=COUNT,
             none="not reported",
         ),
-        [Query(or_none(f"count({gauge(catalogue.OWNER_API_KEYS)})"))],
+        # The provider's own keys have none.
+        [Query(or_none(f"count({owners})"))],
     )
 
 
@@ -156,18 +158,17 @@ def _nearest_quota(spot: Spot) -> stat.Panel:
 
 
 def _change(spot: Spot) -> stat.Panel:
-    created, deleted = growth(catalogue.CREATED, RANGE), growth(catalogue.DELETED, RANGE)
+    before = once(f"{selector(catalogue.ORGANIZATION_API_KEYS)} offset {RANGE}")
     return number(
         spot,
         Text(
             title="Change",
-            about="Keys created minus keys deleted within the time range, of the chosen"
-            " organizations, kinds of owners and kinds of resources. A key for several kinds of"
-            " resources counts for each. The first listing of an organization counts nothing.",
+            about="Keys now minus keys at the beginning of the time range, of the chosen"
+            " organizations, without those that were not watched then. No other variable applies.",
             unit=COUNT,
-            none="not reported",
+            none="not watched then",
         ),
-        [Query(f"round(sum({created}) - sum({deleted}))")],
+        [Query(f"sum({gauge(catalogue.ORGANIZATION_API_KEYS)} - {before})")],
     )
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.error import URLError
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from tests.programs import eventually, program, started
+import pytest
+
+from tests.programs import eventually, free_address, is_ready, program, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -22,16 +23,23 @@ if TYPE_CHECKING:
 class Prometheus:
     url: str
 
+    def ask(self, path: str, parameters: Mapping[str, str]) -> Any:
+        """Return the data of the HTTP API's answer; fail with what it says is wrong."""
+        try:
+            with urlopen(f"{self.url}/api/v1/{path}?{urlencode(parameters)}") as response:  # noqa: S310 # our own http URL
+                return json.load(response)["data"]
+        except HTTPError as error:
+            pytest.fail(f"{error.read().decode()} of {parameters}")
+
     def query(self, promql: str) -> dict[tuple[tuple[str, str], ...], float]:
         """Return the instant vector of ``promql``, by sorted labels without the name."""
-        with urlopen(f"{self.url}/api/v1/query?{urlencode({'query': promql})}") as response:  # noqa: S310 # our own http URL
-            answer = json.load(response)
-        assert answer["data"]["resultType"] == "vector"
+        data = self.ask("query", {"query": promql})
+        assert data["resultType"] == "vector"
         return {
             tuple(sorted((k, v) for k, v in each["metric"].items() if k != "__name__")): float(
                 each["value"][1]
             )
-            for each in answer["data"]["result"]
+            for each in data["result"]
         }
 
     def value(self, promql: str) -> float | None:
@@ -46,31 +54,38 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(target: str, folder: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes ``target`` (host:port) every second as job ``exporter``."""
+def prometheus(
+    target: str | Mapping[str, str], folder: Path, *, job: str = "exporter", more: str = ""
+) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes ``target`` (host:port) every second as ``job``.
+
+    Several targets come by their label ``instance``. What is in ``folder / "data"`` is its past,
+    ``more`` is more of its configuration.
+    """
+    targets = {target: target} if isinstance(target, str) else target
     config = folder / "prometheus.yml"
     config.write_text(
-        "global: {scrape_interval: 1s}\n"
+        "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
         "scrape_configs:\n"
-        f"  - {{job_name: exporter, static_configs: [{{targets: ['{target}']}}]}}\n"
+        f"- job_name: {job}\n"
+        "  static_configs:\n"
+        + "".join(
+            f"  - {{targets: ['{address}'], labels: {{instance: '{instance}'}}}}\n"
+            for instance, address in targets.items()
+        )
+        + more
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    address = free_address()
     command = (
         program("prometheus"),
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.listen-address={address}",
+        # Nothing is compacted meanwhile: what it would save is not worth a test's time.
+        "--storage.tsdb.min-block-duration=2h",
+        "--storage.tsdb.max-block-duration=2h",
     )
-    server = Prometheus(f"http://127.0.0.1:{port}")
+    server = Prometheus(f"http://{address}")
     with started(*command, log=folder / "prometheus.log"):
-        eventually(lambda: _is_ready(server), what="Prometheus is ready")
+        eventually(lambda: is_ready(address), what="Prometheus is ready")
         yield server
-
-
-def _is_ready(server: Prometheus) -> bool:
-    try:
-        with urlopen(f"{server.url}/-/ready") as response:  # noqa: S310 # our own http URL
-            return bool(response.status == 200)
-    except (URLError, OSError):
-        return False

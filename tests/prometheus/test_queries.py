@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
 import time
 from collections import Counter, defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +22,7 @@ from exporter.simulator import (
     Simulator,
     seeded_organization,
 )
-from exporter.web import bind, serve
-from exporter.web.server import url_of
-from tests.programs import EXPORTER, ROOT, printed, started
+from tests.programs import EXPORTER, ROOT, printed, served, started
 from tests.prometheus.server import Prometheus, prometheus
 
 if TYPE_CHECKING:
@@ -40,27 +35,6 @@ Answer = dict[tuple[tuple[str, str], ...], float]
 PAGE = (ROOT / "docs" / "queries.md").read_text()
 _QUERY = re.compile(r"^### (.*?)\n.*?```promql\n(.*?)```", re.DOTALL | re.MULTILINE)
 QUERIES: dict[str, str] = dict(_QUERY.findall(PAGE))
-
-
-@contextmanager
-def served(simulator: Simulator) -> Iterator[str]:
-    """Serve ``simulator`` from a thread while the context is open; yield its URL."""
-    sockets = bind(["127.0.0.1:0"])
-    loop, stop = asyncio.new_event_loop(), asyncio.Event()
-
-    async def run() -> None:
-        async with serve(simulator, sockets):
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    url = url_of(sockets[0])
-    thread.start()
-    try:
-        yield url
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
 
 
 @dataclass

@@ -1,0 +1,28 @@
+"""One Prometheus with days of history for all tests of the dashboards."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.grafana.history import JOB, LOOK_BACK, going_on, lived
+from tests.grafana.scene import Scene
+from tests.prometheus.server import prometheus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="package")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("dashboards")
+    history = lived(folder, until=time.time() - LOOK_BACK)
+    restarted = time.time()
+    with (
+        going_on(history, folder) as present,
+        prometheus(present.exporters, folder, job=JOB) as server,
+    ):
+        server.becomes(f"sum(up and timestamp(up) > {restarted})", len(present.exporters))
+        yield Scene(server, history, present, restarted=restarted, now=time.time())

@@ -1,0 +1,364 @@
+"""Days of exporters' lives, as the past of a real Prometheus.
+
+Nobody can tell a real Prometheus another time, so the days end at the present. The real exporter
+lives them over the simulator in virtual time; what its ``/metrics`` serves is kept every two
+minutes, with what a scrape adds; ``promtool`` makes blocks of it. A Prometheus that is started on
+them goes on by scraping: :func:`going_on` serves the same organizations through the real command.
+
+One thing is not as it would be: a series that ends has no mark of it, so that Prometheus believes
+in it for the minutes of its look-back. The present begins later than that.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Self
+
+from exporter import config
+from exporter.app import Exporter
+from exporter.clock import SystemClock
+from exporter.exposition import Format
+from exporter.simulator import (
+    Account,
+    Life,
+    RateLimit,
+    SimulatedOrganization,
+    Simulator,
+    parse_fault,
+    seeded_organization,
+)
+from tests.programs import EXPORTER, printed, program, served, started
+from tests.virtual_time import FakeClock, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from exporter.simulator import ServedRequest
+
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+DAYS = 2 * DAY
+SCRAPE = 2 * MINUTE
+"""Seconds between two scrapes of the past."""
+LOOK_BACK = 5 * MINUTE
+"""How long Prometheus takes a sample for the present; so much lies between past and present."""
+JOB = "confluent-api-keys"
+INSTANCE, REPLICA = "exporter:10049", "exporter-2:10049"
+LIMIT = RateLimit(120, MINUTE)
+RESTARTED = 5.5 * HOUR
+"""Before the end, as those below: when the exporter was started anew."""
+REVOKED = 5 * HOUR
+"""When ``broken`` lost its role."""
+TROUBLED = 4 * HOUR
+"""When the API began to fail now and then, for half an hour."""
+RENAMED = 3 * HOUR
+"""When everything got another name. The exporter does not know yet at the end, its replica does."""
+DOUBLED = 2 * HOUR
+"""When the replica was started."""
+UNREACHABLE = HOUR
+"""When the replica could not be scraped, for ten minutes."""
+JOINED = 20 * MINUTE
+"""When ``fresh`` joined."""
+_BLOCK = 2 * HOUR  # promtool reads its whole input once for each block
+_COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
+_OPEN = re.compile(r"^(\w+)\{", re.MULTILINE)
+_BARE = re.compile(r"^(\w+) ", re.MULTILINE)
+_STARTED = re.compile(r"^process_start_time_seconds .*", re.MULTILINE)
+_EVENTFUL = 5.0  # times as much happens to the keys as in life
+_OFF = (
+    "{max_age: null, expires_within: null, expired: null, max_keys_per_owner_and_resource: null,"
+    " user_owned: null, undescribed: null, unknown_owner: null}"
+)
+
+
+@dataclass
+class History:
+    """What happened, as far as it takes to tell the truth.
+
+    ``acme`` is healthy and has a life, ``broken`` fails from :data:`REVOKED` on, ``empty`` has no
+    keys, ``fresh`` is new, and ``lenient`` has no policy.
+    """
+
+    began: float
+    ended: float
+    accounts: Mapping[str, Account]
+    """By the name of the organization."""
+    counts: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    """By organization, at the Unix time of each scrape."""
+    requests: list[ServedRequest] = field(default_factory=list)
+    """What was asked of the API, at seconds since ``began``."""
+
+    @property
+    def organizations(self) -> dict[str, SimulatedOrganization]:
+        """The organizations as they are now, by name."""
+        return {name: account.organization for name, account in self.accounts.items()}
+
+    @property
+    def exempt(self) -> str:
+        """The owner whose findings are exempted."""
+        return self.accounts["acme"].organization.estate.service_accounts[0].id
+
+    def configuration(self, names: Iterable[str], *, url: str) -> str:
+        """Return the exporter's configuration for the organizations ``names``."""
+        entries = "".join(
+            f"- name: {name}\n"
+            f"  credentials: {{api_key: {name}, api_secret_env: SECRET}}\n"
+            f"  policy: {_OFF if name == 'lenient' else '{}'}\n"
+            f"  refresh_interval: {'15m' if name in {'empty', 'lenient'} else '5m'}\n"
+            for name in names
+        )
+        return (
+            "defaults:\n"
+            f"  url: {url}\n"
+            "  names: {users: true, refresh_interval: 6h}\n"
+            "  quotas: {refresh_interval: 1h}\n"
+            f"  policy: {{exempt: {{owners: [{self.exempt}]}}}}\n"
+            f"organizations:\n{entries}"
+        )
+
+
+def lived(folder: Path, *, until: float) -> History:
+    """Let the days before the Unix time ``until`` pass; put what was scraped into ``folder``."""
+    began = until - DAYS
+    organizations = {
+        "acme": seeded_organization(seed=0, keys=150, now=began),
+        "broken": seeded_organization(seed=1, keys=40, now=began),
+        "empty": seeded_organization(seed=2, keys=0, now=began),
+        "fresh": _fresh(now=until - JOINED),
+        "lenient": seeded_organization(seed=4, keys=10, now=began),
+    }
+    acme = organizations["acme"]
+    for owner in acme.estate.service_accounts[1:6]:
+        acme.create(
+            owner=owner,
+            resources=acme.estate.resources[:1],
+            now=began - 80 * DAY,
+            expires_at=until + 5 * DAY,
+            description="for one quarter",
+        )
+    accounts = {name: Account(name, "SECRET", each) for name, each in organizations.items()}
+    history = History(began, until, accounts)
+    with _Recorder(folder) as recorder:
+        run(_live(history, recorder))
+    return history
+
+
+def _fresh(*, now: float) -> SimulatedOrganization:
+    """Return an organization that has just begun: a few keys, one of which expires some day."""
+    organization = seeded_organization(seed=3, keys=0, now=now)
+    estate = organization.estate
+    for owner, expires_at in zip(
+        estate.service_accounts, (None, now + 60 * DAY, None), strict=False
+    ):
+        for resource in estate.resources[:2]:
+            organization.create(
+                owner=owner,
+                resources=(resource,),
+                now=now - 10 * MINUTE,
+                expires_at=expires_at,
+                description="the first ones",
+            )
+    return organization
+
+
+async def _live(history: History, recorder: _Recorder) -> None:
+    clock = FakeClock(wall=history.began)
+    accounts = history.accounts
+    acme, broken = accounts["acme"], accounts["broken"]
+    simulator = Simulator(
+        accounts.values(),
+        clock=clock,
+        rate_limit=LIMIT,
+        lives=[Life(acme.organization, seed=1, speed=_EVENTFUL)],
+    )
+
+    def configured(*, joined: bool) -> config.Config:
+        names = [name for name in accounts if joined or name != "fresh"]
+        text = history.configuration(names, url="http://127.0.0.1:1")
+        return config.parse(text, file="test", folder=Path(), environ={"SECRET": "SECRET"})
+
+    def target(instance: str, *, seed: int) -> _Target:
+        exporter = Exporter(
+            configured(joined=False),
+            clock=clock,
+            random=Random(seed),
+            transport=lambda _: simulator.transport(),
+        )
+        return _Target(instance, exporter, started=clock.wall())
+
+    async def scrapes(*targets: _Target, before: float) -> None:
+        """Scrape ``targets`` until ``before`` seconds before the end."""
+        while clock.wall() + SCRAPE <= history.ended - before:
+            await clock.sleep(SCRAPE)
+            recorder.scrape(targets, at=clock.wall())
+            counts = {name: len(each) for name, each in history.organizations.items()}
+            history.counts.append((clock.wall(), counts))
+
+    one = target(INSTANCE, seed=1)
+    async with one.exporter.running():
+        await scrapes(one, before=RESTARTED)
+    one = target(INSTANCE, seed=2)
+    async with one.exporter.running():
+        await scrapes(one, before=REVOKED)
+        broken.role = "none"
+        await scrapes(one, before=TROUBLED)
+        simulator.faults += map(parse_fault, ("500:0.6", "429:10s:0.1", "slow:3s:0.3"))
+        await scrapes(one, before=TROUBLED - 30 * MINUTE)
+        simulator.faults.clear()
+        await scrapes(one, before=RENAMED)
+        rename(acme.organization)
+        await scrapes(one, before=DOUBLED)
+        two = target(REPLICA, seed=3)
+        async with two.exporter.running():
+            await scrapes(one, two, before=UNREACHABLE)
+            two.reachable = False
+            await scrapes(one, two, before=UNREACHABLE - 10 * MINUTE)
+            two.reachable = True
+            await scrapes(one, two, before=JOINED)
+            for each in (one, two):
+                await each.exporter.reload(configured(joined=True))
+            await scrapes(one, two, before=0)
+    history.requests = list(simulator.requests)
+
+
+def rename(organization: SimulatedOrganization) -> None:
+    """Give everything a new name, with quotes in it as people write them; the ids stay."""
+    directory = organization.directory
+    for account in directory.service_accounts.snapshot().values():
+        name = f'{account.display_name} "new"'
+        directory.service_accounts.replace(replace(account, display_name=name))
+    for user in directory.users.snapshot().values():
+        directory.users.replace(replace(user, full_name=f'{user.full_name} "new"'))
+    for environment in directory.environments.snapshot().values():
+        directory.environments.replace(replace(environment, name=f'{environment.name} "new"'))
+    for cluster in directory.clusters.snapshot().values():
+        directory.clusters.replace(replace(cluster, name=f'{cluster.name} "new"'))
+
+
+@dataclass(frozen=True)
+class Present:
+    """The exporters that are running now, and the API that they ask."""
+
+    exporters: Mapping[str, str]
+    """Their addresses, by instance."""
+    simulator: Simulator
+    asked: Mapping[str, int]
+    """How many requests there were when each had refreshed, one after the other."""
+
+
+@contextmanager
+def going_on(history: History, folder: Path) -> Iterator[Present]:
+    """Serve the organizations through two real exporters, which have refreshed once.
+
+    Between their starts everything is renamed: each replica fetches the names at times of its own,
+    and until then the two of them disagree.
+    """
+    accounts = history.accounts
+    simulator = Simulator(accounts.values(), clock=SystemClock(), rate_limit=LIMIT)
+    exporters: dict[str, str] = {}
+    asked: dict[str, int] = {}
+    with ExitStack() as stack:
+        file = folder / "config.yaml"
+        file.write_text(history.configuration(accounts, url=stack.enter_context(served(simulator))))
+        command = (*EXPORTER, f"--config.file={file}", "--web.listen-address=127.0.0.1:0")
+        for instance in (INSTANCE, REPLICA):
+            log = folder / f"{len(asked)}.log"
+            stack.enter_context(started(*command, log=log, environ={"SECRET": "SECRET"}))
+            for name in accounts:
+                for each in ("api_keys", "names", "quotas"):  # refreshed, or refresh failed
+                    printed(log, rf"msg=(.*) organization={name} collector={each} ")
+            exporters[instance] = printed(log, r"urls=http://(\S+)")
+            asked[instance] = len(simulator.requests)
+            rename(accounts["acme"].organization)
+        yield Present(exporters, simulator, asked)
+
+
+@dataclass
+class _Target:
+    """One exporter, as a scrape sees it."""
+
+    instance: str
+    exporter: Exporter
+    started: float
+    """Unix time, by the virtual clock."""
+    reachable: bool = True
+    _known: dict[str, str] = field(default_factory=dict)
+    """The families of the latest scrape as they are stored; most of them are the same again."""
+
+    def scrape(self, *, at: float) -> str:
+        """Return the samples that Prometheus stores at the Unix time ``at``."""
+        families = self._families() if self.reachable else []
+        number = sum(family.count("\n") for family in families)
+        own = (
+            f"up {self.reachable:d}\n"
+            "scrape_duration_seconds 0.01\n"
+            f"scrape_samples_scraped {number}\n"
+            f"scrape_samples_post_metric_relabeling {number}\n"
+            "scrape_series_added 0\n"
+        )
+        return "".join((*families, self._labelled(own))).replace("\n", f" {at:.3f}\n")
+
+    def _families(self) -> list[str]:
+        exposition = self.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
+        before = self._known
+        self._known = {
+            family: before.get(family) or self._labelled(self._true(family))
+            for family in exposition.removesuffix("# EOF\n").split("# HELP ")[1:]
+        }
+        return list(self._known.values())
+
+    def _true(self, family: str) -> str:
+        """Return the samples of ``family``, though this process is younger than its life."""
+        samples = _COMMENT.sub("", f"# {family}")
+        return _STARTED.sub(f"process_start_time_seconds {self.started}", samples)
+
+    def _labelled(self, samples: str) -> str:
+        labels = f'instance="{self.instance}",job="{JOB}"'
+        return _BARE.sub(rf"\1{{{labels}}} ", _OPEN.sub(rf"\1{{{labels},", samples))
+
+
+class _Recorder:
+    """Writes what is scraped into ``folder``, as the data of a Prometheus."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._command = (program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q")
+        self._block: tuple[int, list[str]] = (0, [])
+        self._thread = ThreadPoolExecutor(max_workers=1)  # so that two cores are at work
+        self._written: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_block()
+        self._thread.shutdown()
+        for each in self._written:
+            each.result()
+
+    def scrape(self, targets: Iterable[_Target], *, at: float) -> None:
+        """Scrape ``targets`` at the Unix time ``at``, later than the last time."""
+        number = int(at // _BLOCK)
+        if number != self._block[0]:
+            self._end_block()
+            self._block = (number, [])
+        for target in targets:
+            self._block[1].append(target.scrape(at=at))
+
+    def _end_block(self) -> None:
+        number, scrapes = self._block
+        if scrapes:
+            file = self._folder / f"{number}.txt"
+            self._written.append(self._thread.submit(self._write, file, scrapes))
+
+    def _write(self, file: Path, scrapes: list[str]) -> None:
+        file.write_text("".join((*scrapes, "# EOF\n")))
+        subprocess.run(
+            [*self._command, file, self._folder / "data"], check=True, capture_output=True
+        )
+        file.unlink()

@@ -1,0 +1,172 @@
+"""What Grafana makes of a query before it sends it to Prometheus.
+
+After Grafana's own code: ``escaping.ts`` and ``metric_find_query.ts`` of its package
+grafana-prometheus, ``rangeutil.ts`` of grafana-data, and ``pkg/promlib/models/query.go``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+ALL = "$__all"
+"""What is selected when the choice "All" is."""
+
+_VARIABLE = re.compile(r"\$(\w+)|\[\[(\w+)\]\]|\$\{(\w+)\}")
+_REGEX_CHARACTERS = re.compile(r"[$^*{}\[\]+?.()|]")
+_JS_REGEX = re.compile(r"/(.*)/([a-z]*)", re.DOTALL)
+_DURATION = re.compile(r">?(\d+)(ms|[smhdw])")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_MOST_POINTS = 11_000  # per series; Prometheus refuses more
+_DAY = 86_400.0
+_ROUND = (
+    *(1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0),
+    *(60.0 * minutes for minutes in (1, 2, 5, 10, 15, 20, 30)),
+    *(3600.0 * hours for hours in (1, 2, 3, 6, 12)),
+    *(_DAY, 7 * _DAY),
+)
+"""The intervals that Grafana takes, in seconds."""
+
+
+def interpolate(text: str, values: Mapping[str, str]) -> str:
+    """Return ``text`` with each ``$name``, ``${name}`` and ``[[name]]`` filled in.
+
+    The ``$1`` of a replacement stays. Raises ``LookupError`` for any other name that has no value:
+    Grafana would send it as it stands.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = next(group for group in match.groups() if group)
+        if name.isdecimal():
+            return match[0]
+        return values[name]
+
+    return _VARIABLE.sub(value, text)
+
+
+def chosen(
+    variable: Mapping[str, Any], selection: str | Sequence[str], *, options: Sequence[str]
+) -> str:
+    """Return what stands for ``variable`` in a query while ``selection`` is selected.
+
+    ``options``: all of its values, for "All" without a value of its own.
+    """
+    if selection == ALL:
+        if variable.get("allValue"):
+            return str(variable["allValue"])
+        selection = options
+    values = [selection] if isinstance(selection, str) else list(selection)
+    if not variable.get("multi") and not variable.get("includeAll"):
+        (value,) = values
+        return value.replace("\\", "\\\\").replace("'", "\\\\'")
+    escaped = [_escaped(value) for value in values]
+    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+
+
+def _escaped(value: str) -> str:
+    """Return ``value`` as a regular expression between the quotes of PromQL."""
+    return _REGEX_CHARACTERS.sub(r"\\\\\g<0>", value.replace("\\", "\\" * 4))
+
+
+def seconds_of(duration: str) -> float:
+    """Return the seconds of ``1m``; such durations stand in panels as their least interval."""
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise ValueError(f"{duration!r} is no duration of Grafana")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def rounded(seconds: float) -> float:
+    """Return the nearest round interval, from a day on the one below; for a second or more."""
+    for lower, upper in pairwise(_ROUND):
+        limit = upper if upper >= _DAY else (lower + upper) / 2
+        if seconds < limit:
+            return lower
+    return _ROUND[-1]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How densely a query is asked, in seconds."""
+
+    step: float
+    rate_interval: float
+
+    def variables(self, span: float) -> dict[str, str]:
+        """Return the variables that Grafana has by itself, for ``span`` seconds of a dashboard."""
+        found: dict[str, str] = {}
+        for name, seconds in (
+            ("__interval", self.step),
+            ("__rate_interval", self.rate_interval),
+            ("__range", round(span)),
+        ):
+            found |= {name: f"{seconds:.0f}s", f"{name}_ms": f"{seconds * 1000:.0f}"}
+        return found | {"__range_s": f"{span:.0f}"}
+
+
+def pace_of(
+    span: float, *, points: int, scrape_interval: float, panel: str = "", target: str = ""
+) -> Pace:
+    """Return the pace of a query over ``span`` seconds on a panel ``points`` wide.
+
+    ``scrape_interval`` is the data source's; ``panel`` and ``target`` are the "Min interval" and
+    the "Min step" of the panel and of the query, empty where there is none.
+    """
+    fitting = rounded(span / points)
+    interval = max(fitting, seconds_of(panel) if panel else scrape_interval)
+    step = max(fitting, seconds_of(target) if target else interval, span / _MOST_POINTS)
+    scrape = seconds_of(target) if target else scrape_interval
+    return Pace(step, rate_interval=max(interval + scrape, 4 * scrape))
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice of a variable."""
+
+    value: str
+    text: str
+
+
+def result_as_text(series: Mapping[str, Any]) -> str:
+    """Return one element of an instant vector as ``query_result()`` hands it to the regex."""
+    labels = ",".join(f'{k}="{v}"' for k, v in series["metric"].items() if k != "__name__")
+    at, value = series["value"]
+    return f"{series['metric'].get('__name__', '')}{{{labels}}} {value} {at * 1000:.0f}"
+
+
+def options_of(texts: Iterable[str], regex: str) -> list[Option]:
+    """Return the choices that ``regex``, as it stands in the variable, makes of ``texts``."""
+    options: dict[str, Option] = {}
+    for text in texts:
+        for option in _options(text, regex):
+            options.setdefault(option.value, option)
+    return list(options.values())
+
+
+def _options(text: str, regex: str) -> list[Option]:
+    if not regex:
+        return [Option(text, text)]
+    match = _JS_REGEX.fullmatch(regex)
+    body, flags = match.groups() if match else (f"^{regex}$", "")
+    if flags.strip("gi"):
+        raise ValueError(f"{flags} are flags that this does not know")
+    pattern = re.compile(re.sub(r"\(\?<(?=\w)", "(?P<", body), re.IGNORECASE if "i" in flags else 0)
+    found = list(pattern.finditer(text))
+    if "g" not in flags:
+        found = found[:1]
+    if not found:
+        return []
+    named = {
+        name: value for each in reversed(found) for name, value in each.groupdict().items() if value
+    }
+    if named:
+        value = named.get("value") or named["text"]
+        return [Option(value, named.get("text") or value)]
+    if pattern.groups == 0:
+        return [Option(text, text)]
+    return [Option(each[1], each[1]) for each in found]

@@ -1,0 +1,141 @@
+"""Every query of the dashboards on a real Prometheus: it returns data, or rightly none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.grafana.history import DAYS, HOUR, INSTANCE, JOB, REPLICA
+from tests.grafana.interpolation import ALL
+from tests.grafana.scene import API_KEYS, DASHBOARDS, HEALTH, QUERIES, variables_of
+
+if TYPE_CHECKING:
+    from tests.grafana.scene import Scene
+
+SPANS = {"6h": 6 * HOUR, "2d": DAYS}
+KINDS = ("all", "one", "several")
+
+
+@dataclass(frozen=True)
+class Empty:
+    """A query that rightly returns nothing while one of ``kinds`` is selected."""
+
+    kinds: tuple[str, ...]
+    reason: str
+    elsewhere: tuple[str, str] | None = None
+    """What to select and when to look instead, to see that it does return something."""
+
+
+_COLOR = "another query of the panel has the value, in the colour of its case"
+EMPTY: dict[str, Empty] = {
+    f"{API_KEYS}: Oldest key B": Empty(KINDS, _COLOR, ("fresh", "now")),
+    f"{API_KEYS}: Oldest key C": Empty(KINDS, _COLOR, ("lenient", "now")),
+    f"{API_KEYS}: Next expiry B": Empty(KINDS, _COLOR, ("fresh", "now")),
+    f"{API_KEYS}: Next expiry C": Empty(KINDS, _COLOR, ("lenient", "now")),
+    f"{HEALTH}: Exporters up A": Empty(KINDS, _COLOR, ("all", "replica unreachable")),
+} | {
+    f"{dashboard}: Data age {ref}": each
+    for dashboard in DASHBOARDS
+    for ref, each in {
+        "A": Empty(KINDS, _COLOR, ("all", "end of the past")),
+        "B": Empty(("one",), _COLOR, ("broken", "role just revoked")),
+        "C": Empty(("all", "several"), _COLOR, ("broken", "role not yet revoked")),
+    }.items()
+}
+
+_REFRESHED_APART = "the replicas refreshed at different times"
+_SAW_DIFFERENT_TIMES = "one replica saw less of the past, and so predicts another future"
+REPLICAS_DIFFER: dict[str, str] = {
+    f"{API_KEYS}: Data age A": _REFRESHED_APART,
+    f"{API_KEYS}: Data age B": _REFRESHED_APART,
+    f"{API_KEYS}: Data age C": _REFRESHED_APART,
+    f"{API_KEYS}: Fullest quotas D": _SAW_DIFFERENT_TIMES,
+    f"{API_KEYS}: Fullest quotas E": _SAW_DIFFERENT_TIMES,
+}
+
+
+@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_returns_data_or_rightly_none(
+    scene: Scene, name: str, kind: str, span: str
+) -> None:
+    found = scene.ask(QUERIES[name], scene.selected(kind), span=SPANS[span])
+    if name in EMPTY and kind in EMPTY[name].kinds:
+        assert found == [], EMPTY[name].reason
+    else:
+        assert found
+
+
+def test_what_is_listed_is_there() -> None:
+    assert {*EMPTY, *REPLICAS_DIFFER} <= QUERIES.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in EMPTY if EMPTY[name].elsewhere])
+def test_what_is_listed_as_empty_returns_data_elsewhere(scene: Scene, name: str) -> None:
+    elsewhere = EMPTY[name].elsewhere
+    assert elsewhere is not None
+    kind, moment = elsewhere
+    assert scene.ask(QUERIES[name], scene.selected(kind), at=scene.moment(moment))
+
+
+@pytest.mark.parametrize("organization", ["broken", "empty", "fresh", "lenient"])
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_bears_every_organization(scene: Scene, name: str, organization: str) -> None:
+    scene.ask(QUERIES[name], {"organization": organization}, span=6 * HOUR)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        query.name
+        for query in QUERIES.values()
+        if query.dashboard == API_KEYS and query.instant and query.name not in REPLICAS_DIFFER
+    ],
+)
+def test_two_replicas_say_what_one_says(scene: Scene, name: str) -> None:
+    def answer(instance: str) -> dict[frozenset[tuple[str, str]], float]:
+        return {
+            # They were told different names, and which of them is shown is nobody's promise.
+            frozenset((k, v) for k, v in each["metric"].items() if not k.endswith("_name")): (
+                float(each["value"][1])
+            )
+            for each in scene.ask(QUERIES[name], {"instance": instance})
+        }
+
+    assert answer(ALL) == pytest.approx(answer(INSTANCE))
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS)
+def test_the_choices_of_the_variables_are_true(scene: Scene, dashboard: str) -> None:
+    organizations = scene.history.organizations
+    keys = [key for each in organizations.values() for key in each.keys.values()]
+    truth = {
+        "job": {JOB},
+        "instance": {INSTANCE, REPLICA},
+        "organization": set(organizations),
+        # Of what was there at any time of the range, and of what is there now.
+        "owner_kind": {key.owner.kind if key.owner else "internal" for key in keys},
+        "resource_kind": {each.kind for key in keys for each in key.resources},
+        "environment": {place for *_, place in scene.truth().resources()} - {""},
+    }
+    choices = {
+        each["name"]: {option.value for option in scene.options(dashboard, each["name"])}
+        for each in variables_of(dashboard)
+    }
+    assert choices == {name: truth[name] for name in choices}
+
+
+def test_environments_are_chosen_by_name(scene: Scene) -> None:
+    names = {
+        environment.id: (organization, environment.name)
+        for organization, each in scene.history.organizations.items()
+        for environment in each.environments.values()
+    }
+    for option in scene.options(API_KEYS, "environment"):
+        organization, name = names[option.value]
+        # Renaming adds to a name, and both replicas were started before the latest one.
+        assert name.startswith(option.text)
+        assert option.text.endswith('"new"') == (organization == "acme")

@@ -1,0 +1,299 @@
+"""What the dashboards show is what is true in the simulator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.grafana.history import (
+    DAY,
+    DAYS,
+    DOUBLED,
+    HOUR,
+    INSTANCE,
+    JOINED,
+    LIMIT,
+    LOOK_BACK,
+    REPLICA,
+    REVOKED,
+    SCRAPE,
+)
+from tests.grafana.interpolation import ALL
+from tests.grafana.scene import API_KEYS, HEALTH, QUERIES, REFRESH, STALE_AFTER
+from tests.grafana.truth import EXPIRES_WITHIN, MAX_AGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from tests.grafana.scene import Scene, Selection
+    from tests.grafana.truth import Labels, Truth
+
+    Table: TypeAlias = tuple[Labels, Callable[[Truth], Mapping[Labels, float]]]
+
+ORGANIZATIONS = ("acme", "broken", "empty", "fresh", "lenient")
+SPANS = {"6h": 6 * HOUR, "2d": DAYS}
+MOST = 100
+"""Rows of a table."""
+each_organization = pytest.mark.parametrize("organization", [ALL, *ORGANIZATIONS])
+each_instance = pytest.mark.parametrize("instance", [ALL, INSTANCE, REPLICA])
+
+
+def test_the_organizations_are_what_they_are_meant_to_be(scene: Scene) -> None:
+    truths = {name: scene.truth(name) for name in ORGANIZATIONS if name != "broken"}
+    findings = truths["acme"].by_policy().values()
+    assert len({*findings, 0}) == 8, "a number could be taken for another"
+    assert {each.exempted for each in truths["acme"].findings()} == {True, False}
+    assert not list(truths["empty"].keys())
+    assert truths["fresh"].by_policy()["max_age"] == 0
+    assert truths["lenient"].by_policy() == {}
+    assert all(each.next_expiries() for name, each in truths.items() if name != "empty")
+
+
+@each_instance
+@each_organization
+def test_the_top_row_is_true(scene: Scene, organization: str, instance: str) -> None:
+    selection: Selection = {"organization": organization, "instance": instance}
+    titles = ("Keys", "Owners", "Oldest key", "Next expiry", "Nearest quota")
+    shown: dict[str, float] = {}
+    for title in (*titles, "Organizations failing", "Findings by policy"):
+        shown |= scene.numbers(API_KEYS, title, selection)
+    expected = {"Organizations failing A": float(organization in {ALL, "broken"})}
+    if organization != "broken":
+        truth = scene.truth(organization)
+        expected |= {
+            "Keys A": len(list(truth.keys())),
+            "Owners A": sum(kind != "internal" for _, _, kind in truth.owners()),
+            "Nearest quota A": max(usage / limit for usage, limit in truth.quotas().values()),
+        }
+        findings = truth.by_policy()
+        for ref, count in zip("ABCDEFG", findings.values(), strict=False):
+            expected[f"Findings by policy {ref}"] = count
+        for title, policy, values in (
+            ("Oldest key", "max_age", truth.oldest().values()),
+            ("Next expiry", "expires_within", truth.next_expiries().values()),
+        ):
+            ref = "C" if not findings else "A" if findings[policy] else "B"
+            if values:
+                expected[f"{title} {ref}"] = (max if title == "Oldest key" else min)(values)
+    assert shown == pytest.approx(expected)
+
+
+@each_instance
+@pytest.mark.parametrize("dashboard", [API_KEYS, HEALTH])
+@pytest.mark.parametrize(
+    ("organization", "refs"),
+    [(ALL, ["B"]), ("acme", ["C"]), ("empty", ["C"]), ("fresh", ["C"]), ("broken", [])],
+)
+def test_the_age_of_the_data_is_true(
+    scene: Scene, dashboard: str, organization: str, refs: list[str], instance: str
+) -> None:
+    selection: Selection = {"organization": organization, "instance": instance}
+    shown = scene.numbers(dashboard, "Data age", selection)
+    assert list(shown) == [f"Data age {ref}" for ref in refs]
+    assert all(0 < age < scene.now - scene.restarted for age in shown.values())
+
+
+@pytest.mark.parametrize("dashboard", [API_KEYS, HEALTH])
+def test_data_that_has_become_too_old_shows_its_age(scene: Scene, dashboard: str) -> None:
+    shown = scene.numbers(dashboard, "Data age", {}, at=scene.history.ended)
+    assert list(shown) == ["Data age A"]
+    assert REVOKED - 1 < shown["Data age A"] < REVOKED + REFRESH
+
+
+@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("instance", [ALL, INSTANCE])
+@each_organization
+def test_the_change_is_true(scene: Scene, organization: str, instance: str, span: str) -> None:
+    selection: Selection = {"organization": organization, "instance": instance}
+    shown = scene.numbers(API_KEYS, "Change", selection, span=SPANS[span])
+    if organization in {"fresh", "broken"}:  # not watched then, or not any more
+        assert shown == {}
+        return
+    names = set(ORGANIZATIONS if organization == ALL else (organization,)) - {"fresh", "broken"}
+    began, latest = scene.now - SPANS[span], scene.history.counts[-1][1]
+    changes = {
+        sum(latest[name] - counts[name] for name in names)
+        for at, counts in scene.history.counts
+        if began - REFRESH - 2 * SCRAPE <= at <= began
+    }
+    assert shown["Change A"] in changes
+    assert changes == {0} or organization in {ALL, "acme"}
+
+
+def test_the_keys_over_time_are_true(scene: Scene) -> None:
+    answer = scene.ask(QUERIES[f"{API_KEYS}: Keys by organization A"], {})
+    shown = {each["metric"]["organization"]: dict(each["values"]) for each in answer}
+    assert shown.keys() == set(ORGANIZATIONS)
+    for name, values in shown.items():
+        for at, value in values.items():
+            since = at - REFRESH - 2 * SCRAPE
+            assert int(value) in {
+                counts[name] for then, counts in scene.history.counts if since <= then <= at
+            }
+    began, ended = scene.history.began, scene.history.ended
+    assert min(shown["acme"]) <= began + 2 * SCRAPE
+    assert min(shown["fresh"]) == pytest.approx(ended - JOINED, abs=2 * SCRAPE)
+    gone = ended - REVOKED + STALE_AFTER + LOOK_BACK
+    assert max(shown["broken"]) == pytest.approx(gone, abs=REFRESH + 2 * SCRAPE)
+
+
+_OWNER = ("organization", "owner_id", "owner_kind")
+_RESOURCE = ("organization", "resource_id", "resource_kind", "environment_id")
+_QUOTA = ("organization", "quota_id", "scope", "owner_id", "environment_id", "resource_id")
+_BOUNDS = [days * DAY for days in (0, 1, 7, 30, 60, 90, 180, 365, 730, 1e6)]
+
+
+def findings_by_owner(truth: Truth) -> dict[Labels, int]:
+    return Counter(
+        (each.organization, each.owner.id, each.owner.kind)
+        for each in truth.findings()
+        if not each.exempted
+    )
+
+
+def aged(lower: float, upper: float) -> Table:
+    return (), lambda truth: {(): sum(lower < age <= upper for age in truth.ages())}
+
+
+TABLES: dict[str, Table] = {
+    "Owners with the most keys A": (_OWNER, lambda truth: truth.owners()),
+    "Owners with the most keys B": (_OWNER, lambda truth: truth.oldest()),
+    "Owners with the most keys C": (_OWNER, lambda truth: truth.next_expiries()),
+    "Owners with the most keys D": (_OWNER, findings_by_owner),
+    "Resources with the most keys A": (_RESOURCE, lambda truth: truth.resources()),
+    "Kinds of resources by kinds of owners A": (
+        ("resource_kind", "owner_kind"),
+        lambda truth: truth.kinds(),
+    ),
+    "Keys of one owner for one resource A": (
+        (*_RESOURCE, "owner_id", "owner_kind"),
+        lambda truth: truth.pairs(),
+    ),
+    "Expiries ahead A": (_OWNER, lambda truth: truth.next_expiries()),
+    "Expiries ahead B": (
+        _OWNER,
+        lambda truth: {
+            owner: float(days <= EXPIRES_WITHIN / DAY)
+            for owner, days in truth.next_expiries().items()
+            if owner[0] in truth.judged
+        },
+    ),
+    "Expired and still listed A": (
+        (),
+        lambda truth: {(): truth.by_policy()["expired"]} if truth.judged else {},
+    ),
+    "Rotation backlog by organization A": (
+        ("organization",),
+        lambda truth: {(name,): MAX_AGE / DAY for name in truth.judged},
+    ),
+    "Rotation backlog by organization B": (
+        ("organization",),
+        lambda truth: truth.too_old_within(0),
+    ),
+    "Rotation backlog by organization C": (
+        ("organization",),
+        lambda truth: truth.too_old_within(30 * DAY),
+    ),
+    "Fullest quotas A": (
+        _QUOTA,
+        lambda truth: {at: usage for at, (usage, _) in truth.quotas().items()},
+    ),
+    "Fullest quotas B": (
+        _QUOTA,
+        lambda truth: {at: limit for at, (_, limit) in truth.quotas().items()},
+    ),
+    "Fullest quotas C": (
+        _QUOTA,
+        lambda truth: {at: usage / limit for at, (usage, limit) in truth.quotas().items()},
+    ),
+    "Findings by owner A": (
+        ("policy", *_OWNER),
+        lambda truth: Counter(
+            (each.policy, each.organization, each.owner.id, each.owner.kind)
+            for each in truth.findings()
+            if not each.exempted
+        ),
+    ),
+    "Exempted A": (
+        ("organization", "policy"),
+        lambda truth: Counter(
+            (each.organization, each.policy) for each in truth.findings() if each.exempted
+        ),
+    ),
+} | {
+    f"Age distribution {ref}": aged(lower, upper)
+    for ref, (lower, upper) in zip("ABCDEFGHI", pairwise(_BOUNDS), strict=True)
+}
+
+
+@pytest.mark.parametrize("organization", ["acme", "empty", "fresh", "lenient"])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_true(scene: Scene, name: str, organization: str) -> None:
+    labels, true = TABLES[name]
+    truth = true(scene.truth(organization))
+    answer = scene.ask(QUERIES[f"{API_KEYS}: {name}"], {"organization": organization})
+    shown = {
+        tuple(each["metric"].get(label, "") for label in labels): float(each["value"][1])
+        for each in answer
+    }
+    assert len(shown) == len(answer)
+    if len(truth) <= MOST:
+        assert shown == pytest.approx(dict(truth))
+    else:
+        assert shown == pytest.approx({at: truth[at] for at in shown})
+
+
+@each_instance
+def test_the_top_row_of_the_health_is_true(scene: Scene, instance: str) -> None:
+    selection: Selection = {"instance": instance}
+    assert scene.numbers(HEALTH, "Exporters up", selection) == {
+        "Exporters up B": 2 if instance == ALL else 1
+    }
+    assert scene.numbers(HEALTH, "Organizations failing", selection) == {
+        "Organizations failing A": 1
+    }
+    left = rate_limit_left(scene)
+    assert scene.numbers(HEALTH, "Rate limit left", selection) == pytest.approx(
+        {"Rate limit left A": left.get(instance, min(left.values()))}
+    )
+
+
+def test_an_exporter_that_is_down_is_missing_from_those_up(scene: Scene) -> None:
+    at = scene.moment("replica unreachable")
+    assert scene.numbers(HEALTH, "Exporters up", {}, at=at) == {"Exporters up A": 1}
+
+
+def rate_limit_left(scene: Scene) -> dict[str, float]:
+    """Return the least share that each exporter was told to be left, at last by each endpoint."""
+    spent: Counter[tuple[str | None, int]] = Counter()
+    told: dict[str, dict[tuple[str | None, str], float]] = {INSTANCE: {}, REPLICA: {}}
+    asked = scene.present.asked
+    for number, request in enumerate(scene.present.simulator.requests):
+        if number >= asked[REPLICA]:
+            break  # a later refresh; the numbers are from before
+        window = request.account, int(request.time // LIMIT.seconds)
+        spent[window] += 1
+        if request.status == 200:
+            instance = INSTANCE if number < asked[INSTANCE] else REPLICA
+            told[instance][request.account, request.path] = 1 - spent[window] / LIMIT.limit
+    return {instance: min(shares.values()) for instance, shares in told.items()}
+
+
+def test_the_share_of_failed_requests_is_true(scene: Scene) -> None:
+    # No exporter was started within these hours: what it does before it is scraped for the first
+    # time, no increase of a counter contains. And no refresh falls on the edges.
+    began = scene.history.ended - REVOKED + SCRAPE / 2
+    ended = scene.history.ended - DOUBLED - SCRAPE / 2
+    shown = scene.numbers(HEALTH, "Failed requests", {}, span=ended - began, at=ended)
+    statuses = [
+        each.status
+        for each in scene.history.requests
+        if began <= scene.history.began + each.time <= ended
+    ]
+    assert {403, 429, 500} < set(statuses)
+    failed = sum(status != 200 for status in statuses) / len(statuses)
+    assert shown == pytest.approx({"Failed requests A": failed}, rel=0.02)

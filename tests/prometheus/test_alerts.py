@@ -1,0 +1,157 @@
+"""From what happens in Confluent Cloud to what a real Alertmanager is told."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from exporter.clock import SystemClock
+from exporter.simulator import (
+    Account,
+    SimulatedOrganization,
+    SimulatedOwner,
+    SimulatedResource,
+    Simulator,
+    seeded_organization,
+)
+from exporter.version import PROJECT_URL
+from tests.programs import EXPORTER, ROOT, eventually, printed, served, started
+from tests.prometheus.alertmanager import Alert, Alertmanager, alertmanager
+from tests.prometheus.server import Prometheus, prometheus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY = 86_400.0
+RULES = ROOT / "prometheus" / "rules"
+OWNER = SimulatedOwner("sa-ann", "service-account")
+KAFKA = (SimulatedResource("lkc-1", "kafka", "env-1"),)
+
+
+@dataclass
+class Scene:
+    """All of it: a Confluent Cloud, its exporter, Prometheus with our rules, Alertmanager."""
+
+    account: Account
+    organization: SimulatedOrganization
+    prometheus: Prometheus
+    alertmanager: Alertmanager
+
+    def create(self, count: int, *, age: float) -> None:
+        for _ in range(count):
+            self.organization.create(
+                owner=OWNER, resources=KAFKA, now=SystemClock().wall() - age, description="mine"
+            )
+
+
+def in_a_hurry(rules: Path, folder: Path) -> Path:
+    """Return ``rules`` with nothing changed but that they need to hold for a second only."""
+    text, changed = re.subn(r"\n( +)for: \w+\n", r"\n\1for: 1s\n", rules.read_text())
+    assert (changed > 0) == ("- alert:" in text)
+    copy = folder / rules.name
+    copy.write_text(text)
+    return copy
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    organization = seeded_organization(seed=3, keys=0, now=SystemClock().wall())
+    account = Account("KEY", "SECRET", organization)
+    rules = [str(in_a_hurry(each, tmp_path)) for each in sorted(RULES.glob("*.yml"))]
+    config, log = tmp_path / "config.yaml", tmp_path / "log"
+    with ExitStack() as stack:
+        url = stack.enter_context(served(Simulator([account], clock=SystemClock())))
+        config.write_text(
+            f"defaults: {{url: {url}, refresh_interval: 1s}}\n"
+            "organizations:\n"
+            "  - name: acme\n"
+            "    credentials: {api_key: KEY, api_secret_env: SECRET}\n"
+            "    policy: {max_age: 30d}\n"
+        )
+        listen = ("--web.listen-address=127.0.0.1:0", f"--config.file={config}")
+        stack.enter_context(
+            started(*EXPORTER, *listen, log=log, environ={"SECRET": account.api_secret})
+        )
+        target = printed(log, r"urls=http://(\S+)")
+        receiver = stack.enter_context(
+            alertmanager(ROOT / "alertmanager" / "alertmanager.yml", tmp_path)
+        )
+        server = stack.enter_context(
+            prometheus(
+                {"exporter:10049": target},
+                tmp_path,
+                job="confluent-api-keys",
+                more=yaml.safe_dump(
+                    {
+                        "rule_files": rules,
+                        "alerting": {
+                            "alertmanagers": [{"static_configs": [{"targets": [receiver.address]}]}]
+                        },
+                    }
+                ),
+            )
+        )
+        yield Scene(account, organization, server, receiver)
+
+
+def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
+    """One story, since each of its programs takes a moment to start."""
+    # A key passes the age limit, which is 30 days.
+    scene.create(4, age=30 * DAY - 12)
+    scene.prometheus.becomes("confluent_cloud_organization_api_keys", 4)
+    assert scene.alertmanager.alerts("ConfluentApiKeysPastMaxAge") == []
+    told(
+        scene.alertmanager.gets("ConfluentApiKeysPastMaxAge", organization="acme"),
+        severity="warning",
+        summary="API keys are older than the policy allows.",
+        description="4 keys of acme are older than 30d 0h 0m 0s.",
+    )
+
+    # A burst of keys is created.
+    assert scene.alertmanager.alerts("ConfluentApiKeysCreationBurst") == []
+    scene.create(25, age=0)
+    burst = scene.alertmanager.gets("ConfluentApiKeysCreationBurst", organization="acme")
+    assert re.match(
+        r"About \d+ keys were created in acme within the last hour",
+        burst.annotations["description"],
+    )
+    told(burst, severity="warning", summary="Unusually many API keys were created.")
+
+    # The credentials are revoked. What follows from it is there, but wakes nobody.
+    assert scene.alertmanager.alerts("ConfluentApiKeysCredentialsRejected") == []
+    scene.account.api_secret = "another"
+    rejected = scene.alertmanager.gets("ConfluentApiKeysCredentialsRejected", organization="acme")
+    told(
+        rejected,
+        severity="critical",
+        summary="The credentials of an organization are rejected or cannot be read.",
+    )
+    assert "401" in rejected.annotations["description"]
+    failing = {"organization": "acme", "collector": "api_keys"}
+    scene.alertmanager.gets("ConfluentApiKeysRefreshFailing", **failing)
+    eventually(
+        lambda: scene.alertmanager.gets("ConfluentApiKeysRefreshFailing", **failing).inhibited,
+        what="the consequence is inhibited",
+    )
+
+    # They are restored, and the alert is over.
+    scene.account.api_secret = "SECRET"
+    scene.prometheus.becomes('confluent_cloud_up{organization="acme",collector="api_keys"}', 1)
+    scene.prometheus.becomes(
+        'count(ALERTS{alertname="ConfluentApiKeysCredentialsRejected"}) or vector(0)', 0
+    )
+
+
+def told(alert: Alert, **expected: str) -> None:
+    """Check what an alert says, and that its runbook is in the repository."""
+    said = alert.annotations | {"severity": alert.labels["severity"]}
+    assert {key: said[key] for key in expected} == expected
+    runbook = alert.annotations["runbook_url"]
+    assert runbook == f"{PROJECT_URL}/docs/runbooks/{alert.labels['alertname']}.md"
+    assert (ROOT / runbook.removeprefix(f"{PROJECT_URL}/")).exists()

@@ -1,0 +1,319 @@
+"""Each alert has its runbook, what one is to type works, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from collections import Counter
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from exporter import config
+from exporter.cli import arguments
+from exporter.exposition.catalogue import CATALOGUE
+from exporter.version import PROJECT_URL
+from tests.programs import ROOT, program
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+RULES: list[Any] = [
+    rule
+    for file in sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
+    for group in yaml.safe_load(file.read_text())["groups"]
+    for rule in group["rules"]
+]
+ALERTS: dict[str, Any] = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+RECORDED: dict[str, str] = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
+FOLDER = ROOT / "docs" / "runbooks"
+TEXTS = {file.stem: file.read_text() for file in sorted(FOLDER.glob("*.md"))}
+"""By name; ``README`` is the index."""
+PAGES = {name: text for name, text in TEXTS.items() if name != "README"}
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+SECTIONS = [
+    "What it means",
+    "How bad it is",
+    "How to see …",
+    "What to do",
+    "How to silence it",
+]
+IN_WORDS = {
+    "10m": "ten",
+    "15m": "15 minutes",
+    "30m": "30 minutes",
+    "1h": "an hour",
+}
+"""How the pages write the time that a condition must hold."""
+METRICS = [metric for section in CATALOGUE for metric in section.metrics]
+LABELS = {
+    "up": {"job", "instance"},
+    **{metric.name: {"job", "instance", *metric.labels} for metric in METRICS},
+}
+"""By metric, with what Prometheus adds."""
+SUFFIXES = {
+    "histogram": ("_bucket", "_sum", "_count"),
+    "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
+}
+SAMPLES = {
+    *LABELS,
+    *RECORDED,
+    *(metric.name + suffix for metric in METRICS for suffix in SUFFIXES.get(metric.type, ())),
+}
+DASHBOARDS: list[Any] = [
+    json.loads(file.read_text()) for file in (ROOT / "grafana" / "dashboards").glob("*.json")
+]
+ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "K", "CONFLUENT_CLOUD_API_SECRET": "S"}
+
+pages = pytest.mark.parametrize("name", PAGES)
+texts = pytest.mark.parametrize("name", TEXTS)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code in that language, also that which is part of a list."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", text, re.DOTALL | re.MULTILINE)
+    return [dedent(code) for _, code in found]
+
+
+def lines(text: str) -> list[str]:
+    """Return what is typed into a shell, one command with its continuations each."""
+    typed = "".join(blocks(text, "sh")).replace("\\\n", " ")
+    return [*typed.splitlines(), *re.findall(r"`(confluent-api-keys-exporter [^`]*)`", text)]
+
+
+def sections(text: str) -> dict[str, str]:
+    parts = re.split(r"^## (.*)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+# One page for each alert
+
+
+def test_alerts_and_runbooks_are_one_to_one() -> None:
+    assert PAGES.keys() == ALERTS.keys()
+    assert len(ALERTS) >= 20
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_the_alert_links_its_runbook(alert: str) -> None:
+    url = ALERTS[alert]["annotations"]["runbook_url"]
+    assert url.startswith(f"{PROJECT_URL}/")
+    assert ROOT / url.removeprefix(f"{PROJECT_URL}/") == FOLDER / f"{alert}.md"
+    assert (FOLDER / f"{alert}.md").is_file()
+
+
+def test_the_index_has_them_all() -> None:
+    rows = re.findall(
+        r"^\| \[(\w+)\]\((\w+)\.md\) \| (\w+) \| (\S.*) \|$", TEXTS["README"], re.MULTILINE
+    )
+    assert [(name, severity) for name, _, severity, _ in rows] == [
+        (name, rule["labels"]["severity"]) for name, rule in ALERTS.items()
+    ]
+    assert all(name == link for name, link, _, _ in rows)
+
+
+@pages
+def test_the_page_has_its_parts(name: str) -> None:
+    title, summary = PAGES[name].split("\n\n", 2)[:2]
+    assert title == f"# {name}"
+    assert re.fullmatch(r"[A-Z].*\.", summary, re.DOTALL)
+    found = sections(PAGES[name])
+    shown = [re.sub(r"How to see (which keys|what is wrong)$", SECTIONS[2], each) for each in found]
+    assert shown == SECTIONS
+    assert all(each.strip() for each in found.values())
+
+
+@pages
+def test_the_page_says_what_the_rule_says(name: str) -> None:
+    rule, found = ALERTS[name], sections(PAGES[name])
+    severity = rule["labels"]["severity"].capitalize()
+    assert re.match(rf"\n{severity}[:,.]", found["How bad it is"])
+    assert IN_WORDS[rule["for"]] in found["What it means"].replace("\n", " ").lower()
+
+
+# What is typed
+
+
+def parsed(line: str) -> argparse.Namespace:
+    program_, *rest = shlex.split(re.split(r"\s[|>]", line)[0])
+    assert program_ == arguments.PROGRAM
+    try:
+        return arguments.parse(rest)
+    except SystemExit:
+        pytest.fail(f"wrong usage: {line}")
+
+
+def commands(text: str) -> Iterator[argparse.Namespace]:
+    """Yield what the exporter's own argument parser makes of its commands."""
+    for line in lines(text):
+        if match := re.search(r"(?<!\S)confluent-api-keys-exporter\s.*", line):
+            yield parsed(match[0])
+
+
+@texts
+def test_the_commands_are_understood(name: str) -> None:
+    found = list(commands(TEXTS[name]))
+    # What may be tried in the night only reads.
+    assert all(each.command in {"report", "check"} or each.config_check for each in found)
+
+
+@pages
+def test_the_report_is_that_of_the_policy(name: str) -> None:
+    policies = set(re.findall(r'policy="(\w+)"', ALERTS[name]["expr"]))
+    asked = {one for each in commands(PAGES[name]) for one in vars(each).get("policy", ())}
+    assert policies <= asked
+
+
+def test_the_pages_have_commands() -> None:
+    # Of no target there is nothing to ask, and what is nearly spent should not be spent on asking.
+    assert {name for name in PAGES if not list(commands(PAGES[name]))} == {
+        "ConfluentApiKeysExporterAbsent",
+        "ConfluentApiKeysRateLimitNearlyExhausted",
+    }
+
+
+@texts
+def test_the_configuration_is_valid(name: str, tmp_path: Path) -> None:
+    for block in blocks(TEXTS[name], "yaml"):
+        config.parse(block, file=f"{name}.md", folder=tmp_path, environ=ENVIRON)
+
+
+def names_in(promql: str) -> set[str]:
+    """Return the names of the metrics in a query."""
+    rest = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^]]*\]', " ", promql)
+    rest = re.sub(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", rest)
+    operators = {"and", "or", "unless", "offset", "bool"}
+    return set(re.findall(r"(?<![\w:.])[a-z_][\w:]*(?![\w:]|\s*\()", rest)) - operators
+
+
+@texts
+def test_the_queries_are_promql(name: str, tmp_path: Path) -> None:
+    found = blocks(TEXTS[name], "promql")
+    for query in found:
+        assert names_in(query)
+        assert names_in(query) <= SAMPLES
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(found)]
+    path = tmp_path / "rules.json"  # which is YAML, too
+    path.write_text(json.dumps({"groups": [{"name": name, "rules": rules}]}))
+    done = subprocess.run(
+        [program("promtool"), "check", "rules", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# Silences
+
+
+def labels_of(expression: str) -> set[str]:
+    """Return the labels of the leftmost metric of ``expression``, less those that are left out.
+
+    It is the left side of comparisons and of ``and`` that an alert gets its labels from.
+    """
+    if expression.startswith("absent("):
+        return set()  # with a matcher that is no equality
+    found = next(name for name in re.findall(r"[a-z_][\w:]*", expression) if name in SAMPLES)
+    before = expression[: re.search(rf"\b{found}\b", expression).start()]  # type: ignore[union-attr] # found there
+    left_out = re.findall(r"without \(([^)]*)\)", before)
+    inherited = labels_of(RECORDED[found]) if found in RECORDED else LABELS[found]
+    return inherited - {label for each in left_out for label in each.split(", ")}
+
+
+def silences(text: str) -> Iterator[Sequence[str]]:
+    for line in lines(text):
+        if line.startswith("amtool silence add "):
+            yield shlex.split(line)[3:]
+
+
+@pages
+def test_the_silence_is_narrow_and_ends(name: str) -> None:
+    labels = labels_of(ALERTS[name]["expr"].strip()) | {"alertname", "severity"}
+    found = list(silences(PAGES[name]))
+    assert found
+    for words in found:
+        options = [word for word in words if word.startswith("--")]
+        assert [option.partition("=")[0] for option in options] == ["--duration", "--comment"]
+        assert all(option.partition("=")[2] for option in options)
+        matchers = dict(word.split("=", 1) for word in words if word not in options)
+        assert matchers["alertname"] == name
+        assert matchers.keys() <= labels
+        assert len(matchers) >= 2
+        assert "organization" in matchers or "organization" not in labels
+
+
+@pages
+def test_amtool_understands_the_silence(name: str) -> None:
+    for words in silences(PAGES[name]):
+        nowhere = "--alertmanager.url=http://127.0.0.1:1"
+        done = subprocess.run(
+            [program("amtool"), nowhere, "silence", "add", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # It has read everything by the time it finds nobody to tell.
+        assert "127.0.0.1:1: connect: connection refused" in done.stderr
+
+
+# What is pointed at
+
+
+@pages
+def test_the_panels_exist(name: str) -> None:
+    titles = {
+        dashboard["title"]: {
+            panel["title"] for panel in dashboard["panels"] if panel["type"] != "row"
+        }
+        for dashboard in DASHBOARDS
+    }
+    text = " ".join(PAGES[name].split())
+    shown = re.findall(r'Dashboard "([^"]*)": ((?:\*\*[^*]*\*\*[,.] ?)+)', text)
+    assert len(shown) == text.count("Dashboard ") > 0
+    for dashboard, panels in shown:
+        assert set(re.findall(r"\*\*(.*?)\*\*", panels)) <= titles[dashboard]
+
+
+def plain(text: str) -> str:
+    """Return Markdown without its code."""
+    return re.sub(r"^ *```.*?^ *```$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives to the headings."""
+    text = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#{1,6} +(.*?) *#*$", text, re.MULTILINE):
+        shown = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
+        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        seen[slug] += 1
+    return found
+
+
+def test_anchors_are_those_of_github() -> None:
+    text = "# A `b_c`: d-e?\n## Twice\n## Twice\n```sh\n# a comment\n```\n## [Link](x.md) & more\n"
+    assert anchors(text) == {"a-b_c-d-e", "twice", "twice-1", "link--more"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_links_lead_somewhere(document: Path) -> None:
+    text = plain(document.read_text())
+    targets = re.findall(r"\]\(\s*<?([^)>\s]+)", text)
+    targets += re.findall(r"^\[[^]]+\]:\s*(\S+)", text, re.MULTILINE)
+    for target in targets:
+        if re.match(r"(https?|mailto):", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = document.parent / path if path else document
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text()), target
