@@ -141,8 +141,9 @@ THRESHOLD = Metric(
 CREATED = Metric(
     "confluent_cloud_api_keys_created_total",
     "counter",
-    "API keys that a complete refresh listed and the one before did not; a key counts once for each"
-    " kind of resource it opens, unheard-of kinds as unknown. The first refresh counts nothing.",
+    "API keys that a complete refresh listed and the one before did not, without those that are"
+    " older than that and were only hidden from the credentials; a key counts once for each kind of"
+    " resource it opens, unheard-of kinds as unknown. The first refresh counts nothing.",
     ("organization", "owner_kind", "resource_kind"),
 )
 DELETED = Metric(
@@ -256,6 +257,13 @@ REFRESHES = Metric(
     "counter",
     "Refreshes of the collector that ended, successful or not.",
     ("organization", "collector"),
+)
+REFRESH_FAILING = Metric(
+    "confluent_cloud_exporter_refresh_failing",
+    "gauge",
+    "Always 1, for the reason for which the latest refresh of the collector failed. Absent if it"
+    " succeeded.",
+    ("organization", "collector", "reason"),
 )
 REFRESH_FAILURES = Metric(
     "confluent_cloud_exporter_refresh_failures_total",
@@ -374,7 +382,16 @@ KNOWN = Section(
 REFRESH = Section(
     "Refreshes",
     "Whether the numbers above are current. `collector` is `api_keys`, `names` or `quotas`.",
-    (UP, LAST_SUCCESS, STALE_AFTER, REFRESH_DURATION, ERROR_RATIO, REFRESHES, REFRESH_FAILURES),
+    (
+        UP,
+        LAST_SUCCESS,
+        STALE_AFTER,
+        REFRESH_DURATION,
+        ERROR_RATIO,
+        REFRESHES,
+        REFRESH_FAILURES,
+        REFRESH_FAILING,
+    ),
 )
 API = Section(
     "The Confluent Cloud API",

@@ -279,6 +279,8 @@ def _refresh_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples
             for reason in REFRESH_FAILURE_REASONS
         ],
     )
+    failing = [(each, one.failure.reason) for each, one in ended if one.failure is not None]
+    yield catalogue.REFRESH_FAILING, [((name, *each), 1) for each in failing]
 
 
 def _where_known(labels: tuple[str, ...], value: float | None) -> Samples:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from exporter.inventory.policy import left_until_max_age
 from exporter.inventory.timestamps import believable_creation, believable_expiry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.inventory.keys import Key, Owner
     from exporter.inventory.policy import Rules
@@ -23,28 +25,24 @@ REMAINING_BOUNDS: tuple[float, ...] = tuple(days * _DAY for days in (0, 7, 14, 3
 """Seconds until a key passes ``max_age``; 0 for those that have."""
 
 
+@dataclass(frozen=True)
 class Histogram:
-    """How many keys have a value up to each of ``bounds``, in seconds."""
+    """How many keys have a value up to each of some bounds, in seconds."""
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.sum = 0.0
-        self._counts = [0] * (len(bounds) + 1)
+    bounds: tuple[float, ...]
+    buckets: tuple[int, ...]
+    """Keys up to each of the bounds, cumulative."""
+    count: int
+    """All keys, also those beyond the last bound."""
+    sum: float
 
-    def add(self, value: float) -> None:
-        """Count one more key."""
-        self._counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
 
-    @property
-    def count(self) -> int:
-        """All keys that were counted."""
-        return sum(self._counts)
-
-    @property
-    def buckets(self) -> list[int]:
-        """Keys up to each of the bounds, cumulative."""
-        return list(accumulate(self._counts[:-1]))
+def histogram_of(values: Sequence[float], bounds: tuple[float, ...]) -> Histogram:
+    """Return the histogram of ``values``, in seconds."""
+    counts = [0] * (len(bounds) + 1)
+    for value in values:
+        counts[bisect_left(bounds, value)] += 1
+    return Histogram(bounds, tuple(accumulate(counts[:-1])), len(values), sum(values))
 
 
 @dataclass(frozen=True)
@@ -61,45 +59,44 @@ class Ages:
 
 def ages_of(keys: Iterable[Key], *, now: float) -> Ages:
     """Return the ages of ``keys`` at the Unix time ``now``; from the near future, the age is 0."""
-    histograms: dict[str, Histogram] = {}
+    ages: defaultdict[str, list[float]] = defaultdict(list)
     oldest: dict[Owner, float] = {}
     next_expiry: dict[Owner, float] = {}
     for key in keys:
         owner = key.owner
         created = believable_creation(key.created_at, now=now)
-        histogram = histograms.get(owner.kind)
-        if histogram is None:
-            histogram = histograms[owner.kind] = Histogram(AGE_BOUNDS)
+        of_kind = ages[owner.kind]
         if created is not None:
-            histogram.add(max(0.0, now - created))
+            of_kind.append(max(0.0, now - created))
             if created < oldest.get(owner, now + 1e9):
                 oldest[owner] = created
         expires = believable_expiry(key.expires_at, now=now)
         if expires is not None and now < expires < next_expiry.get(owner, now + 1e12):
             next_expiry[owner] = expires
-    return Ages(histograms, oldest, next_expiry)
+    return Ages(_by_kind(ages, AGE_BOUNDS), oldest, next_expiry)
 
 
 def remaining_of(keys: Iterable[Key], rules: Rules, *, now: float) -> Mapping[str, Histogram]:
     """Return how long the keys have left at the Unix time ``now`` until they break ``max_age``.
 
-    By kind of owner; empty if the policy is off. Keys that the policy does not judge, or that are
-    exempted, are left out, so that the first bucket holds the findings of the policy.
+    By kind of owner, 0 for those that do; empty if the policy is off. Keys that the policy does not
+    judge, or that are exempted, are left out, so that the first bucket holds its findings.
     """
-    histograms: dict[str, Histogram] = {}
-    if rules.max_age is None:
-        return histograms
-    for key in keys:
-        kind = key.owner.kind
-        if kind == "internal":
-            continue
-        histogram = histograms.get(kind)
-        if histogram is None:
-            histogram = histograms[kind] = Histogram(REMAINING_BOUNDS)
-        created = believable_creation(key.created_at, now=now)
-        if created is not None and not rules.exempts(key):
-            histogram.add(max(0.0, created + rules.max_age - now))
-    return histograms
+    remaining: defaultdict[str, list[float]] = defaultdict(list)
+    if rules.max_age is not None:
+        for key in keys:
+            if key.owner.kind != "internal":
+                of_kind = remaining[key.owner.kind]
+                left = left_until_max_age(key, rules, now=now)
+                if left is not None and not rules.exempts(key):
+                    of_kind.append(max(0.0, left))
+    return _by_kind(remaining, REMAINING_BOUNDS)
+
+
+def _by_kind(
+    values: Mapping[str, Sequence[float]], bounds: tuple[float, ...]
+) -> Mapping[str, Histogram]:
+    return {kind: histogram_of(some, bounds) for kind, some in values.items()}
 
 
 def oldest(keys: Iterable[Key], most: int, *, now: float) -> tuple[tuple[Key, float], ...]:

@@ -165,11 +165,22 @@ def findings_of(
                 yield Finding(policy, key, exempted)
 
 
-def _broken_by_itself(key: Key, rules: Rules, *, now: float) -> Iterator[str]:
+def left_until_max_age(key: Key, rules: Rules, *, now: float) -> float | None:
+    """Return the seconds until ``key`` breaks the policy ``max_age``, negative if it does.
+
+    None if the policy is off, or the key does not tell when it was created.
+    """
     created = believable_creation(key.created_at, now=now)
-    expires = believable_expiry(key.expires_at, now=now)
-    if rules.max_age is not None and created is not None and now - created > rules.max_age:
+    if rules.max_age is None or created is None:
+        return None
+    return created + rules.max_age - now
+
+
+def _broken_by_itself(key: Key, rules: Rules, *, now: float) -> Iterator[str]:
+    left = left_until_max_age(key, rules, now=now)
+    if left is not None and left < 0:
         yield "max_age"
+    expires = believable_expiry(key.expires_at, now=now)
     if expires is not None:
         within = rules.expires_within
         if within is not None and now < expires <= now + within:

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 MAX_KEYS = 1_000_000
 """More than the largest organization can have (facts §3); the memory has an end."""
 _UNREADABLE_LOGGED = 10  # per listing; the metric has their number
-_NOTHING = Churn((), ())
+_NOTHING = Churn((), (), ())
 _CHURN_LOGGED = 1000  # per listing; a lost role would fill the disk with the names of the lost
 
 
@@ -57,7 +57,8 @@ class ApiKeysCollector:
         first = state.inventory is None
         moved = _NOTHING
         if not first:
-            moved = await asyncio.to_thread(churn, before, {**listing.keys, **hidden})
+            since = self._clock.wall() - (self._clock.monotonic() - state.listed_at)
+            moved = await asyncio.to_thread(churn, before, {**listing.keys, **hidden}, since=since)
         now = self._clock.wall()
 
         def change(state: OrganizationState) -> OrganizationState:
@@ -149,7 +150,11 @@ def _log_unreadable(items: Collection[UnreadableItem], *, logged: int) -> None:
 
 
 def _log_churn(moved: Churn) -> None:
-    for event, keys in (("api key created", moved.created), ("api key deleted", moved.deleted)):
+    for event, keys in (
+        ("api key created", moved.created),
+        ("api key revealed", moved.revealed),
+        ("api key deleted", moved.deleted),
+    ):
         for key in keys[:_CHURN_LOGGED]:
             log.info(
                 event,

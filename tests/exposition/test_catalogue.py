@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from exporter.exposition import Format
 from exporter.exposition.catalogue import CATALOGUE, Metric
 from exporter.exposition.document_metrics import document
-from exporter.simulator import RateLimit
+from exporter.simulator import APPLIED_QUOTAS_PATH, RateLimit
 from tests.world import World
 
 METRICS = [metric for section in CATALOGUE for metric in section.metrics]
@@ -56,6 +56,8 @@ async def exposed() -> dict[str, Metric]:
     world = World(300, settings=settings, rate_limit=RateLimit(1000, 60))
     world.simulator.script(1, "500")
     await world.exporter.refresh_once()
+    await world.exporter.refresh_once()
+    world.accounts[0].denied = frozenset({APPLIED_QUOTAS_PATH})
     await world.exporter.refresh_once()
     text = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
     found = {}

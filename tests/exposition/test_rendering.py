@@ -281,6 +281,15 @@ def test_what_is_left_until_the_age_limit_is_said_without_the_exempted() -> None
     ]
 
 
+def test_why_the_latest_refresh_failed_is_said_as_long_as_it_did() -> None:
+    name = "confluent_cloud_exporter_refresh_failing"
+    failed, fine = exposed(state(up=False)), exposed(state())
+    assert [line for line in failed if line.startswith(name)] == [
+        f'{name}{{collector="api_keys",organization="acme",reason="server_error"}} 1.0'
+    ]
+    assert not [line for line in fine if line.startswith(name)]
+
+
 def test_before_the_first_refresh_has_ended_nothing_is_claimed() -> None:
     fresh = OrganizationState("acme", {"api_keys": CollectorState()})
     assert series(exposed(fresh)) == []

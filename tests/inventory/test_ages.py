@@ -22,7 +22,7 @@ def test_each_bucket_holds_what_is_at_most_as_old_as_its_bound() -> None:
     keys = [key(str(age), created_at=NOW - age) for age in ages]
     histogram = ages_of(keys, now=NOW).histograms["service-account"]
     #                             1  7  30 60 90 180 365 730 days
-    assert histogram.buckets == [2, 4, 4, 4, 6, 7, 7, 8]
+    assert histogram.buckets == (2, 4, 4, 4, 6, 7, 7, 8)
     assert histogram.count == 9
     assert histogram.sum == sum(ages)
 
@@ -58,7 +58,7 @@ def test_the_count_is_that_of_the_keys_with_a_usable_time(times: list[float | No
     usable = sum(at is not None and 1_388_534_400 <= at <= NOW + 300 for at in times)
     assert (histogram.count if histogram else 0) == usable
     if histogram:
-        assert histogram.buckets == sorted(histogram.buckets)
+        assert list(histogram.buckets) == sorted(histogram.buckets)
         assert histogram.buckets[-1] <= histogram.count
         assert len(histogram.buckets) == len(AGE_BOUNDS)
 
@@ -71,7 +71,7 @@ def test_the_time_left_is_counted_up_to_each_bound() -> None:
     keys = [key(str(age), created_at=NOW - age * DAY) for age in ages]
     histogram = remaining_of(keys, RULES, now=NOW)["service-account"]
     #                     in 0  7  14  30  60  90 days
-    assert histogram.buckets == [3, 5, 7, 9, 11, 13]
+    assert histogram.buckets == (3, 5, 7, 9, 11, 13)
     assert histogram.count == 13
     assert histogram.sum == sum((90 - age) * DAY for age in ages if age < 90)
 

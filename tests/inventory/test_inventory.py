@@ -103,7 +103,7 @@ def test_what_came_and_what_went_is_told_by_id() -> None:
     def of(*ids: str) -> dict[str, Key]:
         return {key_id: Key(key_id, ANN, (KAFKA,)) for key_id in ids}
 
-    moved = churn(of("A", "B", "C"), {**of("C", "D"), "A": Key("A", BOB, (CLOUD,))})
+    moved = churn(of("A", "B", "C"), {**of("C", "D"), "A": Key("A", BOB, (CLOUD,))}, since=0.0)
     assert [key.id for key in moved.created] == ["D"]
     assert [key.id for key in moved.deleted] == ["B"]
 

@@ -59,6 +59,38 @@ async def test_what_came_and_went_is_counted_by_kinds_and_logged_by_key() -> Non
     assert counted(world, "deleted") == {("service-account", "kafka"): 2}
 
 
+async def test_a_key_that_comes_back_to_sight_was_not_created() -> None:
+    old = replace(key("A"), created_at=EPOCH - 3600)
+    unknown = replace(key("B"), created_at=0.0)  # a zero value
+    world = World([old, unknown, key("C")])
+    world.accounts[0].visible = lambda each: each.id == "C"
+    async with world.exporter.running():
+        await world.clock.sleep(301)
+        world.accounts[0].visible = None
+        world.organization.add(replace(key("D"), created_at=EPOCH + 301))
+        with capture_logs() as logs:
+            await world.clock.sleep(300)
+    assert counted(world, "created") == {("service-account", "kafka"): 2}
+    said = {(entry["event"], entry["api_key_id"]) for entry in logs if "api_key_id" in entry}
+    assert said == {
+        ("api key revealed", "A"),
+        ("api key created", "B"),
+        ("api key created", "D"),
+    }
+
+
+async def test_what_was_created_while_the_api_could_not_be_listed_counts() -> None:
+    world = World([key("A")], settings="stale_after: 1d")
+    async with world.exporter.running():
+        await world.clock.sleep(1)
+        world.accounts[0].role = "none"
+        await world.clock.sleep(3600)
+        world.organization.add(replace(key("B"), created_at=EPOCH + 600))
+        world.accounts[0].role = "OrganizationAdmin"
+        await world.clock.sleep(600)
+    assert counted(world, "created") == {("service-account", "kafka"): 1}
+
+
 async def test_renaming_and_describing_is_no_churn() -> None:
     world = World([key("A"), key("B")])
     await world.exporter.refresh_once()
