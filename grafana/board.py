@@ -28,6 +28,8 @@ class Row:
     id: int
     title: str
     panels: Sequence[AnyPanel]
+    folded: bool = False
+    """Closed until somebody opens it; until then nothing in it is asked."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ def link(title: str, uid: str, tooltip: str = "") -> dashboard.DashboardLink:
         .url(f"/d/{uid}")
         .include_vars(True)
         .keep_time(True)
+    )
+
+
+def panel_link(title: str, uid: str) -> dashboard.DashboardLink:
+    """Return the same for a panel, where Grafana heeds nothing but the URL."""
+    return (
+        dashboard.DashboardLink(title)
+        .type(model.DashboardLinkType.LINK)
+        .url(f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}")
     )
 
 
@@ -91,15 +102,24 @@ def _placed(rows: Sequence[Row]) -> Iterable[model.Panel | model.RowPanel]:
     """Yield the panels, each row of them below the one before."""
     below = 0
     for row in rows:
+        header = None
         if row.title:
             place = model.GridPos(h=1, w=24, x=0, y=below)
-            header = dashboard.Row(row.title).id(row.id).collapsed(False).grid_pos(place).build()
-            yield header
+            header = dashboard.Row(row.title).id(row.id).collapsed(row.folded).grid_pos(place)
             below += 1
-        top = below
-        for panel in (each.build() for each in row.panels):
-            panel.plugin_version = _PLUGINS
-            if panel.grid_pos is not None:  # always; the SDK's type does not say so
-                panel.grid_pos.y += top
-                below = max(below, panel.grid_pos.y + panel.grid_pos.h)
-            yield panel
+        panels = list(_below(below, row.panels))
+        if header is not None:
+            built = header.build()
+            built.panels = panels if row.folded else []
+            yield built
+        if not row.folded:
+            yield from panels
+            below = max(panel.grid_pos.y + panel.grid_pos.h for panel in panels if panel.grid_pos)
+
+
+def _below(top: int, panels: Sequence[AnyPanel]) -> Iterable[model.Panel]:
+    for panel in (each.build() for each in panels):
+        panel.plugin_version = _PLUGINS
+        if panel.grid_pos is not None:  # always; the SDK's type does not say so
+            panel.grid_pos.y += top
+        yield panel

@@ -26,14 +26,17 @@ def events() -> Sequence[dashboard.AnnotationQuery]:
         for metric in (catalogue.CREATED, catalogue.DELETED)
     )
     started = outside("process_start_time_seconds")
-    # Where a pod is replaced, the new one is another instance.
-    starts = f"(changes({started}[{INTERVAL}]) > 0 or {started} unless {started} offset {_STEP})"
+    # Each start once, at the first step that knows of it; it may be scraped in the step after its
+    # own. An exporter that only could not be scraped for a while has not started.
+    lately = f"{started} > time() - 2 * $__interval_ms / 1000"
+    known = f"{started} == last_over_time({started}[$__interval] offset $__interval)"
+    starts = of_exporters(f"({lately} unless {known})")
     return [
         _event("Keys created", created, "green", text="{{organization}}", enabled=False),
         _event("Keys deleted", deleted, "orange", text="{{organization}}", enabled=False),
         _event(
             "Exporter starts",
-            of_exporters(starts),
+            starts,
             "purple",
             text="{{instance}} of {{job}}",
             enabled=True,

@@ -18,7 +18,7 @@ from grafana.sdk import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 DATASOURCE = values.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GOOD, WARNING, BAD, NEUTRAL = "green", "orange", "red", "blue"
@@ -106,11 +106,12 @@ def _asked(panel: _Builder, queries: Sequence[Query], *, instant: bool = True) -
     return panel
 
 
-def number(
-    spot: Spot, text: Text, queries: Sequence[Query], *, base: str = "", steps: Steps = ()
-) -> stat.Panel:
-    """Return one number. It has a background if a query's colour or a threshold judges it."""
-    judged = base or any(query.color for query in queries)
+def number(spot: Spot, text: Text, queries: Sequence[Query], *, steps: Steps = ()) -> stat.Panel:
+    """Return one number. It has a background if a query's colour or a threshold judges it.
+
+    What is below the first step, or not known, is not judged and stays without.
+    """
+    judged = steps or any(query.color for query in queries)
     mode = values.BigValueColorMode
     panel = _asked(described(stat.Panel(), spot, text), queries)
     return (
@@ -118,13 +119,11 @@ def number(
         .graph_mode(values.BigValueGraphMode.NONE)
         .text_mode(values.BigValueTextMode.VALUE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .thresholds(thresholds(base or "text", steps))
+        .thresholds(thresholds("transparent" if judged else "text", steps))
     )
 
 
-def bars(
-    spot: Spot, text: Text, queries: Sequence[Query], *, base: str, steps: Steps = ()
-) -> bargauge.Panel:
+def bars(spot: Spot, text: Text, queries: Sequence[Query], *, steps: Steps) -> bargauge.Panel:
     """Return one bar for each query, in their order."""
     panel = _asked(described(bargauge.Panel(), spot, text), queries)
     return (
@@ -135,7 +134,7 @@ def bars(
         .show_unfilled(True)
         .min(0)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .thresholds(thresholds(base, steps))
+        .thresholds(thresholds("text", steps))
     )
 
 
@@ -155,7 +154,7 @@ def graph(
         .mode(values.TooltipDisplayMode.MULTI)
         .sort(values.SortOrder.DESCENDING)
     )
-    panel.fill_opacity(8).line_width(1)
+    panel.fill_opacity(0).line_width(1)
     if least is not None:
         panel.min(least)
     return panel
@@ -175,8 +174,30 @@ def bar_graph(
 
 
 def dashed(panel: timeseries.Panel, ref: str) -> timeseries.Panel:
-    """Draw the lines of query ``ref`` as limits: dashed and without a filling."""
+    """Draw the lines of query ``ref`` as limits: dashed."""
     style = {"fill": "dash", "dash": [8, 6]}
-    return panel.override_by_query(
-        ref, [setting("custom.lineStyle", style), setting("custom.fillOpacity", 0)]
+    return panel.override_by_query(ref, [setting("custom.lineStyle", style)])
+
+
+def beside(panel: timeseries.Panel) -> timeseries.Panel:
+    """Put the legend to the right, where long names have a line each."""
+    return panel.legend(
+        common.VizLegendOptions()
+        .display_mode(values.LegendDisplayMode.LIST)
+        .placement(values.LegendPlacement.RIGHT)
+        .show_legend(True)
     )
+
+
+def colors_by_name(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
+    """Draw the lines whose names match these regular expressions in shades of these colours."""
+    for pattern, color in colors.items():
+        shades = {"mode": "shades", "fixedColor": color}
+        panel.override_by_regexp(f"/{pattern}/", [setting("color", shades)])
+    return panel
+
+
+def marked(panel: timeseries.Panel, limit: float, color: str) -> timeseries.Panel:
+    """Draw a dashed line at ``limit``."""
+    style = common.GraphThresholdsStyleConfig().mode(values.GraphThresholdsStyleMode.DASHED)
+    return panel.thresholds(thresholds("transparent", ((limit, color),))).thresholds_style(style)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INTERVAL = "$__rate_interval"
 RANGE = "$__range"
+WEEK = "7d"
 TARGET = 'job=~"$job", instance=~"$instance"'
 _FILTERS = {
     "organization": 'organization=~"$organization"',
@@ -56,6 +57,11 @@ def gauge(
 ) -> str:
     """Return the values of ``metric`` as one of the replicas has them."""
     return once(selector(metric, *matchers, suffix=suffix, filters=filters))
+
+
+def least(metric: Metric, *matchers: str) -> str:
+    """Return the values of ``metric`` as the replica has them that has the least."""
+    return f"min without (instance, pod) ({selector(metric, *matchers)})"
 
 
 def growth(metric: Metric, window: str, *, filters: Sequence[str] = ALL_LABELS) -> str:
@@ -118,8 +124,12 @@ def findings(policy: str) -> str:
     Where it is on but the chosen kind of owner has none, there is no series, and that is 0.
     """
     matcher = f'policy="{policy}"'
-    judged = gauge(catalogue.VIOLATIONS, matcher, filters=ORGANIZATION)
-    return f"(sum({gauge(catalogue.VIOLATIONS, matcher)}) or 0 * sum({judged}))"
+    return f"(sum({gauge(catalogue.VIOLATIONS, matcher)}) or 0 * sum({judged(matcher)}))"
+
+
+def judged(*matchers: str) -> str:
+    """Return findings, and 0 without an owner, of each organization that is judged."""
+    return gauge(catalogue.VIOLATIONS, *matchers, filters=ORGANIZATION)
 
 
 def or_none(expression: str) -> str:
@@ -133,9 +143,9 @@ def or_none(expression: str) -> str:
 def of_exporters(expression: str) -> str:
     """Return what ``expression``, which any program may expose, says of exporters.
 
-    One that is down exposes nothing, so those of the whole time range count.
+    One that is down exposes nothing, however short the time range is, so those of a week count.
     """
-    known = f"last_over_time({selector(catalogue.BUILD_INFO)}[{RANGE}])"
+    known = f"last_over_time({selector(catalogue.BUILD_INFO)}[{WEEK}])"
     return f"({expression} and on (job, instance) {known})"
 
 

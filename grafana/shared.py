@@ -6,52 +6,76 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from grafana.panels import BAD, GOOD, WARNING, Query, Text, number
-from grafana.queries import gauge
+from grafana.queries import by, gauge, least
+from grafana.sdk import model
 
 if TYPE_CHECKING:
     from grafana.panels import Spot
     from grafana.sdk import stat
 
+COLLECTOR = ("organization", "collector")
 _KEYS = 'collector="api_keys"'
+_NEVER = -1
+"""Stands for an age that is not known, where there was no listing at all."""
+
+
+def age(*matchers: str) -> str:
+    """Return the seconds since each collector last succeeded."""
+    return by(COLLECTOR, f"time() - {gauge(catalogue.LAST_SUCCESS, *matchers)}")
+
+
+def limit(*matchers: str) -> str:
+    """Return the seconds from which on what each collector found is too old to be shown."""
+    return by(COLLECTOR, gauge(catalogue.STALE_AFTER, *matchers))
+
+
+def failing(*matchers: str) -> str:
+    """Return the collectors whose latest refresh failed, of one replica at least."""
+    return f"{by(COLLECTOR, least(catalogue.UP, *matchers), 'min')} == 0"
+
+
+def never(*matchers: str) -> str:
+    """Return the collectors that fail and never succeeded since the exporters were started."""
+    return f"({limit(*matchers)} unless {age(*matchers)} and {failing(*matchers)})"
 
 
 def data_age(spot: Spot) -> stat.Panel:
     """Return how long ago the worst organization's keys were listed."""
-    age = f"(time() - {gauge(catalogue.LAST_SUCCESS, _KEYS)})"
-    worst = f"max({age})"
-    limit = f"max by (organization, collector) ({gauge(catalogue.STALE_AFTER, _KEYS)})"
-    stale = f"{age} > on (organization, collector) group_left () {limit}"
-    failed = f"{gauge(catalogue.UP, _KEYS)} == 0"
-    return number(
+    old = f"{age(_KEYS)} > {limit(_KEYS)}"
+    gone = f"max({old}) or {_NEVER} * group({never(_KEYS)})"
+    failed = f"max({age(_KEYS)} and {failing(_KEYS)})"
+    panel = number(
         spot,
         Text(
             title="Data age",
-            about="Time since the keys of an organization were last listed completely; the worst"
-            " of the chosen organizations. Orange: its latest refresh failed, or that of another."
-            " Red: the age is beyond `stale_after`, and the organization's counts are gone. The"
-            " health dashboard tells the reason.",
+            about="Time since the keys of an organization were last listed completely; of the"
+            " chosen organizations the worst. Red: it is beyond `stale_after`, or there was no"
+            " listing since the exporter was started, and the organization's numbers are gone."
+            " Orange: its latest refresh failed, on one replica at least. Green: all succeed, and"
+            " this is the oldest. The health dashboard names the organization and the reason.",
             unit="s",
             none="unknown",
             decimals=0,
         ),
         [
-            Query(f"{worst} and on () ({stale})", color=BAD),
-            Query(f"({worst} and on () ({failed})) unless on () ({stale})", color=WARNING),
-            Query(f"{worst} unless on () ({stale}) unless on () ({failed})", color=GOOD),
+            Query(gone, color=BAD),
+            Query(f"{failed} unless on () ({gone})", color=WARNING),
+            Query(f"max({age(_KEYS)}) unless on () ({gone}) unless on () {failed}", color=GOOD),
         ],
     )
+    words = model.ValueMappingResult(text="never")
+    return panel.mappings([model.ValueMap(options={str(_NEVER): words})])
 
 
 def organizations_failing(spot: Spot, *, collector: str = "", about: str) -> stat.Panel:
     """Return how many organizations have a failing collector, or fail in one."""
     matchers = [f'collector="{collector}"'] if collector else []
-    failing = f"max by (organization) ({gauge(catalogue.UP, *matchers)} == bool 0)"
+    failed = f"max by (organization) ({least(catalogue.UP, *matchers)} == bool 0)"
     return number(
         spot,
         Text(
             title="Organizations failing", about=about, unit="none", none="not reported", decimals=0
         ),
-        [Query(f"sum({failing})")],
-        base=GOOD,
-        steps=((1, BAD),),
+        [Query(f"sum({failed})")],
+        steps=((0, GOOD), (1, BAD)),
     )

@@ -54,6 +54,9 @@ def grid(
     """Return a table. The rows of several queries, by letter, meet where their labels agree."""
     # Grafana's own least width of a column, 150, would push wide tables off the screen.
     panel = described(table.Panel(), spot, text).min_width(70)
+    # Otherwise names that are numbers are written like the panel's, and what stands where there is
+    # no data would stand for every label that is empty.
+    panel.override_by_field_type("string", [setting("unit", "string"), setting("noValue", "")])
     for ref, expression in queries.items():
         panel.with_target(target(ref, Query(expression)).format(PromQueryFormat.TABLE))
     if len(queries) > 1:
@@ -94,11 +97,14 @@ def unit(
 
 
 def colored(
-    base: str, steps: Steps, cell: Mapping[str, object]
+    steps: Steps, cell: Mapping[str, object] = TEXT_CELL
 ) -> tuple[model.DynamicConfigValue, ...]:
-    """Return how a column colours its cells: the thresholds, and what they colour."""
+    """Return how a column colours its cells: the thresholds, and what they colour.
+
+    What is below the first of them, or not known, is not judged.
+    """
     return (
-        setting("thresholds", thresholds(base, steps).build()),
+        setting("thresholds", thresholds("text", steps).build()),
         setting("color", {"mode": "thresholds"}),
         setting("custom.cellOptions", cell),
     )
@@ -108,6 +114,12 @@ def mapped(words: Mapping[str, str]) -> model.DynamicConfigValue:
     """Return the words that a column writes for some values."""
     options = {value: {"text": text} for value, text in words.items()}
     return setting("mappings", [{"type": "value", "options": options}])
+
+
+def judged(words: Mapping[str, tuple[str, str]]) -> tuple[model.DynamicConfigValue, ...]:
+    """Return the words that a column writes for some values, and the colours of these."""
+    options = {value: {"text": text, "color": color} for value, (text, color) in words.items()}
+    return (*colored(()), setting("mappings", [{"type": "value", "options": options}]))
 
 
 def narrowing(title: str, fields: Mapping[str, str]) -> model.DynamicConfigValue:
@@ -126,9 +138,11 @@ ORGANIZATION_COLUMN = Column(
     "Organization",
     settings=(narrowing("Only this organization", {"organization": "organization"}),),
 )
+OWNER_ID_COLUMN = Column("owner_id", "Owner id", 95)
 KIND_COLUMN = Column(
     "owner_kind",
     "Owner kind",
+    150,
     settings=(
         narrowing(
             "Only this kind of owner, of this organization",

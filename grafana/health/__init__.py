@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana import variables
 from grafana.board import API_KEYS, HEALTH, Board, Row, link
-from grafana.health import api, exporters, refreshes, top
+from grafana.health import api, collectors, exporters, refreshes, top
 
 
 def board() -> Board:
@@ -22,12 +22,11 @@ def board() -> Board:
         ],
         other=link("API keys", API_KEYS, "The keys themselves"),
         rows=[
-            Row(0, "", top.panels()),
+            Row(0, "", [*top.panels(), *collectors.panels()]),
             Row(100, "Rate limit of the API", api.rate_limit()),
             Row(200, "Requests to the API", api.requests()),
             Row(300, "Refreshes", refreshes.panels()),
             Row(400, "What is exposed", exporters.exposed()),
-            Row(500, "Processes", exporters.processes()),
-            Row(600, "Configuration and version", exporters.configuration()),
+            Row(500, "Processes", exporters.processes(), folded=True),
         ],
     )

@@ -5,82 +5,99 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import Query, Spot, Text, dashed, graph
-from grafana.queries import RANGE, by, gauge, rate, selector
+from grafana.panels import BAD, GOOD, WARNING, Query, Spot, Text, colors_by_name, dashed, graph
+from grafana.queries import ORGANIZATION, RANGE, by, gauge, least, once, rate, selector
 
 if TYPE_CHECKING:
     from exporter.exposition.catalogue import Metric
     from grafana.panels import AnyPanel
+    from grafana.sdk import timeseries
 
 _AT = "{{organization}} {{endpoint}}"
+_WHOSE = "{{organization}}"
+_KEYS = 'endpoint="/iam/v2/api-keys"'
 _PATIENT = "5m"  # the requests of a refresh come at once; in shorter steps the lines are needles
 _ADDED = " The requests of all chosen exporters are added up, since each spends them."
 
 
-def left() -> str:
-    """Return the requests left, as the replica says that saw fewest."""
-    return f"min without (instance, pod) ({selector(catalogue.RATE_LIMIT_REMAINING)})"
+def left_lately() -> str:
+    """Return which part of the rate limit is left, by endpoint, where that is still news.
+
+    As the alert has it: not older than the keys may be.
+    """
+    share = f"{least(catalogue.RATE_LIMIT_REMAINING)} / ({gauge(catalogue.RATE_LIMIT)} > 0)"
+    age = f"time() - {gauge(catalogue.RATE_LIMIT_OBSERVED)}"
+    news = by(ORGANIZATION, gauge(catalogue.STALE_AFTER, 'collector="api_keys"'))
+    return f"{share} and {age} < on (organization) group_left () {news}"
 
 
 def rate_limit() -> list[AnyPanel]:
     """Return what is left of the rate limit."""
+    least_left = graph(
+        Spot(104, x=0, y=0, w=12, h=8),
+        Text(
+            title="Least of the rate limit left",
+            about="Requests left in the API's window as a share of what it allows, by"
+            " organization; of its endpoints the one with the least, of those heard of within"
+            " `stale_after`. All who share the limit spend it. Near 0, raise `refresh_interval` or"
+            " `rate_limit.reserve`, or look for another client that asks too often.",
+            unit="percentunit",
+            none="nothing heard of it",
+        ),
+        [Query(by(ORGANIZATION, left_lately(), "min"), _WHOSE)],
+    )
     limits = graph(
-        Spot(101, x=0, y=0, w=12, h=9),
+        Spot(101, x=12, y=0, w=12, h=8),
         Text(
             title="Rate limit",
-            about="Requests left in the API's window and, dashed, how many it allows, by"
-            " organization and endpoint as the latest response said. All who share the limit"
-            " spend it. Near 0, raise `refresh_interval` or `rate_limit.reserve`, or look for"
-            " another client that asks too often.",
+            about="Requests for keys that are left in the API's window, by organization, and,"
+            " dashed, how many it allows; of the chosen organizations the one with the least. As"
+            " the latest response said.",
             unit="short",
             none="the API says nothing of it",
         ),
         [
-            Query(left(), f"{_AT} left"),
-            Query(gauge(catalogue.RATE_LIMIT), f"{_AT} limit"),
+            Query(by(ORGANIZATION, least(catalogue.RATE_LIMIT_REMAINING, _KEYS), "min"), _WHOSE),
+            Query(f"min({gauge(catalogue.RATE_LIMIT, _KEYS)})", "limit", BAD),
         ],
     )
     reset = graph(
-        Spot(102, x=12, y=0, w=6, h=9),
+        Spot(102, x=0, y=8, w=12, h=7),
         Text(
             title="Seconds to the reset",
-            about="Seconds until the rate limit's window ends, counted from the latest response"
-            " that spoke of it, by organization and endpoint. Until then, what is spent is spent.",
+            about="Seconds until the rate limit's window for keys ends, counted from the latest"
+            " response that spoke of it, by organization. Until then, what is spent is spent.",
             unit="s",
             none="the API says nothing of it",
         ),
-        [Query(gauge(catalogue.RATE_LIMIT_RESET), _AT)],
+        [Query(by(ORGANIZATION, gauge(catalogue.RATE_LIMIT_RESET, _KEYS)), _WHOSE)],
     )
-    observed = graph(
-        Spot(103, x=18, y=0, w=6, h=9),
-        Text(
-            title="Age of the observation",
-            about="Time since a response last spoke of the rate limit, by organization and"
-            " endpoint: what the panels beside show is this old. More than the refresh interval"
-            " means that nothing is asked, or nothing answers.",
-            unit="s",
-            none="the API says nothing of it",
+    observed = f"time() - {gauge(catalogue.RATE_LIMIT_OBSERVED, _KEYS)}"
+    return [
+        least_left,
+        dashed(limits, "B"),
+        reset,
+        graph(
+            Spot(103, x=12, y=8, w=12, h=7),
+            Text(
+                title="Age of the observation",
+                about="Time since a response to a request for keys last spoke of the rate limit,"
+                " by organization: what the panels beside show of them is this old. More than the"
+                " refresh interval of the keys means that nothing is asked, or nothing answers.",
+                unit="s",
+                none="the API says nothing of it",
+            ),
+            [Query(by(ORGANIZATION, observed, "min"), _WHOSE)],
         ),
-        [Query(f"time() - {gauge(catalogue.RATE_LIMIT_OBSERVED)}", _AT)],
-    )
-    return [dashed(limits, "B"), reset, observed]
+    ]
 
 
 def requests() -> list[AnyPanel]:
     """Return how the requests end."""
+    at_all = once(f"max_over_time({selector(catalogue.ERROR_RATIO)}[{RANGE}] @ end())")
+    ratio = f"{gauge(catalogue.ERROR_RATIO)} and on (organization, endpoint) {at_all} > 0"
     return [
-        graph(
-            Spot(201, x=0, y=0, w=8, h=8),
-            Text(
-                title="Requests by status code",
-                about="Requests per second by the HTTP status code of the answer; `none` where no"
-                f" answer came. The chosen organizations.{_ADDED} 401 and 403: the credentials or"
-                " their role; 429: too many requests; 5xx: Confluent.",
-                unit="reqps",
-                none="no requests",
-            ),
-            [Query(_occurring(catalogue.REQUESTS, "code"), "{{code}}")],
-        ).interval(_PATIENT),
+        _codes(Spot(201, x=0, y=0, w=8, h=8)).interval(_PATIENT),
         graph(
             Spot(202, x=8, y=0, w=8, h=8),
             Text(
@@ -97,31 +114,47 @@ def requests() -> list[AnyPanel]:
             Text(
                 title="Error ratio of the latest refresh",
                 about="Failed requests divided by all requests of the latest refresh, by"
-                " organization and endpoint. Requests are repeated, so a refresh may succeed with"
-                " some failures; at 100 % it cannot.",
+                " organization and endpoint, where any failed within the time range. Requests are"
+                " repeated, so a refresh may succeed with some failures; at 100 % it cannot.",
                 unit="percentunit",
-                none="not reported",
+                none="no errors known",
             ),
-            [Query(gauge(catalogue.ERROR_RATIO), _AT)],
+            [Query(ratio, _AT)],
         ).max(1),
         *_speed(),
     ]
 
 
+def _codes(spot: Spot) -> timeseries.Panel:
+    panel = graph(
+        spot,
+        Text(
+            title="Requests by status code",
+            about="Requests per second by the HTTP status code of the answer; `none` where no"
+            f" answer came. The chosen organizations.{_ADDED} Orange, 401 and 403: the credentials"
+            " or their role, and 429: too many requests; red, 5xx: Confluent.",
+            unit="reqps",
+            none="no requests",
+        ),
+        [Query(_occurring(catalogue.REQUESTS, "code"), "{{code}}")],
+    )
+    return colors_by_name(panel, {"^2": GOOD, "^4": WARNING, "^5": BAD, "^none": "purple"})
+
+
 def _speed() -> list[AnyPanel]:
-    buckets = by(("endpoint", "le"), rate(catalogue.REQUEST_DURATION, suffix="_bucket"), "sum")
+    buckets = by(("le",), rate(catalogue.REQUEST_DURATION, suffix="_bucket"), "sum")
     latency = graph(
         Spot(204, x=0, y=8, w=16, h=8),
         Text(
             title="Latency",
-            about="Half of the requests (p50), 95 % and 99 % of them take at most this long, by"
-            f" endpoint, for the chosen organizations.{_ADDED} Estimated from buckets of up to 10"
-            " seconds; a p99 near `request_timeout` means that requests are given up.",
+            about="Half of the requests (p50), 95 % and 99 % of them take at most this long, for"
+            f" the chosen organizations and all endpoints.{_ADDED} Estimated from buckets of up"
+            " to 10 seconds; a p99 near `request_timeout` means that requests are given up.",
             unit="s",
             none="no requests",
         ),
         [
-            Query(f"histogram_quantile({share}, {buckets})", f"{name} {{{{endpoint}}}}")
+            Query(f"histogram_quantile({share}, {buckets})", name)
             for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
         ],
     )
@@ -147,10 +180,20 @@ def _occurring(metric: Metric, label: str) -> str:
     return f"sum by ({label}) ({rate(metric)}) and on ({label}) sum by ({label}) ({at_all}) > 0"
 
 
-def failure_share(window: str) -> str:
-    """Return which part of the requests within ``window`` failed; all exporters' are added up."""
+def failure_share() -> str:
+    """Return which part of each organization's requests failed lately, as the alert has it.
+
+    Of a few requests it says nothing.
+
+    The histogram counts all requests from 0 on; that of the answers begins with the first of a
+    code.
+    """
     failed, sent = (
-        f"sum(increase({selector(metric)}[{window}]))"
-        for metric in (catalogue.REQUEST_FAILURES, catalogue.REQUESTS)
+        f"sum by (organization) (rate({selector(metric, suffix=suffix)}[30m]))"
+        for metric, suffix in (
+            (catalogue.REQUEST_FAILURES, ""),
+            (catalogue.REQUEST_DURATION, "_count"),
+        )
     )
-    return f"{failed} / ({sent} > 0)"
+    enough = sent.replace("rate(", "increase(")
+    return f"({failed} / {sent} or 0 * {sent}) and {enough} >= 10"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import Query, Spot, Text, bar_graph, dashed, graph
+from grafana.panels import BAD, Query, Spot, Text, bar_graph, beside, graph, marked
 from grafana.queries import INTERVAL, by, gauge, growth
+from grafana.shared import age, limit
 
 if TYPE_CHECKING:
     from grafana.panels import AnyPanel
@@ -20,34 +21,34 @@ def panels() -> list[AnyPanel]:
         Spot(301, x=0, y=0, w=12, h=8),
         Text(
             title="Time since success",
-            about="Time since the latest successful refresh of each collector of the chosen"
-            " organizations and, dashed, how long its numbers are shown without one. It rises to"
-            " the refresh interval and falls to 0; a line that goes on rising is failing.",
-            unit="s",
+            about="Time since the latest successful refresh of the keys and the quotas of the"
+            " chosen organizations, as a share of how old they may become before they are not"
+            " shown any more: `stale_after`, the dashed line. It rises until the next refresh and"
+            " falls to 0; a line that goes on rising is failing. Names stay, however old they are;"
+            " Collectors above tells their age.",
+            unit="percentunit",
             none="no success known",
         ),
-        [
-            Query(f"time() - {gauge(catalogue.LAST_SUCCESS)}", _WHERE),
-            Query(gauge(catalogue.STALE_AFTER), f"{_WHERE} stale after"),
-        ],
+        [Query(f"{age()} / {limit()}", _WHERE)],
+    )
+    duration = graph(
+        Spot(302, x=12, y=0, w=12, h=8),
+        Text(
+            title="Refresh duration",
+            about="How long the latest refresh of each collector of the chosen organizations took,"
+            " successful or not. Near the refresh interval, the rate limit or the API is too slow"
+            " for it: raise `refresh_interval`.",
+            unit="s",
+            none="not reported",
+        ),
+        [Query(gauge(catalogue.REFRESH_DURATION), _WHERE)],
     )
     reasons = by(
         ("organization", "collector", "reason"), growth(catalogue.REFRESH_FAILURES, INTERVAL)
     )
     return [
-        dashed(ages, "B"),
-        graph(
-            Spot(302, x=12, y=0, w=12, h=8),
-            Text(
-                title="Refresh duration",
-                about="How long the latest refresh of each collector of the chosen organizations"
-                " took, successful or not. Near the refresh interval, the rate limit or the API is"
-                " too slow for it: raise `refresh_interval`.",
-                unit="s",
-                none="not reported",
-            ),
-            [Query(gauge(catalogue.REFRESH_DURATION), _WHERE)],
-        ),
+        beside(marked(ages, 1, BAD)),
+        beside(duration),
         bar_graph(
             Spot(303, x=0, y=8, w=12, h=8),
             Text(

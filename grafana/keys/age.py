@@ -20,14 +20,13 @@ from grafana.panels import (
     bars,
     dashed,
     graph,
-    number,
 )
 from grafana.queries import (
     ORGANIZATION,
     OWNER_ROW,
     by,
-    findings,
     gauge,
+    judged,
     or_none,
     owner_named,
     up_to,
@@ -36,7 +35,7 @@ from grafana.tables import (
     KIND_COLUMN,
     MOST,
     ORGANIZATION_COLUMN,
-    TEXT_CELL,
+    OWNER_ID_COLUMN,
     Column,
     colored,
     grid,
@@ -49,6 +48,8 @@ if TYPE_CHECKING:
 
 _DAY = 86_400
 _AHEAD = REMAINING_BOUNDS[:4]
+_SOONER = (BAD, "yellow", NEUTRAL, "purple")
+"""The colours of these bounds."""
 _LIMIT = gauge(catalogue.THRESHOLD, 'policy="max_age"')
 
 
@@ -59,8 +60,7 @@ def panels() -> list[AnyPanel]:
         _median(Spot(302, x=8, y=0, w=8, h=9)),
         _backlog(Spot(303, x=16, y=0, w=8, h=9)),
         _expiries(Spot(304, x=0, y=9, w=14, h=10)),
-        _expired(Spot(305, x=14, y=9, w=10, h=4)),
-        _backlog_by_organization(Spot(306, x=14, y=13, w=10, h=6)),
+        _backlog_by_organization(Spot(306, x=14, y=9, w=10, h=10)),
     ]
 
 
@@ -76,7 +76,7 @@ def _distribution(spot: Spot) -> AnyPanel:
             none="not reported",
         ),
         list(_bands()),
-        base=NEUTRAL,
+        steps=((0, NEUTRAL),),
     )
 
 
@@ -124,15 +124,16 @@ def _backlog(spot: Spot) -> AnyPanel:
             title="Rotation backlog",
             about="Keys that are past the policy `max_age` now, or will be in so many days if"
             " nobody replaces them; of the chosen organizations and kinds of owners, without"
-            " exempted keys. What lies between the lines is the work that is coming."
-            " `confluent-api-keys-exporter report --policy=max_age` names those of now.",
+            " exempted keys. What lies between the lines is the work that is coming. A fall is no"
+            " success while Organizations failing is not 0: those whose data is too old are"
+            " missing. `confluent-api-keys-exporter report --policy=max_age` names those of now.",
             unit="short",
             none="not judged",
             decimals=0,
         ),
         [
-            Query(f"sum({_remaining(bound)})", name, BAD if bound == 0 else "")
-            for bound, name in zip(_AHEAD, names, strict=True)
+            Query(f"sum({_remaining(bound)})", name, color)
+            for bound, name, color in zip(_AHEAD, names, _SOONER, strict=True)
         ],
     )
 
@@ -150,15 +151,19 @@ def _remaining(bound: float) -> str:
 def _expiries(spot: Spot) -> AnyPanel:
     left = by(OWNER_ROW, f"{gauge(catalogue.NEXT_EXPIRY)} - time()")
     soonest = f"bottomk({MOST}, {left})"
-    within = by(ORGANIZATION, gauge(catalogue.THRESHOLD, 'policy="expires_within"'))
-    soon = f"{left} <= bool on (organization) group_left () {within}"
+    # By what was found, which knows the exemptions. The provider's own keys are not judged.
+    policy = 'policy="expires_within"'
+    found = f"{by(OWNER_ROW, gauge(catalogue.VIOLATIONS, policy))} > bool 0"
+    mine = by(OWNER_ROW, gauge(catalogue.NEXT_EXPIRY, 'owner_kind!="internal"'))
+    none = f"0 * ({mine} and on (organization) {judged(policy)})"
     return grid(
         spot,
         Text(
             title="Expiries ahead",
             about="Owners whose keys expire, the soonest first, of the chosen organizations and"
-            f" kinds of owners; {MOST} at most. Each is shown with its next expiry and whether that"
-            " is within the organization's policy `expires_within`. `confluent-api-keys-exporter"
+            f" kinds of owners; {MOST} at most. Each is shown with its next expiry and whether the"
+            " organization's policy `expires_within` finds a key of it that is not exempted."
+            " `confluent-api-keys-exporter"
             " report --policy=expires_within` names the keys.",
             unit=DAYS,
             none="no expiry known",
@@ -166,12 +171,12 @@ def _expiries(spot: Spot) -> AnyPanel:
         ),
         {
             "A": f"{owner_named(soonest)} / {_DAY}",
-            "B": f"({soon}) and on (organization, owner_id) {soonest}",
+            "B": f"({found} or {none}) and on (organization, owner_id) {soonest}",
         },
         [
             ORGANIZATION_COLUMN,
             Column("owner_name", "Owner"),
-            Column("owner_id", "Owner id"),
+            OWNER_ID_COLUMN,
             KIND_COLUMN,
             Column("Value #A", "Time left", 100),
             Column(
@@ -179,31 +184,14 @@ def _expiries(spot: Spot) -> AnyPanel:
                 "Policy",
                 110,
                 (
-                    *unit("none", 0, "off"),
-                    *colored(GOOD, ((1, WARNING),), TEXT_CELL),
-                    mapped({"0": "later", "1": "replace it"}),
+                    *unit("none", 0, "not judged"),
+                    *colored(((1, WARNING),)),
+                    mapped({"0": "no finding", "1": "replace it"}),
                 ),
             ),
         ],
         sort="Time left",
         descending=False,
-    )
-
-
-def _expired(spot: Spot) -> AnyPanel:
-    return number(
-        spot,
-        Text(
-            title="Expired and still listed",
-            about="Keys past their end that nobody has deleted, of the chosen organizations and"
-            " kinds of owners. They open nothing and count against quotas:"
-            " `confluent-api-keys-exporter report --policy=expired`, then delete them.",
-            unit=COUNT,
-            none="not judged",
-        ),
-        [Query(findings("expired"))],
-        base=GOOD,
-        steps=((1, WARNING),),
     )
 
 
@@ -216,7 +204,7 @@ def _backlog_by_organization(spot: Spot) -> AnyPanel:
             " the chosen kinds of owners are past it now, or will be in 30 days if nobody replaces"
             " them. Organizations without the policy are missing.",
             unit=COUNT,
-            none="max_age is off",
+            none="not judged",
         ),
         {
             "A": f"{by(ORGANIZATION, _LIMIT)} / {_DAY}",
@@ -230,7 +218,7 @@ def _backlog_by_organization(spot: Spot) -> AnyPanel:
                 "Value #B",
                 "Now",
                 90,
-                (*unit(COUNT, none="not reported"), *colored(GOOD, ((1, BAD),), TEXT_CELL)),
+                (*unit(COUNT, none="not reported"), *colored(((0, GOOD), (1, BAD)))),
             ),
             Column("Value #C", "In 30 d", 90, unit(COUNT, none="not reported")),
         ],

@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
+from grafana.keys.policies import TITLES
 from grafana.panels import COUNT, Spot, Text
 from grafana.queries import OWNER_ROW, by, gauge, owner_named
-from grafana.tables import KIND_COLUMN, MOST, ORGANIZATION_COLUMN, Column, grid
+from grafana.tables import (
+    KIND_COLUMN,
+    MOST,
+    ORGANIZATION_COLUMN,
+    OWNER_ID_COLUMN,
+    Column,
+    grid,
+    mapped,
+)
 
 if TYPE_CHECKING:
     from grafana.panels import AnyPanel
+
+_POLICY = Column("policy", "Policy", 165, (mapped(TITLES),))
+_NAMES = "; ".join(f"{words}: `{policy}`" for policy, words in TITLES.items())
 
 
 def panels() -> list[AnyPanel]:
@@ -29,16 +41,17 @@ def _by_owner(spot: Spot) -> AnyPanel:
             title="Findings by owner",
             about="Keys that break a policy and are not exempted, of the chosen organizations and"
             f" kinds of owners; the {MOST} largest numbers. `confluent-api-keys-exporter report"
-            " --policy=` with the policy, and `--owner=` with the owner's id, lists the keys.",
+            " --policy=` with the policy, and `--owner=` with the owner's id, lists the keys. The"
+            f" policies are called there, {_NAMES}.",
             unit=COUNT,
             none="no findings known",
         ),
         {"A": owner_named(f"topk({MOST}, {found} > 0)")},
         [
             ORGANIZATION_COLUMN,
-            Column("policy", "Policy"),
+            _POLICY,
             Column("owner_name", "Owner"),
-            Column("owner_id", "Owner id"),
+            OWNER_ID_COLUMN,
             KIND_COLUMN,
             Column("Value", "Keys", 90),
         ],
@@ -60,7 +73,7 @@ def _exempted(spot: Spot) -> AnyPanel:
         {"A": f"{by(('organization', 'policy'), gauge(catalogue.EXEMPTED))} > 0"},
         [
             ORGANIZATION_COLUMN,
-            Column("policy", "Policy"),
+            _POLICY,
             Column("Value", "Keys", 90),
         ],
         sort="Keys",

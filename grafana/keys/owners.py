@@ -12,6 +12,7 @@ from grafana.queries import (
     by,
     environment_named,
     gauge,
+    judged,
     owner_named,
     resource_named,
 )
@@ -21,7 +22,7 @@ from grafana.tables import (
     KIND_COLUMN,
     MOST,
     ORGANIZATION_COLUMN,
-    TEXT_CELL,
+    OWNER_ID_COLUMN,
     Column,
     colored,
     grid,
@@ -33,6 +34,7 @@ from grafana.tables import (
 if TYPE_CHECKING:
     from grafana.panels import AnyPanel
 
+_RESOURCE_ID = Column("resource_id", "Resource id", 95)
 _BOUNDED = f"The {MOST} with the most keys are shown"
 
 
@@ -40,8 +42,8 @@ def panels() -> list[AnyPanel]:
     """Return the row."""
     return [
         _owners(Spot(201, x=0, y=0, w=24, h=10)),
-        _resources(Spot(202, x=0, y=10, w=14, h=10)),
-        _matrix(Spot(203, x=14, y=10, w=10, h=10)),
+        _resources(Spot(202, x=0, y=10, w=16, h=10)),
+        _matrix(Spot(203, x=16, y=10, w=8, h=10)),
         _pairs(Spot(204, x=0, y=20, w=24, h=10)),
     ]
 
@@ -51,13 +53,16 @@ def _owners(spot: Spot) -> AnyPanel:
     here = f"and on (organization, owner_id) {keys}"
     age = by(OWNER_ROW, f"time() - {gauge(catalogue.OLDEST)}")
     left = by(OWNER_ROW, f"{gauge(catalogue.NEXT_EXPIRY)} - time()")
-    found = by(OWNER_ROW, gauge(catalogue.VIOLATIONS), "sum")
+    # The provider's own keys are not judged, and neither are organizations without a policy.
+    mine = by(OWNER_ROW, gauge(catalogue.OWNER_API_KEYS, 'owner_kind!="internal"'))
+    none = f"0 * ({mine} and on (organization) {judged()})"
+    found = f"{by(OWNER_ROW, gauge(catalogue.VIOLATIONS), 'sum')} or {none}"
     return grid(
         spot,
         Text(
             title="Owners with the most keys",
             about=f"Who has keys, of the chosen organizations and kinds of owners. {_BOUNDED}. A"
-            " finding is a key that breaks a policy, once for each policy."
+            " finding is a key that breaks a policy, once for each policy; exempted keys have none."
             " `confluent-api-keys-exporter report --owner=` with the id lists an owner's keys.",
             unit=COUNT,
             none="no keys known",
@@ -66,12 +71,12 @@ def _owners(spot: Spot) -> AnyPanel:
             "A": owner_named(keys),
             "B": f"{age} / 86400 {here}",
             "C": f"{left} / 86400 {here}",
-            "D": f"{found} {here}",
+            "D": f"({found}) {here}",
         },
         [
             ORGANIZATION_COLUMN,
             Column("owner_name", "Owner"),
-            Column("owner_id", "Owner id"),
+            OWNER_ID_COLUMN,
             KIND_COLUMN,
             Column("Value #A", "Keys", 90),
             Column("Value #B", "Oldest key", 110, unit(DAYS, 0, "unknown")),
@@ -80,7 +85,7 @@ def _owners(spot: Spot) -> AnyPanel:
                 "Value #D",
                 "Findings",
                 100,
-                (*unit(COUNT, none="none"), *colored("text", ((1, WARNING),), TEXT_CELL)),
+                (*unit(COUNT, none="not judged"), *colored(((1, WARNING),))),
             ),
         ],
         sort="Keys",
@@ -106,16 +111,18 @@ def _resources(spot: Spot) -> AnyPanel:
         [
             ORGANIZATION_COLUMN,
             Column("resource_name", "Resource"),
-            Column("resource_id", "Resource id"),
+            _RESOURCE_ID,
             Column(
                 "resource_kind",
                 "Resource kind",
+                145,
                 settings=(narrowing("Only this kind of resource, of this organization", here),),
             ),
             Column("environment_name", "Environment"),
             Column(
                 "environment_id",
-                "Environment id",
+                "Env. id",
+                110,
                 settings=(
                     narrowing(
                         "Only this kind of resource, of this environment",
@@ -130,7 +137,7 @@ def _resources(spot: Spot) -> AnyPanel:
 
 
 def _matrix(spot: Spot) -> AnyPanel:
-    columns = [Column(r"resource_kind\owner_kind", "Resource kind")]
+    columns = [Column(r"resource_kind\owner_kind", "Resource kind", 125)]
     panel = grid(
         spot,
         Text(
@@ -156,6 +163,7 @@ def _matrix(spot: Spot) -> AnyPanel:
         },
     )
     panel.transformations([matrix, organized(columns, hidden=())])
+    panel.override_by_name(columns[0].title, [setting("custom.width", columns[0].width)])
     panel.override_by_field_type(
         "number",
         [
@@ -184,14 +192,14 @@ def _pairs(spot: Spot) -> AnyPanel:
         [
             ORGANIZATION_COLUMN,
             Column("owner_name", "Owner"),
-            Column("owner_id", "Owner id"),
+            OWNER_ID_COLUMN,
             KIND_COLUMN,
             Column("resource_name", "Resource"),
-            Column("resource_id", "Resource id"),
-            Column("resource_kind", "Resource kind"),
+            _RESOURCE_ID,
+            Column("resource_kind", "Resource kind", 130),
             Column("environment_name", "Environment"),
-            Column("environment_id", "Environment id"),
-            Column("Value", "Keys", 90),
+            Column("Value", "Keys", 70),
         ],
+        hidden=("Time", "environment_id"),
         sort="Keys",
     )

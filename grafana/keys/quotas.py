@@ -5,37 +5,61 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import BAD, COUNT, DAYS, GOOD, WARNING, Query, Spot, Text, graph, setting
+from grafana.panels import (
+    BAD,
+    COUNT,
+    DAYS,
+    GOOD,
+    WARNING,
+    Query,
+    Spot,
+    Text,
+    beside,
+    graph,
+    setting,
+)
 from grafana.queries import (
     ORGANIZATION,
-    RANGE,
+    WEEK,
     by,
     once,
     owner_named,
     resource_named,
     selector,
 )
-from grafana.tables import GAUGE_CELL, MOST, ORGANIZATION_COLUMN, Column, colored, grid, unit
+from grafana.tables import (
+    GAUGE_CELL,
+    MOST,
+    ORGANIZATION_COLUMN,
+    OWNER_ID_COLUMN,
+    Column,
+    colored,
+    grid,
+    mapped,
+    unit,
+)
 
 if TYPE_CHECKING:
     from grafana.panels import AnyPanel
 
+STEPS = ((0, GOOD), (0.8, WARNING), (0.95, BAD))
+"""Shares of a limit, and their colours; as the alerts have them."""
 _ROW = catalogue.QUOTA_LIMIT.labels
 _FULLEST = 10
-_WEEK = 7 * 86_400
-_STEPS = ((0.8, WARNING), (0.95, BAD))
+_AHEAD = 7 * 86_400
+_YEAR = 365
 
 
 def share(moment: str = "") -> str:
     """Return how much of each quota is used, 0 to 1. ``moment``: such as ``@ end()``."""
     limit = once(f"{selector(catalogue.QUOTA_LIMIT, filters=ORGANIZATION)}{moment}")
-    return f"{_used(f'{{}}{moment}')} / ({limit} > 0)"
+    return f"{_used(moment)} / ({limit} > 0)"
 
 
-def _used(call: str = "{}") -> str:
-    """Return what the API says of the usage, else what was counted; ``call`` is done to each."""
+def _used(moment: str = "") -> str:
+    """Return what the API says of the usage, else what was counted."""
     said, counted = (
-        once(call.format(selector(metric, filters=ORGANIZATION)))
+        once(f"{selector(metric, filters=ORGANIZATION)}{moment}")
         for metric in (catalogue.QUOTA_USAGE, catalogue.QUOTA_COUNTED)
     )
     return f"({said} or {counted})"
@@ -53,9 +77,12 @@ def _quotas(spot: Spot) -> AnyPanel:
     rows = f"topk({MOST}, {by(_ROW, share())})"
     here = f"and on ({', '.join(_ROW)}) {rows}"
     limit = once(selector(catalogue.QUOTA_LIMIT, filters=ORGANIZATION))
-    trend = _used(f"deriv({{}}[{RANGE}])")
-    expected = _used(f"predict_linear({{}}[{RANGE}], {_WEEK})")
-    days = f"clamp_min({limit} - {_used()}, 0) / ({trend} > 0) / 86400 < 365"
+    # Of all replicas together, and not of one which saw another part of the week.
+    past = f"{_used()}[{WEEK}:1h]"
+    known = f"and {_used(' offset 1d')}"
+    expected = f"clamp_min(predict_linear({past}, {_AHEAD}), 0) {known}"
+    growth = f"clamp_min(deriv({past}), 1e-12) * 86400"  # by day; not 0, to divide by
+    days = f"clamp_max(clamp_min({limit} - {_used()}, 0) / ({growth}), {_YEAR}) {known}"
     used = f"({by(_ROW, _used())} {here})"
     return grid(
         spot,
@@ -63,8 +90,9 @@ def _quotas(spot: Spot) -> AnyPanel:
             title="Fullest quotas",
             about="Quotas about API keys of the chosen organizations, the fullest first,"
             f" {MOST} at most. Where the API reports no usage, the exporter's own count stands."
-            " What to expect follows the trend within the time range. Delete keys, spread them"
-            " over more owners, or ask Confluent for a higher limit.",
+            " What to expect follows the trend of the last 7 days, whatever the time range is, and"
+            " is unknown until there is a day of them. Delete keys, spread them over more owners,"
+            " or ask Confluent for a higher limit.",
             unit=COUNT,
             none="not reported",
         ),
@@ -72,41 +100,46 @@ def _quotas(spot: Spot) -> AnyPanel:
             "A": resource_named(owner_named(used)),
             "B": f"{by(_ROW, limit)} {here}",
             "C": rows,
-            "D": f"{by(_ROW, f'clamp_min({expected}, 0)')} {here}",
+            "D": f"{by(_ROW, expected)} {here}",
             "E": f"{by(_ROW, days)} {here}",
         },
         [
             ORGANIZATION_COLUMN,
-            Column("quota_id", "Quota"),
-            Column("scope", "Scope", 130),
+            Column("quota_id", "Quota", 250),
             Column("owner_name", "Owner"),
-            Column("owner_id", "Owner id"),
+            OWNER_ID_COLUMN,
             Column("resource_name", "Resource"),
-            Column("resource_id", "Resource id"),
-            Column("environment_id", "Environment id"),
-            Column("Value #A", "Used", 80),
-            Column("Value #B", "Limit", 80),
+            Column("resource_id", "Resource id", 95),
+            Column("Value #A", "Used", 70),
+            Column("Value #B", "Limit", 70),
             Column(
                 "Value #C",
                 "Share",
-                150,
+                110,
                 (
                     *unit("percentunit", 0),
                     setting("min", 0),
                     setting("max", 1),
-                    *colored(GOOD, _STEPS, GAUGE_CELL),
+                    *colored(STEPS, GAUGE_CELL),
                 ),
             ),
-            Column("Value #D", "In a week", 90, unit(COUNT, 0, "unknown")),
-            Column("Value #E", "Full in", 120, unit(DAYS, 0, "not in a year")),
+            Column("Value #D", "In a week", 85, unit(COUNT, 0, "unknown")),
+            Column(
+                "Value #E",
+                "Full in",
+                105,
+                (*unit(DAYS, 0, "unknown"), mapped({str(_YEAR): "not in a year"})),
+            ),
         ],
+        # The id of the quota ends with its scope, and the resource says where it is.
+        hidden=("Time", "scope", "environment_id"),
         sort="Share",
     )
 
 
 def _over_time(spot: Spot) -> AnyPanel:
     fullest = f"topk({_FULLEST}, {by(_ROW, share(' @ end()'))})"
-    return graph(
+    panel = graph(
         spot,
         Text(
             title="Fullest quotas over time",
@@ -123,3 +156,4 @@ def _over_time(spot: Spot) -> AnyPanel:
             )
         ],
     )
+    return beside(panel)

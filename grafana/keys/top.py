@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from exporter.inventory import POLICIES
-from grafana.board import HEALTH, link
-from grafana.keys.quotas import share
+from grafana.board import HEALTH, panel_link
+from grafana.keys.policies import TITLES
+from grafana.keys.quotas import STEPS, share
 from grafana.panels import (
     BAD,
     COUNT,
@@ -28,33 +29,28 @@ if TYPE_CHECKING:
     from grafana.panels import AnyPanel
     from grafana.sdk import stat
 
-_POLICY_TITLES = {
-    "max_age": "older than allowed",
-    "expires_within": "expiring soon",
-    "expired": "expired",
-    "max_keys_per_owner_and_resource": "too many of an owner",
-    "user_owned": "owned by people",
-    "undescribed": "undescribed",
-    "unknown_owner": "owner is gone",
-}
-
 
 def panels() -> list[AnyPanel]:
-    """Return two lines of four numbers, and the findings beside them."""
-    why = link("Why? API and exporter health", HEALTH)
+    """Return two lines of four numbers, and the findings beside them.
+
+    The first two say whether the others can be believed.
+    """
+    why = panel_link("Why? API and exporter health", HEALTH)
     return [
-        _keys(Spot(1, x=0, y=0, w=4, h=4)),
-        _owners(Spot(2, x=4, y=0, w=4, h=4)),
-        _oldest(Spot(3, x=8, y=0, w=4, h=4)),
-        _next_expiry(Spot(4, x=12, y=0, w=4, h=4)),
-        _nearest_quota(Spot(5, x=0, y=4, w=4, h=4)),
-        data_age(Spot(6, x=4, y=4, w=4, h=4)).links([why]),
         organizations_failing(
-            Spot(7, x=8, y=4, w=4, h=4),
+            Spot(7, x=0, y=0, w=4, h=4),
             collector="api_keys",
-            about="Organizations whose latest listing of the keys failed; their numbers are those"
-            " of the listing before. The health dashboard and the exporter's log tell the reason.",
+            about="Organizations whose latest listing of the keys failed, on one replica at least."
+            " Until `stale_after` their numbers are those of the latest listing that succeeded;"
+            " then they are gone, and sums are less by them, which is no success. The health"
+            " dashboard names the organizations and the reasons.",
         ).links([why]),
+        data_age(Spot(6, x=4, y=0, w=4, h=4)).links([why]),
+        _keys(Spot(1, x=8, y=0, w=4, h=4)),
+        _owners(Spot(2, x=12, y=0, w=4, h=4)),
+        _oldest(Spot(3, x=0, y=4, w=4, h=4)),
+        _next_expiry(Spot(4, x=4, y=4, w=4, h=4)),
+        _nearest_quota(Spot(5, x=8, y=4, w=4, h=4)),
         _change(Spot(8, x=12, y=4, w=4, h=4)),
         _findings(Spot(9, x=16, y=0, w=8, h=8)),
     ]
@@ -152,8 +148,7 @@ def _nearest_quota(spot: Spot) -> stat.Panel:
             decimals=0,
         ),
         [Query(f"max({share()})")],
-        base=GOOD,
-        steps=((0.8, WARNING), (0.95, BAD)),
+        steps=STEPS,
     )
 
 
@@ -179,12 +174,12 @@ def _findings(spot: Spot) -> AnyPanel:
             title="Findings by policy",
             about="Keys that break each policy and are not exempted, of the chosen organizations"
             " and kinds of owners. A policy that is off everywhere, or cannot be judged, has no"
-            " bar. `confluent-api-keys-exporter report --policy=max_age`, or another policy, names"
-            " the keys.",
+            " bar. Fewer are no success while Organizations failing is not 0: those whose data is"
+            " too old are missing. `confluent-api-keys-exporter report --policy=max_age`, or"
+            " another policy, names the keys.",
             unit=COUNT,
             none="not judged",
         ),
-        [Query(findings(policy), _POLICY_TITLES[policy]) for policy in POLICIES],
-        base=GOOD,
-        steps=((1, WARNING),),
+        [Query(findings(policy), TITLES[policy]) for policy in POLICIES],
+        steps=((0, GOOD), (1, WARNING)),
     )

@@ -14,7 +14,13 @@ BOARDS: dict[str, Any] = {
 
 
 def panels_of(board: Any) -> list[Any]:
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    """Return the panels, those in closed rows too."""
+    return [panel for panel in everything_of(board) if panel["type"] != "row"]
+
+
+def everything_of(board: Any) -> list[Any]:
+    """Return panels and rows; a closed row has its panels inside."""
+    return [each for top in board["panels"] for each in (top, *top.get("panels", []))]
 
 
 PANELS = {

@@ -34,13 +34,15 @@ EMPTY: dict[str, Empty] = {
     f"{API_KEYS}: Oldest key C": Empty(KINDS, _COLOR, ("lenient", "now")),
     f"{API_KEYS}: Next expiry B": Empty(KINDS, _COLOR, ("fresh", "now")),
     f"{API_KEYS}: Next expiry C": Empty(KINDS, _COLOR, ("lenient", "now")),
-    f"{HEALTH}: Exporters up A": Empty(KINDS, _COLOR, ("all", "replica unreachable")),
+    f"{HEALTH}: Collectors E": Empty(("one",), "nothing fails", ("broken", "now")),
+    f"{HEALTH}: Collapsed pairs and unreadable items A": Empty(KINDS, "there are none"),
+    f"{HEALTH}: Collapsed pairs and unreadable items B": Empty(KINDS, "there are none"),
 } | {
     f"{dashboard}: Data age {ref}": each
     for dashboard in DASHBOARDS
     for ref, each in {
-        "A": Empty(KINDS, _COLOR, ("all", "end of the past")),
-        "B": Empty(("one",), _COLOR, ("broken", "role just revoked")),
+        "A": Empty(("one",), _COLOR, ("all", "end of the past")),
+        "B": Empty(KINDS, _COLOR, ("broken", "role just revoked")),
         "C": Empty(("all", "several"), _COLOR, ("broken", "role not yet revoked")),
     }.items()
 }

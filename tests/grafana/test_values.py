@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,19 +12,20 @@ import pytest
 from tests.grafana.history import (
     DAY,
     DAYS,
-    DOUBLED,
     HOUR,
     INSTANCE,
     JOINED,
     LIMIT,
     LOOK_BACK,
+    MINUTE,
     REPLICA,
     REVOKED,
     SCRAPE,
+    TROUBLED,
 )
 from tests.grafana.interpolation import ALL
 from tests.grafana.scene import API_KEYS, HEALTH, QUERIES, REFRESH, STALE_AFTER
-from tests.grafana.truth import EXPIRES_WITHIN, MAX_AGE
+from tests.grafana.truth import MAX_AGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,7 +88,7 @@ def test_the_top_row_is_true(scene: Scene, organization: str, instance: str) -> 
 @pytest.mark.parametrize("dashboard", [API_KEYS, HEALTH])
 @pytest.mark.parametrize(
     ("organization", "refs"),
-    [(ALL, ["B"]), ("acme", ["C"]), ("empty", ["C"]), ("fresh", ["C"]), ("broken", [])],
+    [(ALL, ["A"]), ("acme", ["C"]), ("empty", ["C"]), ("fresh", ["C"]), ("broken", ["A"])],
 )
 def test_the_age_of_the_data_is_true(
     scene: Scene, dashboard: str, organization: str, refs: list[str], instance: str
@@ -94,7 +96,10 @@ def test_the_age_of_the_data_is_true(
     selection: Selection = {"organization": organization, "instance": instance}
     shown = scene.numbers(dashboard, "Data age", selection)
     assert list(shown) == [f"Data age {ref}" for ref in refs]
-    assert all(0 < age < scene.now - scene.restarted for age in shown.values())
+    if refs == ["A"]:  # broken was never listed since the exporters were started
+        assert list(shown.values()) == [-1]
+    else:
+        assert all(0 < age < scene.now - scene.restarted for age in shown.values())
 
 
 @pytest.mark.parametrize("dashboard", [API_KEYS, HEALTH])
@@ -147,12 +152,18 @@ _QUOTA = ("organization", "quota_id", "scope", "owner_id", "environment_id", "re
 _BOUNDS = [days * DAY for days in (0, 1, 7, 30, 60, 90, 180, 365, 730, 1e6)]
 
 
-def findings_by_owner(truth: Truth) -> dict[Labels, int]:
-    return Counter(
+def findings_by_owner(truth: Truth, policy: str = "") -> dict[Labels, int]:
+    """Return the findings of each owner that is judged, also where there are none."""
+    found: Counter[Labels] = Counter(
         (each.organization, each.owner.id, each.owner.kind)
         for each in truth.findings()
-        if not each.exempted
+        if not each.exempted and policy in {"", each.policy}
     )
+    return {
+        owner: found[owner]
+        for owner in truth.owners()
+        if owner[0] in truth.judged and owner[2] != "internal"
+    }
 
 
 def aged(lower: float, upper: float) -> Table:
@@ -177,14 +188,10 @@ TABLES: dict[str, Table] = {
     "Expiries ahead B": (
         _OWNER,
         lambda truth: {
-            owner: float(days <= EXPIRES_WITHIN / DAY)
-            for owner, days in truth.next_expiries().items()
-            if owner[0] in truth.judged
+            owner: float(count > 0)
+            for owner, count in findings_by_owner(truth, "expires_within").items()
+            if owner in truth.next_expiries()
         },
-    ),
-    "Expired and still listed A": (
-        (),
-        lambda truth: {(): truth.by_policy()["expired"]} if truth.judged else {},
     ),
     "Rotation backlog by organization A": (
         ("organization",),
@@ -250,9 +257,7 @@ def test_a_table_is_true(scene: Scene, name: str, organization: str) -> None:
 @each_instance
 def test_the_top_row_of_the_health_is_true(scene: Scene, instance: str) -> None:
     selection: Selection = {"instance": instance}
-    assert scene.numbers(HEALTH, "Exporters up", selection) == {
-        "Exporters up B": 2 if instance == ALL else 1
-    }
+    assert scene.numbers(HEALTH, "Exporters down", selection) == {"Exporters down A": 0}
     assert scene.numbers(HEALTH, "Organizations failing", selection) == {
         "Organizations failing A": 1
     }
@@ -262,9 +267,44 @@ def test_the_top_row_of_the_health_is_true(scene: Scene, instance: str) -> None:
     )
 
 
-def test_an_exporter_that_is_down_is_missing_from_those_up(scene: Scene) -> None:
+def test_an_exporter_that_is_down_is_counted_and_named(scene: Scene) -> None:
     at = scene.moment("replica unreachable")
-    assert scene.numbers(HEALTH, "Exporters up", {}, at=at) == {"Exporters up A": 1}
+    assert scene.numbers(HEALTH, "Exporters down", {}, at=at) == {"Exporters down A": 1}
+    answer = scene.ask(QUERIES[f"{HEALTH}: Exporters E"], {}, at=at)
+    assert {each["metric"]["instance"]: each["value"][1] for each in answer} == {
+        INSTANCE: "1",
+        REPLICA: "0",
+    }
+
+
+def test_what_fails_is_named_with_its_reason(scene: Scene) -> None:
+    def shown(ref: str, *labels: str) -> dict[Labels, float]:
+        return {
+            tuple(each["metric"][label] for label in labels): float(each["value"][1])
+            for each in scene.ask(QUERIES[f"{HEALTH}: Collectors {ref}"], {})
+        }
+
+    states = shown("A", "organization", "collector")
+    assert len(states) == 3 * len(ORGANIZATIONS)
+    failing = {where: state for where, state in states.items() if state < 2}
+    assert failing == {
+        ("broken", "api_keys"): 0,  # too old
+        ("broken", "quotas"): 0,
+        ("broken", "names"): 1,  # failing, but names stay
+    }
+    reasons = shown("E", "organization", "collector", "reason")
+    assert reasons.keys() == {(*where, "forbidden") for where in failing}
+
+
+@pytest.mark.parametrize("points", [100, 1680])  # as annotations are asked now, and once were
+@pytest.mark.parametrize(("hours", "starts"), [(10, 1), (47, 1)])
+def test_each_start_is_drawn_once(scene: Scene, hours: int, starts: int, points: int) -> None:
+    """Not when a replica can be scraped again that could not for a while."""
+    for dashboard in (API_KEYS, HEALTH):
+        query = replace(QUERIES[f"{dashboard}: Exporter starts annotation"], points=points)
+        answer = scene.ask(query, {}, span=hours * HOUR)
+        drawn = {each["metric"]["instance"]: len(each["values"]) for each in answer}
+        assert drawn == {INSTANCE: starts, REPLICA: 1}
 
 
 def rate_limit_left(scene: Scene) -> dict[str, float]:
@@ -284,16 +324,20 @@ def rate_limit_left(scene: Scene) -> dict[str, float]:
 
 
 def test_the_share_of_failed_requests_is_true(scene: Scene) -> None:
-    # No exporter was started within these hours: what it does before it is scraped for the first
-    # time, no increase of a counter contains. And no refresh falls on the edges.
-    began = scene.history.ended - REVOKED + SCRAPE / 2
-    ended = scene.history.ended - DOUBLED - SCRAPE / 2
-    shown = scene.numbers(HEALTH, "Failed requests", {}, span=ended - began, at=ended)
-    statuses = [
-        each.status
-        for each in scene.history.requests
-        if began <= scene.history.began + each.time <= ended
-    ]
-    assert {403, 429, 500} < set(statuses)
-    failed = sum(status != 200 for status in statuses) / len(statuses)
-    assert shown == pytest.approx({"Failed requests A": failed}, rel=0.02)
+    # Late enough that each kind of failure has been counted before: of a new counter no rate
+    # contains the first.
+    ended = scene.history.ended - TROUBLED + 40 * MINUTE
+    scrapes = [at for at, _ in scene.history.counts if ended - 30 * MINUTE < at <= ended]
+    shares: dict[str, float] = {}
+    for name in ("acme", "broken"):
+        statuses = [
+            each.status
+            for each in scene.history.requests
+            if each.account == name and scrapes[0] < scene.history.began + each.time <= scrapes[-1]
+        ]
+        shares[name] = sum(status != 200 for status in statuses) / len(statuses)
+        shown = scene.numbers(HEALTH, "Failed requests", {"organization": name}, at=ended)
+        assert shown == pytest.approx({"Failed requests A": shares[name]}, rel=0.02)
+    assert 0 < shares["acme"] < shares["broken"]
+    shown = scene.numbers(HEALTH, "Failed requests", {}, at=ended)
+    assert shown == pytest.approx({"Failed requests A": shares["broken"]}, rel=0.02)
