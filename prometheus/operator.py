@@ -7,7 +7,10 @@ from pathlib import Path
 import yaml
 
 _RULES = Path(__file__).parent / "rules"
-_HEADER = "# Generated from prometheus/rules by: python -m prometheus\n"
+_HEADER = """\
+# Generated from prometheus/rules by: python -m prometheus
+# Add the labels that your Prometheus' ruleSelector wants. The runbooks' host is a placeholder.
+"""
 
 
 class _Dumper(yaml.SafeDumper):

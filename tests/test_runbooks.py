@@ -11,27 +11,18 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from exporter import config
 from exporter.cli import arguments
-from exporter.exposition.catalogue import CATALOGUE
 from exporter.version import PROJECT_URL
 from tests.programs import ROOT, program
+from tests.prometheus.rule_files import ALERTS, EXPOSED, RECORDED, labels_of, promtool, selectors
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-RULES: list[Any] = [
-    rule
-    for file in sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
-    for group in yaml.safe_load(file.read_text())["groups"]
-    for rule in group["rules"]
-]
-ALERTS: dict[str, Any] = {rule["alert"]: rule for rule in RULES if "alert" in rule}
-RECORDED: dict[str, str] = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
 FOLDER = ROOT / "docs" / "runbooks"
 TEXTS = {file.stem: file.read_text() for file in sorted(FOLDER.glob("*.md"))}
 """By name; ``README`` is the index."""
@@ -52,21 +43,6 @@ IN_WORDS = {
     "1h": "an hour",
 }
 """How the pages write the time that a condition must hold."""
-METRICS = [metric for section in CATALOGUE for metric in section.metrics]
-LABELS = {
-    "up": {"job", "instance"},
-    **{metric.name: {"job", "instance", *metric.labels} for metric in METRICS},
-}
-"""By metric, with what Prometheus adds."""
-SUFFIXES = {
-    "histogram": ("_bucket", "_sum", "_count"),
-    "gaugehistogram": ("_bucket", "_gsum", "_gcount"),
-}
-SAMPLES = {
-    *LABELS,
-    *RECORDED,
-    *(metric.name + suffix for metric in METRICS for suffix in SUFFIXES.get(metric.type, ())),
-}
 DASHBOARDS: list[Any] = [
     json.loads(file.read_text()) for file in (ROOT / "grafana" / "dashboards").glob("*.json")
 ]
@@ -185,47 +161,19 @@ def test_the_configuration_is_valid(name: str, tmp_path: Path) -> None:
         config.parse(block, file=f"{name}.md", folder=tmp_path, environ=ENVIRON)
 
 
-def names_in(promql: str) -> set[str]:
-    """Return the names of the metrics in a query."""
-    rest = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^]]*\]', " ", promql)
-    rest = re.sub(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", rest)
-    operators = {"and", "or", "unless", "offset", "bool"}
-    return set(re.findall(r"(?<![\w:.])[a-z_][\w:]*(?![\w:]|\s*\()", rest)) - operators
-
-
 @texts
 def test_the_queries_are_promql(name: str, tmp_path: Path) -> None:
     found = blocks(TEXTS[name], "promql")
     for query in found:
-        assert names_in(query)
-        assert names_in(query) <= SAMPLES
+        assert selectors(query)
+        assert selectors(query).keys() <= EXPOSED.keys() | RECORDED.keys()
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(found)]
     path = tmp_path / "rules.json"  # which is YAML, too
     path.write_text(json.dumps({"groups": [{"name": name, "rules": rules}]}))
-    done = subprocess.run(
-        [program("promtool"), "check", "rules", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    promtool("check", "rules", path)
 
 
 # Silences
-
-
-def labels_of(expression: str) -> set[str]:
-    """Return the labels of the leftmost metric of ``expression``, less those that are left out.
-
-    It is the left side of comparisons and of ``and`` that an alert gets its labels from.
-    """
-    if expression.startswith("absent("):
-        return set()  # with a matcher that is no equality
-    found = next(name for name in re.findall(r"[a-z_][\w:]*", expression) if name in SAMPLES)
-    before = expression[: re.search(rf"\b{found}\b", expression).start()]  # type: ignore[union-attr] # found there
-    left_out = re.findall(r"without \(([^)]*)\)", before)
-    inherited = labels_of(RECORDED[found]) if found in RECORDED else LABELS[found]
-    return inherited - {label for each in left_out for label in each.split(", ")}
 
 
 def silences(text: str) -> Iterator[Sequence[str]]:

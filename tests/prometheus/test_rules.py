@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,23 +13,28 @@ import yaml
 
 from exporter.config.durations import parse_duration
 from exporter.exposition import catalogue
-from exporter.exposition.catalogue import CATALOGUE
-from exporter.version import PROJECT_URL
 from prometheus.operator import prometheus_rule
-from tests.programs import ROOT, program
+from tests.programs import ROOT
+from tests.prometheus import rule_files
+from tests.prometheus.rule_files import (
+    ADDED,
+    ALERTS,
+    EXPOSED,
+    FOLDER,
+    GROUPS,
+    RECORDED,
+    RULES,
+    grouped_by,
+    labels_of,
+    promtool,
+    samples_of,
+    selectors,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-FOLDER = ROOT / "prometheus"
-SOURCES = [FOLDER / "rules" / f"confluent-api-keys.{kind}.yml" for kind in ("recording", "alerts")]
-GROUPS: list[Any] = [
-    group for file in SOURCES for group in yaml.safe_load(file.read_text())["groups"]
-]
-RULES: list[Any] = [rule for group in GROUPS for rule in group["rules"]]
-ALERTS: dict[str, Any] = {rule["alert"]: rule for rule in RULES if "alert" in rule}
-RECORDED: dict[str, str] = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
 ABSENT = "ConfluentApiKeysExporterAbsent"
 """The one alert that is about there being no series."""
 FILES = sorted((ROOT / "tests" / "prometheus" / "rules").glob("*.yml"))
@@ -43,71 +48,16 @@ recorded = pytest.mark.parametrize("name", RECORDED)
 files = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
-def promtool(*arguments: str) -> None:
-    done = subprocess.run(
-        [program("promtool"), *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_promtool_accepts_the_rules() -> None:
-    promtool("check", "rules", *map(str, SOURCES))
+    promtool("check", "rules", *rule_files.FILES)
 
 
 @files
 def test_promtool_proves(file: Path) -> None:
-    promtool("test", "rules", str(file))
+    promtool("test", "rules", file)
 
 
 # What an expression speaks of
-
-ADDED = {"job", "instance", "pod"}
-"""Labels that Prometheus adds."""
-SUFFIXES: dict[str, dict[str, set[str]]] = {
-    "histogram": {"_bucket": {"le"}, "_count": set(), "_sum": set()},
-    "gaugehistogram": {"_bucket": {"le"}, "_gcount": set(), "_gsum": set()},
-}
-EXPOSED: dict[str, set[str]] = {"up": ADDED} | {
-    metric.name + suffix: {*metric.labels, *more, *ADDED}
-    for section in CATALOGUE
-    for metric in section.metrics
-    for suffix, more in SUFFIXES.get(metric.type, {"": set()}).items()
-}
-"""The labels of every sample there is, by its name."""
-_TEXT = r'"(?:[^"\\]|\\.)*"|\'[^\']*\''
-_GROUPING = r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)"
-_SELECTOR = r"([a-zA-Z_:][\w:]*)\s*(?:\{([^}]*)\}|(?![\w:]|\s*\())"
-_OPERATORS = {"and", "or", "unless", "offset", "bool"}
-
-
-def selectors(expression: str) -> dict[str, set[str]]:
-    """Return the labels that are compared, by the name of what is selected."""
-    bare = re.sub(_GROUPING, " ", re.sub(_TEXT, '""', expression))
-    bare = re.sub(r"\[[^]]*\]|\boffset\s+\w+|\b\d[\w.]*", " ", bare)
-    found: dict[str, set[str]] = {}
-    for name, matchers in re.findall(_SELECTOR, bare):
-        if name not in _OPERATORS:
-            found.setdefault(name, set()).update(re.findall(r"(\w+)\s*[=!]", matchers))
-    return found
-
-
-def samples_of(expression: str) -> set[str]:
-    """Return the names of the exposed samples that ``expression`` is computed from."""
-    names = selectors(expression)
-    return {
-        sample
-        for name in names
-        for sample in (samples_of(RECORDED[name]) if name in RECORDED else {name})
-    }
-
-
-def labels_of(name: str) -> set[str]:
-    """Return the labels of an exposed sample or a recorded series."""
-    if name not in RECORDED:
-        return EXPOSED[name]
-    groups = re.findall(r"without \(([^)]*)\)", RECORDED[name])
-    left_out = {label for each in groups for label in each.split(", ")}
-    return {label for each in selectors(RECORDED[name]) for label in labels_of(each)} - left_out
 
 
 def test_selectors_are_read_as_prometheus_reads_them() -> None:
@@ -139,9 +89,7 @@ def test_an_expression_speaks_of_what_there_is(expression: str) -> None:
     assert found.keys() <= EXPOSED.keys() | RECORDED.keys()
     for name, labels in found.items():
         assert labels <= labels_of(name)
-    groups = re.findall(_GROUPING, expression)
-    grouped = {label for each in groups for label in re.findall(r"\w+", each)}
-    assert grouped <= {label for name in found for label in labels_of(name)} | ADDED
+    assert grouped_by(expression) <= {label for name in found for label in labels_of(name)} | ADDED
 
 
 @files
@@ -213,25 +161,70 @@ def test_a_case_has_two_replicas(name: str) -> None:
     assert any('pod="a"' in each and 'pod="b"' in each for each in series)
 
 
-@pytest.mark.parametrize(
-    "metric", [catalogue.THRESHOLD, catalogue.QUOTA_LIMIT, catalogue.STALE_AFTER]
-)
-def test_a_case_has_another_limit(metric: catalogue.Metric) -> None:
-    names = [
-        name
-        for name, rule in ALERTS.items()
-        if metric.name in samples_of(rule["expr"])
-        or metric.name in rule["annotations"]["description"]
-    ]
-    assert names
-    for name in names:
-        values = [
-            re.findall(r"(?<![x\d])\d+", str(each["values"]))
-            for case in CASES[name]
-            for each in case["input_series"]
-            if each["series"].startswith(metric.name)
-        ]
-        assert len({value for each in values for value in each}) > 1, name
+@dataclass(frozen=True)
+class World:
+    """One organization in a case: what is known of it, with which limits, and what is expected."""
+
+    data: frozenset[tuple[str, str]]
+    limits: frozenset[tuple[str, str]]
+    expected: Mapping[str, str]
+    """What is alerted, by the time at which it is looked for."""
+
+    def differs_from(self, other: World) -> bool:
+        times = self.expected.keys() & other.expected.keys()
+        return any(self.expected[at] != other.expected[at] for at in times)
+
+
+_ORGANIZATION = r'organization="([^"]*)"'
+
+
+def worlds(case: Any, alert: str, limit: str) -> Iterator[World]:
+    """Yield the organizations of ``case`` with their names taken out."""
+    series = [(each["series"], str(each["values"])) for each in case["input_series"]]
+    for organization in {name for each, _ in series for name in re.findall(_ORGANIZATION, each)}:
+        own = {
+            (each.replace(organization, "…"), values)
+            for each, values in series
+            if organization in re.findall(_ORGANIZATION, each)
+        }
+        limits = {each for each in own if each[0].startswith(limit + "{")}
+        yield World(
+            data=frozenset(own - limits),
+            limits=frozenset(limits),
+            expected={
+                check["eval_time"]: json.dumps(
+                    [
+                        each
+                        for each in check["exp_alerts"]
+                        if each["exp_labels"].get("organization") == organization
+                    ]
+                ).replace(organization, "…")
+                for check in case["alert_rule_test"]
+                if check["alertname"] == alert
+            },
+        )
+
+
+LIMITED = [
+    (metric.name, name)
+    for metric in (catalogue.THRESHOLD, catalogue.QUOTA_LIMIT, catalogue.STALE_AFTER)
+    for name, rule in ALERTS.items()
+    if metric.name in samples_of(rule["expr"]) or metric.name in rule["annotations"]["description"]
+]
+"""Each limit that is exposed with each alert that speaks of it."""
+
+
+def test_every_limit_is_that_of_an_alert() -> None:
+    assert len({limit for limit, _ in LIMITED}) == 3
+
+
+@pytest.mark.parametrize(("limit", "name"), LIMITED)
+def test_the_same_data_has_another_outcome_with_another_limit(limit: str, name: str) -> None:
+    found = [world for case in CASES[name] for world in worlds(case, name, limit) if world.limits]
+    assert any(
+        one.data == other.data and one.limits != other.limits and one.differs_from(other)
+        for one, other in combinations(found, 2)
+    )
 
 
 @recorded
@@ -263,13 +256,6 @@ def test_an_alert_is_as_the_field_writes_it(name: str) -> None:
     assert ("{{" in annotations["description"]) == (name != ABSENT)
 
 
-@alerts
-def test_an_alert_leads_to_its_runbook(name: str) -> None:
-    page = f"docs/runbooks/{name}.md"
-    assert ALERTS[name]["annotations"]["runbook_url"] == f"{PROJECT_URL}/{page}"
-    assert (ROOT / page).is_file()
-
-
 @recorded
 def test_a_recorded_series_is_named_level_metric_operation(name: str) -> None:
     level, metric, operation = name.split(":")
@@ -295,7 +281,7 @@ def test_the_resource_has_the_groups_of_both_files(tmp_path: Path) -> None:
     assert json.dumps(groups) == json.dumps(GROUPS)  # also in the order of the keys
     plain = tmp_path / "rules.yml"
     plain.write_text(yaml.safe_dump({"groups": groups}))
-    promtool("check", "rules", str(plain))
+    promtool("check", "rules", plain)
 
 
 def test_the_resource_is_read_as_the_files_are() -> None:
