@@ -290,5 +290,5 @@ def test_the_resource_is_read_as_the_files_are() -> None:
     assert lines.count("expr: |") == sum("\n" in rule["expr"] for rule in RULES)
     for rule in RULES:
         assert all(line.strip() in lines for line in rule["expr"].splitlines()[1:])
-    ends = [line for line in lines if line.endswith((".", ".'"))]
+    ends = [line for line in lines[2:] if line.endswith((".", ".'"))]
     assert len(ends) == 2 * len(ALERTS)  # each text stands in one line
