@@ -79,32 +79,34 @@ def by(labels: Sequence[str], expression: str, how: str = "max") -> str:
     return f"{how} by ({', '.join(labels)}) ({expression})"
 
 
-def named(expression: str, info: Metric, label: str, on: Sequence[str]) -> str:
-    """Return ``expression`` with ``label`` of ``info``, or without where there is no name.
+def named(expression: str, of: Metric, info: Metric, label: str, on: Sequence[str]) -> str:
+    """Return ``expression``, whose series are some ``of`` a metric, with ``label`` of ``info``.
 
-    Replicas that have listed the names at different times may differ; one of them is taken.
+    Those that have no name come without it. Replicas that have listed the names at different times
+    may differ; one of them is taken.
     """
     names = gauge(info, filters=ORGANIZATION)
+    nameless = by(on, gauge(of, filters=ORGANIZATION), "group")
     joined = ", ".join(on)
     return (
         f"{expression} * on ({joined}) group_left ({label})"
-        f" (topk by ({joined}) (1, {names}) or on ({joined}) {by(on, expression, 'group')})"
+        f" (topk by ({joined}) (1, {names}) or on ({joined}) {nameless})"
     )
 
 
-def owner_named(expression: str) -> str:
-    """Return ``expression`` with the names of the owners."""
-    return named(expression, catalogue.OWNER_INFO, "owner_name", OWNER)
+def owner_named(expression: str, of: Metric) -> str:
+    """Return ``expression``, some series ``of`` a metric, with the names of the owners."""
+    return named(expression, of, catalogue.OWNER_INFO, "owner_name", OWNER)
 
 
-def resource_named(expression: str) -> str:
-    """Return ``expression`` with the names of the resources."""
-    return named(expression, catalogue.RESOURCE_INFO, "resource_name", RESOURCE)
+def resource_named(expression: str, of: Metric) -> str:
+    """Return ``expression``, some series ``of`` a metric, with the names of the resources."""
+    return named(expression, of, catalogue.RESOURCE_INFO, "resource_name", RESOURCE)
 
 
-def environment_named(expression: str) -> str:
-    """Return ``expression`` with the names of the environments."""
-    return named(expression, catalogue.ENVIRONMENT_INFO, "environment_name", ENVIRONMENT)
+def environment_named(expression: str, of: Metric) -> str:
+    """Return ``expression``, some series ``of`` a metric, with the names of the environments."""
+    return named(expression, of, catalogue.ENVIRONMENT_INFO, "environment_name", ENVIRONMENT)
 
 
 def up_to(seconds: float) -> str:

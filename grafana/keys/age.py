@@ -170,7 +170,7 @@ def _expiries(spot: Spot) -> AnyPanel:
             decimals=1,
         ),
         {
-            "A": f"{owner_named(soonest)} / {_DAY}",
+            "A": f"{owner_named(soonest, catalogue.NEXT_EXPIRY)} / {_DAY}",
             "B": f"({found} or {none}) and on (organization, owner_id) {soonest}",
         },
         [

@@ -46,7 +46,7 @@ def _by_owner(spot: Spot) -> AnyPanel:
             unit=COUNT,
             none="no findings known",
         ),
-        {"A": owner_named(f"topk({MOST}, {found} > 0)")},
+        {"A": owner_named(f"topk({MOST}, {found} > 0)", catalogue.VIOLATIONS)},
         [
             ORGANIZATION_COLUMN,
             _POLICY,

@@ -68,7 +68,7 @@ def _owners(spot: Spot) -> AnyPanel:
             none="no keys known",
         ),
         {
-            "A": owner_named(keys),
+            "A": owner_named(keys, catalogue.OWNER_API_KEYS),
             "B": f"{age} / 86400 {here}",
             "C": f"{left} / 86400 {here}",
             "D": f"({found}) {here}",
@@ -94,7 +94,8 @@ def _owners(spot: Spot) -> AnyPanel:
 
 def _resources(spot: Spot) -> AnyPanel:
     keys = f"topk({MOST}, {by(RESOURCE_ROW, gauge(catalogue.RESOURCE_API_KEYS))})"
-    named = environment_named(resource_named(keys))
+    of = catalogue.RESOURCE_API_KEYS
+    named = environment_named(resource_named(keys, of), of)
     here = {"organization": "organization", "resource_kind": "resource_kind"}
     return grid(
         spot,
@@ -176,7 +177,9 @@ def _matrix(spot: Spot) -> AnyPanel:
 
 def _pairs(spot: Spot) -> AnyPanel:
     row = (*RESOURCE_ROW, "owner_id", "owner_kind")
-    keys = f"topk({MOST}, {by(row, gauge(catalogue.PAIR_API_KEYS))})"
+    of = catalogue.PAIR_API_KEYS
+    keys = f"topk({MOST}, {by(row, gauge(of))})"
+    named = environment_named(resource_named(owner_named(keys, of), of), of)
     return grid(
         spot,
         Text(
@@ -188,7 +191,7 @@ def _pairs(spot: Spot) -> AnyPanel:
             unit=COUNT,
             none="no keys known",
         ),
-        {"A": environment_named(resource_named(owner_named(keys)))},
+        {"A": named},
         [
             ORGANIZATION_COLUMN,
             Column("owner_name", "Owner"),

@@ -84,6 +84,7 @@ def _quotas(spot: Spot) -> AnyPanel:
     growth = f"clamp_min(deriv({past}), 1e-12) * 86400"  # by day; not 0, to divide by
     days = f"clamp_max(clamp_min({limit} - {_used()}, 0) / ({growth}), {_YEAR}) {known}"
     used = f"({by(_ROW, _used())} {here})"
+    of = catalogue.QUOTA_LIMIT
     return grid(
         spot,
         Text(
@@ -97,7 +98,7 @@ def _quotas(spot: Spot) -> AnyPanel:
             none="not reported",
         ),
         {
-            "A": resource_named(owner_named(used)),
+            "A": resource_named(owner_named(used, of), of),
             "B": f"{by(_ROW, limit)} {here}",
             "C": rows,
             "D": f"{by(_ROW, expected)} {here}",

@@ -213,10 +213,10 @@ class Scene:
                     found[f"{title} {query.ref}"] = float(series["value"][1])
         return found
 
-    def options(self, dashboard: str, name: str) -> set[Option]:
-        """Return the choices of a variable while the others are at All."""
+    def options(self, dashboard: str, name: str, selection: Selection) -> set[Option]:
+        """Return the choices of a variable while ``selection`` holds for the others."""
         (variable,) = (each for each in variables_of(dashboard) if each["name"] == name)
-        query = interpolate(variable["query"]["query"], _filled_in(dashboard, {}))
+        query = interpolate(variable["query"]["query"], _filled_in(dashboard, selection))
         match = re.fullmatch(r"label_values\((.+), (\w+)\)|query_result\((.+)\)", query)
         assert match is not None, query
         series, label, expression = match.groups()

@@ -12,7 +12,7 @@ from tests.grafana.interpolation import ALL
 from tests.grafana.scene import API_KEYS, DASHBOARDS, HEALTH, QUERIES, variables_of
 
 if TYPE_CHECKING:
-    from tests.grafana.scene import Scene
+    from tests.grafana.scene import Scene, Selection
 
 SPANS = {"6h": 6 * HOUR, "2d": DAYS}
 KINDS = ("all", "one", "several")
@@ -111,9 +111,24 @@ def test_two_replicas_say_what_one_says(scene: Scene, name: str) -> None:
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS)
-def test_the_choices_of_the_variables_are_true(scene: Scene, dashboard: str) -> None:
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {},
+        {"organization": "acme", "instance": INSTANCE},
+        {"organization": ["acme", "lenient"], "instance": [INSTANCE, REPLICA]},
+    ],
+    ids=KINDS,
+)
+def test_the_choices_of_the_variables_are_true(
+    scene: Scene, dashboard: str, selection: Selection
+) -> None:
     organizations = scene.history.organizations
-    keys = [key for each in organizations.values() for key in each.keys.values()]
+    chosen = selection.get("organization", [*organizations])
+    chosen = [chosen] if isinstance(chosen, str) else chosen
+    keys = [
+        key for name, each in organizations.items() for key in each.keys.values() if name in chosen
+    ]
     truth = {
         "job": {JOB},
         "instance": {INSTANCE, REPLICA},
@@ -121,10 +136,12 @@ def test_the_choices_of_the_variables_are_true(scene: Scene, dashboard: str) -> 
         # Of what was there at any time of the range, and of what is there now.
         "owner_kind": {key.owner.kind if key.owner else "internal" for key in keys},
         "resource_kind": {each.kind for key in keys for each in key.resources},
-        "environment": {place for *_, place in scene.truth().resources()} - {""},
+        "environment": {
+            place for name, *_, place in scene.truth().resources() if name in chosen and place
+        },
     }
     choices = {
-        each["name"]: {option.value for option in scene.options(dashboard, each["name"])}
+        each["name"]: {option.value for option in scene.options(dashboard, each["name"], selection)}
         for each in variables_of(dashboard)
     }
     assert choices == {name: truth[name] for name in choices}
@@ -136,7 +153,7 @@ def test_environments_are_chosen_by_name(scene: Scene) -> None:
         for organization, each in scene.history.organizations.items()
         for environment in each.environments.values()
     }
-    for option in scene.options(API_KEYS, "environment"):
+    for option in scene.options(API_KEYS, "environment", {}):
         organization, name = names[option.value]
         # Renaming adds to a name, and both replicas were started before the latest one.
         assert name.startswith(option.text)
