@@ -5,7 +5,7 @@ BIN := .venv/bin
 WHEELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/confluent-api-keys-exporter/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak format docs monitoring lock image clean
+.PHONY: help demo test check soak bench format docs monitoring lock image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -26,6 +26,9 @@ check: .venv/.dev ## lint, formatting and types
 
 soak: .venv/.dev ## run the real process for minutes under every fault, and measure it
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+bench: .venv/.dev ## run the benchmarks and print their table
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only=$(ONLY)) $(ARGS)
 
 format: .venv/.dev ## write the formatting and the lint's safe fixes
 	@$(BIN)/python -m ruff format .

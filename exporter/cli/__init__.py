@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from exporter.cli.signals import Terminated, heed_sigterm
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SERVING = frozenset({"run", "demo", "simulate"})
+_MODULES = {"demo": "demo", "simulate": "demo", "report": "report"}
+"""Where the commands are that have a module of their own."""
 _TERMINATED = 128 + signal.SIGTERM
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -49,10 +52,10 @@ def _run(given: Sequence[str]) -> int:
     from exporter.errors import ExporterError  # noqa: PLC0415
 
     options = arguments.parse(given)
-    from exporter.cli import commands  # noqa: PLC0415 # --help need not load all of it
-
     logs.set_up(level=options.log_level, form=options.log_format)
-    command: Callable[[argparse.Namespace], int] = getattr(commands, options.command)
+    # Now that it is known: no command loads what only another one needs.
+    module = import_module(f"exporter.cli.{_MODULES.get(options.command, 'commands')}")
+    command: Callable[[argparse.Namespace], int] = getattr(module, options.command)
     try:
         code = command(options)
     except ExporterError as error:

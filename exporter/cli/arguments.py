@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from exporter import logs
 from exporter.cli.report_arguments import POLICIES_HELP, add_report_flags
-from exporter.simulator import FAULT_GRAMMAR, FAULTS, parse_fault, parse_rate_limit
 from exporter.version import __version__
 from exporter.web.server import parse_address
 
@@ -45,6 +44,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     first = arguments[0] if arguments else "-"
     if first.startswith("-") and first not in {"-h", "--help", "--version"}:
         arguments = ["run", *arguments]
+    if first == "simulate":
+        commands["simulate"].epilog = _faults_help()
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -97,7 +98,6 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     simulate = command(
         "simulate",
         "Serve a simulated Confluent Cloud API, for tests and trials.",
-        epilog="\n".join(["faults:", *map(_fault_help, FAULTS.items()), "", FAULT_GRAMMAR]),
     )
     simulate.add_argument(
         "--listen-address",
@@ -235,13 +235,23 @@ def _fault_help(fault: tuple[str, str]) -> str:
     )
 
 
+def _faults_help() -> str:
+    from exporter.simulator import FAULT_GRAMMAR, FAULTS  # noqa: PLC0415 # for its own commands
+
+    return "\n".join(["faults:", *map(_fault_help, FAULTS.items()), "", FAULT_GRAMMAR])
+
+
 def _rate_limit(text: str) -> str:
+    from exporter.simulator import parse_rate_limit  # noqa: PLC0415 # as above
+
     if text != "none":
         _checked(parse_rate_limit, text)
     return text
 
 
 def _fault(text: str) -> Fault:
+    from exporter.simulator import parse_fault  # noqa: PLC0415 # as above
+
     return _checked(parse_fault, text)
 
 

@@ -1,4 +1,4 @@
-"""What each command does; the functions are named as the commands are."""
+"""What the commands do that ask the API; the functions are named as the commands are."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from exporter import config
 from exporter.app import Exporter
-from exporter.cli.demo import demo, simulate
 from exporter.cli.describing import describe
 from exporter.cli.files import replacing
-from exporter.cli.report import report
 from exporter.cli.serving import serve_until_told
 from exporter.cli.signals import run_to_its_answer
 from exporter.clock import SystemClock
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
 
     from exporter.config import Config
 
-__all__ = ["check", "demo", "once", "report", "run", "schema", "simulate"]
+__all__ = ["check", "once", "run", "schema"]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -120,4 +116,6 @@ def _organizations(loaded: Config) -> str:
 
 def _progress(text: str) -> Status:
     """Show ``text`` on standard error while the context is open, if that is a terminal."""
+    from rich.console import Console  # noqa: PLC0415 # what serves has no use for it
+
     return Console(stderr=True).status(text)

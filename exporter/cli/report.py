@@ -152,7 +152,7 @@ async def _list(
     """Return the keys of a complete listing; of one that comes twice, the later reading."""
     listed: dict[str, ListedKey] = {}
     unreadable = 0
-    async for items, bad in list_items(client, organization.filters, client.budget()):
+    async for items, bad in list_items(client, organization.filters, client.budget(), API_KEYS):
         for item in items:
             spec = item.spec
             listed[item.id] = ListedKey(

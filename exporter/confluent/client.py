@@ -55,7 +55,7 @@ class Listing(Generic[T]):
 
     endpoint: str
     """The path template; also the value of the label of that name."""
-    decoder: wire.PageDecoder[T]
+    decoder: wire.Decoder[T]
 
 
 API_KEYS = Listing("/iam/v2/api-keys", wire.PageDecoder(wire.ApiKey))

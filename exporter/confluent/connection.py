@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import httpx
@@ -36,6 +39,16 @@ class Answer:
     def request_id(self) -> str | None:
         """The ``X-Request-Id``, in one printable line."""
         return one_line(self.headers.get("x-request-id", ""), 64) or None
+
+
+# httpcore looks for this package several times a request; where it is not installed, that is each
+# time a search of all of sys.path, and in all a tenth of what requests cost.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment] # how an import is told to fail at once
+
+
+_parsed = lru_cache(maxsize=64)(httpx.URL)
+"""The same few addresses are asked again and again, and parsing them takes httpx long."""
 
 
 class Connection:
@@ -89,7 +102,7 @@ class Connection:
         try:
             async with (
                 asyncio.timeout(timeout),
-                self._http.stream("GET", url, params=query, auth=auth) as response,
+                self._http.stream("GET", _parsed(url), params=query, auth=auth) as response,
             ):
                 headers_came(response.status_code, response.headers)
                 whole = response.status_code == HTTPStatus.OK

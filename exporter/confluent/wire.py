@@ -6,7 +6,7 @@ strict: an item with a number where a string belongs is unreadable and counted, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 T = TypeVar("T")
+
 
 Short = Annotated[str, msgspec.Meta(max_length=255)]
 """Ids and kinds: opaque, up to 255 characters (facts §1.3)."""
@@ -143,6 +144,13 @@ waiting by a page that is beyond all reason."""
 class _Envelope(msgspec.Struct, Generic[T], gc=False):
     data: Annotated[list[T], msgspec.Meta(max_length=MAX_ITEMS)]
     metadata: _Links
+
+
+class Decoder(Protocol[T]):
+    """What makes pages of bodies."""
+
+    def decode(self, body: bytes) -> Page[T]:
+        """See :meth:`PageDecoder.decode`."""
 
 
 class PageDecoder(Generic[T]):

@@ -87,19 +87,25 @@ def _blocks(metric: Metric, form: Format) -> tuple[Block, ...]:
 
 @dataclass(frozen=True)
 class Document:
-    """Bytes that scrapes copy."""
+    """Bytes that scrapes copy; plain in the pieces they came in, for hardly anybody asks so."""
 
-    plain: bytes = b""
+    parts: tuple[bytes, ...] = ()
+    size: int = 0
+    """Bytes in ``parts``."""
     deflated: bytes = b""
     crc: int = 0
-    """CRC-32 of ``plain``."""
+    """CRC-32 of ``parts``."""
+
+    def plain(self, tail: bytes) -> bytes:
+        """Return the document with ``tail`` behind it."""
+        return b"".join((*self.parts, tail))
 
     def gzip(self, tail: bytes) -> bytes:
-        """Return ``plain + tail`` as one gzip member, compressing only ``tail``."""
+        """Return the document and ``tail`` as one gzip member, compressing only ``tail``."""
         compressor = zlib.compressobj(_TAIL_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
         end = compressor.compress(tail) + compressor.flush()
         crc = zlib.crc32(tail, self.crc)
-        size = (len(self.plain) + len(tail)) & 0xFFFFFFFF
+        size = (self.size + len(tail)) & 0xFFFFFFFF
         trailer = crc.to_bytes(4, "little") + size.to_bytes(4, "little")
         return b"".join((_GZIP_HEADER, self.deflated, end, trailer))
 
@@ -111,9 +117,13 @@ def weave(layout: Iterable[Block], organizations: Sequence[Pieces], *, onto: Doc
         found = [each[block.key] for each in organizations if block.key in each]
         if found:
             row += [block.header, *found]
-    added = b"".join(each.plain for each in row)
+    crc, size = onto.crc, onto.size
+    for each in row:
+        crc = zlib.crc32(each.plain, crc)
+        size += len(each.plain)
     return Document(
-        plain=onto.plain + added,
+        parts=(*onto.parts, *(each.plain for each in row)),
+        size=size,
         deflated=b"".join((onto.deflated, *(each.deflated for each in row))),
-        crc=zlib.crc32(added, onto.crc),
+        crc=crc,
     )

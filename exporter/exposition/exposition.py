@@ -49,7 +49,8 @@ class Exposition:
 
     async def publish(self, state: OrganizationState) -> None:
         """Serve ``state`` from now on; renders off the event loop."""
-        self._rendered[state.name] = await asyncio.to_thread(render, state)
+        before = self._rendered.get(state.name)
+        self._rendered[state.name] = await asyncio.to_thread(render, state, before)
         self._woven.clear()
 
     def begin(self, state: OrganizationState) -> None:
@@ -67,7 +68,7 @@ class Exposition:
         """Return the exposition of this moment, as one gzip member if ``gzip``."""
         document = self._document(form)
         process = self._instruments.process(form)
-        return document.gzip(process) if gzip else document.plain + process
+        return document.gzip(process) if gzip else document.plain(process)
 
     def _document(self, form: Format) -> Document:
         now, versions = self._clock.monotonic(), self._instruments.versions()

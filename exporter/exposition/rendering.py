@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from exporter.exposition.catalogue import Metric
     from exporter.inventory import Directory, Histogram, Inventory, Owner, Resource
+    from exporter.inventory.inventory import Pair
     from exporter.refresh import OrganizationState, Quota
 
     Samples: TypeAlias = Iterable[tuple[Sequence[str], float]]
@@ -45,22 +46,41 @@ class Rendered:
     inventory: Part
     quotas: Part
     known: Part
+    pairs: Mapping[Pair, int] | None = None
+    """What the lines of the pairs were made of."""
 
 
-def render(state: OrganizationState) -> Rendered:
-    """Return the lines of ``state``. Takes time in proportion to its pairs, and keys if wanted."""
+def render(state: OrganizationState, before: Rendered | None = None) -> Rendered:
+    """Return the lines of ``state``. Takes time in proportion to its pairs, and keys if wanted.
+
+    The lines of the pairs, by far the most, are those of ``before`` if the counts are still the
+    same ones, as they are after a refresh that brought no change.
+    """
     inventory = state.inventory
     lines: dict[str, str] = {}
+    kept: Pieces = {}
     if inventory is not None:
+        pairs = catalogue.PAIR_API_KEYS
+        if before is not None and before.pairs is inventory.pairs:
+            kept = {key: each for key, each in before.inventory.pieces.items() if key == pairs.name}
+        else:
+            lines[pairs.name] = text.lines(pairs, _pair_samples(state.name, inventory))
         for metric, samples in _inventory_samples(state, inventory):
             lines[metric.name] = text.lines(metric, samples)
         lines |= _histogram_lines(catalogue.AGES, state.name, inventory.ages.histograms)
         remaining = inventory.remaining
         lines |= _histogram_lines(catalogue.MAX_AGE_REMAINING, state.name, remaining)
     return Rendered(
-        inventory=Part(pieces(lines), state.fresh_until),
+        inventory=Part(pieces(lines) | kept, state.fresh_until),
         quotas=Part(_pieces(_quota_samples(state)), state.quotas_until),
         known=Part(_pieces(_known_samples(state))),
+        pairs=None if inventory is None else inventory.pairs,
+    )
+
+
+def _pair_samples(name: str, inventory: Inventory) -> Samples:
+    return (
+        ((name, *owner, *resource), count) for (owner, resource), count in inventory.pairs.items()
     )
 
 
@@ -80,13 +100,6 @@ def _inventory_samples(
     yield (
         catalogue.RESOURCE_API_KEYS,
         (((name, *resource), count) for resource, count in inventory.resources.items()),
-    )
-    yield (
-        catalogue.PAIR_API_KEYS,
-        (
-            ((name, *owner, *resource), count)
-            for (owner, resource), count in inventory.pairs.items()
-        ),
     )
     ages = inventory.ages
     yield catalogue.OLDEST, (((name, *owner), at) for owner, at in ages.oldest.items())

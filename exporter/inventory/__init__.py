@@ -3,7 +3,7 @@
 from exporter.inventory.ages import AGE_BOUNDS, Ages, Histogram
 from exporter.inventory.churn import Churn, by_kinds, churn
 from exporter.inventory.directory import Cluster, Directory
-from exporter.inventory.inventory import FoldSettings, Inventory, fold, place
+from exporter.inventory.inventory import FoldSettings, Inventory, fold, fold_later, place
 from exporter.inventory.keys import OWNER_KINDS, RESOURCE_KINDS, Key, Owner, Resource, key_of
 from exporter.inventory.policy import (
     POLICIES,
@@ -40,6 +40,7 @@ __all__ = [
     "churn",
     "findings_of",
     "fold",
+    "fold_later",
     "judged",
     "judged_kinds",
     "key_of",

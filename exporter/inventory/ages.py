@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from heapq import nsmallest
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from exporter.inventory.policy import left_until_max_age
@@ -37,12 +36,11 @@ class Histogram:
     sum: float
 
 
-def histogram_of(values: Sequence[float], bounds: tuple[float, ...]) -> Histogram:
+def histogram_of(values: Iterable[float], bounds: tuple[float, ...]) -> Histogram:
     """Return the histogram of ``values``, in seconds."""
-    counts = [0] * (len(bounds) + 1)
-    for value in values:
-        counts[bisect_left(bounds, value)] += 1
-    return Histogram(bounds, tuple(accumulate(counts[:-1])), len(values), sum(values))
+    ordered = sorted(values)
+    buckets = tuple(bisect_right(ordered, bound) for bound in bounds)
+    return Histogram(bounds, buckets, len(ordered), sum(ordered))
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,8 @@ def ages_of(keys: Iterable[Key], *, now: float) -> Ages:
             of_kind.append(max(0.0, now - created))
             if created < oldest.get(owner, now + 1e9):
                 oldest[owner] = created
+        if key.expires_at is None:
+            continue
         expires = believable_expiry(key.expires_at, now=now)
         if expires is not None and now < expires < next_expiry.get(owner, now + 1e12):
             next_expiry[owner] = expires
@@ -82,14 +82,14 @@ def remaining_of(keys: Iterable[Key], rules: Rules, *, now: float) -> Mapping[st
     By kind of owner, 0 for those that do; empty if the policy is off. Keys that the policy does not
     judge, or that are exempted, are left out, so that the first bucket holds its findings.
     """
-    remaining: defaultdict[str, list[float]] = defaultdict(list)
-    if rules.max_age is not None:
-        for key in keys:
-            if key.owner.kind != "internal":
-                of_kind = remaining[key.owner.kind]
-                left = left_until_max_age(key, rules, now=now)
-                if left is not None and not rules.exempts(key):
-                    of_kind.append(max(0.0, left))
+    if rules.max_age is None:
+        return {}
+    judged = [key for key in keys if key.owner.kind != "internal"]
+    remaining: dict[str, list[float]] = {key.owner.kind: [] for key in judged}
+    if rules.has_exempt:
+        judged = [key for key in judged if not rules.exempts(key)]
+    for key, left in left_until_max_age(judged, rules.max_age, now=now):
+        remaining[key.owner.kind].append(max(0.0, left))
     return _by_kind(remaining, REMAINING_BOUNDS)
 
 

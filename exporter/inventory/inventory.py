@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from exporter.inventory.ages import Ages, Histogram, ages_of, oldest, remaining_of
 from exporter.inventory.directory import Directory
-from exporter.inventory.keys import CLUSTER_KINDS, Owner, Resource
+from exporter.inventory.keys import Owner, Resource
 from exporter.inventory.policy import Findings, Rules, count
 
 if TYPE_CHECKING:
@@ -79,21 +81,22 @@ def fold(
 ) -> Inventory:
     """Count ``keys``, which have distinct ids and known places, at the Unix time ``now``."""
     directory = directory or Directory()
-    owners: Counter[Owner] = Counter()
+    owners = Counter(key.owner for key in keys)
+    pairs = Counter((key.owner, resource) for key in keys for resource in key.resources)
     resources: Counter[Resource] = Counter()
-    pairs: Counter[Pair] = Counter()
     cloud: Counter[str] = Counter()
     cluster: Counter[str] = Counter()
+    for (owner, resource), count_of_pair in pairs.items():
+        resources[resource] += count_of_pair
+        if resource.kind == "cloud":
+            cloud[owner.id] += count_of_pair
+        elif resource.is_cluster():
+            cluster[owner.id] += count_of_pair
     for key in keys:
-        owners[key.owner] += 1
-        for resource in key.resources:
-            resources[resource] += 1
-            pairs[key.owner, resource] += 1
-        kinds = {resource.kind for resource in key.resources}
-        if "cloud" in kinds:
-            cloud[key.owner.id] += 1
-        if kinds & CLUSTER_KINDS:
-            cluster[key.owner.id] += 1
+        if len(key.resources) > 1:
+            clusters = sum(resource.is_cluster() for resource in key.resources)
+            if clusters > 1:  # it counts once
+                cluster[key.owner.id] -= clusters - 1
     rules = settings.rules
     return Inventory(
         at=now,
@@ -102,16 +105,30 @@ def fold(
         resources=resources,
         pairs=_collapse(pairs, settings.max_pairs),
         collapsed_pairs=max(0, len(pairs) - settings.max_pairs),
-        ages=ages_of(keys, now=now),
-        remaining=remaining_of(keys, rules, now=now),
-        findings=count(keys, rules, directory=directory, now=now),
-        oldest_keys=oldest(keys, _OLDEST, now=now),
         cloud_keys=cloud.total(),
         cloud_keys_by_owner=cloud,
         cluster_keys_by_owner=cluster,
         keys_by_kafka_cluster={
             resource.id: count for resource, count in resources.items() if resource.kind == "kafka"
         },
+        ages=ages_of(keys, now=now),
+        remaining=remaining_of(keys, rules, now=now),
+        findings=count(keys, rules, directory=directory, now=now),
+        oldest_keys=oldest(keys, _OLDEST, now=now),
+    )
+
+
+def fold_later(
+    inventory: Inventory, keys: Collection[Key], rules: Rules, *, now: float, directory: Directory
+) -> Inventory:
+    """Return what ``inventory`` is at the Unix time ``now``; ``keys`` are those it was made of."""
+    return replace(
+        inventory,
+        at=now,
+        ages=ages_of(keys, now=now),
+        remaining=remaining_of(keys, rules, now=now),
+        findings=count(keys, rules, directory=directory, now=now),
+        oldest_keys=oldest(keys, _OLDEST, now=now),
     )
 
 
@@ -137,15 +154,17 @@ def place(keys: Collection[Key], directory: Directory) -> list[Key]:
             environment = listed[resource.id].environment_id
         return resource._replace(environment_id=environment)
 
-    cache: dict[Resource, Resource] = {}
-
-    def cached(resource: Resource) -> Resource:
-        found = cache.get(resource)
-        if found is None:
-            found = cache[resource] = placed(resource)
-        return found
-
-    return [key._replace(resources=tuple(map(cached, key.resources))) for key in keys]
+    places = {
+        resource: placed(resource)
+        for resource in {resource for key in keys for resource in key.resources}
+    }
+    moved = {resource for resource, place in places.items() if place != resource}
+    return [
+        key
+        if moved.isdisjoint(key.resources)
+        else structs.replace(key, resources=tuple(places[resource] for resource in key.resources))
+        for key in keys
+    ]
 
 
 def _collapse(pairs: Counter[Pair], most: int) -> Mapping[Pair, int]:

@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from exporter.inventory.timestamps import timestamp_of
 
 if TYPE_CHECKING:
@@ -72,8 +74,12 @@ class Resource(NamedTuple):
         return self.kind in CLUSTER_KINDS
 
 
-class Key(NamedTuple):
-    """One API key. ``resources`` is never empty: a key for nothing named is a Cloud key."""
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """One API key. ``resources`` is never empty: a key for nothing named is a Cloud key.
+
+    Out of sight of the garbage collector, which would otherwise walk a hundred thousand of them
+    again and again, and keep scrapes waiting for it; they cannot be part of a cycle.
+    """
 
     id: str
     owner: Owner
@@ -93,19 +99,22 @@ _CLOUD = Resource("cloud", "cloud", "")
 def key_of(item: wire.ApiKey) -> Key:
     """Return the key that ``item`` describes."""
     spec = item.spec
-    owner = spec.owner
-    references = [*([spec.resource] if spec.resource else []), *(spec.resources or [])]
-    if len(references) == 1:
-        resources: tuple[Resource, ...] = (_resource(references[0]),)
+    owner, resource = spec.owner, spec.resource
+    if resource is not None and not spec.resources:  # as most keys are
+        resources: tuple[Resource, ...] = _alone(
+            resource.id, resource.kind, resource.api_version, resource.environment,
+            resource.resource_name,
+        )  # fmt: skip
     else:
+        references = [*([resource] if resource else []), *(spec.resources or [])]
         resources = _distinct(map(_resource, references)) or (_CLOUD,)
     return Key(
         item.id,
-        _INTERNAL if owner is None else _owner(owner.id or "", owner.kind or ""),
+        _INTERNAL if owner is None else _owner(owner.id, owner.kind),
         resources,
-        created_at=timestamp_of(item.metadata.created_at if item.metadata else None),
-        expires_at=timestamp_of(spec.expires_at),
-        described=bool((spec.display_name or "").strip() or (spec.description or "").strip()),
+        None if item.metadata is None else timestamp_of(item.metadata.created_at),
+        None if spec.expires_at is None else timestamp_of(spec.expires_at),
+        bool((spec.display_name or "").strip() or (spec.description or "").strip()),
     )
 
 
@@ -124,7 +133,8 @@ def _distinct(resources: Iterable[Resource]) -> tuple[Resource, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _owner(owner_id: str, kind: str) -> Owner:
+def _owner(owner_id: str | None, kind: str | None) -> Owner:
+    owner_id, kind = owner_id or "", kind or ""
     if match := _OWNER_ID.match(owner_id):
         return Owner(owner_id, "service-account" if match[1] else "user")
     return Owner(owner_id, _OWNER_KIND.get(kind.lower(), "unknown"))
@@ -138,6 +148,12 @@ def _resource(reference: wire.Reference) -> Resource:
         reference.environment or "",
         reference.resource_name or "",
     )
+
+
+@lru_cache(maxsize=4096)
+def _alone(*members: str | None) -> tuple[Resource]:
+    """Return the one resource of a key, from the members of its reference in their order."""
+    return (_normalised(*(member or "" for member in members)),)
 
 
 @lru_cache(maxsize=4096)

@@ -55,6 +55,11 @@ class Rules:
         """Return the policies that are on."""
         return tuple(name for name in POLICIES if getattr(self, name) not in {None, False})
 
+    @property
+    def has_exempt(self) -> bool:
+        """Whether any exemption is configured."""
+        return bool(self.exempt_owners or self.exempt_resources or self.exempt_api_keys)
+
     def exempts(self, key: Key) -> bool:
         """Whether an exemption holds for ``key``: by its id, its owner, or all of its resources."""
         return bool(
@@ -107,14 +112,14 @@ class Findings:
 def count(keys: Collection[Key], rules: Rules, *, directory: Directory, now: float) -> Findings:
     """Return the findings among ``keys`` at the Unix time ``now``, counted."""
     kinds = judged_kinds(keys, directory)
-    findings = findings_of(keys, rules, directory=directory, now=now)
-    by_owner: Counter[tuple[str, Owner]] = Counter()
-    exempted: Counter[str] = Counter()
-    for policy, key, silenced in findings:
-        if silenced:
-            exempted[policy] += 1
-        else:
-            by_owner[policy, key.owner] += 1
+    by_owner: dict[tuple[str, Owner], int] = {}
+    exempted: dict[str, int] = {}
+    for policy, broken in broken_by(keys, rules, directory=directory, now=now):
+        accused = [key for key in broken if not rules.exempts(key)] if rules.has_exempt else broken
+        owners = Counter(key.owner for key in accused)
+        by_owner |= {(policy, owner): count for owner, count in owners.items()}
+        if len(accused) < len(broken):
+            exempted[policy] = len(broken) - len(accused)
     return Findings(rules.active(), judged(rules, kinds), kinds, by_owner, exempted)
 
 
@@ -146,74 +151,77 @@ def judged_kinds(keys: Iterable[Key], directory: Directory) -> tuple[str, ...]:
 def findings_of(
     keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
 ) -> Iterator[Finding]:
-    """Yield every finding among ``keys`` at the Unix time ``now``.
+    """Yield every finding among ``keys`` at the Unix time ``now``, policy by policy."""
+    for policy, broken in broken_by(keys, rules, directory=directory, now=now):
+        for key in broken:
+            yield Finding(policy, key, rules.exempts(key))
+
+
+def broken_by(
+    keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
+) -> Iterator[tuple[str, list[Key]]]:
+    """Yield each policy that is on, with those of ``keys`` that break it, exempted ones too.
 
     Keys without an owner are the provider's own and not judged: nobody here could mend them.
     """
     owned = [key for key in keys if key.owner.kind != "internal"]
-    surplus = _surplus(owned, rules.max_keys_per_owner_and_resource, now=now)
-    strangers = _strangers(owned, directory, now=now) if rules.unknown_owner else frozenset()
-    for key in owned:
-        broken = list(_broken_by_itself(key, rules, now=now))
-        if key.id in surplus:
-            broken.append("max_keys_per_owner_and_resource")
-        if key.owner in strangers:
-            broken.append("unknown_owner")
-        if broken:
-            exempted = rules.exempts(key)
-            for policy in broken:
-                yield Finding(policy, key, exempted)
+    if rules.max_age is not None:
+        left = left_until_max_age(owned, rules.max_age, now=now)
+        yield "max_age", [key for key, seconds in left if seconds < 0]
+    expiring = [
+        (key, at)
+        for key in owned
+        if key.expires_at is not None
+        and (at := believable_expiry(key.expires_at, now=now)) is not None
+    ]
+    if rules.expires_within is not None:
+        latest = now + rules.expires_within
+        yield "expires_within", [key for key, at in expiring if now < at <= latest]
+    if rules.expired:
+        yield "expired", [key for key, at in expiring if at <= now]
+    if rules.max_keys_per_owner_and_resource is not None:
+        surplus = _surplus(owned, rules.max_keys_per_owner_and_resource, now=now)
+        yield "max_keys_per_owner_and_resource", [key for key in owned if key.id in surplus]
+    if rules.user_owned:
+        yield "user_owned", [key for key in owned if key.owner.kind == "user"]
+    if rules.undescribed:
+        yield "undescribed", [key for key in owned if not key.described]
+    if rules.unknown_owner:
+        strangers = _strangers(owned, directory, now=now)
+        yield "unknown_owner", [key for key in owned if key.owner in strangers]
 
 
-def left_until_max_age(key: Key, rules: Rules, *, now: float) -> float | None:
-    """Return the seconds until ``key`` breaks the policy ``max_age``, negative if it does.
+def left_until_max_age(
+    keys: Iterable[Key], max_age: float, *, now: float
+) -> Iterator[tuple[Key, float]]:
+    """Yield the ``keys`` that tell when they were created, with the seconds until ``max_age``.
 
-    None if the policy is off, or the key does not tell when it was created.
+    Negative where it is passed.
     """
-    created = believable_creation(key.created_at, now=now)
-    if rules.max_age is None or created is None:
-        return None
-    return created + rules.max_age - now
+    for key in keys:
+        created = believable_creation(key.created_at, now=now)
+        if created is not None:
+            yield key, created + max_age - now
 
 
-def _broken_by_itself(key: Key, rules: Rules, *, now: float) -> Iterator[str]:
-    left = left_until_max_age(key, rules, now=now)
-    if left is not None and left < 0:
-        yield "max_age"
-    expires = believable_expiry(key.expires_at, now=now)
-    if expires is not None:
-        within = rules.expires_within
-        if within is not None and now < expires <= now + within:
-            yield "expires_within"
-        if rules.expired and expires <= now:
-            yield "expired"
-    if rules.user_owned and key.owner.kind == "user":
-        yield "user_owned"
-    if rules.undescribed and not key.described:
-        yield "undescribed"
-
-
-def _surplus(keys: Iterable[Key], most: int | None, *, now: float) -> frozenset[str]:
+def _surplus(keys: Iterable[Key], most: int, *, now: float) -> set[str]:
     """Return the ids of the keys beyond the ``most`` newest of an owner for a resource.
 
     Those are what is left of a rotation that was never finished, or of creations that failed half
     way (facts §5.2). Keys without a creation time count as the oldest.
     """
-    if most is None:
-        return frozenset()
-    groups: defaultdict[tuple[str, str], list[Key]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
     for key in keys:
+        dated = (believable_creation(key.created_at, now=now) or 0.0, key.id)
+        owner_id = key.owner.id
         for resource in key.resources:
-            groups[key.owner.id, resource.id].append(key)
+            groups[owner_id, resource.id].append(dated)
     surplus: set[str] = set()
     for group in groups.values():
         if len(group) > most:
-            group.sort(
-                key=lambda key: (believable_creation(key.created_at, now=now) or 0.0, key.id),
-                reverse=True,
-            )
-            surplus.update(key.id for key in group[most:])
-    return frozenset(surplus)
+            group.sort(reverse=True)
+            surplus.update(key_id for _, key_id in group[most:])
+    return surplus
 
 
 def _strangers(keys: Collection[Key], directory: Directory, *, now: float) -> frozenset[Owner]:

@@ -6,14 +6,15 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from exporter.confluent.client import API_KEYS
 from exporter.errors import PaginationError
-from exporter.inventory import Churn, Key, by_kinds, churn, key_of
-from exporter.refresh.folding import fold_anew
+from exporter.inventory import Churn, Key, by_kinds, churn
+from exporter.refresh.folding import fold_anew, fold_later
+from exporter.refresh.known_pages import KnownPages
 from exporter.refresh.loop import Outcome
 from exporter.refresh.state import ChurnTotals
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.config import Filters, Organization
-    from exporter.confluent.client import Budget, Client
-    from exporter.confluent.wire import ApiKey, UnreadableItem
+    from exporter.confluent.client import Budget, Client, Listing
+    from exporter.confluent.wire import UnreadableItem
     from exporter.refresh.state import OrganizationState
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 MAX_KEYS = 1_000_000
 """More than the largest organization can have (facts §3); the memory has an end."""
@@ -46,17 +48,19 @@ class ApiKeysCollector:
         self._clock = clock
         self.interval = organization.refresh_interval
         self.stale_after = organization.stale_after
+        self._known = KnownPages()
 
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.loop.Collector`."""
         began = self._clock.monotonic()
         with client.first_in_line():
-            listing = await list_keys(client, self._organization.filters, budget)
+            listing = await list_keys(client, self._organization.filters, budget, self._known)
         before = {**state.keys, **state.hidden}
         hidden = {each: before[each] for each in listing.unreadable_ids & before.keys()}
         first = state.inventory is None
         moved = _NOTHING
-        if not first:
+        same = listing.keys == state.keys and not state.hidden
+        if not first and not same:
             since = self._clock.wall() - (self._clock.monotonic() - state.listed_at)
             moved = await asyncio.to_thread(churn, before, {**listing.keys, **hidden}, since=since)
         now = self._clock.wall()
@@ -64,7 +68,7 @@ class ApiKeysCollector:
         def change(state: OrganizationState) -> OrganizationState:
             known = replace(
                 state,
-                keys=listing.keys,
+                keys=state.keys if same else listing.keys,
                 unreadable=listing.unreadable,
                 hidden=hidden,
                 vanished=None if first else len(moved.deleted),
@@ -75,7 +79,8 @@ class ApiKeysCollector:
                 ),
                 listed_at=began,
             )
-            return fold_anew(known, self._organization, now=now)
+            fold = fold_later if same else fold_anew
+            return fold(known, self._organization, now=now)
 
         return Outcome(change, served=lambda: _log_churn(moved))
 
@@ -92,7 +97,9 @@ class KeyListing:
     """Of those of them whose id could be."""
 
 
-async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyListing:
+async def list_keys(
+    client: Client, filters: Filters, budget: Budget, known: KnownPages
+) -> KeyListing:
     """Walk the listing to its end, once for each combination of filters.
 
     Of a key that comes twice, moved to another page meanwhile or matched by several filters, the
@@ -101,9 +108,8 @@ async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyList
     keys: dict[str, Key] = {}
     unreadable = 0
     unreadable_ids: set[str] = set()
-    async for items, bad in list_items(client, filters, budget):
-        for item in items:
-            keys[item.id] = key_of(item)
+    async for items, bad in list_items(client, filters, budget, known.listing()):
+        keys |= {key.id: key for key in items}
         if len(keys) > MAX_KEYS:
             raise PaginationError(
                 f"the listing has more than {MAX_KEYS} keys. It is not used; list less with"
@@ -117,15 +123,15 @@ async def list_keys(client: Client, filters: Filters, budget: Budget) -> KeyList
 
 
 async def list_items(
-    client: Client, filters: Filters, budget: Budget
-) -> AsyncIterator[tuple[Collection[ApiKey], Collection[UnreadableItem]]]:
-    """Yield the items of each page, readable and not, for each combination of filters.
+    client: Client, filters: Filters, budget: Budget, listing: Listing[T]
+) -> AsyncIterator[tuple[Collection[T], Collection[UnreadableItem]]]:
+    """Yield the items of each page of ``listing``, readable and not, for each pair of filters.
 
     Complete only if the iteration ends without an error. Raises :class:`~exporter.errors.ApiError`.
     """
     for params in _queries(filters):
         listed, total_size = 0, None
-        async for page in client.pages(API_KEYS, params, budget):
+        async for page in client.pages(listing, params, budget):
             yield page.items, page.unreadable
             listed += len(page.items) + len(page.unreadable)
             total_size = page.total_size if page.total_size is not None else total_size

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter.inventory import FoldSettings, Rules, fold, place
+from exporter.inventory import fold_later as inventory_later
 
 if TYPE_CHECKING:
     from exporter.config import Organization, Policy
@@ -19,7 +20,23 @@ def fold_anew(
     settings = FoldSettings(organization.max_pairs, rules_of(organization.policy))
     keys = place(state.keys.values(), state.directory)
     inventory = fold(keys, settings, now=now, directory=state.directory)
-    return replace(state, inventory=inventory, placed=tuple(keys) if state.per_key_metrics else ())
+    return replace(state, inventory=inventory, placed=keys)
+
+
+def fold_later(
+    state: OrganizationState, organization: Organization, *, now: float
+) -> OrganizationState:
+    """Return ``state`` with its inventory at the Unix time ``now``; its keys are still the same."""
+    if state.inventory is None:
+        return fold_anew(state, organization, now=now)
+    inventory = inventory_later(
+        state.inventory,
+        state.placed,
+        rules_of(organization.policy),
+        now=now,
+        directory=state.directory,
+    )
+    return replace(state, inventory=inventory)
 
 
 def rules_of(policy: Policy) -> Rules:

@@ -133,7 +133,7 @@ class OrganizationState:
     """By collector: seconds after the start of a listing from which on it is too old to be
     published; collectors whose listings never are, are absent."""
     placed: Sequence[Key] = ()
-    """The keys with the places of their resources; only with ``per_key_metrics``."""
+    """The keys with the places of their resources, as they are in the inventory."""
     thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Of the policies that have one, in seconds."""
     per_key_metrics: bool = False

@@ -46,6 +46,10 @@ def bind(addresses: Sequence[str]) -> list[socket.socket]:
     """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(contextlib.closing(_listen(each))) for each in addresses]
+        for each in sockets:
+            # Head and body of an answer are sent apart; the body would wait for the other side's
+            # delayed acknowledgement, 40 ms, on every connection that is kept.
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stack.pop_all()
     return sockets
 

@@ -322,7 +322,7 @@ def test_what_is_stale_goes_and_only_of_the_organization_that_is() -> None:
 def test_the_continued_gzip_stream_is_one_member_with_everything(head: bytes, tail: bytes) -> None:
     compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = compressor.compress(head) + compressor.flush(zlib.Z_SYNC_FLUSH)
-    stream = Document(head, deflated, zlib.crc32(head)).gzip(tail)
+    stream = Document((head,), len(head), deflated, zlib.crc32(head)).gzip(tail)
     assert gzip.decompress(stream) == head + tail
     member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     member.decompress(stream)

@@ -55,3 +55,12 @@ def test_several_addresses_of_both_families() -> None:
         one.close()
     assert urls[0].startswith("http://127.0.0.1:")
     assert urls[1].startswith("http://[::1]:" if IPV6 else "http://127.0.0.1:")
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """Which would be 40 ms for each scrape over a connection that is kept."""
+    (listener,) = bind(["127.0.0.1:0"])
+    with listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -1,0 +1,50 @@
+"""A refresh that brings no change keeps what it can, and shows what a first one would."""
+
+from __future__ import annotations
+
+from tests.world import World
+
+DAY = 86_400.0
+_OF_THE_PAST = ("_total", "_bucket", "_count", "_sum", "vanished", "rate_limit", "exporter_")
+
+
+def shown(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return what does not depend on how many refreshes there were."""
+    return {
+        (name, labels): value
+        for (name, labels), value in world.series().items()
+        if not any(each in name for each in _OF_THE_PAST) or name.endswith("age_seconds_bucket")
+    }
+
+
+async def test_the_same_keys_at_another_time_are_what_a_first_refresh_would_find() -> None:
+    settings = "names: {enabled: true}, per_key_metrics: true"
+    old, new = World(300, settings=settings), World(300, settings=settings)
+    await old.exporter.refresh_once()
+    before = shown(old)
+    pairs = old.state.inventory.pairs if old.state.inventory else None
+    for world in (old, new):
+        world.clock.jump(40 * DAY)
+    await old.exporter.refresh_once()
+    await new.exporter.refresh_once()
+    assert shown(old) == shown(new)
+    assert shown(old) != before, "time has passed: ages, expiries and findings have changed"
+    assert old.state.inventory
+    assert old.state.inventory.total == 300
+    assert pairs
+
+
+async def test_one_key_more_is_a_change() -> None:
+    world = World(50)
+    await world.exporter.refresh_once()
+    await world.exporter.refresh_once()
+    old = next(iter(world.organization.keys.values()))
+    world.organization.create(owner=old.owner, resources=old.resources, now=world.clock.wall())
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 51
+    assert sum(world.values("confluent_cloud_api_keys", "resource_id").values()) >= 2
+    fresh = World(0)
+    for key in world.organization.keys.values():
+        fresh.organization.add(key)
+    await fresh.exporter.refresh_once()
+    assert shown(world) == shown(fresh)
