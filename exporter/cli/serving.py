@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.config import Config
 
 log = structlog.get_logger(__name__)
+_TURN = 0.001  # seconds
 
 
 async def serve_until_told(
@@ -37,6 +39,9 @@ async def serve_until_told(
     ``load``: how SIGHUP gets the configuration anew. ``listening`` is called with the URLs when
     they answer. Raises :class:`~exporter.errors.StartUpError`.
     """
+    # While one thread folds a large organization, the event loop gets a turn each millisecond, and
+    # not only each five; a scrape needs several.
+    sys.setswitchinterval(_TURN)
     sockets = bind(addresses)
     urls = [url_of(one) for one in sockets]
     async with (

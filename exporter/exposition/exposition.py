@@ -11,7 +11,7 @@ from exporter.exposition.document import Document, blocks, weave
 from exporter.exposition.rendering import Rendered, render
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from exporter.clock import Clock
     from exporter.exposition.instruments import Instruments
@@ -21,16 +21,23 @@ if TYPE_CHECKING:
 _KNOWN = (*catalogue.KNOWN.metrics, *catalogue.REFRESH.metrics)
 
 
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """What refreshes brought, in one format."""
+
+    document: Document
+    fresh_until: float
+    """Monotonic seconds; from then on a part of it is too old to be served."""
+
+
 @dataclass(frozen=True)
 class _Woven:
-    """The document of one format, and of what it was woven."""
+    """That with the live metrics behind it."""
 
-    prepared: Document
+    prepared: _Prepared
     whole: Document
     versions: tuple[int, ...]
     """Of the live metrics in ``whole``."""
-    fresh_until: float
-    """Monotonic seconds; from then on a part of it is too old to be served."""
 
 
 class Exposition:
@@ -44,55 +51,73 @@ class Exposition:
         self._clock = clock
         self._instruments = instruments
         self._rendered: dict[str, Rendered] = {}
-        self._woven: dict[Format, _Woven] = {}
+        self._prepared: dict[Format, _Prepared] = {}
         """Of what is rendered now."""
+        self._woven: dict[Format, _Woven] = {}
 
     async def publish(self, state: OrganizationState) -> None:
         """Serve ``state`` from now on; renders off the event loop."""
         before = self._rendered.get(state.name)
         self._rendered[state.name] = await asyncio.to_thread(render, state, before)
-        self._woven.clear()
+        self._prepared.clear()
 
     def begin(self, state: OrganizationState) -> None:
         """Serve ``state``, of an organization of which nothing is known yet."""
         self._rendered[state.name] = render(state)
-        self._woven.clear()
+        self._prepared.clear()
 
     def retain(self, organizations: Collection[str]) -> None:
         """Forget every organization but these."""
         for name in self._rendered.keys() - set(organizations):
             del self._rendered[name]
-        self._woven.clear()
+        self._prepared.clear()
 
     def scrape(self, form: Format, *, gzip: bool) -> bytes:
         """Return the exposition of this moment, as one gzip member if ``gzip``."""
-        document = self._document(form)
+        prepared = self._up_to_date(form)
+        if prepared is None:
+            prepared = self._prepared[form] = _prepare(self._rendered, form, now=self._now())
+        return self._served(prepared, form, gzip=gzip)
+
+    async def scrape_aside(self, form: Format, *, gzip: bool) -> bytes:
+        """As :meth:`scrape`, weaving off the event loop what refreshes have changed.
+
+        With hundreds of organizations that takes long enough to keep others waiting.
+        """
+        prepared = self._up_to_date(form)
+        if prepared is None:
+            rendered = self._rendered.copy()
+            prepared = await asyncio.to_thread(_prepare, rendered, form, now=self._now())
+            if rendered == self._rendered:
+                self._prepared[form] = prepared
+        return self._served(prepared, form, gzip=gzip)
+
+    def _now(self) -> float:
+        return self._clock.monotonic()
+
+    def _up_to_date(self, form: Format) -> _Prepared | None:
+        prepared = self._prepared.get(form)
+        return prepared if prepared and self._now() < prepared.fresh_until else None
+
+    def _served(self, prepared: _Prepared, form: Format, *, gzip: bool) -> bytes:
+        versions, woven = self._instruments.versions(), self._woven.get(form)
+        if woven is None or woven.prepared is not prepared or woven.versions != versions:
+            live = blocks(catalogue.API.metrics, form)
+            whole = weave(live, self._instruments.activities(), onto=prepared.document)
+            woven = self._woven[form] = _Woven(prepared, whole, versions)
         process = self._instruments.process(form)
-        return document.gzip(process) if gzip else document.plain(process)
+        return woven.whole.gzip(process) if gzip else woven.whole.plain(process)
 
-    def _document(self, form: Format) -> Document:
-        now, versions = self._clock.monotonic(), self._instruments.versions()
-        woven = self._woven.get(form)
-        if woven is None or now >= woven.fresh_until:
-            prepared, fresh_until = self._prepare(form, now=now)
-        elif woven.versions == versions:
-            return woven.whole
-        else:
-            prepared, fresh_until = woven.prepared, woven.fresh_until
-        live = blocks(catalogue.API.metrics, form)
-        whole = weave(live, self._instruments.activities(), onto=prepared)
-        self._woven[form] = _Woven(prepared, whole, versions, fresh_until)
-        return whole
 
-    def _prepare(self, form: Format, *, now: float) -> tuple[Document, float]:
-        rendered = [self._rendered[name] for name in sorted(self._rendered)]
-        document, fresh_until = Document(), float("inf")
-        for metrics, parts in (
-            (catalogue.INVENTORY.metrics, [each.inventory for each in rendered]),
-            (catalogue.QUOTAS.metrics, [each.quotas for each in rendered]),
-            (_KNOWN, [each.known for each in rendered]),
-        ):
-            fresh = [part for part in parts if now < part.fresh_until]
-            document = weave(blocks(metrics, form), [each.pieces for each in fresh], onto=document)
-            fresh_until = min((fresh_until, *(part.fresh_until for part in fresh)))
-        return document, fresh_until
+def _prepare(rendered: Mapping[str, Rendered], form: Format, *, now: float) -> _Prepared:
+    organizations = [rendered[name] for name in sorted(rendered)]
+    document, fresh_until = Document(), float("inf")
+    for metrics, parts in (
+        (catalogue.INVENTORY.metrics, [each.inventory for each in organizations]),
+        (catalogue.QUOTAS.metrics, [each.quotas for each in organizations]),
+        (_KNOWN, [each.known for each in organizations]),
+    ):
+        fresh = [part for part in parts if now < part.fresh_until]
+        document = weave(blocks(metrics, form), [each.pieces for each in fresh], onto=document)
+        fresh_until = min((fresh_until, *(part.fresh_until for part in fresh)))
+    return _Prepared(document, fresh_until)

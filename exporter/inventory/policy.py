@@ -217,7 +217,8 @@ def _surplus(keys: Iterable[Key], most: int, *, now: float) -> set[str]:
         for resource in key.resources:
             groups[owner_id, resource.id].append(dated)
     surplus: set[str] = set()
-    for group in groups.values():
+    while groups:  # rather than all at once at the end, when nobody else could run meanwhile
+        _, group = groups.popitem()
         if len(group) > most:
             group.sort(reverse=True)
             surplus.update(key_id for _, key_id in group[most:])
