@@ -74,39 +74,21 @@ class Exposition:
 
     def scrape(self, form: Format, *, gzip: bool) -> bytes:
         """Return the exposition of this moment, as one gzip member if ``gzip``."""
-        prepared = self._up_to_date(form)
-        if prepared is None:
-            prepared = self._prepared[form] = _prepare(self._rendered, form, now=self._now())
-        return self._served(prepared, form, gzip=gzip)
-
-    async def scrape_aside(self, form: Format, *, gzip: bool) -> bytes:
-        """As :meth:`scrape`, weaving off the event loop what refreshes have changed.
-
-        With hundreds of organizations that takes long enough to keep others waiting.
-        """
-        prepared = self._up_to_date(form)
-        if prepared is None:
-            rendered = self._rendered.copy()
-            prepared = await asyncio.to_thread(_prepare, rendered, form, now=self._now())
-            if rendered == self._rendered:
-                self._prepared[form] = prepared
-        return self._served(prepared, form, gzip=gzip)
-
-    def _now(self) -> float:
-        return self._clock.monotonic()
-
-    def _up_to_date(self, form: Format) -> _Prepared | None:
+        now = self._clock.monotonic()
         prepared = self._prepared.get(form)
-        return prepared if prepared and self._now() < prepared.fresh_until else None
+        if prepared is None or now >= prepared.fresh_until:
+            prepared = self._prepared[form] = _prepare(self._rendered, form, now=now)
+        woven = self._weave_live(prepared, form)
+        process = self._instruments.process(form)
+        return woven.gzip(process) if gzip else woven.plain(process)
 
-    def _served(self, prepared: _Prepared, form: Format, *, gzip: bool) -> bytes:
+    def _weave_live(self, prepared: _Prepared, form: Format) -> Document:
         versions, woven = self._instruments.versions(), self._woven.get(form)
         if woven is None or woven.prepared is not prepared or woven.versions != versions:
             live = blocks(catalogue.API.metrics, form)
             whole = weave(live, self._instruments.activities(), onto=prepared.document)
             woven = self._woven[form] = _Woven(prepared, whole, versions)
-        process = self._instruments.process(form)
-        return woven.whole.gzip(process) if gzip else woven.whole.plain(process)
+        return woven.whole
 
 
 def _prepare(rendered: Mapping[str, Rendered], form: Format, *, now: float) -> _Prepared:

@@ -39,7 +39,7 @@ class Part:
     """Monotonic seconds; from then on they are too old to be served."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Rendered:
     """One organization's lines."""
 

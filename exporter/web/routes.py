@@ -55,7 +55,7 @@ def create_app(
         headers = {"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
         if gzip:
             headers["Content-Encoding"] = "gzip"
-        return Response(await exposition.scrape_aside(form, gzip=gzip), headers=headers)
+        return Response(exposition.scrape(form, gzip=gzip), headers=headers)
 
     async def status(_request: Request) -> Response:
         page = render_status_page(
