@@ -370,7 +370,7 @@ _SIGTERM_WHILE_LOADING = """
 import os, signal, sys, exporter.cli
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == "exporter.cli.commands":
+        if name in {"exporter.cli.commands", "exporter.cli.demo"}:
             os.kill(os.getpid(), signal.SIGTERM)
 sys.meta_path.insert(0, Finder())
 sys.exit(exporter.cli.main(sys.argv[1:]))
