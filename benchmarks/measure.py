@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -99,12 +98,6 @@ class Running:
             yield
         finally:
             os.kill(self.pid, signal.SIGCONT)
-
-
-def free_address() -> str:
-    """Return a host and port of the loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
