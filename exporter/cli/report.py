@@ -121,9 +121,10 @@ def _surveyed(
 ) -> Survey:
     rules = rules_of(organization.policy)
     keys = [each.key for each in listed]
-    kinds = judged_kinds(keys, directory)
+    owners = {key.owner for key in keys}
+    kinds = judged_kinds(owners, directory)
     wanted = {"service-account", *(["user"] if organization.names.users else [])}
-    if wanted & {key.owner.kind for key in keys} - {*kinds}:
+    if wanted & {owner.kind for owner in owners} - {*kinds}:
         kinds = ()  # a part that was to be judged is not: nobody knows the answer
     return Survey(
         organization.name,

@@ -3,17 +3,10 @@
 from exporter.inventory.ages import AGE_BOUNDS, Ages, Histogram
 from exporter.inventory.churn import Churn, by_kinds, churn
 from exporter.inventory.directory import Cluster, Directory
-from exporter.inventory.inventory import FoldSettings, Inventory, fold, fold_later, place
+from exporter.inventory.findings import Finding, Findings, findings_of
+from exporter.inventory.inventory import FoldSettings, Inventory, fold, later, place
 from exporter.inventory.keys import OWNER_KINDS, RESOURCE_KINDS, Key, Owner, Resource, key_of
-from exporter.inventory.policy import (
-    POLICIES,
-    Finding,
-    Findings,
-    Rules,
-    findings_of,
-    judged,
-    judged_kinds,
-)
+from exporter.inventory.policy import POLICIES, Rules, judged, judged_kinds
 from exporter.inventory.timestamps import believable_creation, believable_expiry
 
 __all__ = [
@@ -40,9 +33,9 @@ __all__ = [
     "churn",
     "findings_of",
     "fold",
-    "fold_later",
     "judged",
     "judged_kinds",
     "key_of",
+    "later",
     "place",
 ]

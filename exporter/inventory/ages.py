@@ -1,21 +1,32 @@
-"""How old the keys are, how long they have left, and which expire."""
+"""How old the keys are, how long they have left, and which expire.
+
+What the keys say of their times is put in order once (:class:`Dates`); what it means at a moment is
+then read off by bisection, however many keys there are.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
-from heapq import nsmallest
+from functools import cached_property
+from heapq import merge
+from itertools import islice
+from math import inf
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
-from exporter.inventory.policy import left_until_max_age
-from exporter.inventory.timestamps import believable_creation, believable_expiry
+from exporter.inventory.timestamps import (
+    CLOCK_SKEW,
+    LONGEST_LIFE,
+    believable_creation,
+    believable_expiry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.inventory.keys import Key, Owner
-    from exporter.inventory.policy import Rules
 
 _DAY = 86_400.0
 AGE_BOUNDS: tuple[float, ...] = tuple(days * _DAY for days in (1, 7, 30, 60, 90, 180, 365, 730))
@@ -36,11 +47,110 @@ class Histogram:
     sum: float
 
 
-def histogram_of(values: Iterable[float], bounds: tuple[float, ...]) -> Histogram:
-    """Return the histogram of ``values``, in seconds."""
-    ordered = sorted(values)
-    buckets = tuple(bisect_right(ordered, bound) for bound in bounds)
-    return Histogram(bounds, buckets, len(ordered), sum(ordered))
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """The keys of one kind of owner by their creation, the oldest first; ties go by id.
+
+    Without those whose creation time cannot be believed; one in the future may be, later.
+    """
+
+    keys: Sequence[Key]
+    times: Sequence[float]
+    """Unix seconds, of each of ``keys``."""
+
+    def by(self, now: float) -> int:
+        """Return how many of the keys can have been created by the Unix time ``now``."""
+        return bisect_right(self.times, now + CLOCK_SKEW)
+
+    def older_than(self, age: float, *, now: float) -> Sequence[Key]:
+        """Return the keys that are older than ``age`` seconds at the Unix time ``now``."""
+        return self.keys[: bisect_left(self.times, 0.0, key=lambda at: at + age - now)]
+
+    def ages(self, *, now: float) -> Histogram:
+        """Return how old the keys are at the Unix time ``now``; from the near future, it is 0."""
+        times, count = self.times, self.by(now)
+        buckets = tuple(
+            count - bisect_left(times, -bound, hi=count, key=lambda at: at - now)
+            for bound in AGE_BOUNDS
+        )
+        past = islice(times, bisect_right(times, now, hi=count))
+        return Histogram(AGE_BOUNDS, buckets, count, sum(now - at for at in past))
+
+    def remaining(self, age: float, *, now: float) -> Histogram:
+        """Return how long it is from the Unix time ``now`` until the keys have that ``age``."""
+        times, count = self.times, self.by(now)
+
+        def left(at: float) -> float:
+            return at + age - now
+
+        buckets = tuple(bisect_right(times, each, hi=count, key=left) for each in REMAINING_BOUNDS)
+        total = sum(left(at) for at in islice(times, buckets[0], count))
+        return Histogram(REMAINING_BOUNDS, buckets, count, total)
+
+
+@dataclass(frozen=True, eq=False)
+class Dates:
+    """What keys say of their times: the same at any moment."""
+
+    created: Mapping[str, Timeline]
+    """By kind of owner; of every kind that has a key."""
+    expiring: Sequence[tuple[float, Key]]
+    """The keys that expire with the Unix time of it, the soonest first."""
+
+    def without(self, kind: str) -> Dates:
+        """Return the dates of the keys of all other kinds of owners."""
+        return Dates(
+            {each: timeline for each, timeline in self.created.items() if each != kind},
+            [(at, key) for at, key in self.expiring if key.owner.kind != kind],
+        )
+
+    @cached_property
+    def oldest(self) -> Mapping[Owner, float]:
+        """The Unix time at which the oldest key of each owner was created."""
+        return {
+            key.owner: at
+            for timeline in self.created.values()
+            for key, at in zip(reversed(timeline.keys), reversed(timeline.times), strict=True)
+        }
+
+    def expiring_between(self, after: float, until: float) -> Sequence[tuple[float, Key]]:
+        """Return those of ``expiring`` whose time is in between, ``until`` included."""
+        begin, end = (bisect_right(self.expiring, at, key=itemgetter(0)) for at in (after, until))
+        return self.expiring[begin:end]
+
+
+def dates_of(keys: Iterable[Key]) -> Dates:
+    """Return the dates of ``keys``, which are in the order of :func:`in_order`."""
+    kinds: defaultdict[str, list[Key]] = defaultdict(list)
+    expiring: list[tuple[float, Key]] = []
+    for key in keys:
+        kinds[key.owner.kind].append(key)
+        if key.expires_at is not None:
+            expires = believable_expiry(key.expires_at, now=inf)
+            if expires is not None:
+                expiring.append((expires, key))
+    return Dates(
+        {kind: _timeline(of_kind) for kind, of_kind in kinds.items()},
+        sorted(expiring, key=itemgetter(0)),
+    )
+
+
+def _timeline(keys: Sequence[Key]) -> Timeline:
+    dated = keys[bisect_right(keys, 0.0, key=creation) :]
+    return Timeline(dated, list(map(creation, dated)))
+
+
+def in_order(keys: Iterable[Key]) -> list[Key]:
+    """Return ``keys`` by their creation, the oldest first; ties go by id.
+
+    Those whose creation time cannot be believed come before all others.
+    """
+    return sorted(sorted(keys, key=attrgetter("id")), key=creation)
+
+
+def creation(key: Key) -> float:
+    """Return the Unix time of the creation of ``key``, 0 where it cannot be believed."""
+    return believable_creation(key.created_at, now=inf) or 0.0
 
 
 @dataclass(frozen=True)
@@ -55,55 +165,20 @@ class Ages:
     """Unix time at which the owner's next key expires; owners without one are absent."""
 
 
-def ages_of(keys: Iterable[Key], *, now: float) -> Ages:
-    """Return the ages of ``keys`` at the Unix time ``now``; from the near future, the age is 0."""
-    ages: defaultdict[str, list[float]] = defaultdict(list)
-    oldest: dict[Owner, float] = {}
+def ages_of(dates: Dates, *, now: float) -> Ages:
+    """Return the ages that the ``dates`` are at the Unix time ``now``."""
+    oldest = {owner: at for owner, at in dates.oldest.items() if at <= now + CLOCK_SKEW}
     next_expiry: dict[Owner, float] = {}
-    for key in keys:
-        owner = key.owner
-        created = believable_creation(key.created_at, now=now)
-        of_kind = ages[owner.kind]
-        if created is not None:
-            of_kind.append(max(0.0, now - created))
-            if created < oldest.get(owner, now + 1e9):
-                oldest[owner] = created
-        if key.expires_at is None:
-            continue
-        expires = believable_expiry(key.expires_at, now=now)
-        if expires is not None and now < expires < next_expiry.get(owner, now + 1e12):
-            next_expiry[owner] = expires
-    return Ages(_by_kind(ages, AGE_BOUNDS), oldest, next_expiry)
+    for at, key in dates.expiring_between(now, now + LONGEST_LIFE):
+        next_expiry.setdefault(key.owner, at)
+    histograms = {kind: timeline.ages(now=now) for kind, timeline in dates.created.items()}
+    return Ages(histograms, oldest, next_expiry)
 
 
-def remaining_of(keys: Iterable[Key], rules: Rules, *, now: float) -> Mapping[str, Histogram]:
-    """Return how long the keys have left at the Unix time ``now`` until they break ``max_age``.
-
-    By kind of owner, 0 for those that do; empty if the policy is off. Keys that the policy does not
-    judge, or that are exempted, are left out, so that the first bucket holds its findings.
-    """
-    if rules.max_age is None:
-        return {}
-    judged = [key for key in keys if key.owner.kind != "internal"]
-    remaining: dict[str, list[float]] = {key.owner.kind: [] for key in judged}
-    if rules.has_exempt:
-        judged = [key for key in judged if not rules.exempts(key)]
-    for key, left in left_until_max_age(judged, rules.max_age, now=now):
-        remaining[key.owner.kind].append(max(0.0, left))
-    return _by_kind(remaining, REMAINING_BOUNDS)
-
-
-def _by_kind(
-    values: Mapping[str, Sequence[float]], bounds: tuple[float, ...]
-) -> Mapping[str, Histogram]:
-    return {kind: histogram_of(some, bounds) for kind, some in values.items()}
-
-
-def oldest(keys: Iterable[Key], most: int, *, now: float) -> tuple[tuple[Key, float], ...]:
-    """Return the ``most`` oldest of ``keys`` with their creation times, the oldest first."""
-    dated = (
-        (key, created)
-        for key in keys
-        if (created := believable_creation(key.created_at, now=now)) is not None
-    )
-    return tuple(nsmallest(most, dated, key=lambda each: (each[1], each[0].id)))
+def oldest(dates: Dates, most: int, *, now: float) -> tuple[tuple[Key, float], ...]:
+    """Return the ``most`` oldest keys with their creation times, the oldest first."""
+    heads = [
+        zip(timeline.keys[: min(most, timeline.by(now))], timeline.times, strict=False)
+        for timeline in dates.created.values()
+    ]
+    return tuple(islice(merge(*heads, key=lambda each: (each[1], each[0].id)), most))

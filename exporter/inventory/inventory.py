@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, TypedDict
 
 from msgspec import structs
 
-from exporter.inventory.ages import Ages, Histogram, ages_of, oldest, remaining_of
+from exporter.inventory.ages import Ages, Dates, Histogram, ages_of, dates_of, in_order, oldest
 from exporter.inventory.directory import Directory
+from exporter.inventory.findings import Findings, Grounds, findings_at, grounds_of, remaining_at
 from exporter.inventory.keys import Owner, Resource
-from exporter.inventory.policy import Findings, Rules, count
+from exporter.inventory.policy import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -55,6 +57,9 @@ class Inventory:
     """Keys for Kafka, Schema Registry and ksqlDB clusters, once each; by the owner's id."""
     keys_by_kafka_cluster: Mapping[str, int]
     """By the cluster's id."""
+    dates: Dates
+    grounds: Grounds
+    """What ages and findings are read from."""
 
     @property
     def owners_by_kind(self) -> Mapping[str, int]:
@@ -80,26 +85,26 @@ def fold(
     directory: Directory | None = None,
 ) -> Inventory:
     """Count ``keys``, which have distinct ids and known places, at the Unix time ``now``."""
-    directory = directory or Directory()
     owners = Counter(key.owner for key in keys)
     pairs = Counter((key.owner, resource) for key in keys for resource in key.resources)
     resources: Counter[Resource] = Counter()
     cloud: Counter[str] = Counter()
     cluster: Counter[str] = Counter()
-    for (owner, resource), count_of_pair in pairs.items():
-        resources[resource] += count_of_pair
+    for (owner, resource), count in pairs.items():
+        resources[resource] += count
         if resource.kind == "cloud":
-            cloud[owner.id] += count_of_pair
+            cloud[owner.id] += count
         elif resource.is_cluster():
-            cluster[owner.id] += count_of_pair
+            cluster[owner.id] += count
     for key in keys:
         if len(key.resources) > 1:
             clusters = sum(resource.is_cluster() for resource in key.resources)
             if clusters > 1:  # it counts once
                 cluster[key.owner.id] -= clusters - 1
-    rules = settings.rules
+    ordered = in_order(keys)
+    dates = dates_of(ordered)
+    grounds = grounds_of(ordered, dates, settings.rules, directory=directory or Directory())
     return Inventory(
-        at=now,
         total=len(keys),
         owners=owners,
         resources=resources,
@@ -111,25 +116,35 @@ def fold(
         keys_by_kafka_cluster={
             resource.id: count for resource, count in resources.items() if resource.kind == "kafka"
         },
-        ages=ages_of(keys, now=now),
-        remaining=remaining_of(keys, rules, now=now),
-        findings=count(keys, rules, directory=directory, now=now),
-        oldest_keys=oldest(keys, _OLDEST, now=now),
+        dates=dates,
+        grounds=grounds,
+        **_at(dates, grounds, now=now),
     )
 
 
-def fold_later(
-    inventory: Inventory, keys: Collection[Key], rules: Rules, *, now: float, directory: Directory
-) -> Inventory:
-    """Return what ``inventory`` is at the Unix time ``now``; ``keys`` are those it was made of."""
-    return replace(
-        inventory,
-        at=now,
-        ages=ages_of(keys, now=now),
-        remaining=remaining_of(keys, rules, now=now),
-        findings=count(keys, rules, directory=directory, now=now),
-        oldest_keys=oldest(keys, _OLDEST, now=now),
-    )
+def later(inventory: Inventory, *, now: float) -> Inventory:
+    """Return what ``inventory`` is at the Unix time ``now``, its keys being the same."""
+    return replace(inventory, **_at(inventory.dates, inventory.grounds, now=now))
+
+
+class _Moment(TypedDict):
+    """What of an inventory depends on the time."""
+
+    at: float
+    ages: Ages
+    remaining: Mapping[str, Histogram]
+    findings: Findings
+    oldest_keys: Sequence[tuple[Key, float]]
+
+
+def _at(dates: Dates, grounds: Grounds, *, now: float) -> _Moment:
+    return {
+        "at": now,
+        "ages": ages_of(dates, now=now),
+        "remaining": remaining_at(grounds, now=now),
+        "findings": findings_at(grounds, now=now),
+        "oldest_keys": oldest(dates, _OLDEST, now=now),
+    }
 
 
 def place(keys: Collection[Key], directory: Directory) -> list[Key]:
@@ -138,10 +153,10 @@ def place(keys: Collection[Key], directory: Directory) -> list[Key]:
     A cluster lives in one environment: what one key says of it holds for the keys that do not, and
     where no key does, the listings of the clusters may (facts §0.8).
     """
+    spellings = dict.fromkeys(chain.from_iterable(key.resources for key in keys))
     known = {
         resource.id: resource.environment_id
-        for key in keys
-        for resource in key.resources
+        for resource in spellings
         if resource.environment_id and resource.is_cluster()
     }
     listed = directory.clusters
@@ -154,11 +169,10 @@ def place(keys: Collection[Key], directory: Directory) -> list[Key]:
             environment = listed[resource.id].environment_id
         return resource._replace(environment_id=environment)
 
-    places = {
-        resource: placed(resource)
-        for resource in {resource for key in keys for resource in key.resources}
-    }
+    places = {resource: placed(resource) for resource in spellings}
     moved = {resource for resource, place in places.items() if place != resource}
+    if not moved:
+        return list(keys)
     return [
         key
         if moved.isdisjoint(key.resources)
@@ -170,7 +184,10 @@ def place(keys: Collection[Key], directory: Directory) -> list[Key]:
 def _collapse(pairs: Counter[Pair], most: int) -> Mapping[Pair, int]:
     if len(pairs) <= most:
         return pairs
-    largest_first = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
-    kept = dict(largest_first[:most])
-    kept[_OTHER_PAIR] = kept.get(_OTHER_PAIR, 0) + sum(count for _, count in largest_first[most:])
+    least = sorted(pairs.values(), reverse=True)[most - 1]
+    kept = {pair: count for pair, count in pairs.items() if count > least}
+    ties = sorted(pair for pair, count in pairs.items() if count == least)
+    kept |= dict.fromkeys(ties[: most - len(kept)], least)
+    rest = pairs.total() - sum(kept.values())
+    kept[_OTHER_PAIR] = kept.get(_OTHER_PAIR, 0) + rest
     return kept

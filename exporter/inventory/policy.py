@@ -1,25 +1,25 @@
-"""Which keys break which policy, and which of those findings an exemption silences."""
+"""Which keys break which policy, and which keys are exempted."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from exporter.inventory.timestamps import (
-    CLOCK_SKEW,
-    believable_creation,
-    believable_expiry,
-)
+from exporter.inventory.ages import creation
+from exporter.inventory.timestamps import CLOCK_SKEW, LONGEST_LIFE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from exporter.inventory.ages import Dates
     from exporter.inventory.directory import Directory
-    from exporter.inventory.keys import Key, Owner
+    from exporter.inventory.keys import Key, Owner, Resource
+
+    Broken = Iterator[tuple[str, Sequence[Key]]]
+    """Policies, each with the keys that break it."""
 
 POLICIES = (
     "max_age",
@@ -63,8 +63,8 @@ class Rules:
     def exempts(self, key: Key) -> bool:
         """Whether an exemption holds for ``key``: by its id, its owner, or all of its resources."""
         return bool(
-            self._exempt_api_keys(key.id)
-            or self._exempt_owners(key.owner.id)
+            self._exempt_owners(key.owner.id)
+            or self._exempt_api_keys(key.id)
             or all(self._exempt_resources(resource.id) for resource in key.resources)
         )
 
@@ -85,44 +85,6 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[[str], object]:
     return re.compile("|".join(map(translate, patterns)) or _NOTHING).match
 
 
-class Finding(NamedTuple):
-    """One key that breaks one policy."""
-
-    policy: str
-    key: Key
-    exempted: bool
-
-
-@dataclass(frozen=True)
-class Findings:
-    """The findings of one inventory, counted."""
-
-    active: tuple[str, ...]
-    """The policies that are on."""
-    judged: tuple[str, ...]
-    """Those of them that could be judged."""
-    judged_kinds: tuple[str, ...]
-    """The kinds of owners for which ``unknown_owner`` was."""
-    by_owner: Mapping[tuple[str, Owner], int]
-    """By policy and owner, without the exempted ones."""
-    exempted: Mapping[str, int]
-    """By policy."""
-
-
-def count(keys: Collection[Key], rules: Rules, *, directory: Directory, now: float) -> Findings:
-    """Return the findings among ``keys`` at the Unix time ``now``, counted."""
-    kinds = judged_kinds(keys, directory)
-    by_owner: dict[tuple[str, Owner], int] = {}
-    exempted: dict[str, int] = {}
-    for policy, broken in broken_by(keys, rules, directory=directory, now=now):
-        accused = [key for key in broken if not rules.exempts(key)] if rules.has_exempt else broken
-        owners = Counter(key.owner for key in accused)
-        by_owner |= {(policy, owner): count for owner, count in owners.items()}
-        if len(accused) < len(broken):
-            exempted[policy] = len(broken) - len(accused)
-    return Findings(rules.active(), judged(rules, kinds), kinds, by_owner, exempted)
-
-
 def judged(rules: Rules, kinds: Collection[str]) -> tuple[str, ...]:
     """Return the policies that are on and can be judged.
 
@@ -131,13 +93,12 @@ def judged(rules: Rules, kinds: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in rules.active() if name != "unknown_owner" or kinds)
 
 
-def judged_kinds(keys: Iterable[Key], directory: Directory) -> tuple[str, ...]:
+def judged_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, ...]:
     """Return the kinds of owners that ``unknown_owner`` can be judged for.
 
-    That takes a complete listing of the kind. One that lacks more than a quarter of the owners of
-    the keys is taken for the view of somebody who sees only a part (facts §2), whatever it says.
+    That takes a complete listing of the kind. One that lacks more than a quarter of the ``owners``
+    of the keys is taken for the view of somebody who sees only a part (facts §2), whatever it says.
     """
-    owners = {key.owner for key in keys}
     known = {"service-account": directory.service_accounts, "user": directory.users}
     kinds = []
     for kind in directory.complete:
@@ -148,84 +109,66 @@ def judged_kinds(keys: Iterable[Key], directory: Directory) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def findings_of(
-    keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
-) -> Iterator[Finding]:
-    """Yield every finding among ``keys`` at the Unix time ``now``, policy by policy."""
-    for policy, broken in broken_by(keys, rules, directory=directory, now=now):
-        for key in broken:
-            yield Finding(policy, key, rules.exempts(key))
+def owned(keys: Iterable[Key]) -> list[Key]:
+    """Leave out the provider's own keys, which have no owner: nobody here could mend them."""
+    return [key for key in keys if key.owner.kind != "internal"]
 
 
-def broken_by(
-    keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
-) -> Iterator[tuple[str, list[Key]]]:
-    """Yield each policy that is on, with those of ``keys`` that break it, exempted ones too.
-
-    Keys without an owner are the provider's own and not judged: nobody here could mend them.
-    """
-    owned = [key for key in keys if key.owner.kind != "internal"]
+def broken_by_time(dates: Dates, rules: Rules, *, now: float) -> Broken:
+    """Yield each policy that is on and depends on the time, with the keys that break it."""
     if rules.max_age is not None:
-        left = left_until_max_age(owned, rules.max_age, now=now)
-        yield "max_age", [key for key, seconds in left if seconds < 0]
-    expiring = [
-        (key, at)
-        for key in owned
-        if key.expires_at is not None
-        and (at := believable_expiry(key.expires_at, now=now)) is not None
-    ]
+        yield (
+            "max_age",
+            [
+                key
+                for timeline in dates.created.values()
+                for key in timeline.older_than(rules.max_age, now=now)
+            ],
+        )
     if rules.expires_within is not None:
-        latest = now + rules.expires_within
-        yield "expires_within", [key for key, at in expiring if now < at <= latest]
+        latest = now + min(rules.expires_within, LONGEST_LIFE)
+        yield "expires_within", [key for _, key in dates.expiring_between(now, latest)]
     if rules.expired:
-        yield "expired", [key for key, at in expiring if at <= now]
-    if rules.max_keys_per_owner_and_resource is not None:
-        surplus = _surplus(owned, rules.max_keys_per_owner_and_resource, now=now)
-        yield "max_keys_per_owner_and_resource", [key for key in owned if key.id in surplus]
-    if rules.user_owned:
-        yield "user_owned", [key for key in owned if key.owner.kind == "user"]
-    if rules.undescribed:
-        yield "undescribed", [key for key in owned if not key.described]
-    if rules.unknown_owner:
-        strangers = _strangers(owned, directory, now=now)
-        yield "unknown_owner", [key for key in owned if key.owner in strangers]
+        yield "expired", [key for _, key in dates.expiring_between(0.0, now)]
 
 
-def left_until_max_age(
-    keys: Iterable[Key], max_age: float, *, now: float
-) -> Iterator[tuple[Key, float]]:
-    """Yield the ``keys`` that tell when they were created, with the seconds until ``max_age``.
+def broken_anyway(keys: Sequence[Key], rules: Rules, *, directory: Directory) -> Broken:
+    """Yield each policy that is on and does not, with those of ``keys`` that break it.
 
-    Negative where it is passed.
+    ``keys``: in the order of :func:`in_order`.
     """
-    for key in keys:
-        created = believable_creation(key.created_at, now=now)
-        if created is not None:
-            yield key, created + max_age - now
+    if rules.max_keys_per_owner_and_resource is not None:
+        policy = "max_keys_per_owner_and_resource"
+        yield policy, _surplus(keys, rules.max_keys_per_owner_and_resource)
+    if rules.user_owned:
+        yield "user_owned", [key for key in keys if key.owner.kind == "user"]
+    if rules.undescribed:
+        yield "undescribed", [key for key in keys if not key.described]
+    if rules.unknown_owner:
+        strangers = _strangers(keys, directory)
+        yield "unknown_owner", [key for key in keys if key.owner in strangers]
 
 
-def _surplus(keys: Iterable[Key], most: int, *, now: float) -> set[str]:
-    """Return the ids of the keys beyond the ``most`` newest of an owner for a resource.
+def _surplus(keys: Sequence[Key], most: int) -> list[Key]:
+    """Return the keys beyond the ``most`` newest of an owner for a resource.
 
     Those are what is left of a rotation that was never finished, or of creations that failed half
     way (facts §5.2). Keys without a creation time count as the oldest.
     """
-    groups: defaultdict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
-    for key in keys:
-        dated = (believable_creation(key.created_at, now=now) or 0.0, key.id)
-        owner_id = key.owner.id
+    newer: dict[tuple[Owner, Resource], int] = {}
+    surplus = []
+    for key in reversed(keys):
+        beyond = False
         for resource in key.resources:
-            groups[owner_id, resource.id].append(dated)
-    surplus: set[str] = set()
-    while groups:  # rather than all at once at the end, when nobody else could run meanwhile
-        _, group = groups.popitem()
-        if len(group) > most:
-            group.sort(reverse=True)
-            surplus.update(key_id for _, key_id in group[most:])
+            pair = key.owner, resource
+            newer[pair] = count = newer.get(pair, 0) + 1
+            beyond = beyond or count > most
+        if beyond:
+            surplus.append(key)
     return surplus
 
 
-def _strangers(keys: Collection[Key], directory: Directory, *, now: float) -> frozenset[Owner]:
+def _strangers(keys: Collection[Key], directory: Directory) -> frozenset[Owner]:
     """Return the owners that are gone.
 
     An owner is gone if a complete listing of its kind lacks it, though it was there before that
@@ -233,15 +176,16 @@ def _strangers(keys: Collection[Key], directory: Directory, *, now: float) -> fr
     (facts §1.4); it is known by opening nothing but Kafka clusters of no environment (facts §1.5).
     """
     known = {"service-account": directory.service_accounts, "user": directory.users}
-    kinds = judged_kinds(keys, directory)
+    owners = {key.owner for key in keys}
+    kinds = judged_kinds(owners, directory)
+    unlisted = {each for each in owners if each.kind in kinds and each.id not in known[each.kind]}
     suspects: set[Owner] = set()
     placed: set[Owner] = set()
-    for key in keys:
+    for key in keys if unlisted else ():
         owner = key.owner
-        if owner.kind not in kinds or owner.id in known[owner.kind]:
+        if owner not in unlisted:
             continue
-        created = believable_creation(key.created_at, now=now)
-        if created is not None and created < directory.complete[owner.kind] - CLOCK_SKEW:
+        if 0.0 < creation(key) < directory.complete[owner.kind] - CLOCK_SKEW:
             suspects.add(owner)
         if any(each.kind != "kafka" or each.environment_id for each in key.resources):
             placed.add(owner)

@@ -8,7 +8,7 @@ _EARLIEST = datetime(2014, 1, 1, tzinfo=UTC).timestamp()
 """The provider was founded in that year; what is older is a zero value (facts §1.3)."""
 CLOCK_SKEW = 300.0
 """Seconds that the API's clock may be ahead of ours."""
-_LATEST_EXPIRY = 100 * 365 * 86_400.0
+LONGEST_LIFE = 100 * 365 * 86_400.0
 """Seconds from now; what expires later is meant never to."""
 
 
@@ -35,6 +35,6 @@ def believable_creation(created_at: float | None, *, now: float) -> float | None
 
 def believable_expiry(expires_at: float | None, *, now: float) -> float | None:
     """Return ``expires_at`` if a key can be meant to expire then, else None."""
-    if expires_at is None or not _EARLIEST <= expires_at <= now + _LATEST_EXPIRY:
+    if expires_at is None or not _EARLIEST <= expires_at <= now + LONGEST_LIFE:
         return None
     return expires_at

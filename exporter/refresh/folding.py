@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exporter.inventory import FoldSettings, Rules, fold, place
-from exporter.inventory import fold_later as inventory_later
+from exporter.inventory import FoldSettings, Rules, fold, later, place
 
 if TYPE_CHECKING:
     from exporter.config import Organization, Policy
@@ -29,14 +28,7 @@ def fold_later(
     """Return ``state`` with its inventory at the Unix time ``now``; its keys are still the same."""
     if state.inventory is None:
         return fold_anew(state, organization, now=now)
-    inventory = inventory_later(
-        state.inventory,
-        state.placed,
-        rules_of(organization.policy),
-        now=now,
-        directory=state.directory,
-    )
-    return replace(state, inventory=inventory)
+    return replace(state, inventory=later(state.inventory, now=now))
 
 
 def rules_of(policy: Policy) -> Rules:

@@ -16,7 +16,8 @@ from exporter.inventory import (
     judged_kinds,
     place,
 )
-from exporter.inventory.policy import count
+from exporter.inventory.ages import dates_of, in_order
+from exporter.inventory.findings import findings_at, grounds_of
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -95,6 +96,12 @@ def test_the_oldest_keys_beyond_the_allowed_number_are_the_findings() -> None:
     assert found(rules, *keys[:2]) == set()
 
 
+def test_a_region_is_one_resource_in_each_environment() -> None:
+    regions = [Resource("aws.eu-west-1", "flink-region", f"env-{number}") for number in (1, 2)]
+    rules = Rules(max_keys_per_owner_and_resource=1)
+    assert found(rules, *(key(each.environment_id, ANN, each) for each in regions)) == set()
+
+
 def test_a_key_for_several_resources_is_one_finding() -> None:
     rules = Rules(max_keys_per_owner_and_resource=1)
     keys = [key("new", ANN, KAFKA, REGISTRY), key("old", ANN, KAFKA, REGISTRY, age=9 * DAY)]
@@ -142,9 +149,9 @@ def test_without_a_complete_listing_of_its_kind_no_owner_is_accused() -> None:
     keys = (key("A", BEN), key("B", Owner("u-gone", "user")), key("here"))
     assert unknown(*keys, directory=accounts_only) == {"A"}
     assert unknown(*keys, directory=Directory()) == set()
-    rules = Rules(unknown_owner=True, user_owned=True)
-    assert judged(rules, judged_kinds(keys, Directory())) == ("user_owned",)
-    assert judged_kinds((*keys, key("C")), accounts_only) == ("service-account",)
+    rules, owners = Rules(unknown_owner=True, user_owned=True), {each.owner for each in keys}
+    assert judged(rules, judged_kinds(owners, Directory())) == ("user_owned",)
+    assert judged_kinds(owners, accounts_only) == ("service-account",)
     assert judged(rules, ("service-account",)) == ("user_owned", "unknown_owner")
 
 
@@ -161,7 +168,7 @@ def test_a_listing_that_lacks_most_owners_is_somebody_elses_view() -> None:
     others = [key(str(n), Owner(f"sa-{n}", "service-account")) for n in range(2)]
     assert unknown(key("here"), others[0]) == {"0"}
     assert unknown(key("here"), *others) == set()
-    assert judged_kinds([key("here"), *others], LISTED) == ("user",)
+    assert judged_kinds([ANN, *(each.owner for each in others)], LISTED) == ("user",)
 
 
 def test_the_audit_logs_service_account_is_not_accused() -> None:
@@ -207,7 +214,9 @@ def test_exemptions_silence_and_are_counted_apart(
 def test_findings_are_counted_by_policy_and_owner() -> None:
     rules = Rules(max_age=DAY / 2, user_owned=True, exempt_api_keys=("D",))
     keys = [key("A"), key("B"), key("C", ADA), key("D", ADA)]
-    counted = count(keys, rules, directory=NOBODY, now=NOW)
+    ordered = in_order(keys)
+    grounds = grounds_of(ordered, dates_of(ordered), rules, directory=NOBODY)
+    counted = findings_at(grounds, now=NOW)
     assert counted.by_owner == {("max_age", ANN): 2, ("max_age", ADA): 1, ("user_owned", ADA): 1}
     assert counted.exempted == Counter({"max_age": 1, "user_owned": 1})
 
