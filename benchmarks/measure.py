@@ -47,6 +47,15 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(statistics.median(ordered), ordered[0], ordered[-1])
 
 
+def ratios(own: Iterable[float], theirs: Iterable[float]) -> Spread:
+    """Return how many times ``theirs`` is ``own``, repeat by repeat.
+
+    Two figures of one repeat had the same neighbours on the machine, those of two repeats had not.
+    Raises ``ValueError`` if one is there more often than the other.
+    """
+    return spread(mine / their for mine, their in zip(own, theirs, strict=True))
+
+
 @dataclass(frozen=True)
 class Running:
     """A child that is up."""
@@ -163,16 +172,16 @@ def exporter(config: str, *arguments: str, python: Iterable[str] = ()) -> Iterat
 
 
 @contextmanager
-def upstream(keys: int, organizations: int = 1, *, changing: bool = False) -> Iterator[Running]:
+def upstream(keys: int, organizations: int = 1, *, churning: bool = False) -> Iterator[Running]:
     """Serve prepared pages of so many keys each while the context is open; ``found`` is the URL.
 
-    ``changing``: no page is twice the same, byte by byte.
+    ``churning``: see :class:`benchmarks.churning.Churning`.
     """
     with running(
         *(PYTHON, "-m", "benchmarks.upstream"),
         f"--keys={keys}",
         f"--organizations={organizations}",
-        *(["--changing"] if changing else []),
+        *(["--churning"] if churning else []),
         ready=r"^(http://\S+)$",
     ) as child:
         yield child

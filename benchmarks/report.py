@@ -1,130 +1,124 @@
-"""What was measured, for people and for programs."""
+"""What was measured: rows with a yardstick and a goal, glances without, and both as JSON."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import re
-import subprocess
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from benchmarks.measure import Spread, ratios, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmarks.measure import Spread
-
-_PACKAGES = ("uvicorn", "httpx", "prometheus-client", "msgspec")
-_ROOT = Path(__file__).parents[1]
-_WIDE = 1000  # from here on thousands are grouped and decimals say nothing
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """A figure beside its yardstick from the same run."""
 
     section: str
+    of: str = ""
+    """Of what: a size or a state. Rows of the same stand together."""
     figure: str
     value: Spread
-    unit: str
+    unit: str = ""
     yardstick: str = ""
     """What it is compared with."""
     yardstick_value: Spread | None = None
     """In the same unit."""
+    ratios: Spread | None = None
+    """How many times the yardstick, repeat by repeat, where both were measured in turns."""
     goal: str = ""
     reached: bool | None = None
     """None where there is no goal."""
 
+    @property
+    def name(self) -> str:
+        """All that tells it from other rows, in words."""
+        beside = f" beside {self.yardstick}" if self.yardstick else ""
+        return ", ".join(filter(None, (self.section, self.of, self.figure))) + beside
+
     def ratio(self) -> float | None:
-        """Return how many times the yardstick the median is."""
+        """Return how many times the yardstick it is: repeat by repeat, or that of the medians."""
+        if self.ratios is not None:
+            return self.ratios.median
         if self.yardstick_value is None or not self.yardstick_value.median:
             return None
         return self.value.median / self.yardstick_value.median
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Return the rows as a table that fits 80 columns: the median, and below it the extremes."""
-    shown = Table(title="benchmarks: median, and least…most below it")
-    shown.add_column("figure")
-    shown.add_column("value", justify="right", no_wrap=True)
-    shown.add_column("yardstick", justify="right")
-    shown.add_column("ratio", justify="right", no_wrap=True)
-    shown.add_column("goal")
-    for section, belonging in groupby(rows, key=lambda row: row.section):
-        shown.add_section()
-        shown.add_row(section.upper())
-        for row in belonging:
-            shown.add_row(*_cells(row))
-    return shown
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """What one short load of scrapes saw, without a yardstick, a repeat or a goal."""
+
+    section: str
+    series: int
+    state: str
+    encoding: str
+    scrapers: int
+    requests_per_second: float
+    p50_seconds: float
+    p99_seconds: float
+    bytes: float
+    """Of one body, as it came."""
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    ratio = row.ratio()
-    compared = _shown(row.yardstick_value, row.unit) if row.yardstick_value else ""
-    return (
-        row.figure,
-        _shown(row.value, row.unit),
-        f"{row.yardstick}\n{compared}".strip(),
-        "" if ratio is None else f"{ratio:.2f}",
-        f"{row.goal} {_MARKS[row.reached]}".strip(),
+def paired(  # noqa: PLR0913 # the fields of a row
+    *,
+    section: str,
+    of: str,
+    figure: str,
+    own: Sequence[float],
+    yardstick: str,
+    theirs: Sequence[float],
+    unit: str,
+    least: float | None = None,
+    most: float | None = None,
+) -> Row:
+    """Return the row of two figures that were measured in turns, an item for each repeat.
+
+    ``least`` or ``most``: the goal, in times the yardstick; the median of the repeats is judged.
+    Raises ``ValueError`` if there is not one of each for each repeat.
+    """
+    times = ratios(own, theirs)
+    goal, reached = "", None
+    if most is not None:
+        goal, reached = f"≤ {most:g} {TIMES}", times.median <= most
+    elif least is not None:
+        goal, reached = f"≥ {least:g} {TIMES}", times.median >= least
+    return Row(
+        section=section,
+        of=of,
+        figure=figure,
+        value=spread(own),
+        unit=unit,
+        yardstick=yardstick,
+        yardstick_value=spread(theirs),
+        ratios=times,
+        goal=goal,
+        reached=reached,
     )
 
 
-_MARKS = {None: "", True: "✓", False: "✗"}
+def missed(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows whose goal is not reached."""
+    return [row for row in rows if row.reached is False]
 
 
-def _shown(value: Spread, unit: str) -> str:
-    median = f"{_number(value.median)} {unit}".rstrip()
-    if value.least == value.most:
-        return median
-    return f"{median}\n{_number(value.least)}…{_number(value.most)}"
+def verdict(rows: Sequence[Row]) -> str:
+    """Return a line for each goal that is missed, or one that says that none is."""
+    if lines := [f"missed: {row.name}: {row.goal}" for row in missed(rows)]:
+        return "\n".join(lines)
+    return f"all {sum(row.reached is not None for row in rows)} goals are reached"
 
 
-def _number(value: float) -> str:
-    """Return three significant digits, and all digits before the point."""
-    if value == int(value) or abs(value) >= _WIDE:
-        return f"{value:,.0f}"
-    text = f"{value:.3g}"
-    return f"{value:.4f}" if "e" in text else text
-
-
-def as_json(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
-    """Return all of it as JSON: ``facts``, and ``rows`` with their fields and ``ratio``."""
-    listed = [{**asdict(row), "ratio": row.ratio()} for row in rows]
-    return json.dumps({"facts": facts, "rows": listed}, indent=2, ensure_ascii=False) + "\n"
-
-
-def facts() -> dict[str, object]:
-    """Return where and of what the figures are: machine, versions, commit and date."""
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "cpu": _of(Path("/proc/cpuinfo"), r"model name\s*:\s*(.+)") or platform.machine(),
-        "memory_mib": int(_of(Path("/proc/meminfo"), r"MemTotal:\s*(\d+)") or 0) // 1024,
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
-        "commit": _commit(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+def as_json(rows: Iterable[Row], glances: Iterable[Glance], facts: Mapping[str, object]) -> str:
+    """Return all of it: ``facts``, ``rows`` with their fields and ``ratio``, and ``glances``."""
+    document = {
+        "facts": facts,
+        "rows": [{**asdict(row), "ratio": row.ratio()} for row in rows],
+        "glances": [asdict(glance) for glance in glances],
     }
-
-
-def _of(path: Path, pattern: str) -> str | None:
-    match = re.search(pattern, path.read_text())
-    return match[1].strip() if match else None
-
-
-def _commit() -> str:
-    """Return the commit, with -dirty where the tree differs from it; unknown outside of git."""
-    command = ("git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*")
-    try:
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
-    except OSError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -1,28 +1,28 @@
-"""Scrapes: the exporter beside the client library's own server and beside the ceiling."""
+"""Scrapes: the exporter beside the client library's own server and beside the ceiling.
+
+What has a goal is repeated: idle, in turns with the yardsticks; during refreshes of a large
+organization, at a fixed rate. Besides, there is a glance at each encoding with each number of
+scrapers.
+"""
 
 from __future__ import annotations
 
 import itertools
 import re
 import sys
-import tempfile
 import time
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-import yaml
-
-from benchmarks.measure import PYTHON, configuration, exporter, running, spread, upstream
-from benchmarks.report import Row
+from benchmarks.measure import spread, upstream
+from benchmarks.report import Glance, Row, paired
 from benchmarks.scrapers import scrape_from_outside
+from benchmarks.serving import CEILING, LIBRARY, Estate, body, serving, yardsticks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from benchmarks.measure import Spread
+    from benchmarks.measure import Running
     from benchmarks.scrapers import Load
 
 SECTION = "scrape"
@@ -33,12 +33,9 @@ _KEYS = 7_500
 _BUSY_KEYS = 100_000
 _SCRAPERS = 4
 _GRID = tuple(itertools.product((True, False), (1, _SCRAPERS, 16)))
-_LIBRARY, _CEILING = "start_http_server", "bare uvicorn"
-_GOALS = {_LIBRARY: 200, _CEILING: 0.3}
+_GOALS = {LIBRARY: 200, CEILING: 0.3}
 """Times the yardstick, at least."""
 _LONGEST = 100.0  # ms
-_PATIENCE = 120.0
-_URL = r"(http://\S+)"
 
 
 @dataclass(frozen=True)
@@ -46,29 +43,33 @@ class _Plan:
     """How much is measured of one size."""
 
     organizations: int
-    repeats: int
     seconds: float
-    """For each measurement that has a goal."""
+    """For each measurement beside the yardsticks."""
     glance: float
-    """Seconds for each of the others."""
+    """Seconds for each glance."""
     refreshing: float
     """Seconds for each measurement that has a goal during a refresh: longer than a refresh."""
     rate: float
-    """Scrapes per second in those."""
+    """Scrapes per second in those: more than 100 in each, or p99 would be the longest."""
     library: bool
     """Whether the library is measured, too: there the goals are. It is slow."""
+    repeats: int = 3
     pairs: int = PAIRS
     keys: int = _KEYS
     busy_keys: int = _BUSY_KEYS
 
     @property
+    def estate(self) -> Estate:
+        return Estate(self.organizations, self.pairs)
+
+    @property
     def series(self) -> str:
-        return f"{self.organizations * self.pairs:,} series"
+        return f"{self.estate.series:,} series"
 
 
 _PLANS = (
-    _Plan(1, repeats=3, seconds=1.5, glance=0.5, refreshing=4.0, rate=100.0, library=True),
-    _Plan(20, repeats=1, seconds=1.0, glance=0.5, refreshing=6.0, rate=20.0, library=False),
+    _Plan(1, seconds=1.5, glance=0.5, refreshing=4.0, rate=100.0, library=True),
+    _Plan(20, seconds=0.7, glance=0.5, refreshing=5.5, rate=20.0, library=False),
 )
 _QUICK = _Plan(
     2,
@@ -84,8 +85,8 @@ _QUICK = _Plan(
 )
 
 
-def rows(*, quick: bool = False) -> Iterator[Row]:
-    """Measure; the rows that have a goal come first for each size."""
+def rows(*, quick: bool = False) -> Iterator[Row | Glance]:
+    """Measure each size, idle first."""
     plans = (_QUICK,) if quick else _PLANS
     largest = plans[-1]
     with (
@@ -94,169 +95,98 @@ def rows(*, quick: bool = False) -> Iterator[Row]:
     ):
         for plan in plans:
             _say(f"{plan.series}, idle")
-            with serving(plan, quiet=quiet.found) as url:
-                yield from _idle(plan, url)
+            with serving(plan.estate, quiet=quiet.found) as process:
+                yield from _idle(plan, process.found)
             _say(f"{plan.series}, during refreshes of {plan.busy_keys:,} keys")
-            with serving(plan, quiet=quiet.found, busy=busy.found) as url:
-                yield from _during_refreshes(plan, url)
+            with serving(plan.estate, quiet=quiet.found, busy=busy.found) as process:
+                yield from _during_refreshes(plan, process, busy)
 
 
-def _idle(plan: _Plan, url: str) -> Iterator[Row]:
-    with _yardsticks(plan, url) as yardsticks:
-        loads: dict[str, list[Load]] = {place: [] for place in (url, *yardsticks.values())}
+def _idle(plan: _Plan, url: str) -> Iterator[Row | Glance]:
+    with yardsticks(plan.estate, url, library=plan.library) as beside:
+        rates: dict[str, list[float]] = {place: [] for place in (url, *beside.values())}
         for _ in range(plan.repeats):
-            for place, seen in loads.items():
-                seen.append(
-                    scrape_from_outside(
-                        f"{place}/metrics", connections=_SCRAPERS, seconds=plan.seconds, gzip=True
-                    )
-                )
-        rates = {place: spread([load.rate for load in seen]) for place, seen in loads.items()}
-        for name, place in yardsticks.items():
-            yield _compared(plan, rates[url], name, rates[place])
-    yield from _grid(plan, url, "idle")
+            for place, seen in rates.items():
+                seen.append(_scraped(place, seconds=plan.seconds).rate)
+        for name, place in beside.items():
+            yield paired(
+                section=SECTION,
+                of=f"{plan.series}, idle, gzip, {_SCRAPERS} scrapers",
+                figure="scrapes",
+                own=rates[url],
+                yardstick=name,
+                theirs=rates[place],
+                unit="/s",
+                least=_GOALS[name] if plan.library else None,
+            )
+    yield from _glances(plan, url, "idle")
 
 
-def _compared(plan: _Plan, ours: Spread, name: str, theirs: Spread) -> Row:
-    least = _GOALS[name]
-    return Row(
-        section=SECTION,
-        figure=f"requests, {plan.series}, gzip, {_SCRAPERS} scrapers",
-        value=ours,
-        unit="/s",
-        yardstick=name,
-        yardstick_value=theirs,
-        goal=f"≥ {least} ×" if plan.library else "",  # noqa: RUF001 # it is times
-        reached=ours.median >= least * theirs.median if plan.library else None,
-    )
-
-
-def _during_refreshes(plan: _Plan, url: str) -> Iterator[Row]:
+def _during_refreshes(plan: _Plan, process: Running, busy: Running) -> Iterator[Row | Glance]:
+    url, loads = process.found, []
+    own: list[float] = []
+    simulator: list[float] = []
     before, began = _refreshes(url), time.monotonic()
-    loads = [
-        scrape_from_outside(
-            f"{url}/metrics",
-            connections=_SCRAPERS,
-            seconds=plan.refreshing,
-            gzip=True,
-            rate=plan.rate,
-        )
-        for _ in range(plan.repeats)
-    ]
+    for _ in range(plan.repeats):
+        at = process.cpu(), busy.cpu()
+        loads.append(_scraped(url, seconds=plan.refreshing, rate=plan.rate))
+        own.append(process.cpu() - at[0])
+        simulator.append(busy.cpu() - at[1])
     refreshes, seconds = _refreshes(url) - before, time.monotonic() - began
     _say(f"{refreshes:.0f} refreshes ended in {seconds:.1f} s")
-    figure = f"{plan.series}, gzip, {_SCRAPERS} scrapers, {plan.rate:g}/s, during a refresh"
-    p99 = spread([load.p99 * 1000 for load in loads])
+    of = f"{plan.series}, refreshing, gzip, {_SCRAPERS} scrapers, {plan.rate:g}/s"
+    p99 = spread(load.p99 * 1000 for load in loads)
     yield Row(
         section=SECTION,
-        figure=f"p99, {figure}",
+        of=of,
+        figure="p99",
         value=p99,
         unit="ms",
         goal=f"≤ {_LONGEST:.0f} ms",
         reached=p99.median <= _LONGEST,
     )
-    longest = spread([load.most * 1000 for load in loads])
-    yield Row(section=SECTION, figure=f"longest, {figure}", value=longest, unit="ms")
-    yield from _grid(plan, url, "during a refresh")
+    longest = spread(load.most * 1000 for load in loads)
+    yield Row(section=SECTION, of=of, figure="longest", value=longest, unit="ms")
+    yield paired(
+        section=SECTION,
+        of=of,
+        figure="CPU of the simulator",
+        own=simulator,
+        yardstick="the exporter's",
+        theirs=own,
+        unit="s",
+    )
+    yield from _glances(plan, url, "refreshing")
 
 
-def _grid(plan: _Plan, url: str, state: str) -> Iterator[Row]:
+def _glances(plan: _Plan, url: str, state: str) -> Iterator[Glance]:
     """Glance at each encoding with each number of scrapers."""
     for gzip, scrapers in _GRID:
-        load = scrape_from_outside(
-            f"{url}/metrics", connections=scrapers, seconds=plan.glance, gzip=gzip
-        )
-        encoding = "gzip" if gzip else "identity"
-        yield Row(
+        load = _scraped(url, seconds=plan.glance, scrapers=scrapers, gzip=gzip)
+        yield Glance(
             section=SECTION,
-            figure=f"requests, {plan.series}, {encoding}, {_counted(scrapers)}, {state};"
-            f" p50 {load.p50 * 1000:.1f} ms, p99 {load.p99 * 1000:.1f} ms,"
-            f" {load.size / 1000:,.0f} kB",
-            value=spread([load.rate]),
-            unit="/s",
+            series=plan.estate.series,
+            state=state,
+            encoding="gzip" if gzip else "identity",
+            scrapers=scrapers,
+            requests_per_second=load.rate,
+            p50_seconds=load.p50,
+            p99_seconds=load.p99,
+            bytes=load.size,
         )
 
 
-@contextmanager
-def serving(plan: _Plan, *, quiet: str, busy: str = "") -> Iterator[str]:
-    """Run the exporter with all its pairs, of the APIs at these addresses; yield its own.
-
-    ``busy`` has a large organization, which is refreshed without a pause in place of a quiet one.
-    """
-    number = plan.organizations - bool(busy)
-    organizations = _organizations(quiet, number, prefix="quiet", interval="1h", plan=plan)
-    if busy:
-        organizations += _organizations(busy, 1, prefix="busy", interval="1s", plan=plan)
-    with exporter(yaml.safe_dump({"organizations": organizations})) as process:
-        wait_until_ready(process.found)
-        yield process.found
-
-
-def _organizations(
-    api: str, number: int, *, prefix: str, interval: str, plan: _Plan
-) -> list[object]:
-    """Return organizations that need no defaults, so that they go with others."""
-    document = yaml.safe_load(
-        configuration(
-            api,
-            number,
-            refresh_interval=interval,
-            refresh_timeout="2m",
-            stale_after="2h",
-            max_pairs=plan.pairs - 1,
-        )
+def _scraped(
+    url: str,
+    *,
+    seconds: float,
+    scrapers: int = _SCRAPERS,
+    gzip: bool = True,
+    rate: float | None = None,
+) -> Load:
+    return scrape_from_outside(
+        f"{url}/metrics", connections=scrapers, seconds=seconds, gzip=gzip, rate=rate
     )
-    defaults = document.get("defaults", {})
-    return [
-        {**defaults, **each, "name": f"{prefix}-{position}"}
-        for position, each in enumerate(document["organizations"])
-    ]
-
-
-def wait_until_ready(url: str) -> float:
-    """Return the seconds until every organization was refreshed once."""
-    began = time.monotonic()
-    with httpx.Client(trust_env=False, timeout=_PATIENCE) as client:
-        while client.get(f"{url}/-/ready").status_code != httpx.codes.OK:
-            if time.monotonic() > began + _PATIENCE:
-                raise TimeoutError(f"not ready after {_PATIENCE:.0f} s")
-            time.sleep(0.02)
-    return time.monotonic() - began
-
-
-@contextmanager
-def _yardsticks(plan: _Plan, url: str) -> Iterator[Mapping[str, str]]:
-    """Run the yardsticks with what is at ``url``; yield their addresses by name."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        plain, compressed = Path(folder, "plain"), Path(folder, "compressed")
-        plain.write_bytes(body(url, encoding="identity"))
-        compressed.write_bytes(body(url, encoding="gzip"))
-        found = len(re.findall(rb"(?m)^confluent_cloud_api_keys\{", plain.read_bytes()))
-        if found != plan.organizations * plan.pairs:
-            raise RuntimeError(f"{found} pair series, not {plan.series}")
-        commands: dict[str, tuple[str, ...]] = {
-            _CEILING: ("benchmarks.ceiling", str(compressed), "--gzip")
-        }
-        if plan.library:
-            commands = {_LIBRARY: ("benchmarks.library", str(plain)), **commands}
-        yield {
-            name: stack.enter_context(running(PYTHON, "-m", *command, ready=_URL)).found
-            for name, command in commands.items()
-        }
-
-
-def body(url: str, *, encoding: str) -> bytes:
-    """Return what a scrape gets, as it comes."""
-    headers = {"Accept": "text/plain", "Accept-Encoding": encoding}
-    with (
-        httpx.Client(trust_env=False, timeout=_PATIENCE) as client,
-        client.stream("GET", f"{url}/metrics", headers=headers) as response,
-    ):
-        return b"".join(response.raise_for_status().iter_raw())
-
-
-def _counted(scrapers: int) -> str:
-    return "1 scraper" if scrapers == 1 else f"{scrapers} scrapers"
 
 
 def _refreshes(url: str) -> float:

@@ -20,10 +20,11 @@ from benchmarks.measure import (
     configuration,
     environment,
     exporter,
+    ratios,
     spread,
     upstream,
 )
-from benchmarks.report import Row
+from benchmarks.report import Row, paired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,8 @@ DOMINANT = 5
 """Packages that are shown."""
 FOREIGN = ("exporter.simulator", "exporter.cli.demo", "exporter.cli.report")
 """What `run` has no use for: modules of other commands. structlog loads rich by itself."""
+_NOTHING = "python -c pass"
+_OF_IMPORTS = "imports"
 _POLL = 0.005  # seconds
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
 
@@ -76,12 +79,14 @@ def rows(*, quick: bool = False) -> Iterator[Row]:
             bare.append(_bare())
         ready = spread(until)
         yield Row(
-            SECTION,
-            f"until /metrics is ready, {KEYS:,} keys",
-            ready,
-            "s",
-            "python -c pass",
-            spread(bare),
+            section=SECTION,
+            of=f"{KEYS:,} keys",
+            figure="until /metrics is ready",
+            value=ready,
+            unit="s",
+            yardstick=_NOTHING,
+            yardstick_value=spread(bare),
+            ratios=ratios(until, bare),
             goal=f"≤ {SOON:.0f} s",
             reached=ready.median <= SOON,
         )
@@ -125,35 +130,37 @@ def _imports(config: str, repeats: int) -> Iterator[Row]:
             serving.append(_parsed(child.log.read_text()))
         version.append(_timed("-m", "exporter", "--version"))
         bare.append(_timed("-c", "pass"))
-    interpreter = spread(each.total() for each in bare)
+    interpreter = [each.total() for each in bare]
     for name, found in (("run", serving), ("--version", version)):
-        yield Row(
-            SECTION,
-            f"imports of {name}",
-            spread(each.total() for each in found),
-            "ms",
-            "python -c pass",
-            interpreter,
+        yield paired(
+            section=SECTION,
+            of=_OF_IMPORTS,
+            figure=name,
+            own=[each.total() for each in found],
+            yardstick=_NOTHING,
+            theirs=interpreter,
+            unit="ms",
         )
     together: Counter[str] = Counter()
     for each in serving:
         together.update(each.packages())
     for package, _ in together.most_common(DOMINANT):
         yield Row(
-            SECTION,
-            f"of run's, {package}",
-            spread(each.packages()[package] for each in serving),
-            "ms",
+            section=SECTION,
+            of=_OF_IMPORTS,
+            figure=f"of run's, {package}",
+            value=spread(each.packages()[package] for each in serving),
+            unit="ms",
         )
     foreign = serving[0].foreign()
     for unused in FOREIGN:
         if any(_within(name, unused) for name in foreign):
             print(f"start: run imports {unused} and has no use for it", file=sys.stderr)
     yield Row(
-        SECTION,
-        "modules of other commands that run imports",
-        spread([float(len(foreign))]),
-        "",
+        section=SECTION,
+        of=_OF_IMPORTS,
+        figure="modules of other commands",
+        value=spread([float(len(foreign))]),
         goal="none",
         reached=not foreign,
     )

@@ -13,11 +13,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks import many, scrape
+from benchmarks import many, scrape, serving
 from benchmarks.lag import Longest, WatchedSelector
 from benchmarks.library import Families
-from benchmarks.measure import PYTHON, configuration, exporter, running, upstream
-from benchmarks.scrapers import Head, percentile, read_head
+from benchmarks.measure import PYTHON, Spread, configuration, exporter, running, upstream
+from benchmarks.report import Glance, Row
+from benchmarks.scrapers import Head, Load, percentile, read_head
 from benchmarks.scrapers import scrape as load
 
 if TYPE_CHECKING:
@@ -163,12 +164,12 @@ def test_what_a_stuck_server_keeps_waiting_counts_from_when_it_was_due() -> None
 def test_the_library_serves_the_samples_that_the_exporter_does(tmp_path: Path) -> None:
     file = tmp_path / "exposition"
     with upstream(100) as api, exporter(configuration(api.found)) as process:
-        scrape.wait_until_ready(process.found)
-        plain = scrape.body(process.found, encoding="identity")
+        serving.wait_until_ready(process.found)
+        plain = serving.body(process.found, encoding="identity")
     file.write_bytes(plain)
     command = (PYTHON, "-m", "benchmarks.library", str(file))
     with running(*command, ready=r"(http://\S+)") as library:
-        theirs = gzip.decompress(scrape.body(library.found, encoding="gzip"))
+        theirs = gzip.decompress(serving.body(library.found, encoding="gzip"))
     assert samples(theirs.decode()) == samples(plain.decode())
     assert len(samples(plain.decode())) > 300
 
@@ -207,27 +208,83 @@ def test_the_watch_sees_how_long_the_loop_was_blocked_and_not_how_long_it_was_id
         loop.close()
 
 
-def test_the_scrape_section_has_a_row_for_every_combination() -> None:
-    rows = list(scrape.rows(quick=True))
-    goals = [row for row in rows if row.goal]
-    assert [row.goal for row in goals] == ["≥ 200 ×", "≥ 0.3 ×", "≤ 100 ms"]  # noqa: RUF001
-    assert [row.yardstick for row in goals] == ["start_http_server", "bare uvicorn", ""]
-    for state in ("idle", "during a refresh"):
-        for encoding in ("gzip", "identity"):
-            for scrapers in ("1 scraper", "4 scrapers", "16 scrapers"):
-                figure = f"requests, 100 series, {encoding}, {scrapers}, {state};"
-                assert len([row for row in rows if row.figure.startswith(figure)]) == 1
-    assert len(rows) == 3 + 1 + 12
+def test_the_scrape_section_has_a_glance_at_every_combination() -> None:
+    found = list(scrape.rows(quick=True))
+    rows = [row for row in found if isinstance(row, Row)]
+    assert [(row.figure, row.yardstick, row.goal) for row in rows] == [
+        ("scrapes", "start_http_server", "≥ 200 ×"),  # noqa: RUF001 # it is times
+        ("scrapes", "bare uvicorn", "≥ 0.3 ×"),  # noqa: RUF001
+        ("p99", "", "≤ 100 ms"),
+        ("longest", "", ""),
+        ("CPU of the simulator", "the exporter's", ""),
+    ]
     assert {row.section for row in rows} == {"scrape"}
     assert all(row.value.least > 0 for row in rows)
+    glances = [glance for glance in found if isinstance(glance, Glance)]
+    assert [(each.state, each.encoding, each.scrapers) for each in glances] == [
+        (state, encoding, scrapers)
+        for state in ("idle", "refreshing")
+        for encoding in ("gzip", "identity")
+        for scrapers in (1, 4, 16)
+    ]
+    assert {each.series for each in glances} == {100}
+    assert all(each.requests_per_second > 0 for each in glances)
+    assert all(0 < each.p50_seconds <= each.p99_seconds for each in glances)
+    sizes = [each.bytes for each in glances]
+    assert max(sizes[:3]) < min(sizes[3:6])
+
+
+def seen(*, memory: float = 50.0, longest: float = 0.0, refreshed: int = 2) -> many.Seen:
+    """What one process was like, with its longest scrape in seconds."""
+    load = Load(requests=1, seconds=1.0, bytes=1, p50=0.0, p99=0.0, most=longest)
+    return many.Seen(
+        first=1.0,
+        memory=memory,
+        load=load,
+        blocked=Longest(),
+        refreshed=refreshed,
+        cpu=1.0,
+        simulator=0.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("longest", "reached"), [((0.02, 0.4, 0.1), True), ((0.101, 0.02, 0.4), False)]
+)
+def test_the_longest_scrape_is_judged_by_the_median_of_the_repeats(
+    *, longest: tuple[float, float, float], reached: bool
+) -> None:
+    rows = many.rows_of(2, [seen(longest=each) for each in longest])
+    (row,) = [row for row in rows if row.figure == "longest scrape"]
+    assert (row.value.least, row.value.most, row.reached) == (20, 400, reached)
+
+
+@pytest.mark.parametrize(("refreshed", "reached"), [((2, 2), True), ((2, 1), False)])
+def test_an_organization_that_was_not_refreshed_meanwhile_is_a_goal_missed(
+    *, refreshed: tuple[int, int], reached: bool
+) -> None:
+    rows = many.rows_of(2, [seen(refreshed=each) for each in refreshed])
+    (row,) = [row for row in rows if row.figure == "refreshed meanwhile"]
+    assert (row.goal, row.reached) == ("all", reached)
+
+
+def test_the_memory_of_one_more_organization_is_compared_repeat_by_repeat() -> None:
+    few = [seen(memory=memory) for memory in (50.0, 60.0, 52.0)]
+    most = [seen(memory=memory) for memory in (90.0, 104.0, 88.0)]
+    # (90 - 50) ÷ 40, (104 - 60) ÷ 40 and (88 - 52) ÷ 40
+    assert many.memory_of_each({2: few, 42: most}).value == Spread(1.0, 0.9, 1.1)
 
 
 def test_the_section_of_many_has_each_number_of_organizations() -> None:
     rows = list(many.rows(quick=True))
-    assert rows[0].figure == "memory of one more organization, 1 to 3"
-    for size in ("1 organization", "3 organizations"):
-        assert len([row for row in rows if row.figure.endswith(f", {size}")]) == 6
-    assert len(rows) == 1 + 2 * 6
-    assert len([row for row in rows if row.goal]) == 1 + 2 * 3
-    blocked = {row.figure: row.value.most for row in rows if "block" in row.figure}
-    assert blocked["longest block of the event loop, 3 organizations"] > 0
+    assert (rows[0].of, rows[0].figure) == ("one more organization, 1 to 3", "memory")
+    assert [row.of for row in rows[1:]] == ["1 organization"] * 8 + ["3 organizations"] * 8
+    assert len([row for row in rows if row.goal]) == 1 + 2 * 4
+    for row in rows:
+        if row.figure == "refreshed meanwhile":
+            assert row.reached is True
+            assert row.value.median == int(row.of[0])
+        else:
+            assert row.value.least < row.value.most  # of two repeats
+    blocked = {row.of: row.value.least for row in rows if "block" in row.figure}
+    assert blocked["3 organizations"] > 0
