@@ -1,8 +1,12 @@
 """Documents made of pieces: compressed once, copied by every scrape.
 
 Prometheus wants all samples of a family together, so the families of all organizations are woven
-into one document. Each organization's lines of each family are a :class:`Piece`; weaving only
-copies bytes, however many organizations there are.
+into one document. One organization's lines of one family are a :class:`Piece`; those of all
+organizations, with the header, are a :class:`Section`; the sections are the :class:`Document`.
+
+Lines that are the same as before stay the same piece, and a section of the same pieces stays the
+same section: only what has changed is compressed and summed up, however much there is. What the
+clients do moves with every request; that is gathered into one section, by itself.
 
 A piece is deflated by a compressor of its own and flushed to a byte boundary, so that pieces in a
 row are one valid deflate stream (RFC 1951 §3.2.4). See :meth:`Document.gzip` for its end.
@@ -13,44 +17,66 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from exporter.exposition import text
+from exporter.exposition.checksum import Checksum, checksum
 from exporter.exposition.text import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from exporter.exposition.catalogue import Metric
 
 _LEVEL = 6
-_TAIL_LEVEL = 1  # compressed at every scrape, and small
+_LIVE_LEVEL = 1  # compressed at nearly every scrape
 _RAW_DEFLATE = -zlib.MAX_WBITS
+_SMALL = 5 * 1024
+"""Bytes. For more, CPython's ``zlib.crc32`` lets go of the interpreter's lock, and while refreshes
+are rendered it takes milliseconds to get it back."""
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952 §2.3: no name, no time
 
+_T = TypeVar("_T")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Piece:
     """Some lines, plain and deflated."""
 
     plain: bytes
     deflated: bytes
+    checksum: Checksum | None
+    """Of ``plain``; None for a small piece, where taking it anew is as fast as having it."""
+
+    def behind(self, crc: int) -> int:
+        """Return the CRC-32 of these lines behind bytes of which it is ``crc``."""
+        if self.checksum is None:
+            return zlib.crc32(self.plain, crc)
+        return self.checksum.behind(crc)
 
 
 Pieces = dict[str, Piece]
 """By key of the :class:`Block` they belong to."""
 
 
-def piece(lines: str) -> Piece:
-    """Return ``lines`` as a piece."""
-    plain = lines.encode()
-    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
-    return Piece(plain, compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH))
+def piece(plain: bytes, *, level: int = _LEVEL) -> Piece:
+    """Return whole lines as a piece."""
+    compressor = zlib.compressobj(level, zlib.DEFLATED, _RAW_DEFLATE)
+    return Piece(
+        plain,
+        compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH),
+        checksum(zlib.crc32(plain), len(plain)) if len(plain) > _SMALL else None,
+    )
 
 
-def pieces(lines: Mapping[str, str]) -> Pieces:
-    """Return what there are lines of as pieces."""
-    return {key: piece(some) for key, some in lines.items() if some}
+def pieces(lines: Mapping[str, str], before: Pieces) -> Pieces:
+    """Return what there are lines of as pieces: those of ``before`` that have the same."""
+    found: Pieces = {}
+    for key, some in lines.items():
+        if some:
+            plain, known = some.encode(), before.get(key)
+            found[key] = piece(plain) if known is None or known.plain != plain else known
+    return found
 
 
 @dataclass(frozen=True)
@@ -69,61 +95,98 @@ def blocks(metrics: Sequence[Metric], form: Format) -> tuple[Block, ...]:
 
 def _blocks(metric: Metric, form: Format) -> tuple[Block, ...]:
     if metric.type != "gaugehistogram":
-        return (Block(metric.name, piece(text.header(metric, form))),)
+        return (Block(metric.name, piece(text.header(metric, form).encode())),)
     if form is Format.OPENMETRICS:
         head = text.header_lines(metric.name, "gaugehistogram", metric.help)
-        return (Block(metric.name, piece(head)),)
+        return (Block(metric.name, piece(head.encode())),)
     # The older format has no gauge histograms: as the client library writes them.
     parts = {
         "_bucket": ("", "histogram"),
         "_gcount": ("_gcount", "gauge"),
         "_gsum": ("_gsum", "gauge"),
     }
-    return tuple(
-        Block(metric.name + key, piece(text.header_lines(metric.name + suffix, kind, metric.help)))
+    heads = {
+        metric.name + key: text.header_lines(metric.name + suffix, kind, metric.help)
         for key, (suffix, kind) in parts.items()
-    )
+    }
+    return tuple(Block(key, piece(head.encode())) for key, head in heads.items())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Section:
+    """Pieces in a row, such as a header and the lines of all organizations under it."""
+
+    row: tuple[Piece, ...]
+    deflated: bytes
+    size: int
+    """Bytes, plain."""
+    checksum: Checksum
+    """Of them."""
+
+
+Sections = dict[str, Section]
+"""By key of their :class:`Block`, in the order of the document."""
+
+
+def weave(
+    layout: Iterable[Block], organizations: Sequence[Pieces], before: Mapping[str, Section]
+) -> Sections:
+    """Return the pieces of all ``organizations``, laid out by block.
+
+    Sections of ``before`` are kept where the pieces are the same.
+    """
+    sections: Sections = {}
+    for block, found in _rows(layout, organizations):
+        row, known = (block.header, *found), before.get(block.key)
+        sections[block.key] = _section(row) if known is None or known.row != row else known
+    return sections
+
+
+def gather(layout: Iterable[Block], organizations: Sequence[Mapping[str, bytes]]) -> Section:
+    """Return the lines of all ``organizations``, laid out by block, as one section.
+
+    For lines that move too often to be worth pieces of their own.
+    """
+    lines: list[bytes] = []
+    for block, found in _rows(layout, organizations):
+        lines += [block.header.plain, *found]
+    return _section((piece(b"".join(lines), level=_LIVE_LEVEL),))
+
+
+def _rows(
+    layout: Iterable[Block], organizations: Sequence[Mapping[str, _T]]
+) -> Iterator[tuple[Block, list[_T]]]:
+    for block in layout:
+        if row := [each[block.key] for each in organizations if block.key in each]:
+            yield block, row
+
+
+def _section(row: tuple[Piece, ...]) -> Section:
+    crc = 0
+    for each in row:
+        crc = each.behind(crc)
+    size = sum(len(each.plain) for each in row)
+    return Section(row, b"".join([each.deflated for each in row]), size, checksum(crc, size))
+
+
 class Document:
-    """Bytes that scrapes copy; plain in the pieces they came in, for hardly anybody asks so."""
+    """Sections in a row."""
 
-    parts: tuple[bytes, ...] = ()
-    size: int = 0
-    """Bytes in ``parts``."""
-    deflated: bytes = b""
-    crc: int = 0
-    """CRC-32 of ``parts``."""
+    def __init__(self, sections: Sequence[Section]) -> None:
+        self._sections = sections
+        self._size = sum(each.size for each in sections)
+        self._crc = 0
+        for each in sections:
+            self._crc = each.checksum.behind(self._crc)
 
     def plain(self, tail: bytes) -> bytes:
         """Return the document with ``tail`` behind it."""
-        return b"".join((*self.parts, tail))
+        return b"".join([*(each.plain for section in self._sections for each in section.row), tail])
 
     def gzip(self, tail: bytes) -> bytes:
         """Return the document and ``tail`` as one gzip member, compressing only ``tail``."""
-        compressor = zlib.compressobj(_TAIL_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
-        end = compressor.compress(tail) + compressor.flush()
-        crc = zlib.crc32(tail, self.crc)
-        size = (self.size + len(tail)) & 0xFFFFFFFF
+        end = zlib.compress(tail, _LIVE_LEVEL, _RAW_DEFLATE)
+        crc = zlib.crc32(tail, self._crc)
+        size = (self._size + len(tail)) & 0xFFFFFFFF
         trailer = crc.to_bytes(4, "little") + size.to_bytes(4, "little")
-        return b"".join((_GZIP_HEADER, self.deflated, end, trailer))
-
-
-def weave(layout: Iterable[Block], organizations: Sequence[Pieces], *, onto: Document) -> Document:
-    """Return ``onto`` with the pieces of all ``organizations`` behind it, laid out by block."""
-    row: list[Piece] = []
-    for block in layout:
-        found = [each[block.key] for each in organizations if block.key in each]
-        if found:
-            row += [block.header, *found]
-    crc, size = onto.crc, onto.size
-    for each in row:
-        crc = zlib.crc32(each.plain, crc)
-        size += len(each.plain)
-    return Document(
-        parts=(*onto.parts, *(each.plain for each in row)),
-        size=size,
-        deflated=b"".join((onto.deflated, *(each.deflated for each in row))),
-        crc=crc,
-    )
+        return b"".join([_GZIP_HEADER, *(each.deflated for each in self._sections), end, trailer])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from exporter.exposition.document import Document, blocks, weave
-from exporter.exposition.rendering import Rendered, render
+from exporter.exposition.document import Document, Sections, blocks, gather, weave
+from exporter.exposition.rendering import NOTHING, Rendered, render
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,84 +22,79 @@ _KNOWN = (*catalogue.KNOWN.metrics, *catalogue.REFRESH.metrics)
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
-    """What refreshes brought, in one format."""
+class _Woven:
+    """All but the process' own metrics, in one format."""
 
     document: Document
+    sections: Sections
+    """Of it, but the live ones."""
+    versions: tuple[int, ...]
+    """Of what it was made from."""
     fresh_until: float
     """Monotonic seconds; from then on a part of it is too old to be served."""
-
-
-@dataclass(frozen=True)
-class _Woven:
-    """That with the live metrics behind it."""
-
-    prepared: _Prepared
-    whole: Document
-    versions: tuple[int, ...]
-    """Of the live metrics in ``whole``."""
 
 
 class Exposition:
     """What a scrape gets. Scrapes neither wait for a refresh nor start one.
 
-    However many refreshes and requests there were since the last scrape, bytes are copied once;
-    without any, nothing is.
+    However many refreshes and requests there were since the last scrape, only the families with
+    changes are put together anew; without any, bytes are copied.
     """
 
     def __init__(self, *, clock: Clock, instruments: Instruments) -> None:
         self._clock = clock
         self._instruments = instruments
         self._rendered: dict[str, Rendered] = {}
-        self._prepared: dict[Format, _Prepared] = {}
-        """Of what is rendered now."""
+        self._version = 0
+        """Grows with every change of what is rendered."""
         self._woven: dict[Format, _Woven] = {}
 
     async def publish(self, state: OrganizationState) -> None:
         """Serve ``state`` from now on; renders off the event loop."""
-        before = self._rendered.get(state.name)
+        before = self._rendered.get(state.name, NOTHING)
         self._rendered[state.name] = await asyncio.to_thread(render, state, before)
-        self._prepared.clear()
+        self._version += 1
+        self._instruments.prepare(state.name)
 
     def begin(self, state: OrganizationState) -> None:
         """Serve ``state``, of an organization of which nothing is known yet."""
         self._rendered[state.name] = render(state)
-        self._prepared.clear()
+        self._version += 1
 
     def retain(self, organizations: Collection[str]) -> None:
         """Forget every organization but these."""
         for name in self._rendered.keys() - set(organizations):
             del self._rendered[name]
-        self._prepared.clear()
+        self._version += 1
 
     def scrape(self, form: Format, *, gzip: bool) -> bytes:
         """Return the exposition of this moment, as one gzip member if ``gzip``."""
         now = self._clock.monotonic()
-        prepared = self._prepared.get(form)
-        if prepared is None or now >= prepared.fresh_until:
-            prepared = self._prepared[form] = _prepare(self._rendered, form, now=now)
-        woven = self._weave_live(prepared, form)
+        versions = (self._version, *self._instruments.versions())
+        woven = self._woven.get(form)
+        if woven is None or woven.versions != versions or now >= woven.fresh_until:
+            before = {} if woven is None else woven.sections
+            sections, fresh_until = _weave(self._rendered, form, before, now=now)
+            live = gather(blocks(catalogue.API.metrics, form), self._instruments.activities())
+            document = Document([*sections.values(), live])
+            woven = self._woven[form] = _Woven(document, sections, versions, fresh_until)
         process = self._instruments.process(form)
-        return woven.gzip(process) if gzip else woven.plain(process)
-
-    def _weave_live(self, prepared: _Prepared, form: Format) -> Document:
-        versions, woven = self._instruments.versions(), self._woven.get(form)
-        if woven is None or woven.prepared is not prepared or woven.versions != versions:
-            live = blocks(catalogue.API.metrics, form)
-            whole = weave(live, self._instruments.activities(), onto=prepared.document)
-            woven = self._woven[form] = _Woven(prepared, whole, versions)
-        return woven.whole
+        return woven.document.gzip(process) if gzip else woven.document.plain(process)
 
 
-def _prepare(rendered: Mapping[str, Rendered], form: Format, *, now: float) -> _Prepared:
+def _weave(
+    rendered: Mapping[str, Rendered], form: Format, before: Sections, *, now: float
+) -> tuple[Sections, float]:
+    """Return what is fresh, and the monotonic seconds until which it all is."""
     organizations = [rendered[name] for name in sorted(rendered)]
-    document, fresh_until = Document(), float("inf")
+    sections: Sections = {}
+    fresh_until = float("inf")
     for metrics, parts in (
         (catalogue.INVENTORY.metrics, [each.inventory for each in organizations]),
         (catalogue.QUOTAS.metrics, [each.quotas for each in organizations]),
         (_KNOWN, [each.known for each in organizations]),
     ):
         fresh = [part for part in parts if now < part.fresh_until]
-        document = weave(blocks(metrics, form), [each.pieces for each in fresh], onto=document)
+        sections |= weave(blocks(metrics, form), [each.pieces for each in fresh], before)
         fresh_until = min((fresh_until, *(part.fresh_until for part in fresh)))
-    return _Prepared(document, fresh_until)
+    return sections, fresh_until

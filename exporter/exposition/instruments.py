@@ -21,10 +21,9 @@ from exporter.exposition.text import Format
 from exporter.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from exporter.clock import Clock
-    from exporter.exposition.document import Pieces
 
 
 class Instruments:
@@ -37,6 +36,7 @@ class Instruments:
     def __init__(self, *, clock: Clock, process: bool = True) -> None:
         self._clock = clock
         self._activities: dict[str, Activity] = {}
+        """Sorted by organization."""
         self._registry = CollectorRegistry()
         successful, timestamp = (
             catalogue.CONFIG_RELOAD_SUCCESSFUL,
@@ -59,7 +59,7 @@ class Instruments:
         known = self._activities.get(organization)
         if known is None:
             known = Activity(organization, endpoints=endpoints, clock=self._clock)
-            self._activities[organization] = known
+            self._activities = dict(sorted([*self._activities.items(), (organization, known)]))
         else:
             known.expect(endpoints)
         return known
@@ -76,11 +76,17 @@ class Instruments:
 
     def versions(self) -> tuple[int, ...]:
         """Return what is different whenever any organization's live metrics are."""
-        return tuple(self._activities[name].version for name in sorted(self._activities))
+        return tuple(each.version for each in self._activities.values())
 
-    def activities(self) -> list[Pieces]:
-        """Return the live metrics of every organization."""
-        return [self._activities[name].render() for name in sorted(self._activities)]
+    def activities(self) -> list[Mapping[str, bytes]]:
+        """Return the live metrics of every organization, sorted by its name."""
+        return [each.render() for each in self._activities.values()]
+
+    def prepare(self, organization: str) -> None:
+        """Render the live metrics of an organization, so that the next scrape need not."""
+        known = self._activities.get(organization)
+        if known is not None:
+            known.render()
 
     def process(self, form: Format) -> bytes:
         """Return the live metrics of the process itself, ending the exposition."""

@@ -50,18 +50,23 @@ class Rendered:
     """What the lines of the pairs were made of."""
 
 
-def render(state: OrganizationState, before: Rendered | None = None) -> Rendered:
+NOTHING = Rendered(Part({}), Part({}), Part({}))
+"""Of which nothing can be kept."""
+
+
+def render(state: OrganizationState, before: Rendered = NOTHING) -> Rendered:
     """Return the lines of ``state``. Takes time in proportion to its pairs, and keys if wanted.
 
-    The lines of the pairs, by far the most, are those of ``before`` if the counts are still the
-    same ones, as they are after a refresh that brought no change.
+    Pieces are those of ``before`` where the lines are the same. The lines of the pairs, by far the
+    most, are not even made if the counts are still the same ones, as they are after a refresh that
+    brought no change.
     """
     inventory = state.inventory
     lines: dict[str, str] = {}
     kept: Pieces = {}
     if inventory is not None:
         pairs = catalogue.PAIR_API_KEYS
-        if before is not None and before.pairs is inventory.pairs:
+        if before.pairs is inventory.pairs:
             kept = {key: each for key, each in before.inventory.pieces.items() if key == pairs.name}
         else:
             lines[pairs.name] = text.lines(pairs, _pair_samples(state.name, inventory))
@@ -71,9 +76,9 @@ def render(state: OrganizationState, before: Rendered | None = None) -> Rendered
         remaining = inventory.remaining
         lines |= _histogram_lines(catalogue.MAX_AGE_REMAINING, state.name, remaining)
     return Rendered(
-        inventory=Part(pieces(lines) | kept, state.fresh_until),
-        quotas=Part(_pieces(_quota_samples(state)), state.quotas_until),
-        known=Part(_pieces(_known_samples(state))),
+        inventory=Part(pieces(lines, before.inventory.pieces) | kept, state.fresh_until),
+        quotas=Part(_pieces(_quota_samples(state), before.quotas), state.quotas_until),
+        known=Part(_pieces(_known_samples(state), before.known)),
         pairs=None if inventory is None else inventory.pairs,
     )
 
@@ -84,8 +89,9 @@ def _pair_samples(name: str, inventory: Inventory) -> Samples:
     )
 
 
-def _pieces(samples: Iterable[tuple[Metric, Samples]]) -> Pieces:
-    return pieces({metric.name: text.lines(metric, values) for metric, values in samples})
+def _pieces(samples: Iterable[tuple[Metric, Samples]], before: Part) -> Pieces:
+    lines = {metric.name: text.lines(metric, values) for metric, values in samples}
+    return pieces(lines, before.pieces)
 
 
 def _inventory_samples(
@@ -103,7 +109,10 @@ def _inventory_samples(
     )
     ages = inventory.ages
     yield catalogue.OLDEST, (((name, *owner), at) for owner, at in ages.oldest.items())
-    yield catalogue.NEXT_EXPIRY, (((name, *owner), at) for owner, at in ages.next_expiry.items())
+    yield (
+        catalogue.NEXT_EXPIRY,
+        (((name, *owner), at) for owner, at in ages.next_expiry.items()),
+    )
     yield catalogue.VIOLATIONS, _violations(name, inventory)
     yield (
         catalogue.EXEMPTED,

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import zlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.exposition.checksum import checksum
+from exporter.exposition.document import Block, Document, Section, gather, piece, pieces, weave
+
+LAYOUT = (Block("one", piece(b"# one\n")), Block("two", piece(b"# two\n")))
+LARGE = "a line of some length\n" * 1000
+LINES = st.text() | st.text().map(LARGE.__add__)
+ORGANIZATIONS = st.lists(st.dictionaries(st.sampled_from(["one", "two", "unknown"]), LINES))
+
+
+def laid_out(organizations: list[dict[str, str]]) -> bytes:
+    """Return what a document of ``organizations`` says."""
+    lines = ""
+    for key in ("one", "two"):
+        if found := [each[key] for each in organizations if each.get(key)]:
+            lines += f"# {key}\n" + "".join(found)
+    return lines.encode()
+
+
+@given(ORGANIZATIONS, ORGANIZATIONS, st.binary())
+def test_a_document_is_one_gzip_member_with_everything_in_its_place(
+    kept: list[dict[str, str]], live: list[dict[str, str]], tail: bytes
+) -> None:
+    sections = weave(LAYOUT, [pieces(each, {}) for each in kept], {})
+    moving = [{key: some.encode() for key, some in each.items() if some} for each in live]
+    document = Document([*sections.values(), gather(LAYOUT, moving)])
+    everything = laid_out(kept) + laid_out(live) + tail
+    assert document.plain(tail) == everything
+    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    assert member.decompress(document.gzip(tail)) == everything
+    assert member.eof
+    assert member.unused_data == b""
+
+
+def test_the_size_in_a_gzip_member_is_what_remains_of_it_in_32_bits() -> None:
+    huge = Section((), b"", 2**32 - 3, checksum(0, 2**32 - 3))
+    assert int.from_bytes(Document([huge]).gzip(b"tail\n")[-4:], "little") == 2
+
+
+def test_lines_that_are_the_same_stay_the_same_piece() -> None:
+    before = pieces({"one": "a 1\n", "two": "a 2\n"}, {})
+    after = pieces({"one": "a 1\n", "two": "a 3\n"}, before)
+    assert after["one"] is before["one"]
+    assert after["two"].plain == b"a 3\n"
+
+
+def test_a_section_of_the_same_pieces_stays_the_same() -> None:
+    first = pieces({"one": "a 1\n", "two": "a 2\n"}, {})
+    second = pieces({"one": "b 1\n", "two": "b 2\n"}, {})
+    before = weave(LAYOUT, [first, second], {})
+    moved = pieces({"one": "b 1\n", "two": "b 3\n"}, second)
+    after = weave(LAYOUT, [first, moved], before)
+    assert after["one"] is before["one"]
+    assert Document(list(after.values())).plain(b"") == (
+        b"# one\na 1\nb 1\n# two\na 2\nb 3\n"
+    )  # fmt: skip
+
+
+def test_a_section_that_lost_an_organization_is_another() -> None:
+    first, second = pieces({"one": "a 1\n"}, {}), pieces({"one": "b 1\n"}, {})
+    before = weave(LAYOUT, [first, second], {})
+    assert Document(list(weave(LAYOUT, [first], before).values())).plain(b"") == b"# one\na 1\n"
+    assert weave(LAYOUT, [], before) == {}

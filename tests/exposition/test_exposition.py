@@ -1,0 +1,149 @@
+"""Whatever came before it, an exposition is as one that begins with what is known now."""
+
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.exposition import Exposition, Format, Instruments
+from exporter.inventory import FoldSettings, Key, Owner, Resource, fold
+from exporter.refresh import CollectorState, OrganizationState, Quota
+from tests import virtual_time
+from tests.virtual_time import EPOCH, FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PATH = "/iam/v2/api-keys"
+STALE_AFTER = 900.0
+KAFKA = Resource("lkc-1", "kafka", "env-1")
+FOLDED = [
+    fold(
+        [
+            Key(str(number), Owner(f"sa-{number % 70}", "service-account"), (KAFKA,))
+            for number in range(keys)
+        ],
+        FoldSettings(1000),
+        now=EPOCH,
+    )
+    for keys in (3, 300)
+]
+WHAT = st.sampled_from(["publish", "request", "forget", "sleep", "scrape"])
+STEPS = st.lists(st.tuples(WHAT, st.sampled_from("abc"), st.integers(0, 3)), max_size=12)
+
+
+def state(name: str, *, at: float, refreshes: int) -> OrganizationState:
+    """Return a state; those of odd ``refreshes`` share the larger inventory."""
+    return OrganizationState(
+        name,
+        {"api_keys": CollectorState(finished=EPOCH + at, succeeded=EPOCH, refreshes=refreshes)},
+        inventory=FOLDED[refreshes % 2],
+        listed_at=at,
+        stale_after={"api_keys": STALE_AFTER},
+        quotas=(Quota("iam.max_cloud_api_keys.per_org", "organization", 10, None, "", "", ""),),
+        quotas_until=at + STALE_AFTER / 2,
+    )
+
+
+class Served:
+    """An exposition, and what another one would have to know to serve the same."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.instruments = Instruments(clock=self.clock, process=False)
+        self.exposition = Exposition(clock=self.clock, instruments=self.instruments)
+        self.states: dict[str, OrganizationState] = {}
+
+    async def publish(self, name: str, *, refreshes: int = 1) -> None:
+        self.states[name] = state(name, at=self.clock.monotonic(), refreshes=refreshes)
+        await self.exposition.publish(self.states[name])
+
+    def request(self, name: str) -> None:
+        self.instruments.of(name, endpoints=[PATH]).answered(PATH, 200, 0.1)
+
+    def forget(self, name: str) -> None:
+        self.states.pop(name, None)
+        self.instruments.forget(name)
+        self.exposition.retain(self.states)
+
+    async def compare(self) -> None:
+        another = Exposition(clock=self.clock, instruments=self.instruments)
+        for each in self.states.values():
+            await another.publish(each)
+        for form in Format:
+            expected = another.scrape(form, gzip=False)
+            assert self.exposition.scrape(form, gzip=False) == expected
+            assert gzip.decompress(self.exposition.scrape(form, gzip=True)) == expected
+
+    def lines(self, name: str) -> list[str]:
+        text = self.exposition.scrape(Format.TEXT, gzip=False).decode()
+        return [line for line in text.splitlines() if f'organization="{name}"' in line]
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_an_exposition_is_as_one_that_begins_now(steps: Sequence[tuple[str, str, int]]) -> None:
+    async def serve() -> None:
+        served = Served()
+        for what, name, number in steps:
+            match what:
+                case "publish":
+                    await served.publish(name, refreshes=number)
+                case "request":
+                    served.request(name)
+                case "forget":
+                    served.forget(name)
+                case "sleep":
+                    await served.clock.sleep(number * STALE_AFTER / 4)
+                case _:
+                    await served.compare()
+        await served.compare()
+
+    virtual_time.run(serve())
+
+
+async def test_what_becomes_stale_or_is_forgotten_after_a_scrape_goes() -> None:
+    served = Served()
+    await served.publish("a")
+    await served.publish("b")
+    total = 'confluent_cloud_organization_api_keys{organization="a"} 300.0'
+    assert total in served.lines("a")
+    await served.clock.sleep(STALE_AFTER - 1)
+    await served.publish("b")
+    assert total in served.lines("a")
+    await served.clock.sleep(1)
+    assert total not in served.lines("a")
+    assert total.replace('"a"', '"b"') in served.lines("b")
+    served.forget("b")
+    assert served.lines("b") == []
+    assert served.lines("a")
+
+
+async def test_an_organization_that_begins_after_a_scrape_is_seen() -> None:
+    served = Served()
+    assert served.lines("a") == []
+    served.exposition.begin(state("a", at=0, refreshes=0))
+    assert 'confluent_cloud_organization_api_keys{organization="a"} 3.0' in served.lines("a")
+
+
+async def test_a_request_is_seen_by_the_next_scrape() -> None:
+    served = Served()
+    await served.publish("a")
+    count = f'confluent_cloud_api_requests_total{{code="200",endpoint="{PATH}",organization="a"}}'
+    for number in (1, 2):
+        served.request("a")
+        assert f"{count} {number}.0" in served.lines("a")
+
+
+async def test_organizations_stand_in_the_order_of_their_names() -> None:
+    served = Served()
+    for name in "cab":
+        served.request(name)
+        await served.publish(name)
+    lines = served.exposition.scrape(Format.TEXT, gzip=False).decode().splitlines()
+    for family in ("confluent_cloud_up{", 'confluent_cloud_api_requests_total{code="200"'):
+        order = [line.split('organization="')[1][0] for line in lines if line.startswith(family)]
+        assert order == ["a", "b", "c"]
