@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.lag ARGUMENTS`` is ``python -m exporter ARGUMENTS``. At its end it writes to
 the file that the environment variable ``BENCHMARK_LAG`` names, as JSON, for how many seconds the
-loop was blocked in one go at most: ``overall``, and ``steady``, since the last SIGUSR1.
+loop was blocked in one go at most: ``overall``, and ``steady``, since the last SIGUSR1; and how
+long one garbage collection took at most since then, during which nothing else runs.
 
 What is measured is the time from one return of ``select`` to the next call, with whatever the
 thread waited for in between: the interpreter's lock and the machine's processors, too.
@@ -11,6 +12,7 @@ thread waited for in between: the interpreter's lock and the machine's processor
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import selectors
@@ -35,6 +37,7 @@ class Longest:
 
     overall: float = 0.0
     steady: float = 0.0
+    collection: float = 0.0
 
     def took(self, seconds: float) -> None:
         """The loop was blocked for ``seconds``."""
@@ -43,7 +46,23 @@ class Longest:
 
     def settle(self, _number: int, _frame: FrameType | None) -> None:
         """The steady state begins; a signal handler."""
-        self.steady = 0.0
+        self.steady = self.collection = 0.0
+
+
+class Collections:
+    """Tells ``longest`` how long garbage collections take."""
+
+    def __init__(self, longest: Longest) -> None:
+        self._longest = longest
+        self._began = 0.0
+
+    def __call__(self, phase: str, _info: dict[str, int]) -> None:
+        """A collection starts or stops; one of ``gc.callbacks``."""
+        if phase == "start":
+            self._began = time.perf_counter()
+        else:
+            took = time.perf_counter() - self._began
+            self._longest.collection = max(self._longest.collection, took)
 
 
 class WatchedSelector(selectors.DefaultSelector):
@@ -79,6 +98,7 @@ def main() -> int:
     """Run the exporter and write what was seen."""
     longest = Longest()
     signal.signal(signal.SIGUSR1, longest.settle)
+    gc.callbacks.append(Collections(longest))
     asyncio.set_event_loop_policy(WatchedPolicy(longest))
     code = exporter(sys.argv[1:])
     Path(os.environ[VARIABLE]).write_text(json.dumps(asdict(longest)))

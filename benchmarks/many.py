@@ -135,6 +135,7 @@ def rows_of(organizations: int, seen: Sequence[Seen]) -> Iterator[Row]:
             reached=value.median <= longest,
         )
     for figure, values, unit in (
+        ("longest collection", [each.blocked.collection * 1000 for each in seen], "ms"),
         ("scrape p99", [each.load.p99 * 1000 for each in seen], "ms"),
         ("first refresh of all", [each.first for each in seen], "s"),
         ("memory", [each.memory for each in seen], "MiB"),

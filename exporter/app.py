@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from exporter.exposition.activity import Activity
 
 log = structlog.get_logger(__name__)
+_APART = 0.02
+"""Seconds between the first refreshes of two organizations: the answers to hundreds at once would
+keep scrapes waiting for as long as it takes to read all of them."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,12 @@ class _Member:
     refreshers: Sequence[Refresher]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def start(self) -> None:
+    def start(self, *, after: float = 0.0) -> None:
         if not self.tasks:
             name = f"refresh {self.organization.name}"
-            self.tasks = [asyncio.create_task(one.run(), name=name) for one in self.refreshers]
+            self.tasks = [
+                asyncio.create_task(one.run(after=after), name=name) for one in self.refreshers
+            ]
 
     async def stop(self) -> None:
         tasks, self.tasks = self.tasks, []
@@ -207,8 +212,8 @@ class Exporter:
     async def running(self) -> AsyncIterator[None]:
         """Keep every organization refreshed while the context is open."""
         try:
-            for member in self._members.values():
-                member.start()
+            for position, member in enumerate(self._members.values()):
+                member.start(after=position * _APART)
             yield
         finally:
             await self.aclose()
@@ -240,9 +245,9 @@ class Exporter:
         for name in before.keys() - members.keys():
             self.instruments.forget(name)
         self.exposition.retain(members)
-        for member in heirs.values():
+        for position, member in enumerate(heirs.values()):
             await self.exposition.publish(member.holder.state)
-            member.start()
+            member.start(after=position * _APART)
         self.rejected_config = None
         self.instruments.config_loaded(successful=True)
 

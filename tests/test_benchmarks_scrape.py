@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 import threading
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import many, scrape, serving
-from benchmarks.lag import Longest, WatchedSelector
+from benchmarks.lag import Collections, Longest, WatchedSelector
 from benchmarks.library import Families
 from benchmarks.measure import PYTHON, Spread, configuration, exporter, running, upstream
 from benchmarks.report import Glance, Row
@@ -208,6 +209,19 @@ def test_the_watch_sees_how_long_the_loop_was_blocked_and_not_how_long_it_was_id
         loop.close()
 
 
+def test_the_watch_sees_how_long_a_garbage_collection_took() -> None:
+    longest = Longest()
+    watch = Collections(longest)
+    gc.callbacks.append(watch)
+    try:
+        gc.collect()
+    finally:
+        gc.callbacks.remove(watch)
+    assert 0 < longest.collection < 5
+    longest.settle(0, None)
+    assert longest.collection == 0
+
+
 def test_the_scrape_section_has_a_glance_at_every_combination() -> None:
     found = list(scrape.rows(quick=True))
     rows = [row for row in found if isinstance(row, Row)]
@@ -278,7 +292,7 @@ def test_the_memory_of_one_more_organization_is_compared_repeat_by_repeat() -> N
 def test_the_section_of_many_has_each_number_of_organizations() -> None:
     rows = list(many.rows(quick=True))
     assert (rows[0].of, rows[0].figure) == ("one more organization, 1 to 3", "memory")
-    assert [row.of for row in rows[1:]] == ["1 organization"] * 8 + ["3 organizations"] * 8
+    assert [row.of for row in rows[1:]] == ["1 organization"] * 9 + ["3 organizations"] * 9
     assert len([row for row in rows if row.goal]) == 1 + 2 * 4
     for row in rows:
         if row.figure == "refreshed meanwhile":

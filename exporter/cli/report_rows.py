@@ -113,7 +113,9 @@ def rows_of(
 
 def _reported(resource: Resource, directory: Directory) -> ReportedResource:
     return ReportedResource(
-        *resource,
+        resource.id,
+        resource.kind,
+        resource.environment_id,
         name=directory.resource_name(resource.id),
         environment_name=directory.environments.get(resource.environment_id) or None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ async def serve_until_told(
     # While one thread folds a large organization, the event loop gets a turn each millisecond, and
     # not only each five; a scrape needs several.
     sys.setswitchinterval(_TURN)
+    # What was imported stays for good; the garbage collector need not look at it each time.
+    gc.freeze()
     sockets = bind(addresses)
     urls = [url_of(one) for one in sockets]
     async with (

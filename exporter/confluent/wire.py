@@ -113,7 +113,7 @@ class AppliedQuota(msgspec.Struct, frozen=True, gc=False):
     certificate_authority: Id | None = None
 
 
-class Page(msgspec.Struct, Generic[T], frozen=True):
+class Page(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """One page of a listing."""
 
     items: Sequence[T]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import astuple
+
 from exporter.exposition import catalogue, text
 from exporter.exposition.document import Pieces, pieces
 from exporter.inventory import (
@@ -85,7 +87,8 @@ def render(state: OrganizationState, before: Rendered = NOTHING) -> Rendered:
 
 def _pair_samples(name: str, inventory: Inventory) -> Samples:
     return (
-        ((name, *owner, *resource), count) for (owner, resource), count in inventory.pairs.items()
+        ((name, *astuple(owner), *astuple(resource)), count)
+        for (owner, resource), count in inventory.pairs.items()
     )
 
 
@@ -101,17 +104,17 @@ def _inventory_samples(
     yield catalogue.ORGANIZATION_API_KEYS, [((name,), inventory.total)]
     yield (
         catalogue.OWNER_API_KEYS,
-        (((name, *owner), count) for owner, count in inventory.owners.items()),
+        (((name, *astuple(owner)), count) for owner, count in inventory.owners.items()),
     )
     yield (
         catalogue.RESOURCE_API_KEYS,
-        (((name, *resource), count) for resource, count in inventory.resources.items()),
+        (((name, *astuple(resource)), count) for resource, count in inventory.resources.items()),
     )
     ages = inventory.ages
-    yield catalogue.OLDEST, (((name, *owner), at) for owner, at in ages.oldest.items())
+    yield catalogue.OLDEST, (((name, *astuple(owner)), at) for owner, at in ages.oldest.items())
     yield (
         catalogue.NEXT_EXPIRY,
-        (((name, *owner), at) for owner, at in ages.next_expiry.items()),
+        (((name, *astuple(owner)), at) for owner, at in ages.next_expiry.items()),
     )
     yield catalogue.VIOLATIONS, _violations(name, inventory)
     yield (
@@ -156,7 +159,7 @@ def _violations(name: str, inventory: Inventory) -> Samples:
         elif policy not in found:
             yield (name, policy, "", ""), 0
     for (policy, owner), count in findings.by_owner.items():
-        yield (name, policy, *owner), count
+        yield (name, policy, *astuple(owner)), count
 
 
 def _info_samples(
@@ -173,14 +176,14 @@ def _info_samples(
     yield (
         catalogue.OWNER_INFO,
         (
-            ((name, *owner, directory.owner_name(owner.id) or owner.id), 1)
+            ((name, *astuple(owner), directory.owner_name(owner.id) or owner.id), 1)
             for owner in owners.values()
         ),
     )
     yield (
         catalogue.RESOURCE_INFO,
         (
-            ((name, *each, directory.resource_name(each.id) or each.id), 1)
+            ((name, *astuple(each), directory.resource_name(each.id) or each.id), 1)
             for each in resources.values()
         ),
     )
@@ -197,7 +200,11 @@ def _key_samples(state: OrganizationState, *, now: float) -> Iterator[tuple[Metr
     name, keys = state.name, state.placed
     yield (
         catalogue.KEY_INFO,
-        (((name, key.id, *key.owner, *each), 1) for key in keys for each in key.resources),
+        (
+            ((name, key.id, *astuple(key.owner), *astuple(each)), 1)
+            for key in keys
+            for each in key.resources
+        ),
     )
     yield (
         catalogue.KEY_CREATED,

@@ -101,7 +101,7 @@ class Dates:
         """Return the dates of the keys of all other kinds of owners."""
         return Dates(
             {each: timeline for each, timeline in self.created.items() if each != kind},
-            [(at, key) for at, key in self.expiring if key.owner.kind != kind],
+            tuple((at, key) for at, key in self.expiring if key.owner.kind != kind),
         )
 
     @cached_property
@@ -131,13 +131,13 @@ def dates_of(keys: Iterable[Key]) -> Dates:
                 expiring.append((expires, key))
     return Dates(
         {kind: _timeline(of_kind) for kind, of_kind in kinds.items()},
-        sorted(expiring, key=itemgetter(0)),
+        tuple(sorted(expiring, key=itemgetter(0))),
     )
 
 
 def _timeline(keys: Sequence[Key]) -> Timeline:
-    dated = keys[bisect_right(keys, 0.0, key=creation) :]
-    return Timeline(dated, list(map(creation, dated)))
+    dated = tuple(keys[bisect_right(keys, 0.0, key=creation) :])
+    return Timeline(dated, tuple(map(creation, dated)))
 
 
 def in_order(keys: Iterable[Key]) -> list[Key]:

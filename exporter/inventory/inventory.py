@@ -32,6 +32,9 @@ Pair = tuple[Owner, Resource]
 class Inventory:
     """What is counted of one organization; never changed once made.
 
+    Of plain dictionaries and tuples, which the garbage collector stops looking into once it has
+    seen that no cycle can come of them; it would keep scrapes waiting otherwise.
+
     A key for several resources counts once for each in ``pairs`` and ``resources``, and once in
     ``owners`` and ``total``.
     """
@@ -106,13 +109,13 @@ def fold(
     grounds = grounds_of(ordered, dates, settings.rules, directory=directory or Directory())
     return Inventory(
         total=len(keys),
-        owners=owners,
-        resources=resources,
+        owners=dict(owners),
+        resources=dict(resources),
         pairs=_collapse(pairs, settings.max_pairs),
         collapsed_pairs=max(0, len(pairs) - settings.max_pairs),
         cloud_keys=cloud.total(),
-        cloud_keys_by_owner=cloud,
-        cluster_keys_by_owner=cluster,
+        cloud_keys_by_owner=dict(cloud),
+        cluster_keys_by_owner=dict(cluster),
         keys_by_kafka_cluster={
             resource.id: count for resource, count in resources.items() if resource.kind == "kafka"
         },
@@ -147,7 +150,7 @@ def _at(dates: Dates, grounds: Grounds, *, now: float) -> _Moment:
     }
 
 
-def place(keys: Collection[Key], directory: Directory) -> list[Key]:
+def place(keys: Collection[Key], directory: Directory) -> tuple[Key, ...]:
     """Return ``keys`` with the environment of every cluster, as far as anything tells it.
 
     A cluster lives in one environment: what one key says of it holds for the keys that do not, and
@@ -167,23 +170,23 @@ def place(keys: Collection[Key], directory: Directory) -> list[Key]:
         environment = known.get(resource.id, "")
         if not environment and resource.id in listed:
             environment = listed[resource.id].environment_id
-        return resource._replace(environment_id=environment)
+        return structs.replace(resource, environment_id=environment)
 
     places = {resource: placed(resource) for resource in spellings}
     moved = {resource for resource, place in places.items() if place != resource}
     if not moved:
-        return list(keys)
-    return [
+        return tuple(keys)
+    return tuple(
         key
         if moved.isdisjoint(key.resources)
         else structs.replace(key, resources=tuple(places[resource] for resource in key.resources))
         for key in keys
-    ]
+    )
 
 
 def _collapse(pairs: Counter[Pair], most: int) -> Mapping[Pair, int]:
     if len(pairs) <= most:
-        return pairs
+        return dict(pairs)
     least = sorted(pairs.values(), reverse=True)[most - 1]
     kept = {pair: count for pair, count in pairs.items() if count > least}
     ties = sorted(pair for pair, count in pairs.items() if count == least)

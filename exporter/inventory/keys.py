@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -50,14 +50,19 @@ RESOURCE_KINDS = (
 """Those that the vendor's CLI knows; others come as the API names them."""
 
 
-class Owner(NamedTuple):
+# Out of sight of the garbage collector, which would otherwise walk a hundred thousand of these, and
+# of the tuples they are in, again and again, and keep scrapes waiting for it; they cannot be part
+# of a cycle.
+
+
+class Owner(msgspec.Struct, frozen=True, order=True, gc=False):
     """Whose a key is. ``kind``: ``service-account``, ``user``, ``internal`` or ``unknown``."""
 
     id: str
     kind: str
 
 
-class Resource(NamedTuple):
+class Resource(msgspec.Struct, frozen=True, order=True, gc=False):
     """What a key opens.
 
     ``kind`` as the vendor's CLI prints it: ``kafka``, ``schema-registry``, ``ksql``,
@@ -75,11 +80,7 @@ class Resource(NamedTuple):
 
 
 class Key(msgspec.Struct, frozen=True, gc=False):
-    """One API key. ``resources`` is never empty: a key for nothing named is a Cloud key.
-
-    Out of sight of the garbage collector, which would otherwise walk a hundred thousand of them
-    again and again, and keep scrapes waiting for it; they cannot be part of a cycle.
-    """
+    """One API key. ``resources`` is never empty: a key for nothing named is a Cloud key."""
 
     id: str
     owner: Owner

@@ -33,7 +33,7 @@ class KnownPages:
         page = self._before.get(digest)
         if page is None:
             read = API_KEYS.decoder.decode(body)
-            keys = [key_of(item) for item in read.items]
+            keys = tuple(map(key_of, read.items))
             page = Page(keys, read.next, read.total_size, read.unreadable)
         self._now[digest] = page
         return page

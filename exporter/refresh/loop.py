@@ -106,8 +106,9 @@ class Refresher:
         self._clock = clock
         self._random = random
 
-    async def run(self) -> None:
-        """Refresh at once and then for ever; ends only by cancellation."""
+    async def run(self, *, after: float = 0.0) -> None:
+        """Refresh ``after`` so many seconds and then for ever; ends only by cancellation."""
+        await self._clock.sleep(after)
         while True:
             next_start = await self.refresh()
             await self._clock.sleep(max(0.0, next_start - self._clock.monotonic()))

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import astuple
 
 from exporter.confluent import wire
 from exporter.inventory import key_of
@@ -52,7 +53,7 @@ THE_SIXTEEN = {
 def labels_of(item: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     key = key_of(msgspec.json.decode(json.dumps(item), type=wire.ApiKey))
     assert key.id == item["id"]
-    return tuple(key.owner), [tuple(resource) for resource in key.resources]
+    return astuple(key.owner), [astuple(resource) for resource in key.resources]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)

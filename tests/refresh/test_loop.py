@@ -279,3 +279,13 @@ async def test_a_budget_that_never_suffices_is_said_with_its_arithmetic_and_the_
     assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
     windows = world.simulator.window(world.organization).windows().values()
     assert max(each[API_KEY].accepted for each in windows) <= 6
+
+
+async def test_organizations_begin_one_after_the_other_and_stay_apart() -> None:
+    world = World(5, names=("acme", "globex", "initech"), settings="refresh_interval: 1m")
+    async with world.exporter.running():
+        await world.clock.sleep(61)
+    began = [request.time for request in world.simulator.requests]
+    assert [round(at - began[0], 3) for at in began[:3]] == [0.0, 0.02, 0.04]
+    assert [round(at - began[0]) for at in began[3:]] == [60, 60, 60]
+    assert len(set(began)) == 6
