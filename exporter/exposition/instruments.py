@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
 
+_END = b"# EOF\n"
+
 
 class Instruments:
     """All live metrics of the process.
@@ -37,22 +39,25 @@ class Instruments:
         self._clock = clock
         self._activities: dict[str, Activity] = {}
         """Sorted by organization."""
-        self._registry = CollectorRegistry()
+        self._process = CollectorRegistry()
+        self._lasting = CollectorRegistry()
+        """What changes only with the configuration, and how it was rendered since:"""
+        self._rendered: dict[Format, bytes] = {}
         successful, timestamp = (
             catalogue.CONFIG_RELOAD_SUCCESSFUL,
             catalogue.CONFIG_RELOAD_TIMESTAMP,
         )
-        self._config_successful = Gauge(successful.name, successful.help, registry=self._registry)
-        self._config_timestamp = Gauge(timestamp.name, timestamp.help, registry=self._registry)
+        self._config_successful = Gauge(successful.name, successful.help, registry=self._lasting)
+        self._config_timestamp = Gauge(timestamp.name, timestamp.help, registry=self._lasting)
         build = Info(
             catalogue.BUILD_INFO.name.removesuffix("_info"),
             catalogue.BUILD_INFO.help,
-            registry=self._registry,
+            registry=self._lasting,
         )
         build.info({"version": __version__, "python_version": platform.python_version()})
         if process:
-            ProcessCollector(registry=self._registry)
-            PlatformCollector(registry=self._registry)
+            ProcessCollector(registry=self._process)
+            PlatformCollector(registry=self._lasting)
 
     def of(self, organization: str, *, endpoints: Iterable[str]) -> Activity:
         """Return the observer of one organization; its counters go on if it was there before."""
@@ -73,6 +78,7 @@ class Instruments:
         self._config_successful.set(successful)
         if successful:
             self._config_timestamp.set(self._clock.wall())
+        self._rendered.clear()
 
     def versions(self) -> tuple[int, ...]:
         """Return what is different whenever any organization's live metrics are."""
@@ -90,6 +96,13 @@ class Instruments:
 
     def process(self, form: Format) -> bytes:
         """Return the live metrics of the process itself, ending the exposition."""
-        if form is Format.OPENMETRICS:
-            return openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call, no-any-return]
-        return generate_latest(self._registry)
+        lasting = self._rendered.get(form)
+        if lasting is None:
+            lasting = self._rendered[form] = _render(self._lasting, form).removesuffix(_END)
+        return lasting + _render(self._process, form)
+
+
+def _render(registry: CollectorRegistry, form: Format) -> bytes:
+    if form is Format.OPENMETRICS:
+        return openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call, no-any-return]
+    return generate_latest(registry)

@@ -72,6 +72,8 @@ async def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
     clock = FakeClock()
     instruments = Instruments(clock=clock, process=False)
     instruments.config_loaded(successful=True)
+    good = instruments.process(Format.TEXT).decode().splitlines()
+    assert "confluent_cloud_exporter_config_last_reload_successful 1.0" in good
     await clock.sleep(100)
     instruments.config_loaded(successful=False)
     lines = instruments.process(Format.TEXT).decode().splitlines()
