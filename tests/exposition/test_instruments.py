@@ -53,6 +53,7 @@ async def test_both_formats_end_as_they_must_and_have_no_created_series() -> Non
     text = world.exporter.exposition.scrape(Format.TEXT, gzip=False)
     openmetrics = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False)
     assert openmetrics.endswith(b"\n# EOF\n")
+    assert openmetrics.count(b"# EOF") == 1
     assert b"# EOF" not in text
     for line in (text + openmetrics).decode().splitlines():
         assert not line.partition("{")[0].endswith("_created")
