@@ -1,9 +1,9 @@
 """What a refresh costs the running process, beside bare loops over the same pages.
 
-The goal is for pages that are still the same, as those of most organizations are from one refresh to
-the next. What it costs after keys were created and deleted is shown besides, where that costs most:
-every page begins and ends with other keys than before (see :mod:`benchmarks.churning`), so that all
-of them are decoded, counted and judged again.
+The goal is for pages that are still the same, as those of most organizations are from one refresh
+to the next. What it costs after keys were created and deleted is shown besides, where that costs
+most: every page begins and ends with other keys than before (see :mod:`benchmarks.churning`), so
+that all of them are decoded, counted and judged again.
 """
 
 from __future__ import annotations
