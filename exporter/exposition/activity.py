@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition import catalogue, text
+from exporter.exposition.document import pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from exporter.clock import Clock
     from exporter.confluent.throttle import RateLimit
     from exporter.exposition.catalogue import Metric
+    from exporter.exposition.document import Pieces
 
 _CODES = ("none", "200", "401", "403", "429", "500", "503")
 """The codes that are counted from 0 on; others, which are rare, from their first occurrence."""
@@ -52,7 +54,7 @@ class Activity:
         self._durations: dict[str, _Durations] = {}
         self._throttled: dict[str, float] = dict.fromkeys(_THROTTLED_REASONS, 0.0)
         self._limits: dict[str, tuple[RateLimit, float]] = {}
-        self._rendered: tuple[int, Mapping[str, bytes]] = self.version, {}
+        self._rendered: tuple[int, Pieces] = self.version, {}
         self.expect(endpoints)
 
     def expect(self, endpoints: Iterable[str]) -> None:
@@ -84,11 +86,10 @@ class Activity:
         self._throttled[reason] += seconds
         self.version += 1
 
-    def render(self) -> Mapping[str, bytes]:
-        """Return the lines of this moment, by metric."""
+    def render(self) -> Pieces:
+        """Return the lines of this moment; what is as before are the same pieces."""
         if self._rendered[0] != self.version:
-            lines = {key: some.encode() for key, some in self._lines().items() if some}
-            self._rendered = self.version, lines
+            self._rendered = self.version, pieces(self._lines(), self._rendered[1])
         return self._rendered[1]
 
     def _lines(self) -> dict[str, str]:

@@ -17,26 +17,24 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from exporter.exposition import text
 from exporter.exposition.checksum import Checksum, checksum
 from exporter.exposition.text import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.exposition.catalogue import Metric
 
 _LEVEL = 6
-_LIVE_LEVEL = 1  # compressed at nearly every scrape
+_TAIL_LEVEL = 1  # compressed at every scrape, and small
 _RAW_DEFLATE = -zlib.MAX_WBITS
 _SMALL = 5 * 1024
 """Bytes. For more, CPython's ``zlib.crc32`` lets go of the interpreter's lock, and while refreshes
 are rendered it takes milliseconds to get it back."""
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952 §2.3: no name, no time
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +57,9 @@ Pieces = dict[str, Piece]
 """By key of the :class:`Block` they belong to."""
 
 
-def piece(plain: bytes, *, level: int = _LEVEL) -> Piece:
+def piece(plain: bytes) -> Piece:
     """Return whole lines as a piece."""
-    compressor = zlib.compressobj(level, zlib.DEFLATED, _RAW_DEFLATE)
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
     return Piece(
         plain,
         compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH),
@@ -136,29 +134,12 @@ def weave(
     Sections of ``before`` are kept where the pieces are the same.
     """
     sections: Sections = {}
-    for block, found in _rows(layout, organizations):
-        row, known = (block.header, *found), before.get(block.key)
-        sections[block.key] = _section(row) if known is None or known.row != row else known
-    return sections
-
-
-def gather(layout: Iterable[Block], organizations: Sequence[Mapping[str, bytes]]) -> Section:
-    """Return the lines of all ``organizations``, laid out by block, as one section.
-
-    For lines that move too often to be worth pieces of their own.
-    """
-    lines: list[bytes] = []
-    for block, found in _rows(layout, organizations):
-        lines += [block.header.plain, *found]
-    return _section((piece(b"".join(lines), level=_LIVE_LEVEL),))
-
-
-def _rows(
-    layout: Iterable[Block], organizations: Sequence[Mapping[str, _T]]
-) -> Iterator[tuple[Block, list[_T]]]:
     for block in layout:
-        if row := [each[block.key] for each in organizations if block.key in each]:
-            yield block, row
+        found = [each[block.key] for each in organizations if block.key in each]
+        if found:
+            row, known = (block.header, *found), before.get(block.key)
+            sections[block.key] = _section(row) if known is None or known.row != row else known
+    return sections
 
 
 def _section(row: tuple[Piece, ...]) -> Section:
@@ -185,7 +166,7 @@ class Document:
 
     def gzip(self, tail: bytes) -> bytes:
         """Return the document and ``tail`` as one gzip member, compressing only ``tail``."""
-        end = zlib.compress(tail, _LIVE_LEVEL, _RAW_DEFLATE)
+        end = zlib.compress(tail, _TAIL_LEVEL, _RAW_DEFLATE)
         crc = zlib.crc32(tail, self._crc)
         size = (self._size + len(tail)) & 0xFFFFFFFF
         trailer = crc.to_bytes(4, "little") + size.to_bytes(4, "little")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from exporter.exposition.document import Document, Sections, blocks, gather, weave
+from exporter.exposition.document import Document, Sections, blocks, weave
 from exporter.exposition.rendering import NOTHING, Rendered, render
 
 if TYPE_CHECKING:
@@ -22,16 +22,25 @@ _KNOWN = (*catalogue.KNOWN.metrics, *catalogue.REFRESH.metrics)
 
 
 @dataclass(frozen=True, eq=False)
-class _Woven:
-    """All but the process' own metrics, in one format."""
+class _Prepared:
+    """What refreshes brought, in one format."""
 
-    document: Document
     sections: Sections
-    """Of it, but the live ones."""
-    versions: tuple[int, ...]
+    version: int
     """Of what it was made from."""
     fresh_until: float
     """Monotonic seconds; from then on a part of it is too old to be served."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Woven:
+    """That with the live metrics behind it."""
+
+    prepared: _Prepared
+    live: Sections
+    versions: tuple[int, ...]
+    """Of the live metrics."""
+    document: Document
 
 
 class Exposition:
@@ -69,17 +78,31 @@ class Exposition:
 
     def scrape(self, form: Format, *, gzip: bool) -> bytes:
         """Return the exposition of this moment, as one gzip member if ``gzip``."""
-        now = self._clock.monotonic()
-        versions = (self._version, *self._instruments.versions())
-        woven = self._woven.get(form)
-        if woven is None or woven.versions != versions or now >= woven.fresh_until:
-            before = {} if woven is None else woven.sections
-            sections, fresh_until = _weave(self._rendered, form, before, now=now)
-            live = gather(blocks(catalogue.API.metrics, form), self._instruments.activities())
-            document = Document([*sections.values(), live])
-            woven = self._woven[form] = _Woven(document, sections, versions, fresh_until)
+        document = self._document(form)
         process = self._instruments.process(form)
-        return woven.document.gzip(process) if gzip else woven.document.plain(process)
+        return document.gzip(process) if gzip else document.plain(process)
+
+    def _document(self, form: Format) -> Document:
+        """Return all but the process' own metrics."""
+        woven, versions = self._woven.get(form), self._instruments.versions()
+        prepared = self._prepare(form, None if woven is None else woven.prepared)
+        if woven is None or woven.prepared is not prepared or woven.versions != versions:
+            before = {} if woven is None else woven.live
+            live = weave(
+                blocks(catalogue.API.metrics, form), self._instruments.activities(), before
+            )
+            document = Document([*prepared.sections.values(), *live.values()])
+            woven = self._woven[form] = _Woven(prepared, live, versions, document)
+        return woven.document
+
+    def _prepare(self, form: Format, before: _Prepared | None) -> _Prepared:
+        """Return what refreshes brought: ``before``, if it is still that."""
+        now = self._clock.monotonic()
+        if before and before.version == self._version and now < before.fresh_until:
+            return before
+        kept = before.sections if before else {}
+        sections, fresh_until = _weave(self._rendered, form, kept, now=now)
+        return _Prepared(sections, self._version, fresh_until)
 
 
 def _weave(

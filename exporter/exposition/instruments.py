@@ -21,9 +21,10 @@ from exporter.exposition.text import Format
 from exporter.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from exporter.clock import Clock
+    from exporter.exposition.document import Pieces
 
 _END = b"# EOF\n"
 
@@ -41,8 +42,9 @@ class Instruments:
         """Sorted by organization."""
         self._process = CollectorRegistry()
         self._lasting = CollectorRegistry()
-        """What changes only with the configuration, and how it was rendered since:"""
+        """Of what changes only with the configuration."""
         self._rendered: dict[Format, bytes] = {}
+        """That, as it was rendered since it changed."""
         successful, timestamp = (
             catalogue.CONFIG_RELOAD_SUCCESSFUL,
             catalogue.CONFIG_RELOAD_TIMESTAMP,
@@ -84,7 +86,7 @@ class Instruments:
         """Return what is different whenever any organization's live metrics are."""
         return tuple(each.version for each in self._activities.values())
 
-    def activities(self) -> list[Mapping[str, bytes]]:
+    def activities(self) -> list[Pieces]:
         """Return the live metrics of every organization, sorted by its name."""
         return [each.render() for each in self._activities.values()]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.exposition.checksum import checksum
-from exporter.exposition.document import Block, Document, Section, gather, piece, pieces, weave
+from exporter.exposition.document import Block, Document, Section, piece, pieces, weave
 
 LAYOUT = (Block("one", piece(b"# one\n")), Block("two", piece(b"# two\n")))
 LARGE = "a line of some length\n" * 1000
@@ -27,9 +27,8 @@ def laid_out(organizations: list[dict[str, str]]) -> bytes:
 def test_a_document_is_one_gzip_member_with_everything_in_its_place(
     kept: list[dict[str, str]], live: list[dict[str, str]], tail: bytes
 ) -> None:
-    sections = weave(LAYOUT, [pieces(each, {}) for each in kept], {})
-    moving = [{key: some.encode() for key, some in each.items() if some} for each in live]
-    document = Document([*sections.values(), gather(LAYOUT, moving)])
+    parts = [weave(LAYOUT, [pieces(each, {}) for each in some], {}) for some in (kept, live)]
+    document = Document([section for part in parts for section in part.values()])
     everything = laid_out(kept) + laid_out(live) + tail
     assert document.plain(tail) == everything
     member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

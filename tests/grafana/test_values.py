@@ -323,18 +323,28 @@ def rate_limit_left(scene: Scene) -> dict[str, float]:
     return {instance: min(shares.values()) for instance, shares in told.items()}
 
 
+def answers(scene: Scene, name: str, *, ended: float) -> list[int | None]:
+    """Return how the requests of ``name`` were answered in the half hour until ``ended``."""
+    scrapes = [at for at, _ in scene.history.counts if ended - 30 * MINUTE < at <= ended]
+    return [
+        each.status
+        for each in scene.history.requests
+        if each.account == name and scrapes[0] < scene.history.began + each.time <= scrapes[-1]
+    ]
+
+
 def test_the_share_of_failed_requests_is_true(scene: Scene) -> None:
     # Late enough that each kind of failure has been counted before: of a new counter no rate
-    # contains the first.
-    ended = scene.history.ended - TROUBLED + 40 * MINUTE
-    scrapes = [at for at, _ in scene.history.counts if ended - 30 * MINUTE < at <= ended]
+    # contains the first. Of less than ten requests no share is shown.
+    earliest = scene.history.ended - TROUBLED + 40 * MINUTE
     shares: dict[str, float] = {}
     for name in ("acme", "broken"):
-        statuses = [
-            each.status
-            for each in scene.history.requests
-            if each.account == name and scrapes[0] < scene.history.began + each.time <= scrapes[-1]
-        ]
+        ended = next(
+            at
+            for at, _ in scene.history.counts
+            if at >= earliest and len(answers(scene, name, ended=at)) > 10
+        )
+        statuses = answers(scene, name, ended=ended)
         shares[name] = sum(status != 200 for status in statuses) / len(statuses)
         shown = scene.numbers(HEALTH, "Failed requests", {"organization": name}, at=ended)
         assert shown == pytest.approx({"Failed requests A": shares[name]}, rel=0.02)
