@@ -175,6 +175,11 @@ class Exporter:
                 transport=transport,
                 tls=self._tls if transport is None else True,
             )
+        except httpx.InvalidURL:  # whose message quotes a part of it, and so perhaps a password
+            raise StartUpError(
+                "cannot prepare connections: a proxy of the environment (HTTPS_PROXY, ALL_PROXY) is"
+                " no URL. Write special characters of its user and password in percent-encoding"
+            ) from None
         except (OSError, ValueError, ImportError) as error:
             raise StartUpError(
                 f"cannot prepare connections: {error}. Check the environment variables for"

@@ -61,7 +61,7 @@ class Connection:
     """Sends requests one after another; follows nothing and keeps no cookie.
 
     It asks httpx's transport without the client above it, whose merging of settings, redirects and
-    cookies are a third of what a request costs and none of which is wanted. ``transport`` is the
+    cookies are a quarter of what a request costs and none of which is wanted. ``transport`` is the
     seam for tests; without it, connections are made as the environment says (proxies) with ``tls``.
     ``max_body``: bytes of a 200, as received and decompressed.
     """
@@ -132,10 +132,16 @@ def _request(url: str, query: Mapping[str, str] | None, auth: httpx.Auth) -> htt
 
 
 def _proxy_for(url: httpx.URL) -> str | None:
-    """Return the proxy that the environment names for ``url``, as curl and httpx read it."""
+    """Return the proxy that the environment names for ``url``, None if it names none.
+
+    ``NO_PROXY`` has hosts, with or without a port, whose subdomains are meant too, or ``*``.
+    """
     # Plain http is for this machine only; a proxy would carry the credentials off it.
-    if url.scheme == "http" or proxy_bypass(url.host):
+    if url.scheme == "http":
         return None
     found = getproxies()
+    everywhere = "*" in {host.strip() for host in found.get("no", "").split(",")}
+    if everywhere or proxy_bypass(url.netloc.decode()):
+        return None
     proxy = found.get("https") or found.get("all")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"

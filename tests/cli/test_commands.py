@@ -316,6 +316,7 @@ def test_a_failure_names_its_organization_in_the_log(good: Path) -> None:
         ({"SSL_CERT_FILE": "/nowhere"}, "No such file or directory"),
         ({"ALL_PROXY": "socks5://127.0.0.1:9"}, "proxies are http:// or https://"),
         ({"HTTPS_PROXY": "foo://127.0.0.1:9"}, "proxies are http:// or https://"),
+        ({"HTTPS_PROXY": "http://me:s3cr#t@127.0.0.1:9"}, "is no URL. Write special characters"),
     ],
 )
 def test_an_environment_that_no_connection_can_be_made_with(
@@ -328,6 +329,7 @@ def test_an_environment_that_no_connection_can_be_made_with(
     assert "cannot prepare connections: " in done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+    assert "s3cr" not in done.stderr
 
 
 def test_plain_http_to_this_machine_goes_past_every_proxy(good: Path) -> None:

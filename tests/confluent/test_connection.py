@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 API = "https://api.example.invalid"
 
@@ -49,6 +53,7 @@ async def asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, **environ:
         {"HTTPS_PROXY": "{proxy}"},
         {"ALL_PROXY": "http://{proxy}"},
         {"https_proxy": "http://{proxy}", "NO_PROXY": "other.example.invalid"},
+        {"https_proxy": "http://{proxy}", "NO_PROXY": "api.example.invalid:8443"},
     ],
 )
 async def test_requests_go_through_the_proxy_that_the_environment_names(
@@ -64,7 +69,10 @@ async def test_requests_go_through_the_proxy_that_the_environment_names(
         (API, {}),
         (API, {"HTTP_PROXY": "http://{proxy}"}),
         (API, {"HTTPS_PROXY": "http://{proxy}", "NO_PROXY": "example.invalid"}),
+        (API, {"HTTPS_PROXY": "http://{proxy}", "NO_PROXY": "localhost, .example.invalid"}),
         (API, {"ALL_PROXY": "http://{proxy}", "NO_PROXY": "*"}),
+        (API, {"ALL_PROXY": "http://{proxy}", "NO_PROXY": "localhost, *"}),
+        (f"{API}:8443", {"ALL_PROXY": "http://{proxy}", "NO_PROXY": "api.example.invalid:8443"}),
         ("http://127.0.0.1:9", {"HTTP_PROXY": "http://{proxy}", "ALL_PROXY": "http://{proxy}"}),
     ],
 )
@@ -72,3 +80,83 @@ async def test_requests_go_past_proxies_that_are_not_for_them(
     monkeypatch: pytest.MonkeyPatch, url: str, environ: dict[str, str]
 ) -> None:
     assert not await asked_of_a_proxy(monkeypatch, url, **environ)
+
+
+class Upstream:
+    """Answers over a socket, and counts the connections that it took and that are still open."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.open = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.taken += 1
+        self.open += 1
+        try:
+            while True:
+                request = await reader.readuntil(b"\r\n\r\n")
+                if b"/silent" in request:
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+                    continue
+                body = b"x" * (5000 if b"/large" in request else 2)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+def refuse(_status: int, _headers: httpx.Headers) -> None:
+    raise RuntimeError("of no use")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers_came", "timeout", "ends_with"),
+    [
+        ("/large", lambda *_: None, 5.0, ValueError),
+        ("/fine", refuse, 5.0, RuntimeError),
+        ("/silent", lambda *_: None, 0.05, TimeoutError),
+    ],
+)
+async def test_after_an_answer_of_no_use_the_connection_is_free_for_the_next(
+    path: str,
+    headers_came: Callable[[int, httpx.Headers], None],
+    timeout: float,  # noqa: ASYNC109 # that of the exchange
+    ends_with: type[Exception],
+) -> None:
+    upstream = Upstream()
+    server = await asyncio.start_server(upstream, "127.0.0.1", 0)
+    url = "http://{}:{}".format(*server.sockets[0].getsockname())
+    connection = Connection(url, max_body=1000, transport=None, tls=True)
+    auth = httpx.BasicAuth("key", "secret")
+    async with server:
+        for _ in range(3):
+            with pytest.raises(ends_with):
+                await connection.get(
+                    url + path, None, auth=auth, timeout=timeout, headers_came=headers_came
+                )
+            answer = await connection.get(
+                f"{url}/fine", {}, auth=auth, timeout=5, headers_came=lambda *_: None
+            )
+            assert answer.body == b"xx"
+            assert upstream.open == 1
+        await connection.aclose()
+
+
+async def test_answers_that_are_read_keep_their_connection() -> None:
+    upstream = Upstream()
+    server = await asyncio.start_server(upstream, "127.0.0.1", 0)
+    url = "http://{}:{}".format(*server.sockets[0].getsockname())
+    connection = Connection(url, max_body=1000, transport=None, tls=True)
+    async with server:
+        for _ in range(3):
+            await connection.get(
+                f"{url}/fine",
+                {"page_size": "100"},
+                auth=httpx.BasicAuth("key", "secret"),
+                timeout=5,
+                headers_came=lambda *_: None,
+            )
+        assert upstream.taken == 1
+        await connection.aclose()
