@@ -51,14 +51,14 @@ class Histogram:
 class Timeline:
     """The keys of one kind of owner by their creation, the oldest first; ties go by id.
 
-    Without those whose creation time cannot be believed; one in the future may be, later.
+    Without those whose creation time could not be believed when it was made.
     """
 
     keys: Sequence[Key]
     times: Sequence[float]
     """Unix seconds, of each of ``keys``."""
 
-    def by(self, now: float) -> int:
+    def created_by(self, now: float) -> int:
         """Return how many of the keys can have been created by the Unix time ``now``."""
         return bisect_right(self.times, now + CLOCK_SKEW)
 
@@ -68,7 +68,7 @@ class Timeline:
 
     def ages(self, *, now: float) -> Histogram:
         """Return how old the keys are at the Unix time ``now``; from the near future, it is 0."""
-        times, count = self.times, self.by(now)
+        times, count = self.times, self.created_by(now)
         buckets = tuple(
             count - bisect_left(times, -bound, hi=count, key=lambda at: at - now)
             for bound in AGE_BOUNDS
@@ -78,7 +78,7 @@ class Timeline:
 
     def remaining(self, age: float, *, now: float) -> Histogram:
         """Return how long it is from the Unix time ``now`` until the keys have that ``age``."""
-        times, count = self.times, self.by(now)
+        times, count = self.times, self.created_by(now)
 
         def left(at: float) -> float:
             return at + age - now
@@ -105,7 +105,7 @@ class Dates:
         )
 
     @cached_property
-    def oldest(self) -> Mapping[Owner, float]:
+    def first(self) -> Mapping[Owner, float]:
         """The Unix time at which the oldest key of each owner was created."""
         return {
             key.owner: at
@@ -119,8 +119,8 @@ class Dates:
         return self.expiring[begin:end]
 
 
-def dates_of(keys: Iterable[Key]) -> Dates:
-    """Return the dates of ``keys``, which are in the order of :func:`in_order`."""
+def dates_of(keys: Iterable[Key], *, now: float) -> Dates:
+    """Return the dates of ``keys``, which are in the order of :func:`in_order` at that time."""
     kinds: defaultdict[str, list[Key]] = defaultdict(list)
     expiring: list[tuple[float, Key]] = []
     for key in keys:
@@ -130,27 +130,27 @@ def dates_of(keys: Iterable[Key]) -> Dates:
             if expires is not None:
                 expiring.append((expires, key))
     return Dates(
-        {kind: _timeline(of_kind) for kind, of_kind in kinds.items()},
+        {kind: _timeline(of_kind, now=now) for kind, of_kind in kinds.items()},
         tuple(sorted(expiring, key=itemgetter(0))),
     )
 
 
-def _timeline(keys: Sequence[Key]) -> Timeline:
-    dated = tuple(keys[bisect_right(keys, 0.0, key=creation) :])
-    return Timeline(dated, tuple(map(creation, dated)))
+def _timeline(keys: Sequence[Key], *, now: float) -> Timeline:
+    times = [believable_creation(key.created_at, now=now) for key in keys]
+    unknown = times.count(None)
+    return Timeline(tuple(keys[unknown:]), tuple(at for at in times if at is not None))
 
 
-def in_order(keys: Iterable[Key]) -> list[Key]:
+def in_order(keys: Iterable[Key], *, now: float) -> list[Key]:
     """Return ``keys`` by their creation, the oldest first; ties go by id.
 
-    Those whose creation time cannot be believed come before all others.
+    Those whose creation time cannot be believed at the Unix time ``now`` come before all others.
     """
+
+    def creation(key: Key) -> float:
+        return believable_creation(key.created_at, now=now) or 0.0
+
     return sorted(sorted(keys, key=attrgetter("id")), key=creation)
-
-
-def creation(key: Key) -> float:
-    """Return the Unix time of the creation of ``key``, 0 where it cannot be believed."""
-    return believable_creation(key.created_at, now=inf) or 0.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Ages:
 
 def ages_of(dates: Dates, *, now: float) -> Ages:
     """Return the ages that the ``dates`` are at the Unix time ``now``."""
-    oldest = {owner: at for owner, at in dates.oldest.items() if at <= now + CLOCK_SKEW}
+    oldest = {owner: at for owner, at in dates.first.items() if at <= now + CLOCK_SKEW}
     next_expiry: dict[Owner, float] = {}
     for at, key in dates.expiring_between(now, now + LONGEST_LIFE):
         next_expiry.setdefault(key.owner, at)
@@ -178,7 +178,7 @@ def ages_of(dates: Dates, *, now: float) -> Ages:
 def oldest(dates: Dates, most: int, *, now: float) -> tuple[tuple[Key, float], ...]:
     """Return the ``most`` oldest keys with their creation times, the oldest first."""
     heads = [
-        zip(timeline.keys[: min(most, timeline.by(now))], timeline.times, strict=False)
+        zip(timeline.keys[: min(most, timeline.created_by(now))], timeline.times, strict=False)
         for timeline in dates.created.values()
     ]
     return tuple(islice(merge(*heads, key=lambda each: (each[1], each[0].id)), most))

@@ -1,6 +1,6 @@
-"""The findings: what the policies accuse, counted, and what of it an exemption silences.
+"""The findings: which keys break which policy, counted, and what of it an exemption silences.
 
-What does not depend on the time is found once (:class:`Grounds`); what does is read from there.
+What does not depend on the time is found once (:class:`Basis`); what does is read from there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.inventory.ages import Dates, Timeline, dates_of, in_order
-from exporter.inventory.policy import broken_anyway, broken_by_time, judged, judged_kinds, owned
+from exporter.inventory.policy import broken_always, broken_now, judged, judged_kinds, owned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tally:
+class FindingCounts:
     """Findings, counted."""
 
     by_owner: Mapping[tuple[str, Owner], int]
@@ -41,7 +41,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Findings(Tally):
+class Findings(FindingCounts):
     """The findings of one inventory."""
 
     active: tuple[str, ...]
@@ -53,88 +53,92 @@ class Findings(Tally):
 
 
 @dataclass(frozen=True, eq=False)
-class Grounds:
+class Basis:
     """What the findings rest on, at any moment."""
 
     rules: Rules
     kinds: tuple[str, ...]
     """As :func:`judged_kinds`."""
-    accused: Dates
-    """Of the keys that are judged."""
-    spared: Dates
-    """Of those that would be, were they not exempted."""
-    lasting: Tally
-    """The findings of the policies that do not depend on the time."""
+    dates: Dates
+    """Of the keys that the policies are for."""
+    exempted: Dates
+    """Of those that the policies would be for, were they not exempted."""
+    timeless: FindingCounts
+    """Of the policies that do not depend on the time."""
 
 
-def grounds_of(keys: Sequence[Key], dates: Dates, rules: Rules, *, directory: Directory) -> Grounds:
-    """Return the grounds that ``keys`` are, in the order of :func:`in_order`, with their dates."""
-    accountable = owned(keys)
-    accused, spared = dates.without("internal"), Dates({}, ())
+def basis_of(
+    keys: Sequence[Key], dates: Dates, rules: Rules, *, directory: Directory, now: float
+) -> Basis:
+    """Return the basis that ``keys`` are, in the order of :func:`in_order`, with their dates."""
+    theirs = owned(keys)
+    judged_dates, exempted_dates = dates.without("internal"), Dates({}, ())
     exempt: set[str] = set()
     if rules.has_exempt:
-        exempt = {key.id for key in accountable if rules.exempts(key)}
-        accused = dates_of(key for key in accountable if key.id not in exempt)
-        spared = dates_of(key for key in accountable if key.id in exempt)
-    lasting = _tally(broken_anyway(accountable, rules, directory=directory), exempt)
-    kinds = judged_kinds({key.owner for key in keys}, directory)
-    return Grounds(rules, kinds, accused, spared, lasting)
-
-
-def findings_at(grounds: Grounds, *, now: float) -> Findings:
-    """Return the findings at the Unix time ``now``."""
-    rules, lasting = grounds.rules, grounds.lasting
-    accused = _tally(broken_by_time(grounds.accused, rules, now=now))
-    spared = {
-        policy: len(broken)
-        for policy, broken in broken_by_time(grounds.spared, rules, now=now)
-        if broken
-    }
-    return Findings(
-        by_owner={**accused.by_owner, **lasting.by_owner},
-        exempted={**spared, **lasting.exempted},
-        active=rules.active(),
-        judged=judged(rules, grounds.kinds),
-        judged_kinds=grounds.kinds,
+        exempt = {key.id for key in theirs if rules.exempts(key)}
+        judged_dates = dates_of((key for key in theirs if key.id not in exempt), now=now)
+        exempted_dates = dates_of((key for key in theirs if key.id in exempt), now=now)
+    return Basis(
+        rules,
+        kinds=judged_kinds({key.owner for key in keys}, directory),
+        dates=judged_dates,
+        exempted=exempted_dates,
+        timeless=_counted(broken_always(theirs, rules, directory=directory), exempt),
     )
 
 
-def remaining_at(grounds: Grounds, *, now: float) -> Mapping[str, Histogram]:
+def findings_at(basis: Basis, *, now: float) -> Findings:
+    """Return the findings at the Unix time ``now``."""
+    rules, timeless = basis.rules, basis.timeless
+    timed = _counted(broken_now(basis.dates, rules, now=now))
+    exempted = {
+        policy: len(keys) for policy, keys in broken_now(basis.exempted, rules, now=now) if keys
+    }
+    return Findings(
+        by_owner={**timed.by_owner, **timeless.by_owner},
+        exempted={**exempted, **timeless.exempted},
+        active=rules.active(),
+        judged=judged(rules, basis.kinds),
+        judged_kinds=basis.kinds,
+    )
+
+
+def remaining_at(basis: Basis, *, now: float) -> Mapping[str, Histogram]:
     """Return how long the keys have left at the Unix time ``now`` until they break ``max_age``.
 
     By kind of owner, 0 for those that do; empty if the policy is off. Keys that the policy does not
     judge, or that are exempted, are left out, so that the first bucket holds its findings.
     """
-    max_age = grounds.rules.max_age
+    max_age = basis.rules.max_age
     if max_age is None:
         return {}
-    nobody = dict.fromkeys(grounds.spared.created, Timeline((), ()))
+    none_left = dict.fromkeys(basis.exempted.created, Timeline((), ()))
     return {
         kind: timeline.remaining(max_age, now=now)
-        for kind, timeline in (nobody | {**grounds.accused.created}).items()
+        for kind, timeline in (none_left | {**basis.dates.created}).items()
     }
 
 
-def _tally(broken: Broken, exempt: Collection[str] = frozenset()) -> Tally:
+def _counted(broken: Broken, exempt: Collection[str] = frozenset()) -> FindingCounts:
     by_owner: dict[tuple[str, Owner], int] = {}
     exempted: dict[str, int] = {}
     for policy, keys in broken:
-        accused = [key for key in keys if key.id not in exempt] if exempt else keys
-        owners = Counter(key.owner for key in accused)
+        kept = [key for key in keys if key.id not in exempt] if exempt else keys
+        owners = Counter(key.owner for key in kept)
         by_owner |= {(policy, owner): count for owner, count in owners.items()}
-        if len(accused) < len(keys):
-            exempted[policy] = len(keys) - len(accused)
-    return Tally(by_owner, exempted)
+        if len(kept) < len(keys):
+            exempted[policy] = len(keys) - len(kept)
+    return FindingCounts(by_owner, exempted)
 
 
 def findings_of(
     keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
 ) -> Iterator[Finding]:
     """Yield every finding among ``keys`` at the Unix time ``now``, policy by policy."""
-    accountable = owned(in_order(keys))
+    theirs = owned(in_order(keys, now=now))
     for policy, broken in chain(
-        broken_by_time(dates_of(accountable), rules, now=now),
-        broken_anyway(accountable, rules, directory=directory),
+        broken_now(dates_of(theirs, now=now), rules, now=now),
+        broken_always(theirs, rules, directory=directory),
     ):
         for key in broken:
             yield Finding(policy, key, rules.exempts(key))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING, TypedDict
 
 from msgspec import structs
 
 from exporter.inventory.ages import Ages, Dates, Histogram, ages_of, dates_of, in_order, oldest
 from exporter.inventory.directory import Directory
-from exporter.inventory.findings import Findings, Grounds, findings_at, grounds_of, remaining_at
+from exporter.inventory.findings import Basis, Findings, basis_of, findings_at, remaining_at
 from exporter.inventory.keys import Owner, Resource
 from exporter.inventory.policy import Rules
+from exporter.inventory.timestamps import CLOCK_SKEW
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,8 +34,9 @@ Pair = tuple[Owner, Resource]
 class Inventory:
     """What is counted of one organization; never changed once made.
 
-    Of plain dictionaries and tuples, which the garbage collector stops looking into once it has
-    seen that no cycle can come of them; it would keep scrapes waiting otherwise.
+    Of plain dictionaries and tuples, which the garbage collector (of CPython up to 3.13 at least)
+    stops looking into once it has seen that no cycle can come of them; it would keep scrapes
+    waiting otherwise.
 
     A key for several resources counts once for each in ``pairs`` and ``resources``, and once in
     ``owners`` and ``total``.
@@ -61,8 +64,10 @@ class Inventory:
     keys_by_kafka_cluster: Mapping[str, int]
     """By the cluster's id."""
     dates: Dates
-    grounds: Grounds
+    basis: Basis
     """What ages and findings are read from."""
+    holds_until: float
+    """Unix time from which a key tells its age whose creation was still too far in the future."""
 
     @property
     def owners_by_kind(self) -> Mapping[str, int]:
@@ -104,9 +109,11 @@ def fold(
             clusters = sum(resource.is_cluster() for resource in key.resources)
             if clusters > 1:  # it counts once
                 cluster[key.owner.id] -= clusters - 1
-    ordered = in_order(keys)
-    dates = dates_of(ordered)
-    grounds = grounds_of(ordered, dates, settings.rules, directory=directory or Directory())
+    ordered = in_order(keys, now=now)
+    dates = dates_of(ordered, now=now)
+    known = directory or Directory()
+    basis = basis_of(ordered, dates, settings.rules, directory=known, now=now)
+    times = [key.created_at for key in keys if key.created_at is not None]
     return Inventory(
         total=len(keys),
         owners=dict(owners),
@@ -120,14 +127,18 @@ def fold(
             resource.id: count for resource, count in resources.items() if resource.kind == "kafka"
         },
         dates=dates,
-        grounds=grounds,
-        **_at(dates, grounds, now=now),
+        basis=basis,
+        holds_until=min((at for at in times if at > now + CLOCK_SKEW), default=inf) - CLOCK_SKEW,
+        **_at(dates, basis, now=now),
     )
 
 
 def later(inventory: Inventory, *, now: float) -> Inventory:
-    """Return what ``inventory`` is at the Unix time ``now``, its keys being the same."""
-    return replace(inventory, **_at(inventory.dates, inventory.grounds, now=now))
+    """Return what ``inventory`` is at the Unix time ``now``, before ``holds_until``.
+
+    Keys, rules and what is known besides them are still the same.
+    """
+    return replace(inventory, **_at(inventory.dates, inventory.basis, now=now))
 
 
 class _Moment(TypedDict):
@@ -140,12 +151,12 @@ class _Moment(TypedDict):
     oldest_keys: Sequence[tuple[Key, float]]
 
 
-def _at(dates: Dates, grounds: Grounds, *, now: float) -> _Moment:
+def _at(dates: Dates, basis: Basis, *, now: float) -> _Moment:
     return {
         "at": now,
         "ages": ages_of(dates, now=now),
-        "remaining": remaining_at(grounds, now=now),
-        "findings": findings_at(grounds, now=now),
+        "remaining": remaining_at(basis, now=now),
+        "findings": findings_at(basis, now=now),
         "oldest_keys": oldest(dates, _OLDEST, now=now),
     }
 

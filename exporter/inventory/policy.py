@@ -6,17 +6,17 @@ import re
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING
 
-from exporter.inventory.ages import creation
-from exporter.inventory.timestamps import CLOCK_SKEW, LONGEST_LIFE
+from exporter.inventory.timestamps import CLOCK_SKEW, LONGEST_LIFE, believable_creation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from exporter.inventory.ages import Dates
     from exporter.inventory.directory import Directory
-    from exporter.inventory.keys import Key, Owner, Resource
+    from exporter.inventory.keys import Key, Owner
 
     Broken = Iterator[tuple[str, Sequence[Key]]]
     """Policies, each with the keys that break it."""
@@ -114,7 +114,7 @@ def owned(keys: Iterable[Key]) -> list[Key]:
     return [key for key in keys if key.owner.kind != "internal"]
 
 
-def broken_by_time(dates: Dates, rules: Rules, *, now: float) -> Broken:
+def broken_now(dates: Dates, rules: Rules, *, now: float) -> Broken:
     """Yield each policy that is on and depends on the time, with the keys that break it."""
     if rules.max_age is not None:
         yield (
@@ -132,10 +132,10 @@ def broken_by_time(dates: Dates, rules: Rules, *, now: float) -> Broken:
         yield "expired", [key for _, key in dates.expiring_between(0.0, now)]
 
 
-def broken_anyway(keys: Sequence[Key], rules: Rules, *, directory: Directory) -> Broken:
-    """Yield each policy that is on and does not, with those of ``keys`` that break it.
+def broken_always(keys: Sequence[Key], rules: Rules, *, directory: Directory) -> Broken:
+    """Yield each policy that is on and depends on no time, with those of ``keys`` that break it.
 
-    ``keys``: in the order of :func:`in_order`.
+    ``keys``: in the order of :func:`~exporter.inventory.ages.in_order`.
     """
     if rules.max_keys_per_owner_and_resource is not None:
         policy = "max_keys_per_owner_and_resource"
@@ -155,12 +155,12 @@ def _surplus(keys: Sequence[Key], most: int) -> list[Key]:
     Those are what is left of a rotation that was never finished, or of creations that failed half
     way (facts §5.2). Keys without a creation time count as the oldest.
     """
-    newer: dict[tuple[Owner, Resource], int] = {}
+    newer: dict[tuple[str, str], int] = {}
     surplus = []
     for key in reversed(keys):
         beyond = False
         for resource in key.resources:
-            pair = key.owner, resource
+            pair = key.owner.id, resource.id
             newer[pair] = count = newer.get(pair, 0) + 1
             beyond = beyond or count > most
         if beyond:
@@ -185,7 +185,8 @@ def _strangers(keys: Collection[Key], directory: Directory) -> frozenset[Owner]:
         owner = key.owner
         if owner not in unlisted:
             continue
-        if 0.0 < creation(key) < directory.complete[owner.kind] - CLOCK_SKEW:
+        created = believable_creation(key.created_at, now=inf)
+        if created is not None and created < directory.complete[owner.kind] - CLOCK_SKEW:
             suspects.add(owner)
         if any(each.kind != "kafka" or each.environment_id for each in key.resources):
             placed.add(owner)

@@ -25,10 +25,18 @@ def fold_anew(
 def fold_later(
     state: OrganizationState, organization: Organization, *, now: float
 ) -> OrganizationState:
-    """Return ``state`` with its inventory at the Unix time ``now``; its keys are still the same."""
-    if state.inventory is None:
+    """Return ``state`` with its inventory at the Unix time ``now``.
+
+    Its keys and its directory are still those that the inventory was made of.
+    """
+    inventory = state.inventory
+    if (
+        inventory is None
+        or inventory.basis.rules != rules_of(organization.policy)
+        or now >= inventory.holds_until
+    ):
         return fold_anew(state, organization, now=now)
-    return replace(state, inventory=later(state.inventory, now=now))
+    return replace(state, inventory=later(inventory, now=now))
 
 
 def rules_of(policy: Policy) -> Rules:

@@ -17,7 +17,7 @@ from exporter.inventory import (
     place,
 )
 from exporter.inventory.ages import dates_of, in_order
-from exporter.inventory.findings import findings_at, grounds_of
+from exporter.inventory.findings import basis_of, findings_at
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -96,10 +96,16 @@ def test_the_oldest_keys_beyond_the_allowed_number_are_the_findings() -> None:
     assert found(rules, *keys[:2]) == set()
 
 
-def test_a_region_is_one_resource_in_each_environment() -> None:
-    regions = [Resource("aws.eu-west-1", "flink-region", f"env-{number}") for number in (1, 2)]
-    rules = Rules(max_keys_per_owner_and_resource=1)
-    assert found(rules, *(key(each.environment_id, ANN, each) for each in regions)) == set()
+def test_a_key_from_the_future_counts_as_the_oldest() -> None:
+    rules = Rules(max_keys_per_owner_and_resource=2)
+    keys = [key("new", age=1 * DAY), key("old", age=9 * DAY), key("future", age=-9 * DAY)]
+    assert found(rules, *keys) == {("max_keys_per_owner_and_resource", "future")}
+
+
+def test_what_expires_in_more_than_a_century_is_meant_never_to() -> None:
+    rules = Rules(expires_within=200 * 365 * DAY)
+    keys = [key("99", expires_in=99 * 365 * DAY), key("101", expires_in=101 * 365 * DAY)]
+    assert found(rules, *keys) == {("expires_within", "99")}
 
 
 def test_a_key_for_several_resources_is_one_finding() -> None:
@@ -214,9 +220,10 @@ def test_exemptions_silence_and_are_counted_apart(
 def test_findings_are_counted_by_policy_and_owner() -> None:
     rules = Rules(max_age=DAY / 2, user_owned=True, exempt_api_keys=("D",))
     keys = [key("A"), key("B"), key("C", ADA), key("D", ADA)]
-    ordered = in_order(keys)
-    grounds = grounds_of(ordered, dates_of(ordered), rules, directory=NOBODY)
-    counted = findings_at(grounds, now=NOW)
+    ordered = in_order(keys, now=NOW)
+    dates = dates_of(ordered, now=NOW)
+    basis = basis_of(ordered, dates, rules, directory=NOBODY, now=NOW)
+    counted = findings_at(basis, now=NOW)
     assert counted.by_owner == {("max_age", ANN): 2, ("max_age", ADA): 1, ("user_owned", ADA): 1}
     assert counted.exempted == Counter({"max_age": 1, "user_owned": 1})
 

@@ -48,3 +48,23 @@ async def test_one_key_more_is_a_change() -> None:
         fresh.organization.add(key)
     await fresh.exporter.refresh_once()
     assert shown(world) == shown(fresh)
+
+
+async def test_a_key_from_the_future_has_an_age_as_soon_as_it_can_have_one() -> None:
+    world = World(10)
+    old = next(iter(world.organization.keys.values()))
+    ahead = world.clock.wall() + 0.5 * DAY
+    world.organization.create(owner=old.owner, resources=old.resources, now=ahead)
+
+    def aged() -> float:
+        return sum(
+            world.values("confluent_cloud_api_keys_age_seconds_gcount", "owner_kind").values()
+        )
+
+    await world.exporter.refresh_once()
+    assert aged() == 10
+    await world.exporter.refresh_once()
+    assert aged() == 10
+    world.clock.jump(DAY)
+    await world.exporter.refresh_once()
+    assert aged() == 11
