@@ -1,1 +1,1 @@
-"""Benchmarks of the real process over sockets: ``python -m benchmarks`` prints one table."""
+"""Benchmarks of the real process over sockets: ``python -m benchmarks`` prints a table."""

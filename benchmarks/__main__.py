@@ -1,4 +1,4 @@
-"""Measure, print one table and write it as JSON: see ``make bench``."""
+"""Measure, print a table and write it as JSON: see ``make bench``."""
 
 from __future__ import annotations
 

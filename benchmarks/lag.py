@@ -33,7 +33,7 @@ VARIABLE = "BENCHMARK_LAG"
 
 @dataclass
 class Longest:
-    """The longest blocks so far, in seconds."""
+    """The longest so far, in seconds: blocks of the loop and garbage collections."""
 
     overall: float = 0.0
     steady: float = 0.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from benchmarks.measure import configuration, exporter, spread
-from benchmarks.pairs import PATIENT, REFRESHED
 from benchmarks.report import TIMES, Row
+from benchmarks.turns import PATIENT, REFRESHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Spread, spread, upstream
 from benchmarks.memory import remembered, rows_of
-from benchmarks.pairs import Pairs, measured
 from benchmarks.report import TIMES, Row, paired
+from benchmarks.turns import Turns, measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SECTION = "refresh"
 SIZES = (1_000, 10_000, 100_000)
 QUICK_SIZES = (200, 1_000)
-PAIRS = 3
+TURNS = 3
 PAGE = 100
 """Keys per request."""
 MOST_CPU = 1.5
@@ -39,12 +39,12 @@ _BARE, _LOADS = "bare httpx loop", "json.loads loop"
 
 def rows(*, quick: bool = False) -> Iterator[Row]:
     """Yield the figures of every size, those between sizes, and those of the memory."""
-    sizes, pairs = (QUICK_SIZES, 1) if quick else (SIZES, PAIRS)
-    found: list[Pairs] = []
+    sizes, turns = (QUICK_SIZES, 1) if quick else (SIZES, TURNS)
+    found: list[Turns] = []
     for keys in sizes:
         with upstream(keys) as simulator:
             print(f"refresh: {keys:,} keys", file=sys.stderr)
-            found.append(measured(keys, simulator, pairs=pairs))
+            found.append(measured(keys, simulator, turns=turns))
             yield from _of_size(found[-1], of=f"{keys:,} keys", goal=keys == SIZES[-1])
             if keys == sizes[-1]:
                 print(f"refresh: memory, {keys:,} keys", file=sys.stderr)
@@ -52,13 +52,13 @@ def rows(*, quick: bool = False) -> Iterator[Row]:
     of = f"{sizes[-1]:,} keys, keys created and deleted"
     print(f"refresh: {of}", file=sys.stderr)
     with upstream(sizes[-1], churning=True) as simulator:
-        churned = measured(sizes[-1], simulator, pairs=pairs)
+        churned = measured(sizes[-1], simulator, turns=turns)
     yield from _of_size(churned, of=of, goal=False)
     yield from _slopes(found)
     yield from rows_of(memory, section=SECTION, keys=sizes[-1], goal=not quick)
 
 
-def _of_size(found: Pairs, *, of: str, goal: bool) -> Iterator[Row]:
+def _of_size(found: Turns, *, of: str, goal: bool) -> Iterator[Row]:
     for figure, own, yardstick, theirs, most in (
         ("wall", found.wall, _BARE, _each(found.bare, "wall"), None),
         ("CPU", found.cpu, _BARE, _each(found.bare, "cpu"), MOST_CPU if goal else None),
@@ -92,14 +92,14 @@ def _each(loops: Sequence[dict[str, float]], name: str) -> list[float]:
     return [loop[name] for loop in loops]
 
 
-def _slopes(found: Sequence[Pairs]) -> Iterator[Row]:
+def _slopes(found: Sequence[Turns]) -> Iterator[Row]:
     """Yield what each further key costs between two sizes, beside the sizes before."""
     for name in ("wall", "CPU"):
         before: tuple[str, Spread] | None = None
         for small, large in pairwise(found):
-            pairs = zip(*((_seconds(each, name)) for each in (small, large)), strict=True)
+            both = zip(*((_seconds(each, name)) for each in (small, large)), strict=True)
             between = f"{small.keys:,}…{large.keys:,} keys"
-            slope = spread(1e6 * (b - a) / (large.keys - small.keys) for a, b in pairs)
+            slope = spread(1e6 * (b - a) / (large.keys - small.keys) for a, b in both)
             linear = before and slope.median <= MOST_BENT * before[1].median
             yield Row(
                 section=SECTION,
@@ -115,5 +115,5 @@ def _slopes(found: Sequence[Pairs]) -> Iterator[Row]:
             before = between, slope
 
 
-def _seconds(found: Pairs, name: str) -> list[float]:
+def _seconds(found: Turns, name: str) -> list[float]:
     return found.wall if name == "wall" else found.cpu

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import spread, upstream
 from benchmarks.report import Glance, Row, paired
 from benchmarks.scrapers import scrape_from_outside
-from benchmarks.serving import CEILING, LIBRARY, Estate, body, serving, yardsticks
+from benchmarks.serving import CEILING, LIBRARY, Size, body, serving, yardsticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,12 +59,12 @@ class _Plan:
     busy_keys: int = _BUSY_KEYS
 
     @property
-    def estate(self) -> Estate:
-        return Estate(self.organizations, self.pairs)
+    def size(self) -> Size:
+        return Size(self.organizations, self.pairs)
 
     @property
     def series(self) -> str:
-        return f"{self.estate.series:,} series"
+        return f"{self.size.series:,} series"
 
 
 _PLANS = (
@@ -95,15 +95,15 @@ def rows(*, quick: bool = False) -> Iterator[Row | Glance]:
     ):
         for plan in plans:
             _say(f"{plan.series}, idle")
-            with serving(plan.estate, quiet=quiet.found) as process:
+            with serving(plan.size, quiet=quiet.found) as process:
                 yield from _idle(plan, process.found)
             _say(f"{plan.series}, during refreshes of {plan.busy_keys:,} keys")
-            with serving(plan.estate, quiet=quiet.found, busy=busy.found) as process:
+            with serving(plan.size, quiet=quiet.found, busy=busy.found) as process:
                 yield from _during_refreshes(plan, process, busy)
 
 
 def _idle(plan: _Plan, url: str) -> Iterator[Row | Glance]:
-    with yardsticks(plan.estate, url, library=plan.library) as beside:
+    with yardsticks(plan.size, url, library=plan.library) as beside:
         rates: dict[str, list[float]] = {place: [] for place in (url, *beside.values())}
         for _ in range(plan.repeats):
             for place, seen in rates.items():
@@ -165,7 +165,7 @@ def _glances(plan: _Plan, url: str, state: str) -> Iterator[Glance]:
         load = _scraped(url, seconds=plan.glance, scrapers=scrapers, gzip=gzip)
         yield Glance(
             section=SECTION,
-            series=plan.estate.series,
+            series=plan.size.series,
             state=state,
             encoding="gzip" if gzip else "identity",
             scrapers=scrapers,

@@ -26,7 +26,7 @@ _POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True)
-class Estate:
+class Size:
     """Organizations that the exporter shows with so many series together."""
 
     organizations: int
@@ -40,22 +40,22 @@ class Estate:
 
 
 @contextmanager
-def serving(estate: Estate, *, quiet: str, busy: str = "") -> Iterator[Running]:
+def serving(size: Size, *, quiet: str, busy: str = "") -> Iterator[Running]:
     """Run the exporter with all its pairs, of the APIs at these addresses; ``found`` is its own.
 
     ``busy`` has a large organization, which is refreshed without a pause in place of a quiet one.
     """
-    number = estate.organizations - bool(busy)
-    organizations = _organizations(quiet, number, prefix="quiet", interval="1h", estate=estate)
+    number = size.organizations - bool(busy)
+    organizations = _organizations(quiet, number, prefix="quiet", interval="1h", size=size)
     if busy:
-        organizations += _organizations(busy, 1, prefix="busy", interval="1s", estate=estate)
+        organizations += _organizations(busy, 1, prefix="busy", interval="1s", size=size)
     with exporter(yaml.safe_dump({"organizations": organizations})) as process:
         wait_until_ready(process.found)
         yield process
 
 
 def _organizations(
-    api: str, number: int, *, prefix: str, interval: str, estate: Estate
+    api: str, number: int, *, prefix: str, interval: str, size: Size
 ) -> list[object]:
     """Return organizations that need no defaults, so that they go with others."""
     document = yaml.safe_load(
@@ -65,7 +65,7 @@ def _organizations(
             refresh_interval=interval,
             refresh_timeout="2m",
             stale_after="2h",
-            max_pairs=estate.pairs - 1,
+            max_pairs=size.pairs - 1,
         )
     )
     defaults = document.get("defaults", {})
@@ -87,7 +87,7 @@ def wait_until_ready(url: str) -> float:
 
 
 @contextmanager
-def yardsticks(estate: Estate, url: str, *, library: bool) -> Iterator[Mapping[str, str]]:
+def yardsticks(size: Size, url: str, *, library: bool) -> Iterator[Mapping[str, str]]:
     """Run the yardsticks with what is at ``url``; yield their addresses by name.
 
     Raises ``RuntimeError`` if the exporter has other pairs than it should.
@@ -97,8 +97,8 @@ def yardsticks(estate: Estate, url: str, *, library: bool) -> Iterator[Mapping[s
         plain.write_bytes(body(url, encoding="identity"))
         compressed.write_bytes(body(url, encoding="gzip"))
         found = len(re.findall(rb"(?m)^confluent_cloud_api_keys\{", plain.read_bytes()))
-        if found != estate.series:
-            raise RuntimeError(f"{found} pair series, not {estate.series}")
+        if found != size.series:
+            raise RuntimeError(f"{found} pair series, not {size.series}")
         commands: dict[str, tuple[str, ...]] = {
             CEILING: ("benchmarks.ceiling", str(compressed), "--gzip")
         }

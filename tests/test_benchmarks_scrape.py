@@ -299,6 +299,6 @@ def test_the_section_of_many_has_each_number_of_organizations() -> None:
             assert row.reached is True
             assert row.value.median == int(row.of[0])
         else:
-            assert row.value.least < row.value.most  # of two repeats
+            assert 0 < row.value.least <= row.value.median <= row.value.most
     blocked = {row.of: row.value.least for row in rows if "block" in row.figure}
     assert blocked["3 organizations"] > 0

@@ -14,7 +14,7 @@ class KnownPages:
 
     From one refresh to the next, most organizations change nothing, and decoding is half of what a
     refresh costs besides the requests. A page is known by its digest, which nobody can forge, and
-    costs the memory of a list: its keys are held anyway.
+    costs the memory of a tuple: its keys are held anyway.
     """
 
     def __init__(self) -> None:

@@ -289,3 +289,14 @@ async def test_organizations_begin_one_after_the_other_and_stay_apart() -> None:
     assert [round(at - began[0], 3) for at in began[:3]] == [0.0, 0.02, 0.04]
     assert [round(at - began[0]) for at in began[3:]] == [60, 60, 60]
     assert len(set(began)) == 6
+
+
+async def test_after_a_reload_they_do_so_again() -> None:
+    names = ("acme", "globex", "initech")
+    world = World(5, names=names, settings="refresh_interval: 1h")
+    async with world.exporter.running():
+        await world.clock.sleep(10)
+        await world.exporter.reload(configuration("refresh_interval: 2h", names=names))
+        await world.clock.sleep(10)
+    began = [request.time for request in world.simulator.requests][3:]
+    assert [round(at - began[0], 3) for at in began] == [0.0, 0.02, 0.04]

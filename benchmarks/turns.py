@@ -1,6 +1,6 @@
-"""A refresh of the running process and, while it is paused, the same pages fetched by bare loops.
+"""The exporter and bare loops in turns: a refresh, then, while it is paused, the same pages bare.
 
-The exporter refreshes each second, or back to back where that is too short. Each pair is one of its
+The exporter refreshes each second, or back to back where that is too short. Each turn is one of its
 refreshes, whose time and CPU are read from the log and the kernel, and one walk of each loop.
 """
 
@@ -28,8 +28,8 @@ PATIENT: dict[str, Any] = {
 
 
 @dataclass
-class Pairs:
-    """Of one size; each list has an item per pair, in the order they were measured. Seconds."""
+class Turns:
+    """Of one size; each list has an item per turn, in the order they were measured. Seconds."""
 
     keys: int
     wall: list[float] = field(default_factory=list)
@@ -43,11 +43,11 @@ class Pairs:
     """The same of the loop that parses it."""
 
 
-def measured(keys: int, simulator: Running, *, pairs: int) -> Pairs:
-    """Run an exporter on ``simulator``, which serves so many keys, and measure so many pairs."""
-    found, refreshes = Pairs(keys), 0
+def measured(keys: int, simulator: Running, *, turns: int) -> Turns:
+    """Run an exporter on ``simulator``, which serves so many keys, and measure so many turns."""
+    found, refreshes = Turns(keys), 0
     with exporter(configuration(simulator.found, **PATIENT)) as child:
-        for _ in range(pairs):
+        for _ in range(turns):
             # The one before was the first, with what is done only once, or held up by the pause.
             child.printed(REFRESHED, times=refreshes + 1)
             before = child.cpu(), simulator.cpu()
