@@ -50,6 +50,8 @@ log = structlog.get_logger(__name__)
 _APART = 0.02
 """Seconds between the first refreshes of two organizations: the answers to hundreds at once would
 keep scrapes waiting for as long as it takes to read all of them."""
+_PATIENT_APART = 0.1
+"""As that, for what goes behind the keys and takes many requests."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ class _Member:
     refreshers: Sequence[Refresher]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def start(self, *, after: float = 0.0) -> None:
+    def start(self, *, position: int) -> None:
+        """Begin to refresh, so much later as it stands behind others."""
         if not self.tasks:
             name = f"refresh {self.organization.name}"
             self.tasks = [
-                asyncio.create_task(one.run(after=after), name=name) for one in self.refreshers
+                asyncio.create_task(
+                    one.run(after=position * (_PATIENT_APART if one.patient else _APART)), name=name
+                )
+                for one in self.refreshers
             ]
 
     async def stop(self) -> None:
@@ -218,7 +224,7 @@ class Exporter:
         """Keep every organization refreshed while the context is open."""
         try:
             for position, member in enumerate(self._members.values()):
-                member.start(after=position * _APART)
+                member.start(position=position)
             yield
         finally:
             await self.aclose()
@@ -252,7 +258,7 @@ class Exporter:
         self.exposition.retain(members)
         for position, member in enumerate(heirs.values()):
             await self.exposition.publish(member.holder.state)
-            member.start(after=position * _APART)
+            member.start(position=position)
         self.rejected_config = None
         self.instruments.config_loaded(successful=True)
 

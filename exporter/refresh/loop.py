@@ -106,6 +106,11 @@ class Refresher:
         self._clock = clock
         self._random = random
 
+    @property
+    def patient(self) -> bool:
+        """As that of its collector."""
+        return self._collector.patient
+
     async def run(self, *, after: float = 0.0) -> None:
         """Refresh ``after`` so many seconds and then for ever; ends only by cancellation."""
         await self._clock.sleep(after)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from exporter.inventory import Directory
 
 if TYPE_CHECKING:
@@ -82,8 +84,7 @@ class ChurnTotals:
     deleted: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True)
-class Quota:
+class Quota(msgspec.Struct, frozen=True, gc=False):
     """One applied quota, as the API says."""
 
     id: str

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
 from exporter.simulator import RateLimit, parse_fault
-from tests.world import API_KEY, World, configuration
+from tests.world import API_KEY, API_KEYS, World, configuration
 
 if TYPE_CHECKING:
     from exporter.refresh import OrganizationState
@@ -289,6 +289,19 @@ async def test_organizations_begin_one_after_the_other_and_stay_apart() -> None:
     assert [round(at - began[0], 3) for at in began[:3]] == [0.0, 0.02, 0.04]
     assert [round(at - began[0]) for at in began[3:]] == [60, 60, 60]
     assert len(set(began)) == 6
+
+
+async def test_what_goes_behind_the_keys_begins_further_apart() -> None:
+    names = ("acme", "globex", "initech")
+    world = World(5, names=names, settings="names: {enabled: true}")
+    async with world.exporter.running():
+        await world.clock.sleep(10)
+    first: dict[str | None, float] = {}
+    for request in world.simulator.requests:
+        if request.path != API_KEYS:
+            first.setdefault(request.account, request.time)
+    began = world.simulator.requests[0].time
+    assert [round(at - began, 3) for at in first.values()] == [0.0, 0.1, 0.2]
 
 
 async def test_after_a_reload_they_do_so_again() -> None:
