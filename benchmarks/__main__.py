@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,14 @@ QUICK = ("start", "refresh")
 
 def main() -> int:
     """Run the sections that the arguments name; 1 if a goal is missed and ``--check`` is given."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=SECTIONS, help="One section. Default: all")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure what the exporter costs, print a table and write it as JSON. All of it"
+        " takes about five minutes.",
+    )
+    parser.add_argument(
+        "--only", choices=SECTIONS, help="One section, as `make bench ONLY=…`. Default: all"
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -35,20 +42,25 @@ def main() -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"Small and once, to try the measuring itself; {' and '.join(QUICK)} alone can.",
+        help="Small and once, to try the measuring itself; the figures say nothing. Without --only:"
+        f" {' and '.join(QUICK)}",
     )
     options = parser.parse_args()
     sections = [options.only] if options.only else QUICK if options.quick else SECTIONS
-    if options.quick and not set(sections) <= set(QUICK):
-        parser.error(f"--quick is for {' and '.join(QUICK)}")
-    about = facts()  # before the measurements, which take minutes: the tree may change
+    try:  # before the measurements, which take minutes
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.open("a").close()
+    except OSError as error:
+        parser.error(f"cannot write {options.output}: {error.strerror}")
+    # Before them, too, since the tree may change.
+    about = {**facts(), "sections": ", ".join(sections), "quick": options.quick}
     rows: list[Row] = []
     glances: list[Glance] = []
     for name in sections:
-        module = import_module(f"benchmarks.{name}")
+        module, began = import_module(f"benchmarks.{name}"), time.monotonic()
         for found in module.rows(quick=options.quick):
             (glances if isinstance(found, Glance) else rows).append(found)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
+        print(f"{name}: took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     options.output.write_text(as_json(rows, glances, about))
     console = Console()
     console.print(", ".join(f"{name} {value}" for name, value in about.items()), highlight=False)
@@ -66,4 +78,7 @@ def conclude(rows: Sequence[Row], *, check: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; nothing was written")

@@ -480,6 +480,11 @@ def test_a_run_that_checks_exits_with_1_if_a_goal_is_missed(tmp_path: Path) -> N
     assert f"\nmissed: {row}: ≤ 0 s\n" in done.stderr
 
 
-def test_only_what_can_be_quick_is(tmp_path: Path) -> None:
-    done = bench("--quick", "--only=scrape", f"--output={tmp_path / 'bench.json'}")
-    assert (done.returncode, "--quick is for start and refresh" in done.stderr) == (2, True)
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    done = bench("--quick", f"--output={tmp_path / 'file' / 'bench.json'}")
+    assert done.returncode == 2
+    assert f"cannot write {tmp_path / 'file' / 'bench.json'}: File exists" in done.stderr
+    assert "start: " not in done.stderr
