@@ -39,6 +39,10 @@ class Directory:
     An owner that is not in it is gone, unless it is younger than that.
     """
 
+    def owners(self, kind: str) -> Mapping[str, str]:
+        """Return the names by id of all owners of a ``kind`` that ``complete`` may have."""
+        return self.users if kind == "user" else self.service_accounts
+
     def owner_name(self, owner_id: str) -> str | None:
         """Return the name of a service account or user, None if it is not known."""
         return self.service_accounts.get(owner_id) or self.users.get(owner_id)

@@ -78,12 +78,14 @@ def basis_of(
         exempt = {key.id for key in theirs if rules.exempts(key)}
         judged_dates = dates_of((key for key in theirs if key.id not in exempt), now=now)
         exempted_dates = dates_of((key for key in theirs if key.id in exempt), now=now)
+    kinds = judged_kinds({key.owner for key in theirs}, directory)
+    broken = broken_always(theirs, rules, directory=directory, kinds=kinds)
     return Basis(
         rules,
-        kinds=judged_kinds({key.owner for key in keys}, directory),
+        kinds=kinds,
         dates=judged_dates,
         exempted=exempted_dates,
-        timeless=_counted(broken_always(theirs, rules, directory=directory), exempt),
+        timeless=_counted(broken, exempt),
     )
 
 
@@ -136,9 +138,10 @@ def findings_of(
 ) -> Iterator[Finding]:
     """Yield every finding among ``keys`` at the Unix time ``now``, policy by policy."""
     theirs = owned(in_order(keys, now=now))
+    kinds = judged_kinds({key.owner for key in theirs}, directory)
     for policy, broken in chain(
         broken_now(dates_of(theirs, now=now), rules, now=now),
-        broken_always(theirs, rules, directory=directory),
+        broken_always(theirs, rules, directory=directory, kinds=kinds),
     ):
         for key in broken:
             yield Finding(policy, key, rules.exempts(key))

@@ -99,11 +99,10 @@ def judged_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, 
     That takes a complete listing of the kind. One that lacks more than a quarter of the ``owners``
     of the keys is taken for the view of somebody who sees only a part (facts §2), whatever it says.
     """
-    known = {"service-account": directory.service_accounts, "user": directory.users}
     kinds = []
     for kind in directory.complete:
         ids = [owner.id for owner in owners if owner.kind == kind]
-        missing = sum(owner_id not in known[kind] for owner_id in ids)
+        missing = sum(owner_id not in directory.owners(kind) for owner_id in ids)
         if missing <= max(1, _MOST_MISSING * len(ids)):
             kinds.append(kind)
     return tuple(kinds)
@@ -132,10 +131,13 @@ def broken_now(dates: Dates, rules: Rules, *, now: float) -> Broken:
         yield "expired", [key for _, key in dates.expiring_between(0.0, now)]
 
 
-def broken_always(keys: Sequence[Key], rules: Rules, *, directory: Directory) -> Broken:
+def broken_always(
+    keys: Sequence[Key], rules: Rules, *, directory: Directory, kinds: Collection[str]
+) -> Broken:
     """Yield each policy that is on and depends on no time, with those of ``keys`` that break it.
 
-    ``keys``: in the order of :func:`~exporter.inventory.ages.in_order`.
+    ``keys``: in the order of :func:`~exporter.inventory.ages.in_order`. ``kinds``: as
+    :func:`judged_kinds`.
     """
     if rules.max_keys_per_owner_and_resource is not None:
         policy = "max_keys_per_owner_and_resource"
@@ -145,7 +147,7 @@ def broken_always(keys: Sequence[Key], rules: Rules, *, directory: Directory) ->
     if rules.undescribed:
         yield "undescribed", [key for key in keys if not key.described]
     if rules.unknown_owner:
-        strangers = _strangers(keys, directory)
+        strangers = _strangers(keys, directory, kinds)
         yield "unknown_owner", [key for key in keys if key.owner in strangers]
 
 
@@ -168,17 +170,20 @@ def _surplus(keys: Sequence[Key], most: int) -> list[Key]:
     return surplus
 
 
-def _strangers(keys: Collection[Key], directory: Directory) -> frozenset[Owner]:
+def _strangers(
+    keys: Collection[Key], directory: Directory, kinds: Collection[str]
+) -> frozenset[Owner]:
     """Return the owners that are gone.
 
     An owner is gone if a complete listing of its kind lacks it, though it was there before that
     listing began, as a key of it was. The audit log's service account is in no list either
     (facts §1.4); it is known by opening nothing but Kafka clusters of no environment (facts §1.5).
     """
-    known = {"service-account": directory.service_accounts, "user": directory.users}
-    owners = {key.owner for key in keys}
-    kinds = judged_kinds(owners, directory)
-    unlisted = {each for each in owners if each.kind in kinds and each.id not in known[each.kind]}
+    unlisted = {
+        owner
+        for owner in {key.owner for key in keys}
+        if owner.kind in kinds and owner.id not in directory.owners(owner.kind)
+    }
     suspects: set[Owner] = set()
     placed: set[Owner] = set()
     for key in keys if unlisted else ():
