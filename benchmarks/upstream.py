@@ -18,7 +18,7 @@ from benchmarks.churning import Churning, churned
 from exporter.clock import SystemClock
 from exporter.simulator import Account, Simulator, seeded_organization
 from exporter.web import bind, serve
-from exporter.web.server import url_of
+from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

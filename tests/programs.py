@@ -23,7 +23,7 @@ from urllib.request import urlopen
 import pytest
 
 from exporter.web import bind, serve
-from exporter.web.server import url_of
+from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -37,7 +37,7 @@ from exporter.simulator import (
     seeded_organization,
 )
 from exporter.web import bind, serve
-from exporter.web.server import url_of
+from exporter.web.sockets import url_of
 from tests.programs import EXPORTER, ROOT
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from exporter import logs
 from exporter.cli.report_arguments import POLICIES_HELP, add_report_flags
 from exporter.version import __version__
-from exporter.web.server import parse_address
+from exporter.web.sockets import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

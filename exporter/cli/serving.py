@@ -15,7 +15,7 @@ from exporter.cli.signals import told_to_stop
 from exporter.errors import ExporterError
 from exporter.version import __version__
 from exporter.web import bind, serve
-from exporter.web.server import url_of
+from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from exporter.errors import StartUpError
-from exporter.web.server import bind, parse_address, url_of
+from exporter.web.sockets import bind, parse_address, url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IPV6 = socket.has_ipv6
 
@@ -64,3 +68,49 @@ def test_no_answer_waits_for_an_acknowledgement() -> None:
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def resolving_to(*hosts: str) -> Callable[..., list[tuple[Any, ...]]]:
+    """Return a resolver that knows one name, with several addresses, as /etc/hosts may have it."""
+
+    def getaddrinfo(_host: str, port: int, **options: Any) -> list[tuple[Any, ...]]:
+        return [found for each in hosts for found in REAL(each, port, **options)]
+
+    return getaddrinfo
+
+
+REAL = socket.getaddrinfo
+
+
+@pytest.mark.skipif(not IPV6, reason="needs IPv6")
+def test_a_name_is_every_address_of_it_on_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolving_to("::1", "127.0.0.1", "::1"))
+    sockets = bind(["localhost:0"])
+    names = [each.getsockname() for each in sockets]
+    for each in sockets:
+        each.close()
+    port = names[0][1]
+    assert [name[:2] for name in names] == [("::1", port), ("127.0.0.1", port)]
+    assert port != 0
+
+
+def test_an_address_of_a_name_that_the_machine_does_not_have_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolving_to("192.0.2.1", "127.0.0.1"))
+    (only,) = bind(["localhost:0"])
+    with only:
+        assert only.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_port_in_use_on_one_address_of_a_name_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", resolving_to("127.0.0.2", "127.0.0.1"))
+    taken = socket.create_server(("127.0.0.1", 0))
+    with taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartUpError, match=f"localhost:{port}: the port is in use"):
+            bind([f"localhost:{port}"])
+        with socket.create_server(("127.0.0.2", port)):
+            """The other address was given back."""
