@@ -1,4 +1,4 @@
-"""The ceiling of a scrape: a bare application on the same server, with bytes that lie ready.
+"""The ceiling of a scrape: a bare application on uvicorn alone, with prepared bytes.
 
 ``python -m benchmarks.ceiling FILE`` answers everything with the contents of FILE, on a free port
 whose address it prints. ``--gzip`` says that they are compressed.
@@ -12,7 +12,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.web import serve
+import uvicorn
+
 from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
@@ -44,9 +45,12 @@ async def main() -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     app = ceiling(options.file.read_bytes(), gzip=options.gzip)
-    async with serve(app, [listener]):
-        print(url_of(listener), flush=True)
-        await asyncio.Event().wait()
+    listener.listen()
+    print(url_of(listener), flush=True)
+    config = uvicorn.Config(
+        app, http="h11", ws="none", lifespan="off", access_log=False, log_config=None
+    )
+    await uvicorn.Server(config).serve([listener])
 
 
 if __name__ == "__main__":

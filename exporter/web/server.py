@@ -1,54 +1,153 @@
-"""The HTTP server on listening sockets."""
+"""The HTTP server: accepts connections, at most so many, and closes those that take too long."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
+from uvicorn.server import ServerState
+
+from exporter.web.connection import RECEIVE_SIZE, Connection
+from exporter.web.connections import Connections
+from exporter.web.limits import Limits, process_limits
+from exporter.web.loop_errors import logged_sparingly
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from starlette.types import ASGIApp
 
+_BACKLOG = 128
+_TICK = 1.0  # seconds
+_RETRY = 1.0
+"""Seconds until the next attempt to accept where the system has nothing left for it."""
+_COMPLAINT_INTERVAL = 60.0  # seconds
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
-class _Server(uvicorn.Server):
-    """Leaves the signals to the program, which has more to stop than this."""
+log = structlog.get_logger(__name__)
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+
+class _Server:
+    """Accepts by itself, and leaves HTTP to uvicorn.
+
+    asyncio's own servers accept without an upper limit, and count a connection only after its TLS
+    handshake.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._limits = limits
+        self._connections = Connections(limits.connections)
+        self._config = uvicorn.Config(
+            app, ws="none", access_log=False, log_config=None, proxy_headers=False
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._received = bytearray(RECEIVE_SIZE)
+        self._loop = asyncio.get_running_loop()
+        self._next_complaint = self._loop.time()
+
+    async def run(self, listeners: Sequence[socket.socket]) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick())
+            for listener in listeners:
+                group.create_task(self._accept(listener))
+
+    async def _tick(self) -> None:
+        while True:
+            date = formatdate(time.time(), usegmt=True)
+            self._state.default_headers = [(b"date", date.encode())]
+            self._connections.close_expired(self._loop.time())
+            await asyncio.sleep(_TICK)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        listener.listen(_BACKLOG)
+        while True:
+            try:
+                accepted, _ = await self._loop.sock_accept(listener)
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._complain(error)
+                    await asyncio.sleep(_RETRY)
+                continue  # otherwise only the client has gone
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(accepted)
+                await self._connections.room()
+                stack.pop_all()
+            self._open(accepted)
+            await asyncio.sleep(0)  # where many connect at once, those before go on
+
+    def _complain(self, error: OSError) -> None:
+        now = self._loop.time()
+        if now >= self._next_complaint:
+            self._next_complaint = now + _COMPLAINT_INTERVAL
+            log.error("cannot accept connections; retrying", error=error.strerror)
+
+    def _open(self, accepted: socket.socket) -> None:
+        connection = Connection(
+            self._config,
+            self._state,
+            limits=self._limits,
+            connections=self._connections,
+            received=self._received,
+        )
+        self._connections.add(connection)
+
+        def opened(_task: asyncio.Task[None]) -> None:
+            if connection.is_opening:  # it failed, or was cancelled, perhaps before it began
+                accepted.close()
+                self._connections.discard(connection)
+
+        connection.opening = self._loop.create_task(self._hand_over(accepted, connection))
+        connection.opening.add_done_callback(opened)
+
+    async def _hand_over(self, accepted: socket.socket, connection: Connection) -> None:
+        with contextlib.suppress(OSError):  # the client has gone
+            await self._loop.connect_accepted_socket(lambda: connection, accepted)
+
+    async def shut_down(self) -> None:
+        """Let the answers in progress be finished, for a short time."""
+        await self._connections.shut_down(within=self._limits.shutdown)
+        tasks = list(self._state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
 
 @contextlib.asynccontextmanager
 async def serve(
-    app: ASGIApp, sockets: Sequence[socket.socket], *, ended: Callable[[], None] = lambda: None
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    *,
+    ended: Callable[[], None] = lambda: None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[None]:
     """Serve ``app`` on ``sockets`` while the context is open; closes them at its end.
 
-    ``ended`` is called if the server ends by itself, which it should not; the context then raises
-    what ended it.
+    ``app`` does not get the bodies of requests. ``ended`` is called if the server ends by itself,
+    which it should not; the context then raises what ended it.
     """
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            loop="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-    )
-    task = asyncio.create_task(server.serve(sockets=list(sockets)))
-    task.add_done_callback(lambda _: ended())
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
+    loop = asyncio.get_running_loop()
+    with logged_sparingly(loop):
+        server = _Server(app, limits or process_limits())
+        task = loop.create_task(server.run(sockets))
+        task.add_done_callback(lambda _: ended())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            for each in sockets:
+                each.close()
+            await server.shut_down()
+            if not task.cancelled():
+                task.result()

@@ -1,0 +1,239 @@
+"""One client's connection: uvicorn's HTTP/1.1, with deadlines and without trust in the client."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import math
+import sys
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    import uvicorn
+    from uvicorn.server import ServerState
+
+    from exporter.web.connections import Connections
+    from exporter.web.limits import Limits
+
+RECEIVE_SIZE = 16 * 1024
+"""Bytes read at once. With h11's limit of 16 KiB for an incomplete header section, no request has
+more than 32 KiB of headers."""
+
+
+class Phase(enum.Enum):
+    """What a connection is waiting for."""
+
+    HEADER = enum.auto()
+    """The client: for the rest of a request."""
+    IDLE = enum.auto()
+    """The client: for its next request."""
+    CLOSING = enum.auto()
+    """The client: to close its side after an error, so that it can read the answer first."""
+    ANSWERING = enum.auto()
+    """The application."""
+    WRITING = enum.auto()
+    """The client: to take what has been written."""
+
+
+_BUSY = (Phase.ANSWERING, Phase.WRITING)  # a tuple, since hashing an enum is slow
+
+
+class _Logger(logging.LoggerAdapter[logging.Logger]):
+    """What uvicorn logs, with its warnings as debug messages.
+
+    They are about malformed requests, and anyone can send those.
+    """
+
+    level = logging.WARNING  # uvicorn looks at it to leave out its trace messages
+
+    def warning(self, msg: object, *args: object, **options: Any) -> None:  # noqa: ANN401 # as there
+        self.debug(msg, *args, **options)
+
+    def error(self, msg: object, *args: object, **options: Any) -> None:  # noqa: ANN401 # as there
+        if not isinstance(options.get("exc_info"), asyncio.CancelledError):  # by the shutdown
+            super().error(msg, *args, **options)
+
+
+_logger = _Logger(logging.getLogger(__name__))
+
+
+class Connection(H11Protocol, asyncio.BufferedProtocol):
+    """Serves the requests of one connection; the bodies of requests are dropped.
+
+    Instead of timers, which every request would set and cancel, it keeps the loop time at which it
+    is to be closed, for :meth:`Connections.close_expired`.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        *,
+        limits: Limits,
+        connections: Connections,
+        received: bytearray,
+    ) -> None:
+        """``received``: where all connections receive, one after another."""
+        super().__init__(config, state, app_state={})
+        self.logger = _logger  # type: ignore[assignment] # an adapter has what uvicorn uses
+        self._limits = limits
+        self._connections = connections
+        self._received = received
+        self._phase = Phase.HEADER
+        self._served = False
+        self._refused = False
+        self.deadline = self.loop.time() + limits.header
+        """Loop time at which it is to be closed."""
+        self.opening: asyncio.Task[None] | None = None
+        """The task that opens it, with its TLS handshake."""
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether nothing can be received or sent yet."""
+        return self.transport is None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(transport)  # type: ignore[arg-type] # as uvicorn has it
+        # So that writing is paused whenever anything is left to write. Not 0: asyncio's TLS would
+        # then pause when nothing is.
+        self.transport.set_write_buffer_limits(high=1, low=0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give up the request in progress, if any."""
+        super().connection_lost(exc)
+        self._connections.discard(self)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return where to put what is received."""
+        del sizehint
+        return self._received
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Handle ``nbytes`` received bytes."""
+        self.data_received(bytes(memoryview(self._received)[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Handle received bytes."""
+        if self._refused or self.conn.their_state is h11.MUST_CLOSE:
+            return  # what follows the last request
+        super().data_received(data)
+        if self.cycle is not None:
+            self.cycle.body.clear()
+        self._update_phase()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or answer it if it has been received."""
+        # Replaces uvicorn's, which sets a timer for each response.
+        self._served = True
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.conn.our_state is h11.DONE and self.conn.their_state is h11.DONE:
+                self.conn.start_next_cycle()
+                self.handle_events()
+        self._update_phase()
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to take what was written."""
+        super().pause_writing()
+        self._update_phase()
+
+    def resume_writing(self) -> None:
+        """Continue with the answer."""
+        super().resume_writing()
+        self._update_phase()
+
+    def _update_phase(self) -> None:
+        phase = self._find_phase()
+        if phase is self._phase:
+            return
+        self._phase = phase
+        self.deadline = self.loop.time() + self._seconds(phase)
+        if phase in _BUSY:
+            self._connections.busy(self)
+        else:
+            self._connections.waiting(self)
+
+    def _seconds(self, phase: Phase) -> float:
+        match phase:
+            case Phase.ANSWERING:
+                return math.inf
+            case Phase.IDLE:
+                return self._limits.idle
+            case Phase.WRITING:
+                return self._limits.write
+            case Phase.HEADER | Phase.CLOSING:
+                return self._limits.header
+
+    def _find_phase(self) -> Phase:
+        if self.flow.write_paused:
+            return Phase.WRITING
+        if self._refused:
+            return Phase.CLOSING
+        if self.conn.our_state in (h11.SEND_RESPONSE, h11.SEND_BODY):
+            return Phase.ANSWERING
+        begun, _ = self.conn.trailing_data
+        if self._served and self.conn.their_state is h11.IDLE and not begun:
+            return Phase.IDLE
+        return Phase.HEADER
+
+    def _should_upgrade(self) -> bool:
+        return False  # and no warning about it: a client may ask, RFC 9110 §7.8
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP/1.1; called by uvicorn while it handles h11's error."""
+        del msg
+        error = sys.exception()
+        hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # an answer that is not complete is not continued
+        self._refused = True
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.close()
+            return
+        self._send_refusal(HTTPStatus(hint))
+        if self.transport.can_write_eof():
+            # Closing now would reset the connection if the client is still sending, and it might
+            # not see the answer (RFC 9112 §9.6).
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _send_refusal(self, status: HTTPStatus) -> None:
+        text = f"{status.phrase}.\n".encode()
+        headers = [
+            *self.server_state.default_headers,
+            (b"Content-Type", b"text/plain; charset=utf-8"),
+            (b"Content-Length", str(len(text)).encode()),
+            (b"X-Content-Type-Options", b"nosniff"),
+            (b"Connection", b"close"),
+        ]
+        head = h11.Response(status_code=status, headers=headers, reason=status.phrase.encode())
+        for event in (head, h11.Data(data=text), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+
+    def shutdown(self) -> None:
+        """Close, after the answer in progress if there is one."""
+        if self._phase not in _BUSY:
+            self.abort()
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def expire(self) -> None:
+        """Close because the deadline has passed."""
+        if self.is_opening or self._phase in _BUSY or self.transport.is_closing():
+            self.abort()
+        else:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever has not been sent."""
+        if not self.is_opening:
+            self.transport.abort()
+        elif self.opening is not None:
+            self.opening.cancel()

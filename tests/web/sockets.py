@@ -1,0 +1,185 @@
+"""A server on the loopback and clients that are slow, silent or wrong, in one event loop.
+
+The sockets are real. The loop's clock can be put forward, so that no test waits for a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import h11
+from starlette.responses import PlainTextResponse
+
+from exporter.web import Limits, bind, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Seconds, real ones, after which a server that should have answered is given up."""
+GET = b"GET / HTTP/1.1\r\nHost: exporter\r\n\r\n"
+LARGE = b"".join(b"%07d\n" % number for number in range(2**19))  # 4 MiB, more than sockets hold
+TINY = 4096
+"""Bytes; the least that a client's socket can be made to hold."""
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """Its time is the real one and what was skipped."""
+
+    skipped = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.skipped
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        return runner.run(main)
+
+
+class Client:
+    """One connection to a server."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._loop = asyncio.get_running_loop()
+        self._received = b""
+
+    async def send(self, data: bytes) -> None:
+        await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), PATIENCE)
+
+    async def receive(self, size: int = 65536) -> bytes:
+        """Return what has come, nothing at the end of the connection, however that came about."""
+        try:
+            return await asyncio.wait_for(self._loop.sock_recv(self._socket, size), PATIENCE)
+        except ConnectionError:
+            return b""
+
+    async def cut_off(self) -> None:
+        """Send until the server, which has closed the connection for good, resets it."""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    await self.send(b"more")
+                    await asyncio.sleep(0)
+
+    async def response(self, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of the next response.
+
+        Raises ``h11.RemoteProtocolError`` if the connection ends before it is complete.
+        """
+        parser = h11.Connection(h11.CLIENT)
+        parser.send(h11.Request(method=method, target="/", headers=[("Host", "exporter")]))
+        parser.send(h11.EndOfMessage())
+        parser.receive_data(self._received or await self.receive())
+        status, headers, body = 0, {}, b""
+        while not isinstance(event := parser.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                parser.receive_data(await self.receive())
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.Response):
+                status = event.status_code
+                headers = {name.decode(): value.decode() for name, value in event.headers}
+        self._received, _ = parser.trailing_data
+        return status, headers, body
+
+    async def get(self, path: str = "/", method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        await self.send(f"{method} {path} HTTP/1.1\r\nHost: exporter\r\n\r\n".encode())
+        return await self.response(method)
+
+    async def rest(self) -> bytes:
+        """Return everything until the server closes the connection."""
+        received, self._received = self._received, b""
+        while more := await self.receive():
+            received += more
+        return received
+
+
+class Serving:
+    """A server and those who connect to it."""
+
+    def __init__(self, address: tuple[str, int], loop: SkippingLoop) -> None:
+        self.address = address
+        self._loop = loop
+        self._clients: list[socket.socket] = []
+
+    async def client(self, *, buffer: int | None = None) -> Client:
+        """Connect; ``buffer``: bytes that the client's side of the connection takes unread."""
+        connection = self.unconnected()
+        if buffer is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        return await self.connect(connection)
+
+    def unconnected(self) -> socket.socket:
+        """Return a socket that is not connected yet."""
+        connection = socket.socket()
+        connection.setblocking(False)
+        self._clients.append(connection)
+        return connection
+
+    async def connect(self, connection: socket.socket) -> Client:
+        await asyncio.wait_for(self._loop.sock_connect(connection, self.address), PATIENCE)
+        return Client(connection)
+
+    async def skip(self, seconds: float) -> None:
+        """Let the time pass, after what has been sent so far was received."""
+        await self._settle()
+        self._loop.skipped += seconds
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Go around the event loop until it has handled what was ready."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        for each in self._clients:
+            each.close()
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, limits: Limits | None = None) -> AsyncIterator[Serving]:
+    """Serve ``app`` while the context is open."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SkippingLoop)
+    sockets = bind(["127.0.0.1:0"])
+    served = Serving(sockets[0].getsockname(), loop)
+    try:
+        async with serve(app, sockets, limits=limits or Limits()):
+            yield served
+    finally:
+        served.close()
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("Hello.\n")(scope, receive, send)
+
+
+async def large(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with 4 MiB in 64 slices."""
+    if scope["path"] == "/hello":
+        await hello(scope, receive, send)
+        return
+    headers = [(b"content-length", b"%d" % len(LARGE))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for at in range(0, len(LARGE), 65536):
+        more = at + 65536 < len(LARGE)
+        body = LARGE[at : at + 65536]
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def answers(client: Client) -> bool:
+    return (await client.get())[0] == 200
+
+
+async def is_closed(client: Client) -> bool:
+    return await client.receive() == b""

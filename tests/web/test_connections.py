@@ -1,0 +1,186 @@
+"""How long connections are kept, and how many."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+
+from exporter.web import Limits
+from exporter.web.limits import process_limits
+from tests.programs import EXPORTER, printed, started
+from tests.web.sockets import (
+    GET,
+    LARGE,
+    TINY,
+    Serving,
+    answers,
+    hello,
+    is_closed,
+    large,
+    run,
+    serving,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_limits_are_those_of_the_documentation() -> None:
+    assert Limits() == Limits(connections=512, header=10.0, idle=120.0, write=30.0, shutdown=1.0)
+
+
+def test_a_header_must_be_complete_within_ten_seconds() -> None:
+    async def main() -> None:
+        async with serving(hello) as server:
+            silent, dripping, late = [await server.client() for _ in range(3)]
+            for number in range(3):
+                await dripping.send(GET[number : number + 1])
+                await server.skip(3)
+            await late.send(GET)
+            assert (await late.response())[0] == 200
+            await dripping.send(GET[3:4])
+            await server.skip(3)
+            assert await is_closed(silent)
+            assert await is_closed(dripping)
+            assert await answers(late)
+
+    run(main())
+
+
+def test_the_deadline_holds_for_every_request_of_a_connection() -> None:
+    async def main() -> None:
+        async with serving(hello) as server:
+            client = await server.client()
+            assert await answers(client)
+            await server.skip(60)
+            pipelining = await server.client()
+            await client.send(GET[:10])
+            await pipelining.send(GET + GET[:10])
+            assert (await pipelining.response())[0] == 200
+            await server.skip(9)
+            await client.send(GET[10:])
+            assert (await client.response())[0] == 200
+            await client.send(GET[:10])
+            await server.skip(11)
+            assert await is_closed(client)
+            assert await is_closed(pipelining)
+
+    run(main())
+
+
+def test_an_idle_connection_is_kept_for_two_minutes() -> None:
+    async def main() -> None:
+        async with serving(hello) as server:
+            client = await server.client()
+            for idle in (0, 6, 119):
+                await server.skip(idle)
+                assert await answers(client)
+            await server.skip(122)
+            assert await is_closed(client)
+
+    run(main())
+
+
+def test_the_rest_of_a_request_body_must_come_within_ten_seconds() -> None:
+    async def main() -> None:
+        async with serving(hello) as server:
+            client = await server.client()
+            await client.send(b"POST / HTTP/1.1\r\nHost: exporter\r\nContent-Length: 999\r\n\r\n")
+            assert (await client.response("POST"))[0] == 200
+            for _ in range(3):
+                await client.send(b"a")
+                await server.skip(4)
+            assert await is_closed(client)
+
+    run(main())
+
+
+@pytest.mark.parametrize("limit", [3, 512])
+def test_above_the_limit_the_oldest_idle_connection_is_closed_first(limit: int) -> None:
+    async def main() -> None:
+        async with serving(hello, Limits(connections=limit)) as server:
+            clients = [await server.client() for _ in range(limit)]
+            for each in clients:
+                assert await answers(each)
+            assert await answers(clients[0])
+            for oldest in clients[1:3]:
+                one_more = await server.client()
+                assert await answers(one_more)
+                assert await is_closed(oldest)
+            for each in (clients[0], *clients[3:], one_more):
+                assert await answers(each)
+
+    run(main())
+
+
+def test_a_connection_without_a_request_is_closed_for_another() -> None:
+    async def main() -> None:
+        async with serving(hello, Limits(connections=2)) as server:
+            half_open, other = await server.client(), await server.client()
+            await half_open.send(GET[:10])
+            assert await answers(other)
+            assert await answers(await server.client())
+            assert await is_closed(half_open)
+            assert await answers(other)
+
+    run(main())
+
+
+def test_a_connection_whose_answer_is_being_written_is_not_closed_for_another() -> None:
+    async def main() -> None:
+        async with serving(large, Limits(connections=2)) as server:
+            slow = [await server.client(buffer=TINY) for _ in range(2)]
+            for each in slow:
+                await each.send(GET)
+            waiting = await server.client()
+            await waiting.send(GET)
+            await server.skip(1)
+            answered = asyncio.ensure_future(waiting.response())
+            bodies = [(await each.response())[2] for each in slow]
+            assert bodies == [LARGE, LARGE]
+            assert (await answered)[2] == LARGE
+
+    run(main())
+
+
+def test_the_limit_leaves_half_of_the_file_descriptors(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100));"
+        "from exporter.web.limits import process_limits; print(process_limits().connections, '.')"
+    )
+    with started(EXPORTER[0], "-c", program, log=log):
+        assert printed(log, r"(\d+) \.") == "50"
+    assert 1 <= process_limits().connections <= 512
+
+
+def test_scrapes_succeed_while_others_hold_more_connections_than_there_are_descriptors(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    limited = ("/bin/sh", "-c", 'ulimit -n 256 && exec "$@"', "sh")
+    demo = (*EXPORTER, "demo", "--keys=10", "--web.listen-address=127.0.0.1:0")
+    with started(*limited, *demo, log=log):
+        url = printed(log, r"metrics +(http://\S+)")
+        host, port = url.removeprefix("http://").removesuffix("/metrics").split(":")
+        printed(log, r"(msg=refreshed)")
+
+        async def main() -> None:
+            server = Serving((host, int(port)), asyncio.get_running_loop())  # type: ignore[arg-type]
+            try:
+                for _ in range(10):
+                    for _ in range(30):
+                        await (await server.client()).send(GET[:10])
+                    response = await asyncio.to_thread(urlopen, url, timeout=5)
+                    with response:
+                        assert b"confluent_cloud_up" in response.read()
+            finally:
+                server.close()
+
+        asyncio.run(main())
+    said = log.read_text()
+    assert "Traceback" not in said
+    assert len(said) < 10_000

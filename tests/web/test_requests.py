@@ -1,0 +1,137 @@
+"""Requests that are malformed, or have more to them than a GET."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.responses import PlainTextResponse
+
+from tests.web.sockets import GET, LARGE, answers, hello, is_closed, run, serving
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000, 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: x\r\n" * 100_000, 431),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    ],
+    ids=["line", "tls", "no-host", "length", "coding", "long-header", "many-headers", "chunk"],
+)
+def test_a_malformed_request_is_refused_without_a_word_in_the_log(
+    request_: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with serving(hello) as server:
+            client = await server.client()
+            await client.send(request_)
+            refused, headers, body = await client.response()
+            assert refused == status
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["connection"] == "close"
+            assert b"\n" in body
+            assert await is_closed(client)
+            assert await answers(await server.client())
+
+    caplog.set_level(logging.DEBUG)
+    run(main())
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
+def test_a_chunk_that_breaks_after_the_answer_closes_the_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        async with serving(hello) as server:
+            client = await server.client()
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            assert (await client.response())[0] == 200
+            await client.send(b"zz\r\n")
+            assert await is_closed(client)
+
+    run(main())
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
+def test_a_refused_client_that_keeps_sending_is_closed_after_ten_seconds() -> None:
+    async def main() -> None:
+        async with serving(hello) as server:
+            client = await server.client()
+            await client.send(b"nonsense\r\n\r\n")
+            assert (await client.response())[0] == 400
+            for _ in range(3):
+                await client.send(b"more")
+                await server.skip(4)
+            await client.cut_off()
+
+    run(main())
+
+
+@pytest.mark.parametrize("upgrade", [b"websocket", b"h2c"])
+def test_an_upgrade_is_ignored(upgrade: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with serving(hello) as server:
+            client = await server.client()
+            await client.send(
+                GET.replace(
+                    b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n" % upgrade
+                )
+            )
+            assert (await client.response())[0] == 200
+
+    run(main())
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
+def test_pipelined_requests_are_answered_in_their_order() -> None:
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(scope["path"])(scope, receive, send)
+
+    async def main() -> None:
+        paths = [f"/{number}" for number in range(1000)]
+        async with serving(echo) as server:
+            client = await server.client()
+            await client.send(b"".join(GET.replace(b"/", each.encode(), 1) for each in paths))
+            assert [(await client.response())[2].decode() for _ in paths] == paths
+
+    run(main())
+
+
+def test_a_request_body_is_dropped_as_it_comes() -> None:
+    held: list[int] = []
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await arrived.wait()
+        held.append(tracemalloc.get_traced_memory()[1])
+        await PlainTextResponse("Taken.\n")(scope, receive, send)
+
+    arrived = asyncio.Event()
+
+    async def main() -> None:
+        async with serving(slow) as server:
+            client = await server.client()
+            head = b"POST / HTTP/1.1\r\nHost: exporter\r\nContent-Length: %d\r\n\r\n" % len(LARGE)
+            tracemalloc.start()
+            try:
+                await client.send(head)
+                await client.send(LARGE)
+                arrived.set()
+                assert (await client.response("POST"))[2] == b"Taken.\n"
+            finally:
+                tracemalloc.stop()
+            assert await answers(client)
+
+    run(main())
+    assert held[0] < 2**20
