@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
     from exporter.clock import Clock
     from exporter.config import Config, Organization, Policy
@@ -209,7 +209,7 @@ class Exporter:
         """Return each organization with its client, for commands that ask the API themselves."""
         return [(member.organization, member.client) for member in self._members.values()]
 
-    def web(self, *, telemetry_path: str = "/metrics") -> Starlette:
+    def web(self, *, telemetry_path: str = "/metrics") -> ASGIApp:
         """Return the web application that shows this exporter."""
         return create_app(self, self.exposition, clock=self._clock, telemetry_path=telemetry_path)
 

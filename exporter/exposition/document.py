@@ -17,9 +17,11 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from exporter.exposition import text
+from exporter.exposition.body import Body
 from exporter.exposition.checksum import Checksum, checksum
 from exporter.exposition.text import Format
 
@@ -156,18 +158,24 @@ class Document:
     def __init__(self, sections: Sequence[Section]) -> None:
         self._sections = sections
         self._size = sum(each.size for each in sections)
+        self._deflated_size = sum(len(each.deflated) for each in sections)
         self._crc = 0
         for each in sections:
             self._crc = each.checksum.behind(self._crc)
 
-    def plain(self, tail: bytes) -> bytes:
-        """Return the document with ``tail`` behind it."""
-        return b"".join([*(each.plain for section in self._sections for each in section.row), tail])
+    def plain(self, tail: bytes) -> Body:
+        """Return the document followed by ``tail``."""
+        lines = (each.plain for section in self._sections for each in section.row)
+        return Body(chain(lines, (tail,)), self._size + len(tail))
 
-    def gzip(self, tail: bytes) -> bytes:
+    def gzip(self, tail: bytes) -> Body:
         """Return the document and ``tail`` as one gzip member, compressing only ``tail``."""
         end = zlib.compress(tail, _TAIL_LEVEL, _RAW_DEFLATE)
         crc = zlib.crc32(tail, self._crc)
         size = (self._size + len(tail)) & 0xFFFFFFFF
-        trailer = crc.to_bytes(4, "little") + size.to_bytes(4, "little")
-        return b"".join([_GZIP_HEADER, *(each.deflated for each in self._sections), end, trailer])
+        end += crc.to_bytes(4, "little") + size.to_bytes(4, "little")
+        deflated = (each.deflated for each in self._sections)
+        return Body(
+            chain((_GZIP_HEADER,), deflated, (end,)),
+            len(_GZIP_HEADER) + self._deflated_size + len(end),
+        )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from exporter.clock import Clock
+    from exporter.exposition.body import Body
     from exporter.exposition.instruments import Instruments
     from exporter.exposition.text import Format
     from exporter.refresh import OrganizationState
@@ -78,6 +79,10 @@ class Exposition:
 
     def scrape(self, form: Format, *, gzip: bool) -> bytes:
         """Return the exposition of this moment, as one gzip member if ``gzip``."""
+        return b"".join(self.body(form, gzip=gzip))
+
+    def body(self, form: Format, *, gzip: bool) -> Body:
+        """Return the same for sending; however slowly that goes, the lines are not copied."""
         document = self._document(form)
         process = self._instruments.process(form)
         return document.gzip(process) if gzip else document.plain(process)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from exporter.clock import Clock
     from exporter.exposition import Exposition
@@ -24,7 +26,6 @@ _NOT_FOUND = "Not found. Try / for the pages that exist.\n"
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
@@ -46,16 +47,8 @@ class Source(Protocol):
 
 def create_app(
     source: Source, exposition: Exposition, *, clock: Clock, telemetry_path: str = "/metrics"
-) -> Starlette:
+) -> ASGIApp:
     """Return the application. ``telemetry_path`` may be ``/``; then there is no status page."""
-
-    async def metrics(request: Request) -> Response:
-        form = choose_format(request.headers.get("accept", ""))
-        gzip = accepts_gzip(request.headers.get("accept-encoding", ""))
-        headers = {"Content-Type": form.value, "Vary": "Accept, Accept-Encoding"}
-        if gzip:
-            headers["Content-Encoding"] = "gzip"
-        return Response(exposition.scrape(form, gzip=gzip), headers=headers)
 
     async def status(_request: Request) -> Response:
         page = render_status_page(
@@ -81,7 +74,7 @@ def create_app(
         return PlainTextResponse("Ready.\n")
 
     routes = [
-        Route(telemetry_path, metrics),
+        Route(telemetry_path, _Metrics(exposition), methods=["GET"]),
         Route("/-/healthy", healthy),
         Route("/-/ready", ready),
     ]
@@ -90,7 +83,53 @@ def create_app(
     errors: Mapping[int, object] = {404: _not_found}
     app = Starlette(routes=routes, exception_handlers=errors)  # type: ignore[arg-type] # invariant
     app.router.redirect_slashes = False  # /metrics/ is no page either
-    return app
+    return _without_sniffing(app)
+
+
+def _without_sniffing(app: ASGIApp) -> ASGIApp:
+    """Return ``app`` with a header that has browsers take every response for what it says."""
+
+    async def with_header(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_header(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        await app(scope, receive, send_with_header)
+
+    return with_header
+
+
+class _Metrics:
+    """The exposition, made while the client takes it.
+
+    An ASGI application, since Starlette's responses add to what each slice costs.
+    """
+
+    def __init__(self, exposition: Exposition) -> None:
+        self._exposition = exposition
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; one with HEAD without the body."""
+        del receive
+        asked = Headers(scope=scope)
+        form = choose_format(asked.get("accept", ""))
+        gzip = accepts_gzip(asked.get("accept-encoding", ""))
+        body = self._exposition.body(form, gzip=gzip)
+        headers = [
+            (b"content-type", form.value.encode()),
+            (b"content-length", str(body.size).encode()),
+            (b"vary", b"Accept, Accept-Encoding"),
+            *([(b"content-encoding", b"gzip")] if gzip else []),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body"})
+            return
+        remaining = body.size
+        for each in body:
+            remaining -= len(each)
+            await send({"type": "http.response.body", "body": each, "more_body": remaining > 0})
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:

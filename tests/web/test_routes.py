@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from typing import NoReturn
 
+import httpx
 import pytest
 
 from exporter.exposition import Format
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner, parse_fault
+from exporter.web import create_app
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser
 from tests.world import SECRET, World
@@ -78,6 +81,35 @@ async def test_head_is_get_without_a_body_and_nothing_can_be_written(path: str) 
         assert get.content
         assert head.headers["content-type"] == get.headers["content-type"]
         assert (await client.post(path)).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+async def test_every_response_tells_browsers_to_take_it_as_it_is(path: str, method: str) -> None:
+    async with browser(World(5)) as client:
+        response = await client.request(method, path)
+    assert response.headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+async def test_an_error_of_the_exporter_tells_browsers_so_too() -> None:
+    world = World(5)
+    app = create_app(Broken(), world.exporter.exposition, clock=world.clock)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
+        response = await client.get("/-/healthy")
+    assert response.status_code == 500
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+class Broken:
+    """A source that cannot tell anything."""
+
+    rejected_config = None
+
+    def states(self) -> NoReturn:
+        raise RuntimeError
+
+    dead_loops = states
 
 
 async def test_ready_once_every_organization_has_been_tried() -> None:

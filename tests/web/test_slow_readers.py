@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import tracemalloc
 from typing import TYPE_CHECKING
+
+import pytest
 
 from exporter.web import Limits
 from tests.web.sockets import GET, LARGE, TINY, large, run, serving
+from tests.world import World
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.web.sockets import Client
 
 
@@ -38,6 +41,33 @@ def test_a_client_that_takes_nothing_for_half_a_minute_is_cut_off() -> None:
         return rest
 
     run(main())
+
+
+def test_slow_readers_do_not_hold_the_body() -> None:
+    async def main() -> tuple[int, int]:
+        world = World(5000, settings="per_key_metrics: true")
+        await world.exporter.refresh_once()
+        size = len(world.exposition())
+        async with serving(world.exporter.web()) as server:
+            assert (await (await server.client()).get("/metrics"))[0] == 200
+            tracemalloc.start()
+            try:
+                readers = [await server.client(buffer=TINY) for _ in range(40)]
+                for each in readers:
+                    await each.send(GET.replace(b"/", b"/metrics", 1))
+                await server.skip(1)
+                gc.collect()
+                held, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            _, _, body = await readers[0].response()
+            assert len(body) == pytest.approx(size, abs=10_000)
+        await world.exporter.aclose()
+        return size, held // len(readers)
+
+    size, held = run(main())
+    assert size > 2**21
+    assert held < 2**18
 
 
 def test_the_server_stops_in_time_although_a_client_reads_slowly(
