@@ -182,9 +182,6 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
             return Phase.IDLE
         return Phase.HEADER
 
-    def _should_upgrade(self) -> bool:
-        return False  # and no warning about it: a client may ask, RFC 9110 §7.8
-
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP/1.1; called by uvicorn while it handles h11's error."""
         del msg

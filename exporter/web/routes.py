@@ -110,7 +110,7 @@ class _Metrics:
         self._exposition = exposition
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; one with HEAD without the body."""
+        """Answer one request."""
         del receive
         asked = Headers(scope=scope)
         form = choose_format(asked.get("accept", ""))
@@ -123,9 +123,6 @@ class _Metrics:
             *([(b"content-encoding", b"gzip")] if gzip else []),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        if scope["method"] == "HEAD":
-            await send({"type": "http.response.body"})
-            return
         remaining = body.size
         for each in body:
             remaining -= len(each)

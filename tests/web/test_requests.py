@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from tests.web.sockets import GET, LARGE, answers, hello, is_closed, run, serving
+from tests.world import World
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -79,6 +80,27 @@ def test_a_refused_client_that_keeps_sending_is_closed_after_ten_seconds() -> No
     run(main())
 
 
+def test_what_follows_the_last_request_is_ignored() -> None:
+    async def patient(scope: Scope, receive: Receive, send: Send) -> None:
+        await go_on.wait()
+        await hello(scope, receive, send)
+
+    go_on = asyncio.Event()
+
+    async def main() -> None:
+        async with serving(patient) as server:
+            client = await server.client()
+            await client.send(GET[:-2] + b"Connection: close\r\n\r\n")
+            await server.skip(0)
+            await client.send(b"\r\nnonsense\r\n\r\n")
+            await server.skip(0)
+            go_on.set()
+            assert (await client.response())[0] == 200
+            assert await is_closed(client)
+
+    run(main())
+
+
 @pytest.mark.parametrize("upgrade", [b"websocket", b"h2c"])
 def test_an_upgrade_is_ignored(upgrade: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
@@ -105,6 +127,23 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
             client = await server.client()
             await client.send(b"".join(GET.replace(b"/", each.encode(), 1) for each in paths))
             assert [(await client.response())[2].decode() for _ in paths] == paths
+
+    run(main())
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"])
+def test_an_answer_to_head_has_the_length_of_the_body_and_no_body(path: str) -> None:
+    async def main() -> None:
+        world = World(5)
+        await world.exporter.refresh_once()
+        async with serving(world.exporter.web()) as server:
+            client = await server.client()
+            status, headers, body = await client.get(path, "HEAD")
+            again, others, whole = await client.get(path)
+        assert (status, headers["content-type"]) == (again, others["content-type"])
+        assert int(headers["content-length"]) == pytest.approx(len(whole), abs=100)
+        assert body == b""
+        await world.exporter.aclose()
 
     run(main())
 

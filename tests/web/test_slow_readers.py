@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -75,10 +76,13 @@ def test_the_server_stops_in_time_although_a_client_reads_slowly(
 ) -> None:
     async def main() -> None:
         async with serving(large, Limits(shutdown=0.1)) as server:
-            client, idle = await server.client(buffer=TINY), await server.client()
+            idle, client = await server.client(), await server.connect(connection)
             assert (await idle.get("/hello"))[0] == 200
             await client.send(GET)
             assert await client.receive()
+        assert len(await client.rest()) < len(LARGE)
 
-    run(asyncio.wait_for(main(), 10))
+    with socket.socket() as connection:
+        connection.setblocking(False)
+        run(asyncio.wait_for(main(), 10))
     assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
