@@ -334,7 +334,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=180.0, help="Default: %(default)s")
     options = parser.parse_args()
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # a reset is no news here
+    logging.getLogger("exporter.web.connection").setLevel(
+        logging.CRITICAL
+    )  # a reset is no news here
     seconds = min(max(options.seconds, 10.0), 1800.0)
     findings = asyncio.run(soak(seconds, say=Console(stderr=True)))
     Console().print(report(findings))

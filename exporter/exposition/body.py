@@ -1,8 +1,7 @@
-"""The body of a response, cut out of shared bytes while it is being sent.
+"""The body of a response, sliced from shared bytes while it is being sent.
 
-A client that reads slowly keeps its body for minutes. It then holds references to bytes that all
-bodies share and at most one slice of its own, so that memory does not grow with the number of such
-clients.
+A slow client may take minutes to read a body. Meanwhile it holds references to bytes that all
+bodies share and one slice of its own, so that memory does not grow by a body per client.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ SLICE = 64 * 1024
 
 
 class Body:
-    """``size`` bytes, once, in slices of at most 64 KiB."""
+    """Yields ``size`` bytes in slices of at most 64 KiB; can be iterated once."""
 
     def __init__(self, parts: Iterable[bytes], size: int) -> None:
-        """``parts``: the bytes in any division."""
+        """``parts``: the bytes in pieces of any length."""
         self.size = size
         self._slices = _slices(parts)
 
@@ -40,7 +39,7 @@ def _slices(parts: Iterable[bytes]) -> Iterator[bytes]:
         while len(rest) >= room:
             gathered.append(rest[:room])
             rest, room = rest[room:], SLICE
-            yield b"".join(gathered)  # in no variable, which would keep it until the next one
+            yield b"".join(gathered)  # a variable would keep it alive until the next slice
             gathered.clear()
         if rest:
             gathered.append(rest)

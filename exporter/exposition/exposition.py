@@ -82,7 +82,7 @@ class Exposition:
         return b"".join(self.body(form, gzip=gzip))
 
     def body(self, form: Format, *, gzip: bool) -> Body:
-        """Return the same for sending; however slowly that goes, the lines are not copied."""
+        """Return the same in slices of shared bytes, for clients that may read slowly."""
         document = self._document(form)
         process = self._instruments.process(form)
         return document.gzip(process) if gzip else document.plain(process)

@@ -1,4 +1,4 @@
-"""One client's connection: uvicorn's HTTP/1.1, with deadlines and without trust in the client."""
+"""One client's connection: uvicorn's HTTP/1.1 with deadlines."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class _Logger(logging.LoggerAdapter[logging.Logger]):
 
     level = logging.WARNING  # uvicorn looks at it to leave out its trace messages
 
-    def warning(self, msg: object, *args: object, **options: Any) -> None:  # noqa: ANN401 # as there
+    def warning(self, msg: object, *args: object, **options: Any) -> None:  # noqa: ANN401 # as in the base
         self.debug(msg, *args, **options)
 
-    def error(self, msg: object, *args: object, **options: Any) -> None:  # noqa: ANN401 # as there
+    def error(self, msg: object, *args: object, **options: Any) -> None:  # noqa: ANN401 # as in the base
         if not isinstance(options.get("exc_info"), asyncio.CancelledError):  # by the shutdown
             super().error(msg, *args, **options)
 
@@ -78,7 +78,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         connections: Connections,
         received: bytearray,
     ) -> None:
-        """``received``: where all connections receive, one after another."""
+        """``received``: the receive buffer that all connections share."""
         super().__init__(config, state, app_state={})
         self.logger = _logger  # type: ignore[assignment] # an adapter has what uvicorn uses
         self._limits = limits
@@ -99,9 +99,9 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
-        super().connection_made(transport)  # type: ignore[arg-type] # as uvicorn has it
-        # So that writing is paused whenever anything is left to write. Not 0: asyncio's TLS would
-        # then pause when nothing is.
+        super().connection_made(transport)  # type: ignore[arg-type] # uvicorn's own
+        # Pause writing whenever unsent bytes remain. With 0, asyncio's TLS transport would pause
+        # even when none do.
         self.transport.set_write_buffer_limits(high=1, low=0)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -121,7 +121,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
     def data_received(self, data: bytes) -> None:
         """Handle received bytes."""
         if self._refused or self.conn.their_state is h11.MUST_CLOSE:
-            return  # what follows the last request
+            return  # nothing after the last request matters
         super().data_received(data)
         if self.cycle is not None:
             self.cycle.body.clear()

@@ -1,4 +1,4 @@
-"""All connections of a server, at most so many at a time."""
+"""The open connections of a server, up to a limit."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ if TYPE_CHECKING:
 
 
 class Connections:
-    """The open connections, ``limit`` at most."""
+    """At most ``limit`` open connections."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._open: set[Connection] = set()
         self._waiting: dict[Connection, None] = {}
-        """Those that wait for their client, the one that began first first."""
+        """Connections that wait for their client, in the order in which they began to."""
         self._changed = asyncio.Event()
 
     def add(self, connection: Connection) -> None:
-        """Take in an accepted connection."""
+        """Add an accepted connection."""
         self._open.add(connection)
         self._waiting[connection] = None
 
     def discard(self, connection: Connection) -> None:
-        """Forget a closed connection."""
+        """Remove a closed connection."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
         self._changed.set()
 
     def waiting(self, connection: Connection) -> None:
-        """Take in that a connection begins to wait for its client."""
+        """Record that a connection begins to wait for its client."""
         self._waiting.pop(connection, None)
         if connection in self._open:
             self._waiting[connection] = None
             self._changed.set()
 
     def busy(self, connection: Connection) -> None:
-        """Take in that a request is being answered."""
+        """Record that a request of the connection is being answered."""
         self._waiting.pop(connection, None)
 
     async def room(self) -> None:
-        """Return when there is room for one more.
+        """Wait until one more connection can be added.
 
-        Closes the connection that has waited longest for its client. While all are being answered,
-        waits until one of them is closed or waits again.
+        Closes the connection that has waited longest for its client. If all have a request in
+        progress, waits until one of them closes or finishes its request.
         """
         while len(self._open) >= self._limit:
             oldest = next(iter(self._waiting), None)
@@ -67,7 +67,7 @@ class Connections:
             connection.expire()
 
     async def shut_down(self, *, within: float) -> None:
-        """Close all, at most ``within`` seconds later those whose answers are being written."""
+        """Close all; those with a request in progress get ``within`` seconds to finish it."""
         for connection in list(self._open):
             connection.shutdown()
         try:

@@ -1,4 +1,4 @@
-"""The event loop's own errors, logged once a minute at most."""
+"""Errors of the event loop, each kind logged at most once a minute."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 _INTERVAL = 60.0  # seconds
 _MAX_KINDS = 100
-"""Of errors that are told apart; a message may contain an address in memory."""
+"""Upper bound of what is remembered: messages may contain addresses of objects."""
 
 log = logging.getLogger("asyncio")
 
 
 class _SparingHandler:
-    """Passes the first of equal errors on, and the next one a minute later with their number."""
+    """Logs the first of equal errors; a minute later, the next one and how many were dropped."""
 
     def __init__(self) -> None:
         self._logged: dict[object, tuple[float, int]] = {}
-        """By kind: the loop time of the latest message, and how many were dropped since."""
+        """By kind: the loop time of the latest log line, and the number of errors since."""
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         kind, now = _kind(context), loop.time()
@@ -34,7 +34,7 @@ class _SparingHandler:
             self._logged.clear()
         self._logged[kind] = now, 0
         if dropped:
-            log.error("%d more like the following since it was logged", dropped)
+            log.error("%d more errors like the following were not logged", dropped)
         loop.default_exception_handler(context)
 
 

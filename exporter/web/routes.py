@@ -83,11 +83,14 @@ def create_app(
     errors: Mapping[int, object] = {404: _not_found}
     app = Starlette(routes=routes, exception_handlers=errors)  # type: ignore[arg-type] # invariant
     app.router.redirect_slashes = False  # /metrics/ is no page either
-    return _without_sniffing(app)
+    return _with_nosniff(app)
 
 
-def _without_sniffing(app: ASGIApp) -> ASGIApp:
-    """Return ``app`` with a header that has browsers take every response for what it says."""
+def _with_nosniff(app: ASGIApp) -> ASGIApp:
+    """Return ``app`` with ``X-Content-Type-Options: nosniff`` on every response.
+
+    Metrics and errors hold names from the network, which no browser should take for markup.
+    """
 
     async def with_header(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_header(message: Message) -> None:
@@ -101,9 +104,9 @@ def _without_sniffing(app: ASGIApp) -> ASGIApp:
 
 
 class _Metrics:
-    """The exposition, made while the client takes it.
+    """The exposition, sliced as the client reads it.
 
-    An ASGI application, since Starlette's responses add to what each slice costs.
+    A plain ASGI application: Starlette's wrappers would add to the cost of each slice.
     """
 
     def __init__(self, exposition: Exposition) -> None:

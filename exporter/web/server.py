@@ -1,10 +1,9 @@
-"""The HTTP server: accepts connections, at most so many, and closes those that take too long."""
+"""The HTTP server: accepts connections up to a limit and closes those that exceed a deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -27,31 +26,37 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 _TICK = 1.0  # seconds
 _RETRY = 1.0
-"""Seconds until the next attempt to accept where the system has nothing left for it."""
-_COMPLAINT_INTERVAL = 60.0  # seconds
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""Seconds until the next attempt to accept after a failure, such as no free file descriptor."""
+_LOG_INTERVAL = 60.0
+"""Seconds between two log lines about such failures."""
 
 log = structlog.get_logger(__name__)
 
 
 class _Server:
-    """Accepts by itself, and leaves HTTP to uvicorn.
+    """Accepts connections itself and leaves HTTP to uvicorn.
 
-    asyncio's own servers accept without an upper limit, and count a connection only after its TLS
-    handshake.
+    asyncio's servers accept without a limit, and the application hears of a connection only after
+    its TLS handshake.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._limits = limits
         self._connections = Connections(limits.connections)
         self._config = uvicorn.Config(
-            app, ws="none", access_log=False, log_config=None, proxy_headers=False
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
         )
         self._config.load()
         self._state = ServerState()
         self._received = bytearray(RECEIVE_SIZE)
         self._loop = asyncio.get_running_loop()
-        self._next_complaint = self._loop.time()
+        self._next_log = self._loop.time()
 
     async def run(self, listeners: Sequence[socket.socket]) -> None:
         """Serve until cancelled."""
@@ -73,22 +78,24 @@ class _Server:
         while True:
             try:
                 accepted, _ = await self._loop.sock_accept(listener)
+            except ConnectionError:  # the client has gone
+                await asyncio.sleep(0)
+                continue
             except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self._complain(error)
-                    await asyncio.sleep(_RETRY)
-                continue  # otherwise only the client has gone
+                self._log_failure(error)
+                await asyncio.sleep(_RETRY)
+                continue
             with contextlib.ExitStack() as stack:
                 stack.enter_context(accepted)
                 await self._connections.room()
                 stack.pop_all()
             self._open(accepted)
-            await asyncio.sleep(0)  # where many connect at once, those before go on
+            await asyncio.sleep(0)  # so that a burst of connections does not stall the others
 
-    def _complain(self, error: OSError) -> None:
+    def _log_failure(self, error: OSError) -> None:
         now = self._loop.time()
-        if now >= self._next_complaint:
-            self._next_complaint = now + _COMPLAINT_INTERVAL
+        if now >= self._next_log:
+            self._next_log = now + _LOG_INTERVAL
             log.error("cannot accept connections; retrying", error=error.strerror)
 
     def _open(self, accepted: socket.socket) -> None:

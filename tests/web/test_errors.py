@@ -81,6 +81,6 @@ def test_equal_errors_of_the_event_loop_are_logged_once_a_minute(
         "without an exception",
         "again",
         "otherwise",
-        "99 more like the following since it was logged",
+        "99 more errors like the following were not logged",
         "again",
     ]
