@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.refresh import OrganizationState
 
 _NOT_FOUND = "Not found. Try / for the pages that exist.\n"
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'",
@@ -73,8 +74,9 @@ def create_app(
             return PlainTextResponse(text, status_code=503)
         return PlainTextResponse("Ready.\n")
 
+    metrics = _Metrics(exposition)
     routes = [
-        Route(telemetry_path, _Metrics(exposition), methods=["GET"]),
+        Route(telemetry_path, metrics, methods=["GET"]),
         Route("/-/healthy", healthy),
         Route("/-/ready", ready),
     ]
@@ -83,7 +85,20 @@ def create_app(
     errors: Mapping[int, object] = {404: _not_found}
     app = Starlette(routes=routes, exception_handlers=errors)  # type: ignore[arg-type] # invariant
     app.router.redirect_slashes = False  # /metrics/ is no page either
-    return _with_nosniff(app)
+    return _scrapes_first(metrics, telemetry_path, _with_nosniff(app))
+
+
+def _scrapes_first(metrics: ASGIApp, telemetry_path: str, others: ASGIApp) -> ASGIApp:
+    """Return an application that passes scrapes to ``metrics`` and all else to ``others``.
+
+    The layers of Starlette would be a tenth of what a scrape costs, and more with each slice.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scrape = scope["path"] == telemetry_path and scope["method"] in ("GET", "HEAD")
+        await (metrics if scrape else others)(scope, receive, send)
+
+    return app
 
 
 def _with_nosniff(app: ASGIApp) -> ASGIApp:
@@ -95,7 +110,7 @@ def _with_nosniff(app: ASGIApp) -> ASGIApp:
     async def with_header(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_header(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
+                message["headers"] = [*message["headers"], _NOSNIFF]
             await send(message)
 
         await app(scope, receive, send_with_header)
@@ -104,10 +119,7 @@ def _with_nosniff(app: ASGIApp) -> ASGIApp:
 
 
 class _Metrics:
-    """The exposition, sliced as the client reads it.
-
-    A plain ASGI application: Starlette's wrappers would add to the cost of each slice.
-    """
+    """The exposition, sliced as the client reads it."""
 
     def __init__(self, exposition: Exposition) -> None:
         self._exposition = exposition
@@ -123,6 +135,7 @@ class _Metrics:
             (b"content-type", form.value.encode()),
             (b"content-length", str(body.size).encode()),
             (b"vary", b"Accept, Accept-Encoding"),
+            _NOSNIFF,
             *([(b"content-encoding", b"gzip")] if gzip else []),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
