@@ -91,7 +91,7 @@ def test_images_are_pinned_or_built_here(service: str) -> None:
         assert [each.get("build") for each in SERVICES.values()].count(".") == 1
     else:
         assert builds is None
-        assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", image)
+        assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", image)
 
 
 @pytest.mark.parametrize("service", SERVICES)
