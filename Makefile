@@ -15,7 +15,7 @@ demo: .venv/.runtime ## serve the exporter over a simulated Confluent Cloud, no 
 
 test: .venv/.dev ## run all tests and print the coverage
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage run -m pytest --numprocesses=auto --dist=loadgroup $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 

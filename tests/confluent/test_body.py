@@ -76,7 +76,7 @@ async def test_a_gzip_bomb_is_never_held_whole() -> None:
         await read(bomb)
 
 
-@pytest.mark.parametrize("sent", [gzip.compress(b"hello")[:-5], gzip.compress(b"hello")[:4]])
+@pytest.mark.parametrize("sent", [gzip.compress(b"hello", mtime=0)[:size] for size in (20, 4)])
 async def test_a_gzip_stream_without_its_end_is_refused(sent: bytes) -> None:
     with pytest.raises(ValueError, match="ends too early"):
         await read(sent)
