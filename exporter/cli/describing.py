@@ -68,7 +68,7 @@ def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
         ],
         "quotas": [
             f"{one_line(one.quota.id, 60)}"
-            f" {_named(one.name, one.quota.owner_id or one.quota.resource_id)}"
+            f" {_named(one.name, ''.join(one.about[:1]))}"
             f" {one.used}/{one.quota.limit}".replace("  ", " ")
             for one in facts.quotas
         ],
