@@ -19,8 +19,8 @@ _TARGET = ("job", "instance")
 def panels() -> list[AnyPanel]:
     """Return the tables below the top."""
     return [
-        _collectors(Spot(6, x=0, y=4, w=24, h=8)),
-        _exporters(Spot(601, x=0, y=12, w=24, h=5)),
+        _collectors(Spot(6, x=0, y=10, w=24, h=8)),
+        _exporters(Spot(601, x=0, y=18, w=24, h=5)),
     ]
 
 

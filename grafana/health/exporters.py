@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import Query, Spot, Text, graph
+from grafana.panels import COUNT, WARNING, Query, Spot, Text, failures, graph
 from grafana.queries import INTERVAL, gauge, of_exporters, outside
 
 if TYPE_CHECKING:
@@ -16,36 +16,37 @@ _INSTANCE = "{{instance}}"
 
 def exposed() -> list[AnyPanel]:
     """Return how much is exposed, and what is left out."""
-    return [
-        graph(
-            Spot(401, x=0, y=0, w=12, h=8),
-            Text(
-                title="Series exposed",
-                about="Samples of each scrape, by instance, of the chosen jobs and instances. Too"
-                " many for your Prometheus? Lower `max_pairs`, or switch `per_key_metrics` off.",
-                unit="short",
-                none="no exporter",
-            ),
-            [Query(of_exporters(outside("scrape_samples_scraped")), _INSTANCE)],
+    series = graph(
+        Spot(401, x=0, y=0, w=12, h=8),
+        Text(
+            title="Series exposed",
+            about="Samples of each scrape, by instance, of the selected jobs and instances. Too"
+            " many for your Prometheus? Lower `max_pairs`, or switch `per_key_metrics` off.",
+            unit=COUNT,
+            none="no exporter",
+            decimals=0,
         ),
-        graph(
-            Spot(403, x=12, y=0, w=12, h=8),
-            Text(
-                title="Collapsed pairs and unreadable items",
-                about="By organization: pairs of owner and resource beyond `max_pairs`, which stand"
-                " together as `other`, and items of the listing that could not be read and are not"
-                " counted; where there are any. Raise `max_pairs` for the one; the log names the"
-                " other.",
-                unit="short",
-                none="none known",
-                decimals=0,
-            ),
-            [
-                Query(f"{gauge(catalogue.COLLAPSED_PAIRS)} > 0", "{{organization}} collapsed"),
-                Query(f"{gauge(catalogue.UNREADABLE_ITEMS)} > 0", "{{organization}} unreadable"),
-            ],
+        [Query(of_exporters(outside("scrape_samples_scraped")), _INSTANCE)],
+        reach=None,
+    )
+    left_out = graph(
+        Spot(403, x=12, y=0, w=12, h=8),
+        Text(
+            title="Collapsed pairs and unreadable items",
+            about="Owner and resource pairs beyond `max_pairs`, which are combined as `other`, and"
+            " items of the listing that could not be read and are not counted, by organization."
+            " Raise `max_pairs` for the pairs; the log names the unreadable items.",
+            unit=COUNT,
+            none="none known",
+            decimals=0,
         ),
-    ]
+        [
+            Query(f"{gauge(catalogue.COLLAPSED_PAIRS)} > 0", "{{organization}} collapsed"),
+            Query(f"{gauge(catalogue.UNREADABLE_ITEMS)} > 0", "{{organization}} unreadable"),
+        ],
+        reach=1,
+    )
+    return [series, failures(left_out, color=WARNING)]
 
 
 def processes() -> list[AnyPanel]:
@@ -64,6 +65,7 @@ def processes() -> list[AnyPanel]:
                 none="no exporter",
             ),
             [Query(of_exporters(cpu), _INSTANCE)],
+            reach=0.1,
         ),
         graph(
             Spot(502, x=6, y=0, w=6, h=8),
@@ -75,6 +77,7 @@ def processes() -> list[AnyPanel]:
                 none="no exporter",
             ),
             [Query(of_exporters(outside("process_resident_memory_bytes")), _INSTANCE)],
+            reach=None,
         ),
         graph(
             Spot(503, x=12, y=0, w=6, h=8),
@@ -87,6 +90,7 @@ def processes() -> list[AnyPanel]:
                 none="no exporter",
             ),
             [Query(of_exporters(files), _INSTANCE)],
+            reach=0.1,
         ),
         graph(
             Spot(402, x=18, y=0, w=6, h=8),
@@ -99,5 +103,6 @@ def processes() -> list[AnyPanel]:
                 none="no exporter",
             ),
             [Query(of_exporters(outside("scrape_duration_seconds")), _INSTANCE)],
+            reach=0.1,
         ),
     ]

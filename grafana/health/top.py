@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grafana.alerts import firing
 from grafana.health.api import failure_share, left_lately
 from grafana.panels import BAD, GOOD, WARNING, Query, Spot, Text, number
 from grafana.queries import of_exporters, outside
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def panels() -> list[AnyPanel]:
-    """Return the numbers at the top; the first two say whether numbers can be believed."""
+    """Return the numbers at the top and the alerts.
+
+    The first two numbers say whether the others can be believed.
+    """
     return [
         organizations_failing(
             Spot(2, x=0, y=0, w=5, h=4),
@@ -56,10 +60,10 @@ def panels() -> list[AnyPanel]:
             Spot(4, x=19, y=0, w=5, h=4),
             Text(
                 title="Failed requests",
-                about="Share of the requests within 30 minutes that brought nothing of use; of the"
-                " chosen organizations with 10 of them or more the worst. All chosen exporters"
-                " together. Some are repeated with success. Red from 20 % on, as the alert; the row"
-                " Requests to the API tells the reasons.",
+                about="Share of requests that failed within 30 minutes: the worst of the selected"
+                " organizations with at least 10 requests. The requests of all selected exporters"
+                " are added up. Some are retried with success. Red from 20 %, as the alert; the row"
+                " Requests to the API shows the reasons.",
                 unit="percentunit",
                 none="too few to judge",
                 decimals=1,
@@ -67,4 +71,5 @@ def panels() -> list[AnyPanel]:
             [Query(f"max({failure_share()})")],
             steps=((0, GOOD), (0.05, WARNING), (0.2, BAD)),
         ),
+        firing(Spot(7, x=0, y=4, w=24, h=6)),
     ]

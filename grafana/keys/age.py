@@ -24,8 +24,10 @@ from grafana.panels import (
 from grafana.queries import (
     ORGANIZATION,
     OWNER_ROW,
+    UNKNOWN,
     by,
     gauge,
+    in_every_row,
     judged,
     or_none,
     owner_named,
@@ -112,6 +114,7 @@ def _median(spot: Spot) -> AnyPanel:
             Query(f"histogram_quantile(0.5, {buckets}) / {_DAY}", "{{owner_kind}}"),
             Query(f"min({_LIMIT}) / {_DAY}", "max_age", BAD),
         ],
+        reach=1,
     )
     return dashed(panel, "B")
 
@@ -127,7 +130,7 @@ def _backlog(spot: Spot) -> AnyPanel:
             " exempted keys. What lies between the lines is the work that is coming. A fall is no"
             " success while Organizations failing is not 0: those whose data is too old are"
             " missing. `confluent-api-keys-exporter report --policy=max_age` names those of now.",
-            unit="short",
+            unit=COUNT,
             none="not judged",
             decimals=0,
         ),
@@ -135,6 +138,7 @@ def _backlog(spot: Spot) -> AnyPanel:
             Query(f"sum({_remaining(bound)})", name, color)
             for bound, name, color in zip(_AHEAD, names, _SOONER, strict=True)
         ],
+        reach=1,
     )
 
 
@@ -171,7 +175,7 @@ def _expiries(spot: Spot) -> AnyPanel:
         ),
         {
             "A": f"{owner_named(soonest, catalogue.NEXT_EXPIRY)} / {_DAY}",
-            "B": f"({found} or {none}) and on (organization, owner_id) {soonest}",
+            "B": in_every_row(f"{found} or {none}", soonest, OWNER_ROW),
         },
         [
             ORGANIZATION_COLUMN,
@@ -184,9 +188,9 @@ def _expiries(spot: Spot) -> AnyPanel:
                 "Policy",
                 110,
                 (
-                    *unit("none", 0, "not judged"),
+                    *unit("none", 0),
                     *colored(((1, WARNING),)),
-                    mapped({"0": "no finding", "1": "replace it"}),
+                    mapped({"0": "no finding", "1": "replace it", str(UNKNOWN): "not judged"}),
                 ),
             ),
         ],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from exporter.inventory import POLICIES
+from grafana.alerts import firing
 from grafana.board import HEALTH, panel_link
 from grafana.keys.policies import TITLES
 from grafana.keys.quotas import STEPS, share
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def panels() -> list[AnyPanel]:
-    """Return two lines of four numbers, and the findings beside them.
+    """Return two lines of four numbers, the findings beside them, and below them the alerts.
 
     The first two say whether the others can be believed.
     """
@@ -53,6 +54,7 @@ def panels() -> list[AnyPanel]:
         _nearest_quota(Spot(5, x=8, y=4, w=4, h=4)),
         _change(Spot(8, x=12, y=4, w=4, h=4)),
         _findings(Spot(9, x=16, y=0, w=8, h=8)),
+        firing(Spot(10, x=0, y=8, w=24, h=6)),
     ]
 
 
