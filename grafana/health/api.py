@@ -146,7 +146,7 @@ def requests() -> list[AnyPanel]:
                     " Requests are retried, so a refresh can succeed with some failures, but not"
                     " at 100 %.",
                     unit="percentunit",
-                    none="no errors",
+                    none="no errors reported",
                 ),
                 [Query(ratio, _AT)],
                 reach=0.1,

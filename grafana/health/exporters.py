@@ -20,8 +20,9 @@ def exposed() -> list[AnyPanel]:
         Spot(401, x=0, y=0, w=12, h=8),
         Text(
             title="Series exposed",
-            about="Samples of each scrape, by instance, of the selected jobs and instances. Too"
-            " many for your Prometheus? Lower `max_pairs`, or switch `per_key_metrics` off.",
+            about="Samples of each scrape, by instance, of the selected jobs and instances. If"
+            " Prometheus has too many series, lower `max_pairs` or switch `per_key_metrics`"
+            " off.",
             unit=COUNT,
             none="no exporter",
             decimals=0,
@@ -58,9 +59,9 @@ def processes() -> list[AnyPanel]:
             Spot(501, x=0, y=0, w=6, h=8),
             Text(
                 title="CPU",
-                about="Processors that each exporter keeps busy, of the chosen jobs and instances;"
-                " 100 % is one of them all the time. It works during refreshes and scrapes, and"
-                " rests between them.",
+                about="CPU time used by each exporter of the selected jobs and instances; 100 % is"
+                " one core all the time. Refreshes and scrapes use CPU; between them the"
+                " exporter is idle.",
                 unit="percentunit",
                 none="no exporter",
             ),
@@ -71,8 +72,8 @@ def processes() -> list[AnyPanel]:
             Spot(502, x=6, y=0, w=6, h=8),
             Text(
                 title="Memory",
-                about="Resident memory of each exporter, of the chosen jobs and instances. It"
-                " follows the number of keys; growth without more keys is a fault to report.",
+                about="Resident memory of each exporter of the selected jobs and instances. It"
+                " follows the number of keys. Growth without more keys is a bug to report.",
                 unit="bytes",
                 none="no exporter",
             ),
@@ -83,9 +84,9 @@ def processes() -> list[AnyPanel]:
             Spot(503, x=12, y=0, w=6, h=8),
             Text(
                 title="Open files",
-                about="Open file descriptors of each exporter as a share of how many it may have,"
-                " of the chosen jobs and instances. Rising towards 100 % means that connections"
-                " are not closed: restart it and report it.",
+                about="Open file descriptors of each exporter of the selected jobs and instances,"
+                " as a share of its limit. A rise towards 100 % means that connections are"
+                " not closed: restart the exporter and report it.",
                 unit="percentunit",
                 none="no exporter",
             ),
@@ -96,9 +97,9 @@ def processes() -> list[AnyPanel]:
             Spot(402, x=18, y=0, w=6, h=8),
             Text(
                 title="Scrape duration",
-                about="How long Prometheus takes for a scrape, by instance, of the chosen jobs and"
-                " instances. The exporter answers from memory, so this is transport and the"
-                " Prometheus itself. It must stay below `scrape_timeout`.",
+                about="Duration of each scrape, by instance, of the selected jobs and instances."
+                " The exporter answers from memory, so this is mostly network and Prometheus"
+                " itself. It must stay below `scrape_timeout`.",
                 unit="s",
                 none="no exporter",
             ),

@@ -48,9 +48,9 @@ def panels() -> list[AnyPanel]:
         Spot(302, x=12, y=0, w=12, h=8),
         Text(
             title="Refresh duration",
-            about="How long the latest refresh of each collector of the chosen organizations took,"
-            " successful or not. Near the refresh interval, the rate limit or the API is too slow"
-            " for it: raise `refresh_interval`.",
+            about="Duration of the latest refresh of each collector of the selected organizations,"
+            " successful or not. If it approaches the refresh interval, the rate limit or the"
+            " API is too slow for that interval: raise `refresh_interval`.",
             unit="s",
             none="not reported",
         ),

@@ -378,17 +378,18 @@ def test_no_failure_is_drawn_in_the_colour_of_success() -> None:
             assert color["fixedColor"] in {"red", "orange", "yellow", "purple"}
 
 
+def colors_of(title: str, name: str) -> list[str]:
+    """Return the colours that overrides give to the line ``name``."""
+    return [
+        each["properties"][0]["value"]["fixedColor"]
+        for each in PANELS[f"exporter-health.json: {title}"]["fieldConfig"]["overrides"]
+        if re.search(each["matcher"]["options"].strip("/"), name)
+    ]
+
+
 def test_status_codes_have_the_colour_of_their_class() -> None:
-    fields = PANELS["exporter-health.json: Requests by status code"]["fieldConfig"]
-    colors = {
-        each["matcher"]["options"].strip("/"): each["properties"][0]["value"]["fixedColor"]
-        for each in fields["overrides"]
-    }
-    shown = {
-        code: [color for pattern, color in colors.items() if re.search(pattern, code)]
-        for code in ("101", "200", "302", "403", "503", "none")
-    }
-    assert shown == {
+    codes = ("101", "200", "302", "403", "503", "none")
+    assert {code: colors_of("Requests by status code", code) for code in codes} == {
         "101": ["blue"],
         "200": ["green"],
         "302": ["blue"],
@@ -400,18 +401,11 @@ def test_status_codes_have_the_colour_of_their_class() -> None:
 
 @pytest.mark.parametrize("title", ["Failures by reason", "Refresh failures by reason"])
 def test_reasons_of_failures_have_the_colour_of_who_must_act(title: str) -> None:
-    fields = PANELS[f"exporter-health.json: {title}"]["fieldConfig"]
-    colors = {
-        each["matcher"]["options"].strip("/"): each["properties"][0]["value"]["fixedColor"]
-        for each in fields["overrides"]
-    }
-    assert fields["defaults"]["color"]["fixedColor"] == "red"
+    default = PANELS[f"exporter-health.json: {title}"]["fieldConfig"]["defaults"]["color"]
+    assert default["fixedColor"] == "red"
     shown = {
-        reason: "".join(
-            color
-            for pattern, color in colors.items()
-            if re.search(pattern, f"timeout api_keys {reason}")  # an organization called timeout
-        )
+        # The name of a line may begin with that of an organization called timeout.
+        reason: "".join(colors_of(title, f"timeout api_keys {reason}"))
         for reason in (*REQUEST_FAILURE_REASONS, "credentials")
     }
     assert shown == dict.fromkeys(shown, "") | {
