@@ -62,7 +62,7 @@ def render_status_page(
         summarize=summarize,
         count=lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         duration=duration,
-        parts=_BREAK.split,  # where browsers may break an identifier; they do so nowhere in a_b.c
+        parts=_BREAK.split,  # browsers do not break a_b.c by themselves
     )
 
 
