@@ -162,9 +162,10 @@ def test_names_of_hosts_can_be_resolved() -> None:
 def test_the_simulator_and_the_exporter_agree() -> None:
     options = arguments.parse(command("simulator"))
     assert options.command == "simulate"
+    (address,) = options.web_listen_addresses
     loaded = config.load(EXPORTER_CONFIG, environ=ENVIRON)
     assert [each.name for each in loaded.organizations] == ["acme", "globex-without-role"]
-    assert {each.url for each in loaded.organizations} == {f"http://{options.listen_address}"}
+    assert {each.url for each in loaded.organizations} == {f"http://{address}"}
     assert tuple(ENVIRON.values()) == (*ADMIN, *WITHOUT_ROLE)
 
 

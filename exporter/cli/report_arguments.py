@@ -6,7 +6,7 @@ import argparse
 import textwrap
 from typing import TYPE_CHECKING
 
-from exporter.config.durations import parse_duration
+from exporter.cli.argument_types import duration
 from exporter.inventory import POLICIES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
     for flag, text in (("--min-age", "at least"), ("--max-age", "at most")):
         parser.add_argument(
             flag,
-            type=_duration,
+            type=duration,
             metavar="DURATION",
             help=f"Only keys that are {text} so old, such as 90d.",
         )
@@ -73,10 +73,3 @@ def _policies(text: str) -> Sequence[str]:
             known = ", ".join(POLICIES)
             raise argparse.ArgumentTypeError(f"{entry!r} is not a policy; there are {known}")
     return entries
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None

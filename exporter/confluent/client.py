@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import httpx
 import structlog
@@ -47,6 +47,12 @@ _MAX_REDIRECTS = 3
 _LONG_WAIT = 5.0  # seconds; people who watch the log wonder
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_A_RETRY = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
+_WAITING = {
+    "reserve": "waiting for the rate limit to reset; the exporter's share of this window is used",
+    "retry_after": "waiting as long as the API asked",
+    "backoff": "waiting before retrying a failed request",
+}
+"""Log messages by reason."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,15 @@ class Observer(Protocol):
 
     def throttled(self, reason: str, seconds: float) -> None:
         """The client held back for ``seconds``: ``reserve``, ``retry_after`` or ``backoff``."""
+
+
+class Wait(NamedTuple):
+    """A pause before the next request."""
+
+    until: float
+    """Monotonic seconds."""
+    reason: str
+    """``reserve``, ``retry_after`` or ``backoff``."""
 
 
 @dataclass
@@ -135,6 +150,9 @@ class Client:
         self._calm.set()
         self.rate_limits: dict[str, RateLimit] = {}
         """By endpoint: the rate limit as the latest response said; for people."""
+        self.waits: tuple[Wait, ...] = ()
+        """The current pauses, for progress displays. Replaced, never changed: safe to read from
+        another thread."""
         self._connection = Connection(
             organization.url,
             max_body=organization.max_response_bytes,
@@ -292,14 +310,17 @@ class Client:
     async def _hold(self, reason: str, seconds: float) -> None:
         log.log(
             logging.INFO if seconds >= _LONG_WAIT else logging.DEBUG,
-            "holding back",
+            _WAITING[reason],
             reason=reason,
             seconds=round(seconds, 1),
         )
         began = self._clock.monotonic()
+        wait = Wait(began + seconds, reason)
+        self.waits = (*self.waits, wait)
         try:
             await self._clock.sleep(seconds)
         finally:
+            self.waits = tuple(each for each in self.waits if each is not wait)
             self._observer.throttled(reason, self._clock.monotonic() - began)
 
     async def _exchange(

@@ -45,15 +45,21 @@ class NamesCollector:
     """Lists service accounts, users if wanted, environments, clusters, regions, the organization.
 
     Each of these sources fails alone; what it brought the last time it succeeded stays.
+    ``sample_clusters``: list Schema Registry and ksqlDB clusters of one environment only. Their
+    names are then incomplete, but a missing role still shows. Kafka clusters are always listed in
+    full, because the policy ``unknown_owner`` needs their environments.
     """
 
     name = "names"
     patient = True
     stale_after = None
 
-    def __init__(self, organization: Organization, *, clock: Clock) -> None:
+    def __init__(
+        self, organization: Organization, *, clock: Clock, sample_clusters: bool = False
+    ) -> None:
         self._organization = organization
         self._clock = clock
+        self._sample_clusters = sample_clusters
         self.interval = organization.names.refresh_interval
 
     @property
@@ -65,7 +71,7 @@ class NamesCollector:
 
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.loop.Collector`."""
-        walk = _Walk(client, budget, self._clock)
+        walk = _Walk(client, budget, self._clock, sample_clusters=self._sample_clusters)
         directory = await walk.directory(state.directory, users=self._organization.names.users)
         now = self._clock.wall()
 
@@ -93,6 +99,8 @@ class _Walk:
     client: Client
     budget: Budget
     clock: Clock
+    sample_clusters: bool = False
+    """As in :class:`NamesCollector`."""
     failures: dict[str, ApiError] = field(default_factory=dict)
     """By endpoint."""
     unreadable: set[str] = field(default_factory=set)
@@ -189,6 +197,8 @@ class _Walk:
                 for item in items:
                     name = _short(item.spec.display_name if item.spec else None)
                     found[item.id] = Cluster(name, environment_id)
+                if self.sample_clusters and listing is not KAFKA_CLUSTERS:
+                    break
             if refused and not listed:
                 raise refused[0]
         except Unauthorized:

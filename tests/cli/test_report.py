@@ -14,9 +14,11 @@ from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from exporter.cli import report as command
-from exporter.cli.report import Survey, passes, say_what_is_not_judged, surveys_of
+from exporter.cli import report_survey
+from exporter.cli.report import passes, say_what_is_not_judged
 from exporter.cli.report_output import CSV_COLUMNS, as_csv, as_json
 from exporter.cli.report_rows import Selection, violating
+from exporter.cli.report_survey import Survey, surveys_of
 from exporter.simulator import (
     CLOUD,
     Directory,
@@ -475,7 +477,7 @@ async def test_unreadable_keys_are_said(monkeypatch: pytest.MonkeyPatch) -> None
     with capture_logs() as logs:
         assert ids(await rows(world.configured())) == ["GOOD"]
     assert [entry["items"] for entry in said(logs)] == [2]
-    monkeypatch.setattr(command, "MAX_KEYS", 0)
+    monkeypatch.setattr(report_survey, "MAX_KEYS", 0)
     (survey,) = await surveys(world)
     assert survey.failed
 

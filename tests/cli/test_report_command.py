@@ -34,7 +34,7 @@ OWN = "--owner=sa-exprtr"  # of the key that the simulator adds, 30 days old
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("simulate") / "log"
-    command = (*EXPORTER, "simulate", "--listen-address=127.0.0.1:0", "--keys=150", "--speed=0")
+    command = (*EXPORTER, "simulate", "--web.listen-address=127.0.0.1:0", "--keys=150", "--speed=0")
     with started(*command, "--rate-limit=none", log=log):
         yield printed(log, r"listens on (http://\S+);")
 
