@@ -16,7 +16,7 @@ from exporter import config
 from exporter.app import Exporter
 from exporter.cli.arguments import CHECK_RESERVE
 from exporter.cli.describing import describe
-from exporter.cli.files import replacing
+from exporter.cli.files import writing
 from exporter.cli.signals import run_to_its_answer
 from exporter.cli.streams import say
 from exporter.cli.waiting import showing
@@ -56,7 +56,7 @@ def once(options: argparse.Namespace) -> int:
     with (
         nullcontext(sys.stdout.buffer)
         if options.output is None
-        else replacing(options.output) as file,
+        else writing(options.output) as file,
     ):
         result = _refresh(exporter, "Listing API keys …", timeout=options.timeout)
         file.write(exporter.exposition.scrape(Format.TEXT, gzip=False))

@@ -208,26 +208,6 @@ def test_once_with_an_organization_that_fails_prints_the_others_and_exits_with_1
     assert 'confluent_cloud_up{collector="api_keys",organization="poor"} 0.0' in done.stdout
 
 
-def test_once_writes_a_file_in_one_step_that_others_may_read(good: Path, tmp_path: Path) -> None:
-    target = tmp_path / "keys.prom"
-    target.write_text("old")
-    before = target.stat().st_ino
-    done = run("once", f"--config.file={good}", f"--output={target}", environ=ENVIRON)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert total(target.read_text()) == {"acme": 321}
-    assert target.stat().st_ino != before
-    assert target.stat().st_mode & 0o777 == 0o644
-    assert [path.name for path in tmp_path.iterdir() if "keys.prom" in path.name] == ["keys.prom"]
-
-
-def test_once_into_a_folder_that_is_not_there(good: Path, tmp_path: Path) -> None:
-    target = tmp_path / "missing" / "keys.prom"
-    done = run("once", f"--config.file={good}", f"--output={target}", environ=ENVIRON)
-    assert done.returncode == 1
-    assert f"cannot write {target}: No such file or directory" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_check_says_what_each_organization_sees(mixed: Path) -> None:
     done = run("check", f"--config.file={mixed}", environ=ENVIRON)
     assert done.returncode == 1
