@@ -7,6 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+import structlog
+
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli.serving import serve_until_told
@@ -19,12 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "schema"]
 
+log = structlog.get_logger(__name__)
+
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
 
     def load() -> Config:
-        return config.load(options.config_file, environ=os.environ)
+        loaded = config.load(options.config_file, environ=os.environ)
+        _warn_of_idle_policies(loaded)
+        return loaded
 
     loaded = load()
     if options.config_check:
@@ -47,6 +53,16 @@ def schema(options: argparse.Namespace) -> int:
     del options
     print(json.dumps(config.json_schema(), indent=2, ensure_ascii=False))
     return 0
+
+
+def _warn_of_idle_policies(loaded: Config) -> None:
+    for each in loaded.organizations:
+        if each.policy.unknown_owner and not each.names.enabled:
+            log.warning(
+                "the policy unknown_owner is not judged, because names are off; set"
+                " `names.enabled: true` or `policy.unknown_owner: false`",
+                organization=each.name,
+            )
 
 
 def _organizations(loaded: Config) -> str:

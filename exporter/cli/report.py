@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import textwrap
+from contextlib import nullcontext
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,12 +17,15 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from exporter import config
 from exporter.app import Exporter
+from exporter.cli.files import writing
 from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.cli.report_rows import Selection, violating
 from exporter.cli.report_survey import surveys_of
 from exporter.cli.signals import run_to_its_answer
+from exporter.cli.streams import say
 from exporter.cli.waiting import showing
 from exporter.clock import SystemClock
+from exporter.errors import StartUpError
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 
     from exporter.cli.report_rows import Row
     from exporter.cli.report_survey import Listener, Survey
+    from exporter.config import Config
 
 log = structlog.get_logger(__name__)
 
@@ -32,16 +41,68 @@ log = structlog.get_logger(__name__)
 def report(options: argparse.Namespace) -> int:
     """Print the keys that are wanted.
 
-    1 if an organization failed, or if a key violates a policy of ``--fail-on``.
+    1 if an organization failed, if a key violates a policy of ``--fail-on``, or if there is none
+    with ``--fail-on-empty``.
     """
-    loaded = config.load(options.config_file, environ=os.environ)
+    loaded = chosen(config.load(options.config_file, environ=os.environ), options.organization)
+    wanted = Selection(
+        owners=tuple(options.owner),
+        resources=tuple(options.resource),
+        environments=tuple(options.environment),
+        min_age=options.min_age,
+        max_age=options.max_age,
+    )
+    with (
+        nullcontext(sys.stdout.buffer)
+        if options.output is None
+        else writing(options.output) as file,
+    ):
+        surveys = _ask(loaded, timeout=options.timeout)
+        rows = wanted.of(row for survey in surveys for row in survey.rows)
+        shown = violating(rows, options.policy) if options.policy else rows
+        to_file = options.output is not None
+        file.write(_written(shown, options.format, organizations=len(surveys), to_file=to_file))
+    say_what_is_not_judged(surveys, asked={*options.policy, *options.fail_on})
+    passed = passes(rows, surveys, fail_on=options.fail_on)
+    failed = any(survey.failed for survey in surveys)
+    if not rows and not failed:
+        say("no keys found" if wanted == Selection() else "no key matches the filters")
+    return 1 if failed or not passed or (options.fail_on_empty and not rows) else 0
+
+
+def chosen(loaded: Config, patterns: Sequence[str]) -> Config:
+    """Return ``loaded`` with the organizations whose names match any of ``patterns``, if any.
+
+    Raises :class:`~exporter.errors.StartUpError` for a pattern that matches none.
+    """
+    names = [each.name for each in loaded.organizations]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise StartUpError(
+                f"--organization: {pattern!r} matches none of the organizations in the"
+                f" configuration. They are {textwrap.shorten(', '.join(names), 200)}"
+            )
+    if not patterns:
+        return loaded
+    return replace(
+        loaded,
+        organizations=tuple(
+            each
+            for each in loaded.organizations
+            if any(fnmatchcase(each.name, pattern) for pattern in patterns)
+        ),
+    )
+
+
+def _ask(loaded: Config, *, timeout: float | None) -> Sequence[Survey]:
+    """Survey the organizations; show how many keys are listed."""
     clock = SystemClock()
     exporter = Exporter(loaded, clock=clock, process_metrics=False)
 
     async def ask(listener: Listener) -> Sequence[Survey]:
         try:
             return await surveys_of(
-                exporter.clients(), clock=clock, listener=listener, timeout=options.timeout
+                exporter.clients(), clock=clock, listener=listener, timeout=timeout
             )
         finally:
             await exporter.aclose()
@@ -53,19 +114,7 @@ def report(options: argparse.Namespace) -> int:
     )
     listener = _listener(progress, [each.name for each in loaded.organizations])
     with showing(progress, exporter, clock=clock, beside=True):
-        surveys = run_to_its_answer(ask(listener))
-    wanted = Selection(
-        owners=tuple(options.owner),
-        resources=tuple(options.resource),
-        environments=tuple(options.environment),
-        min_age=options.min_age,
-        max_age=options.max_age,
-    ).of(row for survey in surveys for row in survey.rows)
-    shown = violating(wanted, options.policy) if options.policy else wanted
-    sys.stdout.buffer.write(_written(shown, options.format, organizations=len(surveys)))
-    say_what_is_not_judged(surveys, asked={*options.policy, *options.fail_on})
-    passed = passes(wanted, surveys, fail_on=options.fail_on)
-    return 1 if not passed or any(survey.failed for survey in surveys) else 0
+        return run_to_its_answer(ask(listener))
 
 
 def say_what_is_not_judged(surveys: Iterable[Survey], *, asked: Collection[str]) -> None:
@@ -104,20 +153,18 @@ def passes(wanted: Sequence[Row], surveys: Iterable[Survey], *, fail_on: Collect
     unknown = {policy for each in surveys for policy in each.active - each.judged} & {*fail_on}
     if unknown:
         log.error("what --fail-on names cannot be judged", policies=",".join(sorted(unknown)))
-    if not wanted:
-        log.warning("no key is like what was asked for")
     return not found and not unknown
 
 
-def _written(rows: Sequence[Row], form: str, *, organizations: int) -> bytes:
+def _written(rows: Sequence[Row], form: str, *, organizations: int, to_file: bool = False) -> bytes:
     if form == "json":
         return as_json(rows).encode()
     if form == "csv":
         return as_csv(rows).encode()
-    output = Console()
+    output = Console(file=io.StringIO() if to_file else None)
     colour = output.color_system is not None and not output.no_color
     table = as_table(rows, organizations=organizations, width=output.width, colour=colour)
-    return table.encode(sys.stdout.encoding, "replace")
+    return table.encode("utf-8" if to_file else sys.stdout.encoding, "replace")
 
 
 def _listener(progress: Progress, organizations: Iterable[str]) -> Listener:

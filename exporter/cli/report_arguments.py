@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.cli.argument_types import duration
@@ -25,6 +26,13 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="What to write. Default: %(default)s",
     )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="Write to FILE instead of standard output. A regular file is replaced in one step.",
+    )
+    _add_list(parser, "--organization", _entries, "Ask only organizations whose name is like this.")
     _add_list(parser, "--policy", _policies, "Only keys that violate one of these policies.")
     _add_list(parser, "--owner", _entries, "Only keys whose owner's id or name is like this.")
     _add_list(parser, "--resource", _entries, "Only keys for a resource of such an id or name.")
@@ -41,6 +49,11 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
         "--fail-on",
         _policies,
         "Exit with 1 if any of the keys violates one of these policies, shown by --policy or not.",
+    )
+    parser.add_argument(
+        "--fail-on-empty",
+        action="store_true",
+        help="Exit with 1 if no key matches the filters. Does not look at --policy.",
     )
 
 

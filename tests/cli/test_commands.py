@@ -145,6 +145,21 @@ def test_config_check_of_a_good_file(good: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{good}: valid, 1 organization\n")
 
 
+def test_a_policy_that_names_would_be_needed_for_is_said_not_to_be_judged(
+    good: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "nameless.yaml"
+    path.write_text(f"defaults: {{names: {{enabled: false}}}}\n{good.read_text()}")
+    done = run("--config.check", f"--config.file={path}", environ=ENVIRON)
+    assert done.returncode == 0
+    assert "level=warn" in done.stderr
+    assert "the policy unknown_owner is not judged, because names are off" in done.stderr
+    assert "organization=acme" in done.stderr
+    done = run("check", f"--config.file={path}", environ=ENVIRON)
+    said = " ".join(done.stdout.split())
+    assert "unknown_owner not judged (`names.enabled` is false)" in said
+
+
 @pytest.mark.parametrize("command", [[], ["once"], ["check"]])
 def test_a_bad_configuration_is_exit_code_1_with_every_mistake(
     tmp_path: Path, command: list[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -295,6 +296,8 @@ def test_every_member_and_column_is_documented() -> None:
     Draft202012Validator(SCHEMA).validate(json.loads(example))
     for name in CSV_COLUMNS:
         assert f"`{name}`" in page.partition("## CSV")[2]
+    header, row = csv.reader(page.partition("```csv\n")[2].partition("```")[0].splitlines())
+    assert (tuple(header), len(row)) == (CSV_COLUMNS, len(CSV_COLUMNS))
 
 
 @pytest.mark.parametrize("settings", ["", "names: {users: false}", NAMES])
@@ -496,10 +499,10 @@ async def test_csv_comes_back_as_it_was() -> None:
         "owner_id": "sa-1",
         "owner_kind": "service-account",
         "owner_name": "orders",
-        "resource_ids": "lsrc-1 lkc-2",
-        "resource_kinds": "schema-registry kafka",
-        "environment_ids": "env-1 env-2",
-        "resource_names": "scratch",
+        "resource_ids": "lsrc-1|lkc-2",
+        "resource_kinds": "schema-registry|kafka",
+        "environment_ids": "env-1|env-2",
+        "resource_names": "|scratch",  # the first one has none
         "display_name": odd,
         "description": "",
         "created_at": "2026-09-20T14:13:20Z",
@@ -508,8 +511,32 @@ async def test_csv_comes_back_as_it_was() -> None:
         "policies": "",
         "exempted": "",
     }
-    assert (read[1]["policies"], read[2]["exempted"]) == (f"max_age {SURPLUS}", "max_age")
-    assert read[2]["environment_ids"] == "env-1"
+    assert (read[1]["policies"], read[2]["exempted"]) == (f"max_age|{SURPLUS}", "max_age")
+    assert read[2]["environment_ids"] == "env-1|env-1"
+
+
+async def test_each_name_in_csv_belongs_to_the_id_at_its_place() -> None:
+    world = small_world([key("F1", SA_1, LKC_1, LSRC_1, CLOUD, LKC_2, days=1)])
+    for kind, cluster_id, environment, name in (
+        ("kafka", "lkc-1", "env-1", "main | EU"),
+        ("kafka", "lkc-2", "env-2", "C:\\dev team"),
+    ):
+        world.organization.directory.clusters.replace(
+            SimulatedCluster(cluster_id, kind, environment, name)
+        )
+    (read,) = csv.DictReader(io.StringIO(as_csv(await rows(world)), newline=""))
+    assert read["resource_ids"] == "lkc-1|lsrc-1|cloud|lkc-2"
+    assert read["resource_kinds"] == "kafka|schema-registry|cloud|kafka"
+    assert read["environment_ids"] == "env-1|env-1||env-2"
+    assert read["resource_names"] == r"main \| EU|||C:\\dev team"
+    # As docs/report.md says: split where no backslash is in front, then drop the backslashes.
+    parts = re.findall(r"((?:[^|\\]|\\.)*)(?:\||$)", read["resource_names"])[:4]
+    assert [re.sub(r"\\(.)", r"\1", part) for part in parts] == [
+        "main | EU",
+        "",
+        "",
+        "C:\\dev team",
+    ]
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff20"])

@@ -202,6 +202,35 @@ def test_fail_on_what_cannot_be_judged_is_no_success(mixed: str) -> None:
     )
 
 
+def test_filters_that_match_no_key_are_said(good: str) -> None:
+    nobody = (good, "--format=json", "--owner=doesnotexist")
+    said = "confluent-api-keys-exporter: no key matches the filters\n"
+    done = report(*nobody)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", said)
+    done = report(*nobody, "--fail-on-empty")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "[]\n", said)
+    # That no key violates a policy is no reason to fail.
+    done = report(good, OWN, "--policy=expired", "--fail-on-empty")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_one_organization_is_asked_and_written_to_a_file(mixed: str, tmp_path: Path) -> None:
+    target = tmp_path / "report.txt"
+    arguments = (mixed, OWN, "--organization=a*", f"--output={target}", "--log.level=error")
+    done = report(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert target.read_text().splitlines()[-1] == "1 key, 1 owner; 0 with findings"
+
+
+def test_an_organization_that_does_not_exist(mixed: str) -> None:
+    done = report(mixed, "--organization=acme,globex")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "confluent-api-keys-exporter: --organization: 'globex' matches none of the organizations in"
+        " the configuration. They are poor, acme\n"
+    )
+
+
 def test_a_bad_configuration_is_exit_code_1(tmp_path: Path) -> None:
     done = report(f"--config.file={tmp_path / 'missing.yaml'}")
     assert (done.returncode, done.stdout) == (1, "")
