@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from exporter.confluent.client import Wait
 
 _UPDATES_PER_SECOND = 8
+_NAME_SHOWN = 24  # characters; the line has to fit a terminal
 _WHAT_FOR = {
     "reserve": "for the rate limit of {} to reset",
     "retry_after": "as the API asked {} to",
@@ -74,8 +75,9 @@ def countdown(waits: Mapping[str, Sequence[Wait]], *, now: float) -> str:
     if not longest:
         return ""
     name = max(longest, key=longest.__getitem__)
+    shown = name if len(name) <= _NAME_SHOWN else f"{name[: _NAME_SHOWN - 1]}…"
     more = f" and {len(longest) - 1} more" if len(longest) > 1 else ""
-    what_for = _WHAT_FOR[longest[name].reason].format(name + more)
+    what_for = _WHAT_FOR[longest[name].reason].format(shown + more)
     seconds = max(0, math.ceil(longest[name].until - now))
     return f"Waiting {seconds} s {what_for}. Press Ctrl-C to stop."
 

@@ -48,7 +48,7 @@ _LONG_WAIT = 5.0  # seconds; people who watch the log wonder
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_A_RETRY = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
 _WAITING = {
-    "reserve": "waiting for the rate limit to reset; the exporter's share of this window is used",
+    "reserve": "waiting for the rate limit to reset; this window has no requests left to use",
     "retry_after": "waiting as long as the API asked",
     "backoff": "waiting before retrying a failed request",
 }

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.clock import SystemClock
-from exporter.simulator import Account, Simulator, seeded_organization
-from tests.programs import EXPORTER, PATIENCE, ROOT, run, served
-from tests.world import API_KEY, SECRET
+from tests.cli.api import ENVIRON, api
+from tests.programs import EXPORTER, PATIENCE, ROOT, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENVIRON = {"CONFLUENT_CLOUD_API_KEY": API_KEY, "CONFLUENT_CLOUD_API_SECRET": SECRET}
 TOTAL = 'confluent_cloud_organization_api_keys{organization="acme"} 5.0\n'
 NULL, FULL = os.makedev(1, 3), os.makedev(1, 7)
 """The devices that /dev/null and /dev/full are, on Linux."""
@@ -30,10 +27,8 @@ NULL, FULL = os.makedev(1, 3), os.makedev(1, 7)
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    clock = SystemClock()
-    organization = seeded_organization(seed=1, keys=5, now=clock.wall())
     path = tmp_path_factory.mktemp("output") / "config.yaml"
-    with served(Simulator([Account(API_KEY, SECRET, organization)], clock=clock)) as url:
+    with api(keys=5) as url:
         path.write_text(
             f"defaults: {{url: {url}, names: {{enabled: false}}, quotas: {{enabled: false}}}}\n"
             "organizations: [{name: acme}]\n"

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.clock import SystemClock
-from exporter.simulator import Account, Simulator, seeded_organization
-from tests.programs import EXPORTER, PATIENCE, ROOT, served
-from tests.world import API_KEY, SECRET
+from tests.cli.api import ENVIRON, api
+from tests.programs import EXPORTER, PATIENCE, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ENVIRON = {"CONFLUENT_CLOUD_API_KEY": API_KEY, "CONFLUENT_CLOUD_API_SECRET": SECRET}
 CANNOT = "confluent-api-keys-exporter: cannot write the output: "
 CLOSED = f"{CANNOT}standard output is not open for writing"
 FULL = f"{CANNOT}No space left on device"
@@ -38,10 +35,8 @@ PRINTING = [
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    clock = SystemClock()
-    organization = seeded_organization(seed=1, keys=50, now=clock.wall())
     path = tmp_path_factory.mktemp("streams") / "config.yaml"
-    with served(Simulator([Account(API_KEY, SECRET, organization)], clock=clock)) as url:
+    with api(keys=50) as url:
         path.write_text(f"organizations: [{{name: acme, url: {url}}}]\n")
         yield path
 

@@ -22,15 +22,14 @@ from exporter.cli.report_survey import surveys_of
 from exporter.cli.waiting import countdown
 from exporter.clock import SystemClock
 from exporter.confluent.client import Wait
-from exporter.simulator import Account, RateLimit, Simulator, seeded_organization
-from tests.programs import EXPORTER, PATIENCE, ROOT, run, served
-from tests.world import API_KEY, SECRET, World, configuration
+from exporter.simulator import RateLimit
+from tests.cli.api import ENVIRON, api
+from tests.programs import EXPORTER, PATIENCE, ROOT, run
+from tests.world import World, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-ENVIRON = {"CONFLUENT_CLOUD_API_KEY": API_KEY, "CONFLUENT_CLOUD_API_SECRET": SECRET}
 
 
 class FromZero(SystemClock):
@@ -46,13 +45,8 @@ class FromZero(SystemClock):
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[str]:
     """A configuration for an API that answers four requests in ten minutes."""
-    clock = FromZero()
-    organization = seeded_organization(seed=1, keys=50, now=clock.wall())
-    simulator = Simulator(
-        [Account(API_KEY, SECRET, organization)], clock=clock, rate_limit=RateLimit(4, 600)
-    )
     path = tmp_path / "config.yaml"
-    with served(simulator) as url:
+    with api(keys=50, rate_limit=RateLimit(4, 600), clock=FromZero()) as url:
         path.write_text(
             f"defaults: {{url: {url}, refresh_interval: 1h, rate_limit: {{reserve: 0}}}}\n"
             "organizations: [{name: acme}]\n"
@@ -186,6 +180,10 @@ def test_a_check_leaves_a_quarter_to_others_and_no_more_than_is_configured() -> 
         (
             {"a": (Wait(101.0, "reserve"),), "b": (Wait(140.0, "reserve"),), "c": ()},
             "Waiting 40 s for the rate limit of b and 1 more to reset. Press Ctrl-C to stop.",
+        ),
+        (
+            {"a" * 64: (Wait(101.0, "reserve"),)},
+            f"Waiting 1 s for the rate limit of {'a' * 23}… to reset. Press Ctrl-C to stop.",
         ),
         (
             {"acme": (Wait(99.0, "reserve"),)},
