@@ -204,7 +204,7 @@ class Client:
         endpoint = listing.endpoint
         url = self._organization.url + endpoint
         query = {**params, "page_size": str(self._organization.page_size)}
-        walk = Walk(endpoint=endpoint, url=url)
+        walk = Walk(endpoint=endpoint)
         while True:
             answer = await self._get(endpoint, url, query, budget)
             with self._counting(budget, answer):

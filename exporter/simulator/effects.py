@@ -94,9 +94,10 @@ def next_link(names: set[str], asked: Asked, query: Query, token: str | None) ->
         return link(asked.address, query, token_after(query.after or ""))
     if "notoken" in names:
         return f"{asked.address}?{urlencode({'page_size': query.page_size})}"
-    if "foreign-next" in names:
-        return link(FOREIGN_ORIGIN + asked.path, query, token or token_after(""))
-    return None if token is None else link(asked.address, query, token)
+    if token is None:
+        return None
+    address = FOREIGN_ORIGIN + asked.path if "foreign-next" in names else asked.address
+    return link(address, query, token)
 
 
 def damage(answer: Answer, names: set[str]) -> None:
