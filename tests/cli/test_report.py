@@ -485,6 +485,17 @@ async def test_unreadable_keys_are_said(monkeypatch: pytest.MonkeyPatch) -> None
     assert survey.failed
 
 
+async def test_a_broken_description_costs_no_key_in_the_report() -> None:
+    world = small_world(settings="")
+    body = (
+        rb'{"data": [{"id": "A", "spec": {"description": "cut \ud83d"}}, {"id": "B", "spec": {}}],'
+        rb' "metadata": {}}'
+    )
+    world.wire = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(body)))
+    listed = {row.api_key_id: row.description for row in await rows(world.configured())}
+    assert listed == {"A": "cut \ufffd", "B": None}
+
+
 async def test_csv_comes_back_as_it_was() -> None:
     odd = 'quotes "x", commas\r\nand\nlines, 注文 🚚 Prüfung'
     keys = [key("F1", SA_1, LSRC_1, LKC_2, days=1, display_name=odd, description="")]
