@@ -126,6 +126,9 @@ class OrganizationState:
     """Of ``keys``, with what ``directory`` knows."""
     directory: Directory = field(default_factory=Directory)
     quotas: Sequence[Quota] = ()
+    quota_scopes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Monotonic seconds by scope, in lower case: when the listing began that its quotas are from.
+    """
     quotas_until: float = 0.0
     """Monotonic seconds; from then on they are too old to be published."""
     listed_at: float = 0.0
