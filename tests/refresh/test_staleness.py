@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import httpx
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ConfigurationError
@@ -66,6 +66,9 @@ async def shown_before_each_later_refresh(
 
 
 @settings(deadline=None, max_examples=25)
+@example({"refresh_interval": 1, "refresh_timeout": 20}, {}, [0.75] * REFRESHES)
+@example({"refresh_interval": 60}, {"refresh_timeout": 90}, [0.99] * REFRESHES)
+@example({"stale_after": 40, "refresh_interval": 60}, {"refresh_interval": 20}, [0.99] * REFRESHES)
 @given(
     _DEFAULTS,
     _OVERRIDES,
