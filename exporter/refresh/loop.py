@@ -227,7 +227,7 @@ class Refresher:
                 interval=interval,
                 random=self._random,
             )
-            delay = max(delay, self._client.wait())
+            delay = max(delay, self._client.wait(self._collector.endpoints))
         now = self._clock.wall()
         return CollectorState(
             finished=now,

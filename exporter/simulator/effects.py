@@ -27,7 +27,7 @@ FOREIGN_ORIGIN = "https://elsewhere.invalid"
 _HTML = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
 _NONSENSE = {
     "X-RateLimit-Limit": "many",
-    "X-RateLimit-Remaining": "-1",
+    "X-RateLimit-Remaining": "few",
     "X-RateLimit-Reset": "1e999",
 }
 
