@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
 from exporter.confluent.client import (
     ENVIRONMENTS,
     KAFKA_CLUSTERS,
@@ -23,6 +21,7 @@ from exporter.inventory import Cluster, Directory
 from exporter.refresh.folding import fold_anew
 from exporter.refresh.loop import Outcome
 from exporter.refresh.state import Failure, failure_from
+from exporter.refresh.unreadable import UnreadableLog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from exporter.refresh.state import OrganizationState
 
 T = TypeVar("T")
-log = structlog.get_logger(__name__)
 _ENOUGH_REFUSALS = 2
 _MAX_ITEMS = 100_000
 _LONGEST_NAME = 255
@@ -103,8 +101,7 @@ class _Walk:
     """As in :class:`NamesCollector`."""
     failures: dict[str, ApiError] = field(default_factory=dict)
     """By endpoint."""
-    unreadable: set[str] = field(default_factory=set)
-    """The endpoints of which not every item could be read."""
+    unreadable: UnreadableLog = field(default_factory=UnreadableLog)
 
     async def directory(self, before: Directory, *, users: bool) -> Directory:
         """Return what is known now; of sources that fail, what was known ``before``."""
@@ -122,6 +119,7 @@ class _Walk:
             clusters |= await self._clusters(listing, known, before)
         regions = await self._named(REGIONS)
         organizations = await self._named(ORGANIZATIONS)
+        self.unreadable.summarize()
         found = next(iter(organizations.items()), None) if organizations else None
         return Directory(
             service_accounts=before.service_accounts if accounts is None else accounts,
@@ -147,7 +145,7 @@ class _Walk:
         """
         began = self.clock.wall()
         found = await names(listing)
-        if found and listing.endpoint not in self.unreadable:
+        if found and listing.endpoint not in self.unreadable.endpoints:
             complete[kind] = began
         elif found is not None:
             complete.pop(kind, None)
@@ -225,11 +223,7 @@ class _Walk:
         items: list[T] = []
         async for page in self.client.pages(listing, params, self.budget):
             items += page.items
-            for bad in page.unreadable:
-                self.unreadable.add(listing.endpoint)
-                log.warning(
-                    "unreadable item", endpoint=listing.endpoint, id=bad.id, error=bad.problem
-                )
+            self.unreadable.add(listing.endpoint, page.unreadable)
             if len(items) > _MAX_ITEMS:
                 raise PaginationError(
                     f"the listing has more than {_MAX_ITEMS} items. It is not used",

@@ -10,6 +10,7 @@ from exporter.confluent.client import APPLIED_QUOTAS, QUOTA_SCOPES
 from exporter.errors import ApiError, PaginationError, Unauthorized
 from exporter.refresh.loop import Outcome
 from exporter.refresh.state import Failure, Quota, failure_from
+from exporter.refresh.unreadable import UnreadableLog
 
 if TYPE_CHECKING:
     from exporter.clock import Clock
@@ -46,17 +47,17 @@ class QuotasCollector:
         A scope that fails keeps its rows until they grow old, and leaves those of others alone.
         """
         began = self._clock.monotonic()
-        scopes = [
-            scope.id
-            async for page in client.pages(QUOTA_SCOPES, {}, budget)
-            for scope in page.items
-        ]
+        unreadable = UnreadableLog()
+        scopes: list[str] = []
+        async for page in client.pages(QUOTA_SCOPES, {}, budget):
+            unreadable.add(QUOTA_SCOPES.endpoint, page.unreadable)
+            scopes += [scope.id for scope in page.items]
         rows: dict[tuple[str, ...], Quota] = {}
         listed: dict[str, float] = {}
         failure: Failure | None = None
         for scope in scopes:
             try:
-                found = await self._rows(client, budget, scope)
+                found = await self._rows(client, budget, scope, unreadable)
             except Unauthorized:
                 raise
             except ApiError as error:
@@ -69,6 +70,7 @@ class QuotasCollector:
             else:
                 listed[scope.lower()] = began
             rows |= {quota.place: quota for quota in found}
+        unreadable.summarize()
         until = max(listed.values(), default=began) + self.stale_after
         quotas = tuple(rows.values())
 
@@ -77,9 +79,12 @@ class QuotasCollector:
 
         return Outcome(change, failure)
 
-    async def _rows(self, client: Client, budget: Budget, scope: str) -> list[Quota]:
+    async def _rows(
+        self, client: Client, budget: Budget, scope: str, unreadable: UnreadableLog
+    ) -> list[Quota]:
         rows: list[Quota] = []
         async for page in client.pages(APPLIED_QUOTAS, {"scope": scope}, budget):
+            unreadable.add(APPLIED_QUOTAS.endpoint, page.unreadable)
             rows += [quota_of(item) for item in page.items if self._includes(item.id)]
             if len(rows) > _MAX_ROWS:
                 raise PaginationError(
