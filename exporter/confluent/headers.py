@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIMIT, REMAINING, RESET = "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"
+RETRY_AFTER = "Retry-After"
 _MAX_COUNT = 2**53  # exact in a float, and so in a sample
 _MAX_ENTRIES = 32  # of a list; the rest is not looked at
 
@@ -39,11 +40,16 @@ def read_rate_limit(headers: Mapping[str, str]) -> RateLimit:
 
 
 def unusable_headers(headers: Mapping[str, str], read: RateLimit) -> dict[str, str]:
-    """Return the rate-limit headers that were sent and are not used, with their values."""
+    """Return the headers of :func:`read_rate_limit` and ``Retry-After`` that were sent in vain.
+
+    With their values: unreadable, or not plausible.
+    """
     values = {LIMIT: read.limit, REMAINING: read.remaining, RESET: read.reset}
     unreadable = {name for name, value in values.items() if value is None}
     if not read.is_plausible():
         unreadable.add(RESET)
+    if "retry-after" in headers and read_retry_after(headers, wall=0) is None:
+        unreadable.add(RETRY_AFTER)
     return {name: headers[name.lower()] for name in unreadable if name.lower() in headers}
 
 

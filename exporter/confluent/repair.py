@@ -1,8 +1,8 @@
 """JSON with unreadable values in it, made readable without touching its structure.
 
 One broken description must not cost a listing. What a strict parser refuses inside of a value is
-replaced: text by U+FFFD where it is broken, numbers that are none and nesting without measure by
-``null``. Brackets, commas and colons are never added, so a body that was cut off stays unreadable.
+replaced: broken text by U+FFFD, invalid numbers and excessive nesting by ``null``. Brackets, commas
+and colons are never added, so a body that was cut off stays unreadable.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Repair:
             elif kind == "scalar":
                 spelling = _scalar(spelling)
             parts.append(spelling)
-        return b"".join(parts)
+        return b" ".join(parts)  # what was apart stays apart
 
     def _text(self, text: bytes) -> bytes:
         if text.isascii() and not _SUSPECT.search(text):

@@ -119,6 +119,15 @@ async def test_unreadable_headers_are_logged_once_for_each_organization() -> Non
     assert sorted(warnings) == sorted(each_once * 2)
 
 
+async def test_an_unreadable_retry_after_is_logged_once() -> None:
+    world = World(0)
+    answering(world, [(503, [("Retry-After", "soon")])] * 3)
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert (warning["header"], warning["value"]) == ("Retry-After", "soon")
+
+
 @pytest.mark.parametrize("skew", [-86_400, 0, 600])
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_date_in_retry_after_is_that_of_the_servers_clock(status: int, skew: float) -> None:

@@ -51,6 +51,12 @@ def test_what_is_broken_inside_a_value_is_replaced(written: bytes, read: object)
     assert json.loads(Repair()(written)) == read
 
 
+@pytest.mark.parametrize("body", [b"[1 2]", b'["a" "b"]', b"[1,]", b"[tr ue]", b"[[}]"])
+def test_the_structure_is_not_repaired(body: bytes) -> None:
+    with pytest.raises(ValueError, match="Expecting"):
+        json.loads(Repair()(body))
+
+
 @given(st.integers(0, 1000), st.sampled_from([("[", "]"), ('{"a":', "}"), ('[{"a":[', "]}]")]))
 def test_nesting_is_cut_off_where_it_is_too_deep(depth: int, brackets: tuple[str, str]) -> None:
     opening, closing = brackets
