@@ -119,10 +119,8 @@ async def test_members_without_end_are_refused() -> None:
 
 
 async def test_a_stream_of_empty_blocks_is_refused_although_it_inflates_to_nothing() -> None:
-    compressor = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-    compressor.compress(b"")
-    blocks = b"".join(compressor.flush(zlib.Z_FULL_FLUSH) for _ in range(10))
-    header, block = blocks[:10], b"\x00\x00\x00\xff\xff"
+    header, block = gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff"
+    assert await read(header, *[block] * 100, gzip.compress(b"")[10:]) == b""
     with pytest.raises(ValueError, match="the body exceeds 1000 bytes"):
         await read(header, *[block] * 1000)
 
