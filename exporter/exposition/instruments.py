@@ -17,11 +17,13 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from exporter.exposition import catalogue
 from exporter.exposition.activity import Activity
-from exporter.exposition.text import Format
+from exporter.exposition.text import Format, unit_of
 from exporter.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from prometheus_client import Metric as Family
 
     from exporter.clock import Clock
     from exporter.exposition.document import Pieces
@@ -50,7 +52,9 @@ class Instruments:
             catalogue.CONFIG_RELOAD_TIMESTAMP,
         )
         self._config_successful = Gauge(successful.name, successful.help, registry=self._lasting)
-        self._config_timestamp = Gauge(timestamp.name, timestamp.help, registry=self._lasting)
+        self._config_timestamp = Gauge(
+            timestamp.name, timestamp.help, unit=unit_of(timestamp.name), registry=self._lasting
+        )
         build = Info(
             catalogue.BUILD_INFO.name.removesuffix("_info"),
             catalogue.BUILD_INFO.help,
@@ -58,7 +62,7 @@ class Instruments:
         )
         build.info({"version": __version__, "python_version": platform.python_version()})
         if process:
-            ProcessCollector(registry=self._process)
+            self._process.register(_ProcessMetrics())
             PlatformCollector(registry=self._lasting)
 
     def of(self, organization: str, *, endpoints: Iterable[str]) -> Activity:
@@ -102,6 +106,18 @@ class Instruments:
         if lasting is None:
             lasting = self._rendered[form] = _render(self._lasting, form).removesuffix(_END)
         return lasting + _render(self._process, form)
+
+
+class _ProcessMetrics:
+    """The client library's ``process_*`` metrics with their units, which it leaves out."""
+
+    def __init__(self) -> None:
+        self._library = ProcessCollector(registry=None)
+
+    def collect(self) -> Iterator[Family]:
+        for family in self._library.collect():
+            family.unit = unit_of(family.name)
+            yield family
 
 
 def _render(registry: CollectorRegistry, form: Format) -> bytes:

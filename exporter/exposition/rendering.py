@@ -227,9 +227,9 @@ def _key_samples(state: OrganizationState, *, now: float) -> Iterator[tuple[Metr
 def _histogram_lines(
     metric: Metric, name: str, histograms: Mapping[str, Histogram]
 ) -> dict[str, str]:
-    """Return a gauge histogram, in one for OpenMetrics and in its parts for the older format."""
+    """Return the lines of a gauge histogram by the key of :func:`text.families`, in all formats."""
     whole = ""
-    parts = {"_bucket": "", "_gcount": "", "_gsum": ""}
+    parts = dict.fromkeys(("_bucket", "_gcount", "_gsum"), "")
     for owner_kind, histogram in histograms.items():
         at = (name, owner_kind)
         bounds = zip(
@@ -237,15 +237,14 @@ def _histogram_lines(
             (*histogram.buckets, histogram.count),
             strict=True,
         )
-        own = {
-            "_bucket": text.lines(
-                metric, (((*at, le), count) for le, count in bounds), suffix="_bucket", label="le"
-            ),
-            "_gcount": text.lines(metric, [(at, histogram.count)], suffix="_gcount"),
-            "_gsum": text.lines(metric, [(at, histogram.sum)], suffix="_gsum"),
-        }
-        whole += "".join(own.values())
-        parts = {key: lines + own[key] for key, lines in parts.items()}
+        buckets = text.lines(
+            metric, (((*at, le), count) for le, count in bounds), suffix="_bucket", label="le"
+        )
+        parts["_bucket"] += buckets
+        whole += buckets
+        for suffix, value in (("count", histogram.count), ("sum", histogram.sum)):
+            whole += text.lines(metric, [(at, value)], suffix=f"_{suffix}")
+            parts[f"_g{suffix}"] += text.lines(metric, [(at, value)], suffix=f"_g{suffix}")
     return {metric.name: whole, **{metric.name + key: lines for key, lines in parts.items()}}
 
 

@@ -249,15 +249,18 @@ def ages(lines: list[str]) -> list[str]:
     return [line for line in lines if AGE in line and not line.startswith("# HELP")]
 
 
-def test_the_ages_are_a_gauge_histogram_in_openmetrics() -> None:
+def test_the_ages_are_gauges_in_openmetrics() -> None:
     assert ages(exposed(state(), form=Format.OPENMETRICS)) == [
-        f"# TYPE {AGE} gaugehistogram", *BUCKETS, COUNT, SUM,
+        f"# TYPE {AGE}_bucket gauge", *BUCKETS,
+        f"# TYPE {AGE}_gcount gauge", COUNT,
+        f"# TYPE {AGE}_gsum gauge", SUM,
     ]  # fmt: skip
 
 
-def test_the_ages_are_what_comes_nearest_in_the_older_format() -> None:
+def test_the_ages_are_a_whole_histogram_in_the_older_format_and_gauges_beside_it() -> None:
     assert ages(exposed(state())) == [
-        f"# TYPE {AGE} histogram", *BUCKETS,
+        f"# TYPE {AGE} histogram", *BUCKETS, COUNT.replace("gcount", "count"),
+        SUM.replace("gsum", "sum"),
         f"# TYPE {AGE}_gcount gauge", COUNT,
         f"# TYPE {AGE}_gsum gauge", SUM,
     ]  # fmt: skip
@@ -273,6 +276,8 @@ def test_what_is_left_until_the_age_limit_is_said_without_the_exempted() -> None
         f'{REMAINING}_bucket{{le="5.184e+06",{AT}}} 0.0',
         f'{REMAINING}_bucket{{le="7.776e+06",{AT}}} 1.0',  # B is 2 days old
         f'{REMAINING}_bucket{{le="+Inf",{AT}}} 1.0',
+        f"{REMAINING}_count{{{AT}}} 1.0",
+        f"{REMAINING}_sum{{{AT}}} 7.6032e+06",
         f"{REMAINING}_gcount{{{AT}}} 1.0",
         f"{REMAINING}_gsum{{{AT}}} 7.6032e+06",
     ]
@@ -297,7 +302,7 @@ def test_a_family_of_several_organizations_stands_together_under_one_header() ->
         lines = exposed(state("b"), state("a"), form=form)
         assert sum(line == "# TYPE confluent_cloud_up gauge" for line in lines) == 1
         names = [line.partition("{")[0] for line in lines if not line.startswith("#")]
-        families = [re.sub("_(bucket|gcount|gsum)$", "", name) for name in names]
+        families = [re.sub("_(bucket|count|sum)$", "", name) for name in names]
         first_seen = list(dict.fromkeys(families))
         assert families == sorted(families, key=first_seen.index)
 
