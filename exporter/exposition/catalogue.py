@@ -276,7 +276,8 @@ REFRESH_FAILURES = Metric(
 REQUESTS = Metric(
     "confluent_cloud_api_requests_total",
     "counter",
-    "Requests to the API by HTTP status code; none where no response came.",
+    "Requests to the API by HTTP status code; none where no response came. An unusual code stays at"
+    " 0 for two minutes after it first occurs, so that increase counts it.",
     ("organization", "endpoint", "code"),
 )
 REQUEST_FAILURES = Metric(

@@ -251,13 +251,12 @@ def _histogram_lines(
 def _known_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
     name = state.name
     yield catalogue.THRESHOLD, [((name, policy), at) for policy, at in state.thresholds.items()]
-    if state.inventory is not None:
-        for metric, counts in (
-            (catalogue.CREATED, state.churn.created),
-            (catalogue.DELETED, state.churn.deleted),
-        ):
-            kinds = dict.fromkeys(_KINDS, 0) | {**counts}
-            yield metric, (((name, *kind), count) for kind, count in kinds.items())
+    for metric, counts in (
+        (catalogue.CREATED, state.churn.created),
+        (catalogue.DELETED, state.churn.deleted),
+    ):
+        kinds = dict.fromkeys(_KINDS, 0) | {**counts}
+        yield metric, (((name, *kind), count) for kind, count in kinds.items())
     directory = state.directory
     if directory.organization_id:
         at = (name, directory.organization_id, directory.organization_name)
