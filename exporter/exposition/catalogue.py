@@ -172,6 +172,14 @@ KEY_EXPIRY = Metric(
     "Unix time at which the API key expires. Only with per_key_metrics." + _CACHED,
     ("organization", "api_key_id"),
 )
+NEW_CLOUD_OR_GLOBAL = Metric(
+    "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds",
+    "gauge",
+    "Unix time at which an API key for Cloud resource management (resource kind cloud) or for many"
+    " kinds of resources (global) was created, for the 20 newest that are younger than a day."
+    + _CACHED,
+    ("organization", "api_key_id", "owner_id", "owner_kind", "resource_kind"),
+)
 OWNER_INFO = Metric(
     "confluent_cloud_owner_info",
     "info",
@@ -356,6 +364,7 @@ INVENTORY = Section(
         NEXT_EXPIRY,
         VIOLATIONS,
         EXEMPTED,
+        NEW_CLOUD_OR_GLOBAL,
         KEY_INFO,
         KEY_CREATED,
         KEY_EXPIRY,

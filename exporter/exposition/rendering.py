@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec.structs import astuple
@@ -12,8 +13,10 @@ from exporter.exposition.document import Pieces, pieces
 from exporter.inventory import (
     OWNER_KINDS,
     RESOURCE_KINDS,
+    UNKNOWN_KIND,
     believable_creation,
     believable_expiry,
+    youngest,
 )
 from exporter.inventory.quotas import counted_usage
 from exporter.refresh import REFRESH_FAILURE_REASONS
@@ -29,7 +32,12 @@ if TYPE_CHECKING:
 
     Samples: TypeAlias = Iterable[tuple[Sequence[str], float]]
 
-_KINDS = [(owner, resource) for owner in OWNER_KINDS for resource in RESOURCE_KINDS]
+_KINDS = [
+    (owner, resource) for owner in OWNER_KINDS for resource in (*RESOURCE_KINDS, UNKNOWN_KIND)
+]
+_NEW = 86_400.0
+_MOST_NEW = 20
+"""As the catalogue says of new keys for Cloud or for everything."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,7 @@ def _inventory_samples(
             for policy in inventory.findings.judged
         ),
     )
+    yield catalogue.NEW_CLOUD_OR_GLOBAL, _new_cloud_or_global(name, inventory)
     yield catalogue.VANISHED, _where_known((name,), state.vanished)
     yield catalogue.VANISHED_RATIO, _where_known((name,), state.vanished_ratio)
     yield catalogue.COLLAPSED_PAIRS, [((name,), inventory.collapsed_pairs)]
@@ -145,6 +154,15 @@ def _inventory_samples(
             catalogue.QUOTA_COUNTED,
             ((_quota(name, quota), usage) for quota, usage in counted if usage is not None),
         )
+
+
+def _new_cloud_or_global(name: str, inventory: Inventory) -> Samples:
+    found = (
+        ((name, key.id, *astuple(key.owner), kind), created)
+        for key, created in youngest(inventory.dates, _NEW, now=inventory.at)
+        for kind in sorted({each.kind for each in key.resources} & {"cloud", "global"})[-1:]
+    )
+    return islice(found, _MOST_NEW)
 
 
 def _violations(name: str, inventory: Inventory) -> Samples:

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from exporter.exposition import Format, Instruments
 from exporter.exposition.catalogue import CATALOGUE, Metric
 from exporter.exposition.document_metrics import document
-from exporter.simulator import APPLIED_QUOTAS_PATH, RateLimit
+from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, RateLimit, SimulatedOwner
 from tests.world import World
 
 METRICS = [metric for section in CATALOGUE for metric in section.metrics]
@@ -55,6 +55,8 @@ async def exposed() -> dict[str, Metric]:
     """Return what a whole exporter exposes, as if it were a catalogue."""
     settings = "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true"
     world = World(300, settings=settings, rate_limit=RateLimit(1000, 60))
+    owner = SimulatedOwner("sa-1", "service-account")
+    world.organization.create(owner=owner, resources=(CLOUD,), now=world.clock.wall())
     world.simulator.script(1, "500")
     await world.exporter.refresh_once()
     await world.exporter.refresh_once()

@@ -33,7 +33,7 @@ async def test_every_counter_is_at_0_before_its_first_event() -> None:
             "confluent_cloud_api_throttled_seconds_total",
             (acme, ("reason", reason)),
         ) in counters
-    for owner_kind, resource_kind in product(OWNER_KINDS, RESOURCE_KINDS):
+    for owner_kind, resource_kind in product(OWNER_KINDS, (*RESOURCE_KINDS, "unknown")):
         labels = (acme, ("owner_kind", owner_kind), ("resource_kind", resource_kind))
         for event in ("created", "deleted"):
             assert (f"confluent_cloud_api_keys_{event}_total", labels) in counters

@@ -283,6 +283,40 @@ def test_what_is_left_until_the_age_limit_is_said_without_the_exempted() -> None
     ]
 
 
+NEW = "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds"
+
+
+def with_keys(*keys: Key) -> OrganizationState:
+    inventory = fold(keys, FoldSettings(100, Rules()), now=NOW, directory=DIRECTORY)
+    return replace(state(), inventory=inventory)
+
+
+def test_a_key_for_cloud_or_everything_has_its_creation_time_for_a_day() -> None:
+    everything = Resource("global", "global", "")
+    of = (CLOUD, KAFKA, everything)
+    keys = (
+        Key("YOUNG", OWNER, (CLOUD,), created_at=NOW - 3_600),
+        Key("KAFKA", OWNER, (KAFKA,), created_at=NOW - 10),
+        Key("WIDE", Owner("u-1", "user"), of, created_at=NOW - DAY + 1),
+        Key("OLD", OWNER, (CLOUD,), created_at=NOW - DAY),
+        Key("TIMELESS", OWNER, (CLOUD,), created_at=None),
+    )
+    assert [line for line in exposed(with_keys(*keys)) if line.startswith(NEW)] == [
+        f'{NEW}{{api_key_id="YOUNG",organization="acme",{SA},resource_kind="cloud"}} 1.7899964e+09',
+        (
+            f'{NEW}{{api_key_id="WIDE",organization="acme",owner_id="u-1",owner_kind="user",'
+            'resource_kind="global"} 1.789913601e+09'
+        ),
+    ]
+
+
+def test_only_the_20_newest_have_it() -> None:
+    keys = [Key(f"K{age}", OWNER, (CLOUD,), created_at=NOW - age) for age in range(30)]
+    lines = [line for line in exposed(with_keys(*keys)) if line.startswith(NEW)]
+    found = {match[1] for line in lines if (match := re.search(r'api_key_id="(\w+)"', line))}
+    assert found == {f"K{age}" for age in range(20)}
+
+
 def test_why_the_latest_refresh_failed_is_said_as_long_as_it_did() -> None:
     name = "confluent_cloud_exporter_refresh_failing"
     failed, fine = exposed(state(up=False)), exposed(state())
