@@ -18,13 +18,13 @@ _FORMATS = """\
 A scrape gets OpenMetrics 1.0.0 if it asks for it, as Prometheus and OpenTelemetry do, and the text
 format 0.0.4 otherwise. `once` writes 0.0.4, which the textfile collector reads.
 
-A metric of the type *gauge histogram* has a different shape in each format, because each shape is
-the only one that every reader of that format preserves:
+A metric `X` of the type *gauge histogram* has a different shape in each format, because no single
+shape is read correctly everywhere:
 
 - OpenMetrics 1.0.0 has three gauges: `X_bucket` with the label `le`, `X_gcount` and `X_gsum`.
-  OpenTelemetry's Prometheus receiver drops families of the type `gaugehistogram`.
-- The text format 0.0.4 has a histogram `X`, which consists of `X_bucket`, `X_count` and `X_sum`.
-  Two gauges, `X_gcount` and `X_gsum`, repeat its count and sum.
+  OpenTelemetry's Prometheus receiver does not support the type `gaugehistogram`.
+- The text format 0.0.4 has a histogram: `X_bucket`, `X_count` and `X_sum`. Two gauges, `X_gcount`
+  and `X_gsum`, repeat its count and sum.
 
 Query `X_bucket`, `X_gcount` and `X_gsum`, which exist in both formats. They count the keys that
 exist now and can fall, so `rate` and `increase` are meaningless on them.

@@ -38,11 +38,11 @@ _UNITS = ("seconds", "bytes", "ratio")
 def families(metric: Metric, form: Format) -> dict[str, str]:
     """Return the headers of the families that ``metric`` has in ``form``, by the key of each.
 
-    OpenMetrics has a type for gauge histograms, but OpenTelemetry's receiver drops the families of
-    that type, and Prometheus may convert what is typed as a histogram to a native one. There, the
-    buckets, the count and the sum are gauges. In the older format, where only a histogram may have
-    a label ``le``, Go's parser reads a histogram without a count and a sum as an empty one. It has
-    all three, and the gauges of the count and the sum besides, so that queries need not care.
+    A gauge histogram has a different shape in each format. OpenTelemetry's receiver does not support
+    OpenMetrics' type for it, and Prometheus may convert a histogram to a native one, so in
+    OpenMetrics its buckets, count and sum are gauges. In the older format, only a histogram may have
+    the label ``le``, and Go's parser reads one without a count and a sum as empty. There it is a
+    complete histogram, with its count and sum also as gauges of the same names.
     """
     name = metric.name
     if metric.type != "gaugehistogram":

@@ -104,7 +104,7 @@ def test_the_client_library_reads_the_truth(
     assert read(_PARSERS[form](expositions[form].decode())) == pytest.approx(expected)
 
 
-def test_openmetrics_has_no_type_that_opentelemetry_drops(
+def test_openmetrics_has_only_types_that_opentelemetry_supports(
     expositions: dict[Format, bytes],
 ) -> None:
     families = list(parse_openmetrics(expositions[Format.OPENMETRICS].decode()))  # type: ignore[no-untyped-call]
