@@ -38,10 +38,10 @@ _UNITS = ("seconds", "bytes", "ratio")
 def families(metric: Metric, form: Format) -> dict[str, str]:
     """Return the headers of the families that ``metric`` has in ``form``, by the key of each.
 
-    A gauge histogram has a different shape in each format. OpenTelemetry's receiver does not support
-    OpenMetrics' type for it, and Prometheus may convert a histogram to a native one, so in
-    OpenMetrics its buckets, count and sum are gauges. In the older format, only a histogram may have
-    the label ``le``, and Go's parser reads one without a count and a sum as empty. There it is a
+    A gauge histogram has a different shape in each format. OpenTelemetry's receiver does not
+    support OpenMetrics' type for it, and Prometheus may convert a histogram to a native one, so its
+    buckets, count and sum are gauges there. In the older format, only a histogram may have the
+    label ``le``, and Go's parser reads one without a count and a sum as empty. There it is a
     complete histogram, with its count and sum also as gauges of the same names.
     """
     name = metric.name
