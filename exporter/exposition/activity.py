@@ -28,7 +28,7 @@ _CODES = (
 at 0 for every endpoint. Every other code would cost a series for each endpoint and organization."""
 _HELD_AT_0 = 120.0
 """Seconds for which any other code stays at 0 when it first occurs, so that a scrape sees a 0 to
-count from. Prometheus scrapes once a minute by default, and samples expire after five minutes."""
+count from. Prometheus scrapes once a minute by default."""
 _THROTTLED_REASONS = ("reserve", "retry_after", "backoff")
 _BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, inclusive, as Prometheus' ``le``."""
