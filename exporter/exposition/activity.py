@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
 _CODES = (
     *("none", "200", "307", "308"),
-    *("400", "401", "403", "404", "429"),
+    *("400", "401", "403", "404", "408", "429"),
     *("500", "502", "503", "504"),
 )
 """The codes that the API documents for reading, and those of a gateway in front of it. They exist
-at 0 for every endpoint. Every other code would cost a series for each endpoint and organization."""
-_HELD_AT_0 = 120.0
-"""Seconds for which any other code stays at 0 when it first occurs, so that a scrape sees a 0 to
-count from. Prometheus scrapes once a minute by default."""
+at 0 for every endpoint. Any other code exists from its first response on, since each costs a series
+for each endpoint and organization; its failures are counted from 0 by reason."""
 _THROTTLED_REASONS = ("reserve", "retry_after", "backoff")
 _BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, inclusive, as Prometheus' ``le``."""
@@ -53,11 +51,8 @@ class Activity:
     """
 
     def __init__(self, organization: str, *, endpoints: Iterable[str], clock: Clock) -> None:
-        self._version = 0
+        self.version = 0
         """Grows with every change of what is rendered."""
-        self._scraped = False
-        self._held: dict[tuple[str, str], float] = {}
-        """Requests by endpoint and code that are shown as 0, until that monotonic time."""
         self._organization = organization
         self._clock = clock
         self._requests: Counter[tuple[str, str]] = Counter()
@@ -65,7 +60,7 @@ class Activity:
         self._durations: dict[str, _Durations] = {}
         self._throttled: dict[str, float] = dict.fromkeys(_THROTTLED_REASONS, 0.0)
         self._limits: dict[str, tuple[RateLimit, float]] = {}
-        self._rendered: tuple[int, Pieces] = self._version, {}
+        self._rendered: tuple[int, Pieces] = self.version, {}
         self.expect(endpoints)
 
     def expect(self, endpoints: Iterable[str]) -> None:
@@ -74,60 +69,40 @@ class Activity:
             self._requests.update({(endpoint, code): 0 for code in _CODES})
             self._failures.update({(endpoint, reason): 0 for reason in REQUEST_FAILURE_REASONS})
             self._durations.setdefault(endpoint, _Durations())
-        self._version += 1
+        self.version += 1
 
     def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
         """One request ended after ``seconds``; ``status`` is None where no response came."""
-        at = endpoint, "none" if status is None else str(status)
-        if self._scraped and at not in self._requests:
-            self._held[at] = self._clock.monotonic() + _HELD_AT_0
-        self._requests[at] += 1
+        self._requests[endpoint, "none" if status is None else str(status)] += 1
         self._durations.setdefault(endpoint, _Durations()).observe(seconds)
-        self._version += 1
+        self.version += 1
 
     def failed(self, endpoint: str, reason: str) -> None:
         """That request, or the body it brought, was of no use."""
         self._failures[endpoint, reason] += 1
-        self._version += 1
+        self.version += 1
 
     def rate_limit_said(self, endpoint: str, said: RateLimit) -> None:
         """A response spoke of the rate limit; what it left out is absent."""
         self._limits[endpoint] = said, self._clock.wall()
-        self._version += 1
+        self.version += 1
 
     def throttled(self, reason: str, seconds: float) -> None:
         """The client held back for ``seconds``."""
         self._throttled[reason] += seconds
-        self._version += 1
-
-    def scraped_version(self) -> int:
-        """Return what is different whenever :meth:`render` is; to be called at every scrape.
-
-        Before the first scrape nothing is held at 0, since no counter has a sample to count from.
-        """
-        self._scraped = True
-        now = self._clock.monotonic()
-        held = {at: until for at, until in self._held.items() if now < until}
-        if len(held) != len(self._held):
-            self._held = held
-            self._version += 1
-        return self._version
+        self.version += 1
 
     def render(self) -> Pieces:
         """Return the lines of this moment; what is as before are the same pieces."""
-        if self._rendered[0] != self._version:
-            self._rendered = self._version, pieces(self._lines(), self._rendered[1])
+        if self._rendered[0] != self.version:
+            self._rendered = self.version, pieces(self._lines(), self._rendered[1])
         return self._rendered[1]
 
     def _lines(self) -> dict[str, str]:
         name = self._organization
         lines = {
             catalogue.REQUESTS.name: text.lines(
-                catalogue.REQUESTS,
-                (
-                    ((name, *at), 0 if at in self._held else count)
-                    for at, count in self._requests.items()
-                ),
+                catalogue.REQUESTS, (((name, *at), count) for at, count in self._requests.items())
             ),
             catalogue.REQUEST_FAILURES.name: text.lines(
                 catalogue.REQUEST_FAILURES,

@@ -284,8 +284,8 @@ REFRESH_FAILURES = Metric(
 REQUESTS = Metric(
     "confluent_cloud_api_requests_total",
     "counter",
-    "Requests to the API by HTTP status code; none where no response came. An unusual code stays at"
-    " 0 for two minutes after it first occurs, so that increase counts it.",
+    "Requests to the API by HTTP status code; none where no response came. A code that neither the"
+    " API documents nor a gateway usually sends is absent before its first response.",
     ("organization", "endpoint", "code"),
 )
 REQUEST_FAILURES = Metric(

@@ -87,11 +87,8 @@ class Instruments:
         self._rendered.clear()
 
     def versions(self) -> tuple[int, ...]:
-        """Return what is different whenever any organization's live metrics are.
-
-        To be called at every scrape.
-        """
-        return tuple(each.scraped_version() for each in self._activities.values())
+        """Return what is different whenever any organization's live metrics are."""
+        return tuple(each.version for each in self._activities.values())
 
     def activities(self) -> list[Pieces]:
         """Return the live metrics of every organization, sorted by its name."""
