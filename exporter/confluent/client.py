@@ -309,8 +309,10 @@ class Client:
         began = self._clock.monotonic()
         timeout = min(self._organization.request_timeout, budget.deadline - began)
         budget.requests[endpoint] += 1
-        self._throttle.sending(now=began)
         status: int | None = None
+
+        def sending() -> None:
+            self._throttle.sending(now=self._clock.monotonic())
 
         def headers_came(code: int, headers: httpx.Headers) -> None:
             nonlocal status
@@ -319,7 +321,12 @@ class Client:
 
         try:
             return await self._connection.get(
-                url, query, auth=budget.auth, timeout=timeout, headers_came=headers_came
+                url,
+                query,
+                auth=budget.auth,
+                timeout=timeout,
+                sending=sending,
+                headers_came=headers_came,
             )
         except TimeoutError:
             if timeout < self._organization.request_timeout:

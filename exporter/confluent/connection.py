@@ -13,14 +13,18 @@ from urllib.parse import urlencode
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
+import structlog
 
 from exporter.confluent.body import read_body
+from exporter.confluent.exchange import Exchange, Received
 from exporter.confluent.wire import one_line
 from exporter.version import PROJECT_URL, __version__
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterable, Callable, Mapping
+
+log = structlog.get_logger(__name__)
 
 USER_AGENT = f"confluent-api-keys-exporter/{__version__} (+{PROJECT_URL})"
 _HEADERS = {
@@ -80,6 +84,7 @@ class Connection:
             proxy=_proxy_for(httpx.URL(url)),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
         )
+        self._received = Received()
 
     async def get(
         self,
@@ -88,9 +93,13 @@ class Connection:
         *,
         auth: httpx.Auth,
         timeout: float,  # noqa: ASYNC109 # of this exchange, and only known to the caller
+        sending: Callable[[], None],
         headers_came: Callable[[int, httpx.Headers], None],
     ) -> Answer:
         """Return the answer within ``timeout`` seconds; ``headers_came`` hears of it first.
+
+        ``sending`` is called before each time that the request is sent: twice if a kept connection
+        turns out to be closed.
 
         The body of anything but a 200 is only there to be quoted: if it cannot be read, the answer
         still counts for what its status and headers say, with an empty body. Raises
@@ -101,7 +110,7 @@ class Connection:
         request = _request(url, query, auth)
         try:
             async with asyncio.timeout(timeout):
-                response = await self._transport.handle_async_request(request)
+                response = await self._send(request, sending)
                 try:
                     status, headers = response.status_code, response.headers
                     headers_came(status, headers)
@@ -118,6 +127,24 @@ class Connection:
             if answer is None:
                 raise
             return answer
+
+    async def _send(self, request: httpx.Request, sending: Callable[[], None]) -> httpx.Response:
+        """Return the response to ``request``, which is repeated once if its connection was dead.
+
+        A server may close a kept connection at any time, also while a request is on its way.
+        """
+        exchange = Exchange(self._received)
+        request.extensions["trace"] = exchange
+        sending()
+        try:
+            return await self._transport.handle_async_request(request)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            if not exchange.met_a_closed_connection():
+                raise
+        # The only connection that is kept has just been dropped, so this one is new.
+        log.debug("the server closed a kept connection; the request is sent again")
+        sending()
+        return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close it."""

@@ -40,6 +40,7 @@ async def asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, **environ:
                 {"page_size": "100"},
                 auth=httpx.BasicAuth("key", "secret"),
                 timeout=5,
+                sending=lambda: None,
                 headers_came=lambda _status, _headers: None,
             )
     await connection.aclose()
@@ -134,10 +135,20 @@ async def test_after_an_answer_of_no_use_the_connection_is_free_for_the_next(
         for _ in range(3):
             with pytest.raises(ends_with):
                 await connection.get(
-                    url + path, None, auth=auth, timeout=timeout, headers_came=headers_came
+                    url + path,
+                    None,
+                    auth=auth,
+                    timeout=timeout,
+                    sending=lambda: None,
+                    headers_came=headers_came,
                 )
             answer = await connection.get(
-                f"{url}/fine", {}, auth=auth, timeout=5, headers_came=lambda *_: None
+                f"{url}/fine",
+                {},
+                auth=auth,
+                timeout=5,
+                sending=lambda: None,
+                headers_came=lambda *_: None,
             )
             assert answer.body == b"xx"
             assert upstream.open == 1
@@ -156,6 +167,7 @@ async def test_answers_that_are_read_keep_their_connection() -> None:
                 {"page_size": "100"},
                 auth=httpx.BasicAuth("key", "secret"),
                 timeout=5,
+                sending=lambda: None,
                 headers_came=lambda *_: None,
             )
         assert upstream.taken == 1
