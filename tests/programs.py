@@ -143,11 +143,11 @@ def is_ready(address: str) -> bool:
         return False
 
 
-def program(name: str) -> str:
-    """Return where a program of Prometheus or Alertmanager is; skip the test without it."""
+def program(name: str, *, package: str = "prometheus prometheus-alertmanager") -> str:
+    """Return where a program is; skip the test without it, and say how to install it."""
     found = shutil.which(name)
     if found is None:
         if os.environ.get("CI"):
             pytest.fail(f"{name} is missing, and CI must have it")
-        pytest.skip(f"{name} is missing; apt-get install prometheus prometheus-alertmanager")
+        pytest.skip(f"{name} is missing; apt-get install {package}")
     return found

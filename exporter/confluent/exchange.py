@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+import socket
 from typing import TYPE_CHECKING, Any
+
+import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+
+class UnresolvedHost(httpx.ConnectError):
+    """The name of ``host`` could not be resolved."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        self.host = host
+        super().__init__(reason)
+
+
+class NameResolutionTimeout(TimeoutError):
+    """The time was over before the name of ``host`` was resolved."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        super().__init__(host)
 
 
 class Received:
@@ -37,12 +58,15 @@ class Exchange:
         self._before = received.bytes
         self._connected = False
         self._sent = False
+        self.resolving = ""
+        """The host whose name is being resolved."""
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """Take in ``event``, such as ``http11.send_request_headers.started``."""
         _, _, step = event.partition(".")
         if step == "connect_tcp.started":
             self._connected = True
+            await self._resolve(info["host"], info["port"])
         elif step in {"connect_tcp.complete", "start_tls.complete"}:
             self._received.watch(info["return_value"])
         elif step == "send_request_headers.started":
@@ -56,3 +80,22 @@ class Exchange:
         """
         reused = self._sent and not self._connected
         return reused and self._received.bytes == self._before
+
+    async def _resolve(self, host: str, port: int) -> None:
+        """Resolve ``host``, which is about to be resolved, so that a failure can be told apart.
+
+        The connection asks the resolver again; connections are few.
+        """
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            self.resolving = host
+        else:
+            return
+        try:
+            await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:  # a label of more than 63 characters, or an empty one
+            raise UnresolvedHost(host, "not a valid host name") from None
+        except OSError as error:
+            raise UnresolvedHost(host, error.strerror or "unknown error") from error
+        self.resolving = ""

@@ -27,6 +27,7 @@ def test_an_organization_needs_only_a_name() -> None:
     assert (found.refresh_interval, found.refresh_timeout, found.stale_after) == (300, 300, 900)
     assert found.request_timeout == 10
     assert (found.page_size, found.max_response_bytes) == (100, 16_777_216)
+    assert (found.tls.ca_file, found.tls.strict) == (None, True)
     assert found.rate_limit.reserve == 0.5
     assert (found.names.enabled, found.names.refresh_interval) == (True, 3_600)
     assert found.names.users is False

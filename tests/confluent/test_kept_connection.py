@@ -2,77 +2,60 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 from contextlib import asynccontextmanager
-from random import Random
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from exporter.app import Exporter
-from tests.world import API_KEYS, World, configuration
+from tests.certificates import authority
+from tests.sockets import SocketServer, asking
+from tests.world import API_KEYS, World
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-ONE_ANSWER = ("announced", "at once", "late", "reset")
+    import httpx
+
+MANNERS = ("announced", "at once", "late", "reset")
 """Ways to end a connection after one answer. The last two begin with the next request."""
 
 
-class Closing:
-    """The simulator behind a socket whose connections end in a ``manner``."""
+class Closing(SocketServer):
+    """Ends each connection in a ``manner`` after one answer."""
 
     def __init__(self, simulator: httpx.AsyncBaseTransport, manner: str) -> None:
-        self._simulator = simulator
+        super().__init__(simulator)
         self._manner = manner
-        self.heads: list[bytes] = []
-        """What was asked, answered or not."""
-        self.answers = 0
+        self.requests = 0
+        """Answered or not."""
         self.is_dead = False
         """Whether it closes connections without an answer."""
         self.headers: list[dict[str, str]] = []
         """Headers for the answers to come, one after the other."""
 
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await self._asked(reader)
-            if self.is_dead:
-                return
-            await self._answer(head, writer)
-            if self._manner in {"late", "reset", "begun"}:
-                await self._asked(reader)
-            if self._manner == "begun":
-                writer.write(b"HTTP/1.1 200 OK\r\nConte")
-            if self._manner == "reset":
-                sock = writer.get_extra_info("socket")
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                writer.transport.abort()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await self.asked(reader)
+        if self.is_dead:
+            return
+        announced = {"Connection": "close"} if self._manner == "announced" else {}
+        await self.answer(head, writer, announced | (self.headers.pop(0) if self.headers else {}))
+        if self._manner in {"late", "reset", "begun"}:
+            await self.asked(reader)
+        if self._manner == "begun":
+            writer.write(b"HTTP/1.1 200 OK\r\nConte")
+        if self._manner == "reset":
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
 
-    async def _asked(self, reader: asyncio.StreamReader) -> bytes:
-        head = await reader.readuntil(b"\r\n\r\n")
-        self.heads.append(head)
+    async def asked(self, reader: asyncio.StreamReader) -> bytes:
+        head = await super().asked(reader)
+        self.requests += 1
         return head
-
-    async def _answer(self, head: bytes, writer: asyncio.StreamWriter) -> None:
-        first, *lines = head.decode().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines if line)
-        request = httpx.Request("GET", f"http://simulator{first.split()[1]}", headers=headers)
-        response = await self._simulator.handle_async_request(request)
-        body = await response.aread()
-        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n" % (response.status_code, len(body)))
-        for name, value in (self.headers.pop(0) if self.headers else {}).items():
-            writer.write(f"{name}: {value}\r\n".encode())
-        if self._manner == "announced":
-            writer.write(b"Connection: close\r\n")
-        writer.write(b"\r\n" + body)
-        self.answers += 1
 
 
 @asynccontextmanager
@@ -80,19 +63,11 @@ async def behind(manner: str, settings: str) -> AsyncIterator[tuple[World, Closi
     """Yield a world of 25 keys whose exporter asks over a socket."""
     world = World(25)
     closing = Closing(world.simulator.transport(), manner)
-    async with await asyncio.start_server(closing, "127.0.0.1", 0) as server:
-        url = "http://{}:{}".format(*server.sockets[0].getsockname())
-        world.exporter = Exporter(
-            configuration(settings, url=url, environ=world.environ),
-            clock=world.clock,
-            random=Random(0),
-            process_metrics=False,
-        )
+    async with asking(world, closing, settings):
         yield world, closing
-        await world.exporter.aclose()
 
 
-@pytest.mark.parametrize("manner", ONE_ANSWER)
+@pytest.mark.parametrize("manner", MANNERS)
 async def test_a_server_that_closes_each_connection_costs_no_failed_request(manner: str) -> None:
     async with behind(manner, "page_size: 2, rate_limit: {reserve: 0}") as (world, closing):
         for _ in range(3):
@@ -113,7 +88,7 @@ async def test_a_request_that_is_sent_twice_counts_twice_against_the_rate_limit(
         closing.headers = [limit]
         await world.exporter.refresh_once()
         # After the first page 7 remain, after the second, which was sent twice, 5: the reserve.
-        assert len(closing.heads) >= 4
+        assert closing.requests >= 4
         assert closing.answers == 3
         throttled = world.values("confluent_cloud_api_throttled_seconds_total", "reason")
         assert 60 <= throttled["reserve"] <= 63
@@ -134,11 +109,22 @@ async def test_a_response_that_has_begun_is_a_failure_and_its_request_a_retry() 
 async def test_a_server_that_only_closes_connections_gets_a_bounded_number_of_requests() -> None:
     async with behind("late", "page_size: 20") as (world, closing):
         await world.exporter.refresh_once()
-        asked, closing.is_dead = len(closing.heads), True
+        asked, closing.is_dead = closing.requests, True
         await world.exporter.refresh_once()
         # One attempt and four retries, the first of them twice because its connection was kept.
-        assert len(closing.heads) - asked == 6
+        assert closing.requests - asked == 6
         assert closing.answers == 2
         assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
             "connection": 5
         }
+
+
+async def test_over_tls_a_closed_connection_costs_no_failed_request_either(tmp_path: Path) -> None:
+    world, ca = World(25), authority(tmp_path, "private")
+    closing = Closing(world.simulator.transport(), "late")
+    settings = f"page_size: 2, rate_limit: {{reserve: 0}}, tls: {{ca_file: {ca.certificate}}}"
+    async with asking(world, closing, settings, tls=ca.server_context()):
+        await world.exporter.refresh_once()
+    assert (closing.answers, closing.requests) == (13, 25)
+    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
+    assert world.values("confluent_cloud_api_requests_total", "code") == {"200": 13}
