@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from exporter import config
 from exporter.app import Exporter
+from exporter.cli import threads
 from exporter.cli.describing import describe
 from exporter.cli.files import replacing
 from exporter.cli.serving import serve_until_told
-from exporter.cli.signals import run_to_its_answer
+from exporter.cli.signals import kept_from_new_threads, run_to_its_answer
 from exporter.clock import SystemClock
 from exporter.exposition import Format
 
 if TYPE_CHECKING:
     import argparse
-
-    from rich.status import Status
+    from collections.abc import Iterator
 
     from exporter.config import Config
 
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.config_file}: valid, {_organizations(loaded)}")
         return 0
     exporter = Exporter(loaded, clock=SystemClock())
-    asyncio.run(
+    threads.run(
         serve_until_told(
             exporter,
             addresses=options.web_listen_addresses or [options.web_default_address],
@@ -114,8 +113,15 @@ def _organizations(loaded: Config) -> str:
     return f"{count} organization" + ("" if count == 1 else "s")
 
 
-def _progress(text: str) -> Status:
+@contextmanager
+def _progress(text: str) -> Iterator[None]:
     """Show ``text`` on standard error while the context is open, if that is a terminal."""
     from rich.console import Console  # noqa: PLC0415 # what serves has no use for it
 
-    return Console(stderr=True).status(text)
+    status = Console(stderr=True).status(text)
+    with kept_from_new_threads():
+        status.start()
+    try:
+        yield
+    finally:
+        status.stop()

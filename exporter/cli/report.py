@@ -17,7 +17,7 @@ from exporter import config
 from exporter.app import Exporter
 from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.cli.report_rows import ListedKey, Selection, rows_of, violating
-from exporter.cli.signals import run_to_its_answer
+from exporter.cli.signals import kept_from_new_threads, run_to_its_answer
 from exporter.clock import SystemClock
 from exporter.confluent.client import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
@@ -242,9 +242,10 @@ def _progress(organizations: Iterable[str]) -> Iterator[Listener]:
         BarColumn(),
         TextColumn("{task.completed:.0f} keys", markup=False),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with kept_from_new_threads():
+        progress.start()
+    try:
         tasks = {name: progress.add_task(name, total=None) for name in organizations}
 
         def listener(organization: str, keys: int, *, complete: bool) -> None:
@@ -252,3 +253,5 @@ def _progress(organizations: Iterable[str]) -> Iterator[Listener]:
             progress.update(tasks[organization], completed=keys, total=total)
 
         yield listener
+    finally:
+        progress.stop()

@@ -45,7 +45,7 @@ async def refreshed(world: World) -> str | None:
     """Refresh once; return why that failed, None if it did not."""
     await world.exporter.refresh_once()
     failure = world.state.collectors["api_keys"].failure
-    return failure and f"{failure.reason}: {failure.message}"
+    return None if failure is None else f"{failure.reason}: {failure.message}"
 
 
 async def asked_with(settings: str, server: Authority, *, host: str = "127.0.0.1") -> str | None:
