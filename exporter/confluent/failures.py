@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -178,7 +179,9 @@ def _system_cause(error: BaseException) -> str:
     said = ""
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno:
-            said = cause.strerror or ""
+            # asyncio puts an address into the text of its own errors; those of the resolver have
+            # negative numbers.
+            said = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or ""
     return said
 
 
@@ -188,7 +191,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if cause is None:
             return
         yield cause
-        cause = cause.__cause__ or cause.__context__
+        if isinstance(cause, BaseExceptionGroup):  # of the addresses of a host, all tried in vain
+            cause = cause.exceptions[0]
+        else:
+            cause = cause.__cause__ or cause.__context__
 
 
 def _status_line(status: int) -> str:

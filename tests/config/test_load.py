@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from exporter.config import Config, Filters, Organization, Secret, load, parse
 from exporter.errors import ConfigurationError
+from tests.certificates import authority
 
 ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
 
@@ -249,6 +250,21 @@ def test_relative_paths_of_secrets_start_at_the_folder_of_the_file(
     assert found.credentials.read() == ("K", Secret("first"))
     (tmp_path / "etc" / "secret").write_text("second\n")
     assert found.credentials.read() == ("K", Secret("second"))
+
+
+def test_a_relative_path_of_a_ca_file_starts_at_the_folder_of_the_file(tmp_path: Path) -> None:
+    ca = authority(tmp_path, "private")
+    acme, beta = _read(
+        """
+        defaults: {tls: {ca_file: private.pem}}
+        organizations:
+          - {name: acme}
+          - {name: beta, tls: {strict: false}}
+        """,
+        folder=tmp_path,
+    ).organizations
+    assert (acme.tls.ca_file, acme.tls.strict) == (ca.certificate, True)
+    assert (beta.tls.ca_file, beta.tls.strict) == (ca.certificate, False)
 
 
 def test_an_organization_shows_no_secret_when_it_is_dumped() -> None:
