@@ -217,9 +217,9 @@ class Exporter:
         """Replace the configuration.
 
         Organizations whose settings stay the same are not interrupted; CA certificates are read
-        again for all of them. Of the others, those that still
-        list the same keep what they know until their next refresh. Raises
-        :class:`~exporter.errors.StartUpError`, with the one before going on.
+        again for all of them. Of the others, those that still list the same keep what they know
+        until their next refresh. Raises :class:`~exporter.errors.StartUpError`; the previous
+        configuration then stays in use.
         """
         self._trusts.renew()
         before = self._members
