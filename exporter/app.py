@@ -96,7 +96,8 @@ class Exporter:
     """The exporter of one configuration, which may be replaced while it runs.
 
     ``transport`` is called for each organization and returns how its requests travel, None for the
-    network. ``process_metrics``: see :class:`~exporter.exposition.Instruments`. Raises
+    network. ``process_metrics``: see :class:`~exporter.exposition.Instruments`.
+    ``sample_clusters``: see :class:`~exporter.refresh.NamesCollector`. Raises
     :class:`~exporter.errors.StartUpError` if proxies or certificates of the environment are
     unusable.
     """
@@ -109,8 +110,10 @@ class Exporter:
         random: Random | None = None,
         transport: Callable[[Organization], httpx.AsyncBaseTransport | None] = lambda _: None,
         process_metrics: bool = True,
+        sample_clusters: bool = False,
     ) -> None:
         self._clock = clock
+        self._sample_clusters = sample_clusters
         self._random = random or Random()
         self._transport = transport
         self.instruments = Instruments(clock=clock, process=process_metrics)
@@ -130,7 +133,11 @@ class Exporter:
         """Return what an organization needs. Raises :class:`~exporter.errors.StartUpError`."""
         collectors: list[Collector] = [ApiKeysCollector(organization, clock=self._clock)]
         if organization.names.enabled:
-            collectors.append(NamesCollector(organization, clock=self._clock))
+            collectors.append(
+                NamesCollector(
+                    organization, clock=self._clock, sample_clusters=self._sample_clusters
+                )
+            )
         if organization.quotas.enabled:
             collectors.append(QuotasCollector(organization, clock=self._clock))
         endpoints = [endpoint for each in collectors for endpoint in each.endpoints]

@@ -18,7 +18,7 @@
         ├── ConnectionFailed    no connection, or it broke
         ├── TlsFailed           the certificate or the handshake
         ├── InvalidResponse     an answer that is not what the API promises
-        └── PaginationError     a listing that loops, leaves the origin or never ends
+        └── PaginationError     a listing that loops, never ends, or does not say how to continue
 """
 
 from __future__ import annotations

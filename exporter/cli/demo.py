@@ -96,7 +96,7 @@ def simulate(options: argparse.Namespace) -> int:
 
 
 async def _simulate(options: argparse.Namespace) -> None:
-    sockets = bind([options.listen_address])
+    sockets = bind(options.web_listen_addresses or [options.web_default_address])
     simulator = _simulator(options, rate_limit=options.rate_limit)
     async with told_to_stop() as stop, serve(simulator, sockets):
         print(

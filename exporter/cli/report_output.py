@@ -91,19 +91,20 @@ def as_csv(rows: Collection[Row]) -> str:
     writer.writerow(CSV_COLUMNS)
     for row in rows:
         members = _members(row) | {
-            "resource_ids": " ".join(each.id for each in row.resources),
-            "resource_kinds": " ".join(each.kind for each in row.resources),
-            "environment_ids": _distinct(each.environment_id for each in row.resources),
-            "resource_names": _distinct(each.name for each in row.resources),
-            "policies": " ".join(row.policies),
-            "exempted": " ".join(row.exempted),
+            "resource_ids": _joined(each.id for each in row.resources),
+            "resource_kinds": _joined(each.kind for each in row.resources),
+            "environment_ids": _joined(each.environment_id for each in row.resources),
+            "resource_names": _joined(each.name for each in row.resources),
+            "policies": _joined(row.policies),
+            "exempted": _joined(row.exempted),
         }
         writer.writerow(_harmless(members[column]) for column in CSV_COLUMNS)
     return file.getvalue()
 
 
-def _distinct(texts: Iterator[str | None]) -> str:
-    return " ".join(dict.fromkeys(filter(None, texts)))
+def _joined(texts: Iterable[str | None]) -> str:
+    """Return ``texts`` with ``|`` between them; a backslash escapes ``|`` and itself inside."""
+    return "|".join((text or "").replace("\\", "\\\\").replace("|", "\\|") for text in texts)
 
 
 def _harmless(value: object) -> str:

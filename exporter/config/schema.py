@@ -3,8 +3,9 @@
 The docstrings below the settings are their descriptions in the JSON Schema.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     ConfigDict,
@@ -136,6 +137,20 @@ class Filters(Section):
         return ids
 
 
+def _start_to_next_end(read: Mapping[str, Any]) -> float:
+    """Return the seconds from the start of a listing to the end of the next, at most.
+
+    Ages count from the start of a listing. The next one starts an interval later, or when a longer
+    one has ended. A setting that is itself wrong is missing from ``read``.
+    """
+    interval, timeout = read.get("refresh_interval", 0.0), read.get("refresh_timeout", 0.0)
+    return float(max(interval, timeout) + timeout)
+
+
+def _default_stale_after(read: dict[str, Any]) -> float:
+    return max(3 * float(read.get("refresh_interval", 0.0)), _start_to_next_end(read))
+
+
 class Settings(Section):
     """What `defaults` may hold, and any organization may override."""
 
@@ -151,10 +166,9 @@ class Settings(Section):
     """Time that one listing may take in all. Default: the refresh_interval."""
     request_timeout: Moment = lasting("10s")
     """Time that one request may take, from connecting to the last byte."""
-    stale_after: Interval = Field(
-        default_factory=lambda read: 3 * float(read.get("refresh_interval", 0))
-    )
-    """Age at which counts are no longer published. Default: three times the refresh_interval."""
+    stale_after: Interval = Field(default_factory=_default_stale_after)
+    """Age at which counts are no longer published. Default: three times the refresh_interval, or
+    longer if the refresh_timeout lets two listings in a row take longer."""
     page_size: int = Field(default=100, ge=1, le=100)
     """Keys per request. Fewer make more requests."""
     max_response_bytes: int = Field(default=16 * _MIB, ge=1024, le=256 * _MIB)
@@ -191,13 +205,13 @@ class Settings(Section):
     @field_validator("stale_after")
     @classmethod
     def _not_between_refreshes(cls, seconds: float, info: ValidationInfo) -> float:
-        # Ages count from the start of a refresh, and the next one may end this much later.
-        least = info.data.get("refresh_interval", 0) + info.data.get("refresh_timeout", 0)
+        least = _start_to_next_end(info.data)
         if seconds < least:
             raise ContradictionError(
-                f"`stale_after` (`{format_duration(seconds)}`) is shorter than `refresh_interval`"
-                f" and `refresh_timeout` together (`{format_duration(least)}`); the counts would"
-                " vanish between two refreshes",
+                f"`stale_after` (`{format_duration(seconds)}`) is shorter than the time from the"
+                f" start of one listing to the end of the next (`{format_duration(least)}`, by"
+                " `refresh_interval` and `refresh_timeout`); the counts would vanish between two"
+                " refreshes",
                 others=("refresh_timeout", "refresh_interval"),
             )
         return seconds

@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import httpx
 import structlog
@@ -17,8 +17,9 @@ from exporter.confluent import wire
 from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
 from exporter.confluent.exchange import NameResolutionTimeout
 from exporter.confluent.failures import failure_of, failure_of_transport, target_of
+from exporter.confluent.headers import read_rate_limit, unusable_headers
 from exporter.confluent.pages import Walk
-from exporter.confluent.throttle import RateLimit, Throttle, backoff, patience, read_rate_limit
+from exporter.confluent.throttle import Hold, RateLimit, Throttle, backoff, patience
 from exporter.errors import (
     ApiError,
     ConnectionFailed,
@@ -30,7 +31,7 @@ from exporter.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
     from random import Random
 
     from exporter.clock import Clock
@@ -45,9 +46,16 @@ log = structlog.get_logger(__name__)
 _RETRIES_PER_REQUEST = 4
 _RETRIES_PER_REFRESH = 10
 _MAX_REDIRECTS = 3
+_LONGEST_HEADER = 64  # characters, in a log line
 _LONG_WAIT = 5.0  # seconds; people who watch the log wonder
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_A_RETRY = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
+_WAITING = {
+    "reserve": "waiting for the rate limit to reset; this window has no requests left to use",
+    "retry_after": "waiting as long as the API asked",
+    "backoff": "waiting before retrying a failed request",
+}
+"""Log messages by reason."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,15 @@ class Observer(Protocol):
 
     def throttled(self, reason: str, seconds: float) -> None:
         """The client held back for ``seconds``: ``reserve``, ``retry_after`` or ``backoff``."""
+
+
+class Wait(NamedTuple):
+    """A pause before the next request."""
+
+    until: float
+    """Monotonic seconds."""
+    reason: str
+    """``reserve``, ``retry_after`` or ``backoff``."""
 
 
 @dataclass
@@ -130,11 +147,16 @@ class Client:
         self._observer = observer
         self._random = random
         self._throttle = Throttle(reserve=organization.rate_limit.reserve, random=random)
+        self._unusable_headers: set[str] = set()
+        """Those that were logged."""
         self._turn = asyncio.Lock()
         self._calm = asyncio.Event()
         self._calm.set()
         self.rate_limits: dict[str, RateLimit] = {}
         """By endpoint: the rate limit as the latest response said; for people."""
+        self.waits: tuple[Wait, ...] = ()
+        """The current pauses, for progress displays. Replaced, never changed: safe to read from
+        another thread."""
         self._connection = Connection(
             organization.url,
             max_body=organization.max_response_bytes,
@@ -174,9 +196,13 @@ class Client:
         finally:
             self._calm.set()
 
-    def wait(self) -> float:
-        """Return the seconds for which the API, or the reserve, wants no request from us."""
-        return self._throttle.wait(now=self._clock.monotonic())
+    def wait(self, endpoints: Iterable[str]) -> float:
+        """Return the seconds for which the API, or the reserve, allows no request to all of them.
+
+        0 if requests to ``endpoints`` may be sent at once.
+        """
+        hold = self._throttle.hold(endpoints, now=self._clock.monotonic())
+        return hold.seconds if hold else 0.0
 
     async def pages(
         self, listing: Listing[T], params: Mapping[str, str], budget: Budget
@@ -189,7 +215,7 @@ class Client:
         endpoint = listing.endpoint
         url = self._organization.url + endpoint
         query = {**params, "page_size": str(self._organization.page_size)}
-        walk = Walk(endpoint=endpoint, url=url)
+        walk = Walk(endpoint=endpoint)
         while True:
             answer = await self._get(endpoint, url, query, budget)
             with self._counting(budget, answer):
@@ -258,27 +284,33 @@ class Client:
                 if answer.status == HTTPStatus.OK:
                     return answer
                 if answer.status not in _REDIRECTS:
-                    raise failure_of(answer, endpoint=endpoint, wall=self._clock.wall())
+                    raise self._failure_of(answer, endpoint)
                 url, query = target_of(answer, endpoint=endpoint, hops_left=hops_left), None
         raise AssertionError("the last redirect raises")
+
+    def _failure_of(self, answer: Answer, endpoint: str) -> ApiError:
+        error = failure_of(answer, endpoint=endpoint, wall=self._clock.wall())
+        if error.retry_in and not isinstance(error, RateLimited):
+            self._throttle.pause(endpoint, error.retry_in, now=self._clock.monotonic())
+        return error
 
     async def _wait_for_the_window(self, endpoint: str, budget: Budget) -> None:
         # Only the holder of the turn sends, so no window can be opened while it sleeps: at most a
         # few rounds, each of which ends after the deadline or after the last window.
-        while (seconds := self.wait()) > 0:
-            if self._clock.monotonic() + seconds >= budget.deadline:
-                raise OutOfBudget(self._too_little(endpoint, budget), endpoint=endpoint)
-            await self._hold("reserve", seconds)
+        while hold := self._throttle.hold([endpoint], now=self._clock.monotonic()):
+            if self._clock.monotonic() + hold.seconds >= budget.deadline:
+                raise OutOfBudget(self._too_little(endpoint, budget, hold), endpoint=endpoint)
+            await self._hold("reserve" if hold.is_of_the_window else "retry_after", hold.seconds)
         if self._clock.monotonic() >= budget.deadline:
             raise self._out_of_time(endpoint, budget)
 
-    def _too_little(self, endpoint: str, budget: Budget) -> str:
+    def _too_little(self, endpoint: str, budget: Budget, hold: Hold) -> str:
         """Return why a refresh cannot end in time: the same words as long as the reason stays."""
         setting = _setting(budget)
         remedy = f"Raise it, lower `rate_limit.reserve`, or {_less(budget)}"
         given = self._throttle.allowance(endpoint, budget.timeout)
-        if given is None:
-            return f"the API wants no more requests before the {setting} is over. {remedy}"
+        if given is None or not hold.is_of_the_window:
+            return f"{hold.source} allows no request before the {setting} is over. {remedy}"
         return (
             f"the listing takes more requests than are ours: of {given.limit} per"
             f" {given.window:.0f} s, less the reserve of {self._organization.rate_limit.reserve:g},"
@@ -295,14 +327,17 @@ class Client:
     async def _hold(self, reason: str, seconds: float) -> None:
         log.log(
             logging.INFO if seconds >= _LONG_WAIT else logging.DEBUG,
-            "holding back",
+            _WAITING[reason],
             reason=reason,
             seconds=round(seconds, 1),
         )
         began = self._clock.monotonic()
+        wait = Wait(began + seconds, reason)
+        self.waits = (*self.waits, wait)
         try:
             await self._clock.sleep(seconds)
         finally:
+            self.waits = tuple(each for each in self.waits if each is not wait)
             self._observer.throttled(reason, self._clock.monotonic() - began)
 
     async def _exchange(
@@ -361,6 +396,15 @@ class Client:
         if not said.is_empty():
             self.rate_limits[endpoint] = said
             self._observer.rate_limit_said(endpoint, said)
+        for name, value in unusable_headers(headers, said).items():
+            if name not in self._unusable_headers:
+                self._unusable_headers.add(name)
+                log.warning(
+                    "unusable rate-limit header",
+                    header=name,
+                    value=wire.one_line(value, _LONGEST_HEADER),
+                    endpoint=endpoint,
+                )
 
     @contextmanager
     def _counting(self, budget: Budget, answer: Answer | None = None) -> Iterator[None]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from exporter.confluent.exchange import UnresolvedHost
-from exporter.confluent.throttle import ROUNDING, read_rate_limit, read_retry_after
+from exporter.confluent.headers import retry_in
+from exporter.confluent.throttle import ROUNDING
 from exporter.confluent.wire import error_message, one_line
 from exporter.errors import (
     ApiError,
@@ -63,7 +64,8 @@ _MEANINGS: dict[int, tuple[type[ApiError], str]] = {
 def failure_of(answer: Answer, *, endpoint: str, wall: float) -> ApiError:
     """Return the error that an answer with a status other than 200 stands for (facts §1.7).
 
-    ``wall``: the Unix time that a date in ``Retry-After`` is compared with.
+    ``wall``: the Unix time that a date in ``Retry-After`` is compared with, where the answer has
+    no ``Date``.
     """
     said = error_message(answer.body)
     kind, cause = _meaning(answer.status, said)
@@ -91,9 +93,8 @@ def _meaning(status: int, said: str) -> tuple[type[ApiError], str]:
 
 
 def _retry_in(answer: Answer, *, wall: float) -> float:
-    after = read_retry_after(answer.headers, wall=wall) or 0.0
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        after = max(after, read_rate_limit(answer.headers).reset or 0.0)
+    throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
+    after = retry_in(answer.headers, throttled=throttled, wall=wall)
     return after + ROUNDING if after else 0.0
 
 

@@ -108,6 +108,17 @@ def test_what_follows_the_interval_follows_the_effective_one() -> None:
     assert (beta.refresh_timeout, beta.stale_after) == (5, 15)
 
 
+def test_the_default_of_stale_after_covers_two_listings_of_any_length() -> None:
+    short, equal, long = _read("""
+        defaults: {refresh_interval: 10s}
+        organizations:
+          - {name: short, refresh_timeout: 5s}
+          - {name: equal, refresh_timeout: 15s}
+          - {name: long, refresh_timeout: 20s}
+    """).organizations
+    assert (short.stale_after, equal.stale_after, long.stale_after) == (30, 30, 40)
+
+
 def test_a_short_refresh_does_not_contradict_the_default_request_timeout() -> None:
     found = _one("organizations: [{name: acme, refresh_timeout: 1s}]")
     assert (found.refresh_timeout, found.request_timeout) == (1, 10)

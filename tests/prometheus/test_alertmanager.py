@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.xdist_group("alertmanager")  # one server for all of them
+
 
 def amtool(*arguments: str | Path) -> str:
     return subprocess.run(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from exporter.simulator import SimulatedResource
 
+pytestmark = pytest.mark.xdist_group("queries")  # one server for all of them
+
 DAY = 86_400.0
 Answer = dict[tuple[tuple[str, str], ...], float]
 PAGE = (ROOT / "docs" / "queries.md").read_text()
