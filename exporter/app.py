@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 
-import httpx
 import structlog
 
 from exporter.confluent.client import Client
-from exporter.errors import StartUpError
+from exporter.confluent.trust import TrustStore
 from exporter.exposition import Exposition, Instruments
 from exporter.inventory import Directory
 from exporter.refresh import (
@@ -37,9 +36,9 @@ from exporter.refresh.folding import fold_anew
 from exporter.web import create_app
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
+    import httpx
     from starlette.applications import Starlette
 
     from exporter.clock import Clock
@@ -99,8 +98,8 @@ class Exporter:
     ``transport`` is called for each organization and returns how its requests travel, None for the
     network. ``process_metrics``: see :class:`~exporter.exposition.Instruments`.
     ``sample_clusters``: see :class:`~exporter.refresh.NamesCollector`. Raises
-    :class:`~exporter.errors.StartUpError` if the environment's proxies or certificates are of no
-    use.
+    :class:`~exporter.errors.StartUpError` if proxies or certificates of the environment are
+    unusable.
     """
 
     def __init__(
@@ -120,6 +119,7 @@ class Exporter:
         self.instruments = Instruments(clock=clock, process=process_metrics)
         self.exposition = Exposition(clock=clock, instruments=self.instruments)
         self._folding = asyncio.Lock()
+        self._trusts = TrustStore(os.environ)
         self._members = {
             each.name: self._member(self._prepared(each)) for each in config.organizations
         }
@@ -128,11 +128,6 @@ class Exporter:
         self.rejected_config: str | None = None
         """What is wrong with the latest configuration, if it was refused."""
         self.instruments.config_loaded(successful=True)
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """One for all organizations, since it is large."""
-        return httpx.create_ssl_context()
 
     def _prepared(self, organization: Organization) -> _Prepared:
         """Return what an organization needs. Raises :class:`~exporter.errors.StartUpError`."""
@@ -179,26 +174,15 @@ class Exporter:
 
     def _client(self, organization: Organization, observer: Activity) -> Client:
         transport = self._transport(organization)
-        try:
-            return Client(
-                organization,
-                clock=self._clock,
-                observer=observer,
-                random=self._random,
-                transport=transport,
-                tls=self._tls if transport is None else True,
-            )
-        except httpx.InvalidURL:  # whose message quotes a part of it, and so perhaps a password
-            raise StartUpError(
-                "cannot prepare connections: a proxy of the environment (HTTPS_PROXY, ALL_PROXY) is"
-                " no URL. Write special characters of its user and password in percent-encoding"
-            ) from None
-        except (OSError, ValueError, ImportError) as error:
-            raise StartUpError(
-                f"cannot prepare connections: {error}. Check the environment variables for"
-                " certificates (SSL_CERT_FILE, SSL_CERT_DIR) and proxies (HTTPS_PROXY, ALL_PROXY);"
-                " proxies are http:// or https://"
-            ) from None
+        over_tls = transport is None and organization.url.startswith("https:")
+        return Client(
+            organization,
+            clock=self._clock,
+            observer=observer,
+            random=self._random,
+            transport=transport,
+            trust=self._trusts.of(organization.tls) if over_tls else None,
+        )
 
     def states(self) -> Sequence[OrganizationState]:
         """Return the state of every organization, in the order of the configuration."""
@@ -239,10 +223,12 @@ class Exporter:
     async def reload(self, config: Config) -> None:
         """Replace the configuration.
 
-        Organizations whose settings stay the same go on untouched. Of the others, those that still
-        list the same keep what they know until their next refresh. Raises
-        :class:`~exporter.errors.StartUpError`, with the one before going on.
+        Organizations whose settings stay the same are not interrupted; CA certificates are read
+        again for all of them. Of the others, those that still list the same keep what they know
+        until their next refresh. Raises :class:`~exporter.errors.StartUpError`; the previous
+        configuration then stays in use.
         """
+        self._trusts.renew()
         before = self._members
         kept = {
             each.name: before[each.name]

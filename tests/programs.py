@@ -17,7 +17,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
@@ -26,7 +26,7 @@ from exporter.web import bind, serve
 from exporter.web.server import url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exporter.simulator import Simulator
 
@@ -42,7 +42,7 @@ def run(
     """Run a command of the exporter to its end."""
     return subprocess.run(
         [*EXPORTER, *arguments],
-        env=_environment(environ),
+        env=environment(environ),
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -53,13 +53,19 @@ def run(
 
 @contextmanager
 def started(
-    *command: str, log: Path, environ: Mapping[str, str] | None = None
+    *command: str,
+    log: Path,
+    environ: Mapping[str, str] | None = None,
+    sigint: signal.Handlers = signal.SIG_DFL,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` while the context is open; what it prints goes to ``log``."""
+    """Run ``command`` while the context is open; what it prints goes to ``log``.
+
+    ``sigint``: what SIGINT does to it at its start, however these tests were started.
+    """
     with (
         log.open("wb") as file,
-        subprocess.Popen(
-            command, env=_environment(environ), stdout=file, stderr=subprocess.STDOUT
+        _start(
+            command, sigint, env=environment(environ), stdout=file, stderr=subprocess.STDOUT
         ) as process,
     ):
         try:
@@ -70,6 +76,17 @@ def started(
                 process.wait(PATIENCE)
             finally:
                 process.kill()
+
+
+def _start(
+    command: Sequence[str], sigint: signal.Handlers, **options: Any
+) -> subprocess.Popen[bytes]:
+    # A child inherits that a signal is ignored, and a shell ignores SIGINT for background jobs.
+    before = signal.signal(signal.SIGINT, sigint)
+    try:
+        return subprocess.Popen(command, **options)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -93,7 +110,7 @@ def served(simulator: Simulator) -> Iterator[str]:
         loop.close()
 
 
-def _environment(environ: Mapping[str, str] | None) -> dict[str, str]:
+def environment(environ: Mapping[str, str] | None) -> dict[str, str]:
     """Return the environment for a child: this one's, measured by coverage if this is."""
     return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", **(environ or {})}
 
@@ -143,11 +160,11 @@ def is_ready(address: str) -> bool:
         return False
 
 
-def program(name: str) -> str:
-    """Return where a program of Prometheus or Alertmanager is; skip the test without it."""
+def program(name: str, *, package: str = "prometheus prometheus-alertmanager") -> str:
+    """Return where a program is; skip the test without it, and say how to install it."""
     found = shutil.which(name)
     if found is None:
         if os.environ.get("CI"):
             pytest.fail(f"{name} is missing, and CI must have it")
-        pytest.skip(f"{name} is missing; apt-get install prometheus prometheus-alertmanager")
+        pytest.skip(f"{name} is missing; apt-get install {package}")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import structlog
 
 from exporter import config
 from exporter.app import Exporter
+from exporter.cli import threads
 from exporter.cli.serving import serve_until_told
 from exporter.clock import SystemClock
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.config_file}: valid, {_organizations(loaded)}")
         return 0
     exporter = Exporter(loaded, clock=SystemClock())
-    asyncio.run(
+    threads.run(
         serve_until_told(
             exporter,
             addresses=options.web_listen_addresses or [options.web_default_address],

@@ -12,6 +12,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from exporter.cli.signals import kept_from_new_threads
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -53,17 +55,20 @@ def showing(
         text = Text(line, no_wrap=True, overflow="ellipsis")
         return Group(activity, text) if beside else text
 
-    with (
-        _without_waits_in_the_log(),
-        Live(
-            get_renderable=display,
-            console=console,
-            refresh_per_second=_UPDATES_PER_SECOND,
-            redirect_stdout=False,
-            transient=True,
-        ),
-    ):
-        yield
+    live = Live(
+        get_renderable=display,
+        console=console,
+        refresh_per_second=_UPDATES_PER_SECOND,
+        redirect_stdout=False,
+        transient=True,
+    )
+    with _without_waits_in_the_log():
+        with kept_from_new_threads():
+            live.start()
+        try:
+            yield
+        finally:
+            live.stop()
 
 
 def countdown(waits: Mapping[str, Sequence[Wait]], *, now: float) -> str:

@@ -4,10 +4,19 @@ The docstrings below the settings are their descriptions in the JSON Schema.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
+from exporter.config.certificates import check_ca_file
 from exporter.config.durations import format_duration
 from exporter.config.fields import (
     ContradictionError,
@@ -24,12 +33,27 @@ from exporter.config.sources import BoundCredentials
 
 _MIB = 1024 * 1024
 
+CaFile = Annotated[
+    Path, PlainValidator(check_ca_file), WithJsonSchema({"type": "string", "minLength": 1})
+]
+
 
 class RateLimit(Section):
     """How much of the API's rate limit the exporter may use."""
 
     reserve: float = Field(default=0.5, ge=0, lt=1)
     """How much of each window to leave to other clients: 0 for nothing, 0.5 for half; below 1."""
+
+
+class Tls(Section):
+    """How the certificate of the API is verified."""
+
+    ca_file: CaFile | None = None
+    """File of CA certificates in PEM format, the only ones to be trusted. A relative path starts at
+    the configuration's folder. Without it, SSL_CERT_FILE or SSL_CERT_DIR, or the usual CAs."""
+    strict: bool = True
+    """Whether certificates must follow RFC 5280 to the letter. false accepts, for example, a CA
+    whose basic constraints are not marked critical."""
 
 
 class Names(Section):
@@ -149,6 +173,8 @@ class Settings(Section):
     """Keys per request. Fewer make more requests."""
     max_response_bytes: int = Field(default=16 * _MIB, ge=1024, le=256 * _MIB)
     """Size above which an answer of the API is refused, in bytes, decompressed."""
+    tls: Tls = Field(default_factory=Tls)
+    """How the certificate of the API is verified."""
     rate_limit: RateLimit = Field(default_factory=RateLimit)
     """How much of the API's rate limit the exporter may use."""
     names: Names = Field(default_factory=Names)

@@ -115,7 +115,7 @@ def _places_of_settings() -> dict[str, str]:
     places = dict.fromkeys(Organization.model_fields, "an entry of `organizations`")
     places |= dict.fromkeys(Settings.model_fields, "`defaults` or an entry of `organizations`")
     places |= dict.fromkeys(Document.model_fields, "the top level")
-    for section in ("credentials", "filters", "names", "policy", "quotas", "rate_limit"):
+    for section in ("credentials", "filters", "names", "policy", "quotas", "rate_limit", "tls"):
         for name in _settings_at([section], Organization):
             places.setdefault(name, f"`{section}`")
     return places

@@ -76,7 +76,7 @@ class CredentialsSection(Section):
     def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
         setting = info.field_name or ""
         if value is not None:
-            source = _source(setting, value, _surroundings(info))
+            source = _source(setting, value, surroundings(info))
             try:
                 text = source.read()
                 if setting in _KEY_SETTINGS:
@@ -99,9 +99,10 @@ def credential_mistakes(written: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(mistakes)
 
 
-def _surroundings(info: ValidationInfo) -> Surroundings:
+def surroundings(info: ValidationInfo) -> Surroundings:
+    """Return what a relative path or the name of a variable in the configuration refers to."""
     if not isinstance(info.context, Surroundings):
-        raise TypeError("credentials are validated in their surroundings")
+        raise TypeError("this setting is validated in its surroundings")
     return info.context
 
 
@@ -143,7 +144,7 @@ def _bind(
     written: dict[str, str] = handler(value).model_dump(exclude_none=True)
     if mistakes := credential_mistakes(written):
         raise ValueError(mistakes[0])
-    around = _surroundings(info)
+    around = surroundings(info)
     sources = {setting: _source(setting, text, around) for setting, text in written.items()}
     (api_key,) = (sources[setting] for setting in _KEY_SETTINGS if setting in sources)
     (api_secret,) = (sources[setting] for setting in _SECRET_SETTINGS if setting in sources)

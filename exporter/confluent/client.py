@@ -15,6 +15,7 @@ import structlog
 
 from exporter.confluent import wire
 from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
+from exporter.confluent.exchange import NameResolutionTimeout
 from exporter.confluent.failures import failure_of, failure_of_transport, target_of
 from exporter.confluent.headers import read_rate_limit, unusable_headers
 from exporter.confluent.pages import Walk
@@ -30,13 +31,13 @@ from exporter.errors import (
 )
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
     from random import Random
 
     from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent.connection import Answer
+    from exporter.confluent.trust import Trust
 
 T = TypeVar("T")
 
@@ -128,8 +129,7 @@ class Budget:
 class Client:
     """The API as one organization's credentials see it.
 
-    ``transport`` is the seam for tests; without it, connections are made as the environment says
-    (proxies) with ``tls``.
+    ``transport`` and ``trust``: see :class:`~exporter.confluent.connection.Connection`.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Client:
         observer: Observer,
         random: Random,
         transport: httpx.AsyncBaseTransport | None = None,
-        tls: ssl.SSLContext | bool = True,
+        trust: Trust | None = None,
     ) -> None:
         self._organization = organization
         self._clock = clock
@@ -161,7 +161,7 @@ class Client:
             organization.url,
             max_body=organization.max_response_bytes,
             transport=transport,
-            tls=tls,
+            trust=trust,
         )
 
     async def aclose(self) -> None:
@@ -171,11 +171,14 @@ class Client:
     def budget(self, *, patience: float | None = None) -> Budget:
         """Return the budget of a refresh that begins now, with the credentials as they are now.
 
+        CA certificates that have changed are taken up too.
+
         ``patience``: the seconds it may take in all, always behind the listing of the keys; without
         it, it is that listing, and may take the ``refresh_timeout``. Raises
         :class:`~exporter.errors.CredentialsError`.
         """
         api_key, secret = self._organization.credentials.read()
+        self._connection.renew()
         timeout = self._organization.refresh_timeout if patience is None else patience
         return Budget(
             deadline=self._clock.monotonic() + timeout,
@@ -344,8 +347,10 @@ class Client:
         began = self._clock.monotonic()
         timeout = min(self._organization.request_timeout, budget.deadline - began)
         budget.requests[endpoint] += 1
-        self._throttle.sending(now=began)
         status: int | None = None
+
+        def sending() -> None:
+            self._throttle.sending(now=self._clock.monotonic())
 
         def headers_came(code: int, headers: httpx.Headers) -> None:
             nonlocal status
@@ -354,8 +359,19 @@ class Client:
 
         try:
             return await self._connection.get(
-                url, query, auth=budget.auth, timeout=timeout, headers_came=headers_came
+                url,
+                query,
+                auth=budget.auth,
+                timeout=timeout,
+                sending=sending,
+                headers_came=headers_came,
             )
+        except NameResolutionTimeout as error:
+            raise RequestTimeout(
+                f"the name {error.host} was not resolved in time. Check DNS: its servers do not"
+                " answer",
+                endpoint=endpoint,
+            ) from None
         except TimeoutError:
             if timeout < self._organization.request_timeout:
                 raise self._out_of_time(endpoint, budget) from None
@@ -367,7 +383,8 @@ class Client:
         except ValueError as error:
             raise InvalidResponse(f"{error}", endpoint=endpoint) from None
         except TRANSPORT_ERRORS as error:
-            raise failure_of_transport(error, endpoint=endpoint) from error
+            route = self._connection.route
+            raise failure_of_transport(error, endpoint=endpoint, route=route) from error
         finally:
             took = self._clock.monotonic() - began
             self._observer.answered(endpoint, status, took)

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from exporter.config import Config, Filters, Organization, Secret, load, parse
 from exporter.errors import ConfigurationError
+from tests.certificates import authority
 
 ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
 
@@ -27,6 +28,7 @@ def test_an_organization_needs_only_a_name() -> None:
     assert (found.refresh_interval, found.refresh_timeout, found.stale_after) == (300, 300, 900)
     assert found.request_timeout == 10
     assert (found.page_size, found.max_response_bytes) == (100, 16_777_216)
+    assert (found.tls.ca_file, found.tls.strict) == (None, True)
     assert found.rate_limit.reserve == 0.5
     assert (found.names.enabled, found.names.refresh_interval) == (True, 3_600)
     assert found.names.users is False
@@ -259,6 +261,21 @@ def test_relative_paths_of_secrets_start_at_the_folder_of_the_file(
     assert found.credentials.read() == ("K", Secret("first"))
     (tmp_path / "etc" / "secret").write_text("second\n")
     assert found.credentials.read() == ("K", Secret("second"))
+
+
+def test_a_relative_path_of_a_ca_file_starts_at_the_folder_of_the_file(tmp_path: Path) -> None:
+    ca = authority(tmp_path, "private")
+    acme, beta = _read(
+        """
+        defaults: {tls: {ca_file: private.pem}}
+        organizations:
+          - {name: acme}
+          - {name: beta, tls: {strict: false}}
+        """,
+        folder=tmp_path,
+    ).organizations
+    assert (acme.tls.ca_file, acme.tls.strict) == (ca.certificate, True)
+    assert (beta.tls.ca_file, beta.tls.strict) == (ca.certificate, False)
 
 
 def test_an_organization_shows_no_secret_when_it_is_dumped() -> None:
