@@ -97,6 +97,8 @@ class Tags(HTMLParser):
             "code",
             "p",
             "footer",
+            "link",
+            "wbr",
         }
     )
 
@@ -107,6 +109,8 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.add(tag)
         assert not any(name.startswith("on") for name, _ in attrs)
+        if tag == "link":
+            assert (dict(attrs)["href"] or "").startswith("data:image/svg+xml,")
 
     @classmethod
     def of(cls, page: str) -> set[str]:
