@@ -6,19 +6,20 @@ Keys come in the order ``time level source msg``, as in every Prometheus program
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
 from structlog.processors import CallsiteParameter
 
+from exporter.escaping import escaped
+from exporter.redaction import redacted
+
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
-_SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")  # the shape of Confluent's secrets (facts §4)
 _QUIET = ("httpx", "httpcore", "asyncio", "uvicorn")
 """Libraries that say at level info what our own lines say better."""
 
@@ -35,7 +36,6 @@ def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -
         _source,
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("msg"),
-        _redact,
     ]
     order = ["time", "level", "source", "msg", "organization"]
     renderer: Processor = (
@@ -61,6 +61,7 @@ def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _ordered(order),
                 renderer,
+                _safe,  # type: ignore[list-item] # after a renderer comes its line
             ],
         )
     )
@@ -90,12 +91,9 @@ def _source(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
     return event
 
 
-def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blank what looks like a secret: no code here logs one, and none that is to come shall."""
-    return {
-        key: _SECRET.sub("<redacted>", value) if isinstance(value, str) else value
-        for key, value in event.items()
-    }
+def _safe(_logger: WrappedLogger, _method: str, line: str) -> str:
+    """Return a rendered line without secrets and without characters that a terminal obeys."""
+    return escaped(redacted(line))
 
 
 def _ordered(order: list[str]) -> Processor:

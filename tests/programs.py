@@ -28,7 +28,7 @@ from exporter.web.server import url_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from exporter.simulator import Simulator
+    from starlette.types import ASGIApp
 
 ROOT = Path(__file__).parents[1]
 EXPORTER = (sys.executable, "-m", "exporter")
@@ -90,13 +90,13 @@ def _start(
 
 
 @contextmanager
-def served(simulator: Simulator) -> Iterator[str]:
-    """Serve ``simulator`` from a thread while the context is open; yield its URL."""
+def served(app: ASGIApp) -> Iterator[str]:
+    """Serve ``app`` from a thread while the context is open; yield its URL."""
     sockets = bind(["127.0.0.1:0"])
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     async def run() -> None:
-        async with serve(simulator, sockets):
+        async with serve(app, sockets):
             await stop.wait()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from exporter.confluent.wire import one_line
+from exporter.escaping import one_line
 from exporter.refresh import summarize
 
 if TYPE_CHECKING:

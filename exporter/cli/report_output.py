@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.report_rows import iso
-from exporter.confluent.wire import one_line
+from exporter.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

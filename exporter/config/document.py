@@ -19,6 +19,7 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 from exporter.errors import ConfigurationError, Problem
+from exporter.redaction import looks_like_a_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +78,8 @@ def dotted(place: Place) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
             continue
-        text += ("." if text else "") + (step if shown.fullmatch(step) else '"…"')
+        harmless = shown.fullmatch(step) and not looks_like_a_secret(step)
+        text += ("." if text else "") + (step if harmless else '"…"')
         if step == "credentials":
             shown = re.compile(r"[a-z_]{1,20}")
     return text

@@ -15,6 +15,7 @@ from exporter.config.schema import Organization, Settings
 from exporter.config.sentences import sentence
 from exporter.config.sources import STANDARD_CREDENTIALS, Surroundings, credential_mistakes
 from exporter.errors import ConfigurationError, Problem
+from exporter.redaction import looks_like_a_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,9 +173,10 @@ class _Reading:
             before = first.setdefault(name, position)
             if before != position:
                 line = self._lines["organizations", before, "name"]
+                shown = "" if looks_like_a_secret(name) else f"`{name}` "
                 self._complain(
                     ("organizations", position, "name"),
-                    f"`{name}` is taken by the organization in line {line}; expected another name",
+                    f"{shown}is taken by the organization in line {line}; expected another name",
                 )
 
     def _complain(self, place: Place, message: str) -> None:

@@ -25,6 +25,7 @@ from exporter.config.secrets import (
     Source,
     check_key_id,
 )
+from exporter.redaction import looks_like_a_secret
 
 STANDARD_CREDENTIALS = {
     "api_key_env": "CONFLUENT_CLOUD_API_KEY",
@@ -128,7 +129,9 @@ def _subject(source: Source) -> str:
     """
     match source:
         case FromEnvironment(variable=variable) if re.fullmatch("[A-Z0-9_]{1,50}", variable):
-            return f"the environment variable `{variable}` "
+            if not any(map(looks_like_a_secret, variable.split("_"))):
+                return f"the environment variable `{variable}` "
+            return "the environment variable "
         case FromEnvironment():
             return "the environment variable "
         case FromFile():

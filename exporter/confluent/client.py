@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import httpx
 import structlog
 
+from exporter import redaction
 from exporter.confluent import wire
 from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
 from exporter.confluent.exchange import NameResolutionTimeout
@@ -112,6 +113,8 @@ class Budget:
     deadline: float
     """Monotonic seconds."""
     auth: httpx.BasicAuth
+    redactor: redaction.Redactor
+    """Of the secret in ``auth``, which an answer may repeat."""
     timeout: float
     """Seconds from its beginning to the deadline."""
     patient: bool = False
@@ -183,6 +186,7 @@ class Client:
         return Budget(
             deadline=self._clock.monotonic() + timeout,
             auth=httpx.BasicAuth(api_key, secret.reveal()),
+            redactor=redaction.know(secret.reveal(), user=api_key),
             timeout=timeout,
             patient=patience is not None,
         )
@@ -358,7 +362,7 @@ class Client:
             self._read_road_signs(endpoint, headers)
 
         try:
-            return await self._connection.get(
+            answer = await self._connection.get(
                 url,
                 query,
                 auth=budget.auth,
@@ -366,6 +370,7 @@ class Client:
                 sending=sending,
                 headers_came=headers_came,
             )
+            return replace(answer, body=budget.redactor.data(answer.body))
         except NameResolutionTimeout as error:
             raise RequestTimeout(
                 f"the name {error.host} was not resolved in time. Check DNS: its servers do not"

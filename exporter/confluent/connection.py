@@ -19,7 +19,7 @@ import structlog
 from exporter.confluent.body import read_body
 from exporter.confluent.exchange import Exchange, NameResolutionTimeout, Received
 from exporter.confluent.proxies import proxy_for
-from exporter.confluent.wire import one_line
+from exporter.escaping import one_line
 from exporter.version import PROJECT_URL, __version__
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, Protocol, TypeVar
 import msgspec
 
 from exporter.confluent.repair import REPLACEMENT, Repair
+from exporter.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -278,9 +279,3 @@ def error_message(body: bytes) -> str:
     ]
     texts += [text for text in (parsed.error, parsed.message) if isinstance(text, str) and text]
     return one_line(": ".join(dict.fromkeys(texts)), _MESSAGE_LIMIT)
-
-
-def one_line(text: str, limit: int) -> str:
-    """Return ``text`` as one printable line of at most ``limit`` characters."""
-    line = "".join(c if c.isprintable() else " " for c in text[: limit + 1])
-    return line if len(line) <= limit else line[: limit - 1] + "…"
