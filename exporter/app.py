@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter import logs
 from exporter.confluent.client import Client
 from exporter.confluent.trust import TrustStore
 from exporter.exposition import Exposition, Instruments
@@ -116,7 +117,9 @@ class Exporter:
         self._sample_clusters = sample_clusters
         self._random = random or Random()
         self._transport = transport
-        self.instruments = Instruments(clock=clock, process=process_metrics)
+        self.instruments = Instruments(
+            clock=clock, process=process_metrics, dropped_log_records=logs.dropped_records
+        )
         self.exposition = Exposition(clock=clock, instruments=self.instruments)
         self._folding = asyncio.Lock()
         self._trusts = TrustStore(os.environ)

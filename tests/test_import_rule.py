@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": LEAVES | {"exposition", "refresh"},
     "simulator": LEAVES,
     "logs": LEAVES,
-    "app": LEAVES | {"config", "confluent", "inventory", "refresh", "exposition", "web"},
+    "app": LEAVES | {"config", "confluent", "inventory", "logs", "refresh", "exposition", "web"},
     "cli": {
         *LEAVES,
         "app",

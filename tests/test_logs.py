@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from exporter import logs, redaction
+from tests.logged import captured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,12 +19,8 @@ SECRET = "cflt" + "Aa0+/" * 12
 
 @pytest.fixture
 def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """What is written to standard error, so far."""
-    root, structured = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    yield lambda: capsys.readouterr().err
-    root.handlers, root.level = handlers, level
-    structlog.configure(**structured)
+    with captured(capsys) as log:
+        yield log
 
 
 def test_logfmt_has_the_usual_keys_in_the_usual_order(written: Callable[[], str]) -> None:

@@ -70,7 +70,10 @@ def _run(given: Sequence[str]) -> int:
     try:
         code = command(options)
     except ExporterError as error:
+        logs.flush()  # its lines came first
         streams.say(str(error))
         return 1
     sys.stdout.flush()  # an error belongs to us, not to the end of the interpreter
+    if options.command not in _SERVING:
+        logs.flush(timeout=None)
     return code

@@ -348,6 +348,12 @@ CONFIG_RELOAD_TIMESTAMP = Metric(
     "gauge",
     "Unix time at which the configuration was last loaded successfully.",
 )
+LOG_RECORDS_DROPPED = Metric(
+    "confluent_cloud_exporter_log_records_dropped_total",
+    "counter",
+    "Log records that were not written because standard error was not read or could not be"
+    " written.",
+)
 
 INVENTORY = Section(
     "Inventory",
@@ -422,6 +428,6 @@ EXPORTER = Section(
     "The exporter itself",
     "Besides these, the usual `process_*` metrics and `python_info` of the Prometheus client"
     " library.",
-    (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP),
+    (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP, LOG_RECORDS_DROPPED),
 )
 CATALOGUE: tuple[Section, ...] = (INVENTORY, QUOTAS, KNOWN, REFRESH, API, EXPORTER)

@@ -97,7 +97,7 @@ def series(lines: list[str], *, without: tuple[str, ...] = ()) -> list[str]:
         if not line.startswith(
             ("#", "confluent_cloud_exporter_build", "confluent_cloud_exporter_con")
         )
-        and not (line.endswith(" 0.0") and "_total{" in line)
+        and not (line.endswith(" 0.0") and "_total" in line)
         and not line.startswith(without)
     ]
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import httpx
 import pytest
-import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -19,11 +17,12 @@ from exporter.cli.describing import describe
 from exporter.exposition import Format
 from exporter.simulator import SimulatedServiceAccount
 from tests import programs
+from tests.logged import captured
 from tests.web.browser import page_of
 from tests.world import API_KEY, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from starlette.types import Receive, Scope, Send
@@ -81,19 +80,14 @@ class Echo(httpx.AsyncBaseTransport):
 
 
 @pytest.fixture
-def _logs_as_they_were(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    del capsys  # it must have replaced standard error before
-    root, structured = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.configure(**structured)
+def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    with captured(capsys) as log:
+        yield log
 
 
-@pytest.mark.usefixtures("_logs_as_they_were")
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 async def test_repeated_credentials_are_blanked_everywhere(
-    form: Literal["logfmt", "json"], capsys: pytest.CaptureFixture[str]
+    form: Literal["logfmt", "json"], written: Callable[[], str]
 ) -> None:
     logs.set_up(level="debug", form=form)
     world = World(0)
@@ -117,7 +111,7 @@ async def test_repeated_credentials_are_blanked_everywhere(
         }
         assert {name: leaks(str(text)) for name, text in seen.items() if leaks(str(text))} == {}
     assert echo.authorizations[0] != echo.authorizations[1]
-    log = capsys.readouterr().err
+    log = written()
     assert "<redacted>" in log
     assert leaks(log) == []
 
