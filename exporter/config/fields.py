@@ -94,8 +94,9 @@ def _entry(value: str) -> str:
 
 
 def _distinct(entries: tuple[str, ...]) -> tuple[str, ...]:
+    positions: dict[str, int] = {}
     for position, entry in enumerate(entries, start=1):
-        first = entries.index(entry) + 1
+        first = positions.setdefault(entry, position)
         if first < position:
             raise ValueError(f"has the same entry at positions {first} and {position}; keep one")
     return entries

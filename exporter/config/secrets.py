@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from exporter.config.files import read_file
 from exporter.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -109,26 +109,18 @@ class FromFile:
     def read(self) -> str:
         """See :class:`Source`."""
         try:
-            data = self._read_bytes()
+            data = read_file(self.path, limit=_LARGEST_FILE)
         except FileNotFoundError:
             complaint = "does not exist; a relative path starts at the configuration's folder"
         except PermissionError:
             complaint = "may not be read; let the user that the exporter runs as read it"
+        except IsADirectoryError:
+            complaint = "is a directory; name the file in it"
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             complaint = f"cannot be read: {getattr(error, 'strerror', None) or 'no usable path'}"
         else:
             return clean(_decode(data))
         raise ValueError(complaint)
-
-    def _read_bytes(self) -> bytes:
-        # Asked before opening, because opening a pipe waits for its writer.
-        mode = self.path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise OSError(None, "it is a directory; name the file in it")
-        if not stat.S_ISREG(mode):
-            raise OSError(None, "it is no regular file, and every refresh reads it again")
-        with self.path.open("rb") as file:
-            return file.read(_LARGEST_FILE + 1)
 
     def __str__(self) -> str:
         return f"file {self.path}"

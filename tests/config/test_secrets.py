@@ -141,13 +141,13 @@ def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CredentialsError, match="it is a directory; name the file in it"):
+    with pytest.raises(CredentialsError, match="is a directory; name the file in it"):
         _from_file(tmp_path).read()
 
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CredentialsError, match="it is no regular file"):
+    with pytest.raises(CredentialsError, match="not a regular file"):
         _from_file(tmp_path / "pipe").read()
 
 
