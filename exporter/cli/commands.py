@@ -13,6 +13,7 @@ from exporter.app import Exporter
 from exporter.cli import threads
 from exporter.cli.serving import serve_until_told
 from exporter.clock import SystemClock
+from exporter.escaping import escaped
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
     loaded = load()
     if options.config_check:
-        print(f"{options.config_file}: valid, {_organizations(loaded)}")
+        print(escaped(f"{options.config_file}: valid, {_organizations(loaded)}"))
         return 0
     exporter = Exporter(loaded, clock=SystemClock())
     threads.run(

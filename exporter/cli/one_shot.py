@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.spinner import Spinner
 
-from exporter import config
+from exporter import config, logs
 from exporter.app import Exporter
 from exporter.cli.arguments import CHECK_RESERVE
 from exporter.cli.describing import describe
@@ -61,6 +61,7 @@ def once(options: argparse.Namespace) -> int:
         result = _refresh(exporter, "Listing API keys …", timeout=options.timeout)
         file.write(exporter.exposition.scrape(Format.TEXT, gzip=False))
     if result.late:
+        logs.flush()  # its lines came first
         say(f"{_message(options.timeout)}: {', '.join(result.late)}")
     return result.code
 
