@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from exporter.cli import streams
-from exporter.cli.signals import Terminated, heed_sigterm
+from exporter.cli.signals import Terminated, heed_sigterm, kept_from_new_threads
 
 if TYPE_CHECKING:
     import argparse
@@ -63,7 +63,8 @@ def _run(given: Sequence[str]) -> int:
     except SystemExit as ended:  # help, the version, or wrong usage has been printed
         sys.stdout.flush()
         return int(ended.code or 0)
-    logs.set_up(level=options.log_level, form=options.log_format)
+    with kept_from_new_threads():
+        logs.set_up(level=options.log_level, form=options.log_format)
     # Now that it is known: no command loads what only another one needs.
     module = import_module(f"exporter.cli.{_MODULES.get(options.command, 'commands')}")
     command: Callable[[argparse.Namespace], int] = getattr(module, options.command)

@@ -104,6 +104,8 @@ def _obeying(tell: Callable[[int], None], *, exit_code: Callable[[int], int]) ->
 
 def _last_words() -> None:
     log.warning("stopped without waiting for what hangs")
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def run_to_its_answer(main: Coroutine[None, None, T]) -> T:

@@ -30,6 +30,7 @@ from exporter.errors import (
     RequestTimeout,
     ServerError,
 )
+from exporter.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -407,7 +408,7 @@ class Client:
                 log.warning(
                     "unusable rate-limit header",
                     header=name,
-                    value=wire.one_line(value, _LONGEST_HEADER),
+                    value=one_line(value, _LONGEST_HEADER),
                     endpoint=endpoint,
                 )
 

@@ -12,7 +12,7 @@ import httpx
 from exporter.confluent.exchange import UnresolvedHost
 from exporter.confluent.headers import retry_in
 from exporter.confluent.throttle import ROUNDING
-from exporter.confluent.wire import error_message, one_line
+from exporter.confluent.wire import error_message
 from exporter.errors import (
     ApiError,
     BadRequest,
@@ -26,6 +26,7 @@ from exporter.errors import (
     TlsFailed,
     Unauthorized,
 )
+from exporter.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

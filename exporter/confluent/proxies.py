@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from exporter import redaction
 from exporter.errors import StartUpError
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def _proxy_url(variable: str, value: str) -> httpx.URL:
             # Also what a `/`, `?` or `#` in a password looks like: the host would be a part of it.
             problem = "it has a path, a query or a fragment"
         else:
+            if url.password:
+                redaction.know(url.password, user=url.username)
             return url
     raise StartUpError(
         f"the environment variable {variable} is not a usable proxy: {problem}. Expected"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HOST = "api.example.invalid"
 ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
 _START = """
-import os, pathlib, socket, sys, time, exporter.cli
+import os, socket, sys, time, exporter.cli
 
 def sleep():
     os.write(2, b"hangs here\\n")
@@ -48,11 +48,12 @@ exposition.render = instead_of(
 DISK = """
 def is_secret(path, *_):
     global reads
-    reads += path.name == "secret"
-    return path.name == "secret" and reads > 1  # the first one is that of the configuration
+    found = getattr(path, "name", "") == "secret"
+    reads += found
+    return found and reads > 1  # the first one is that of the configuration
 
 reads = 0
-pathlib.Path.open = instead_of(pathlib.Path.open, sleep, is_secret)
+os.open = instead_of(os.open, sleep, is_secret)
 """
 
 

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse
 
 from exporter import logs
 from exporter.cli.describing import describe
+from exporter.confluent.proxies import proxy_for
+from exporter.errors import ConnectionFailed
 from exporter.exposition import Format
 from exporter.simulator import SimulatedServiceAccount
 from tests import programs
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 SECRET = "cflt7Nq+Vb2/kLx9TzRw4JmYp+Hd/8sGcUe1oAiQf5Xv3WnKy6BjZtCr0MlPuEhS"
 OLD_SECRET = "cfltQ3/wE8rT+yU5iO1pA7sD/fG2hJ9kL+zX4cV6bN0mQqWwEeRrTtYyUuIiOoPp"
+PROXY_PASSWORD = "pr0xy-pass/word"
 
 
 def spellings(secret: str) -> dict[str, str]:
@@ -164,3 +167,11 @@ def test_check_shows_no_repeated_credentials(tmp_path: Path, form: str) -> None:
     assert "The API says: Basic <redacted>" in done.stdout
     assert "answered" in done.stderr
     assert leaks(done.stdout + done.stderr) == []
+
+
+@pytest.mark.parametrize("spelling", [PROXY_PASSWORD, "cHJveHktdXNlcjpwcjB4eS1wYXNzL3dvcmQ="])
+def test_the_password_of_a_proxy_is_blanked_too(spelling: str) -> None:
+    environ = {"HTTPS_PROXY": f"http://proxy-user:{quote(PROXY_PASSWORD, safe='')}@proxy:3128"}
+    proxy_for(httpx.URL("https://api.example"), environ)
+    error = ConnectionFailed(f"407 {spelling}", endpoint="/path")
+    assert str(error) == "GET /path: 407 <redacted>"
