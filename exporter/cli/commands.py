@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,6 +10,7 @@ import structlog
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
+from exporter.cli.loading import load_config
 from exporter.cli.serving import serve_until_told
 from exporter.clock import SystemClock
 from exporter.escaping import escaped
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
 
     def load() -> Config:
-        loaded = config.load(options.config_file, environ=os.environ)
+        loaded = load_config(options.config_file)
         _warn_of_idle_policies(loaded)
         return loaded
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from rich.spinner import Spinner
 
-from exporter import config, logs
+from exporter import logs
 from exporter.app import Exporter
 from exporter.cli.arguments import CHECK_RESERVE
 from exporter.cli.describing import describe
 from exporter.cli.files import writing
+from exporter.cli.loading import load_config
 from exporter.cli.signals import run_to_its_answer
 from exporter.cli.streams import say
 from exporter.cli.waiting import showing
@@ -51,7 +51,7 @@ class _Result:
 
 def once(options: argparse.Namespace) -> int:
     """Print the metrics of one refresh; 1 if an organization failed, after printing the others."""
-    loaded = config.load(options.config_file, environ=os.environ)
+    loaded = load_config(options.config_file)
     exporter = Exporter(loaded, clock=SystemClock(), process_metrics=False)
     with (
         nullcontext(sys.stdout.buffer)
@@ -68,7 +68,7 @@ def once(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Print what each organization's credentials see; 1 if those of any do not work."""
-    loaded = config.load(options.config_file, environ=os.environ)
+    loaded = load_config(options.config_file)
     exporter = Exporter(
         with_less_reserve(loaded), clock=SystemClock(), process_metrics=False, sample_clusters=True
     )

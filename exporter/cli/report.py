@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 import textwrap
 from contextlib import nullcontext
@@ -15,9 +14,9 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from exporter import config
 from exporter.app import Exporter
 from exporter.cli.files import writing
+from exporter.cli.loading import load_config
 from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.cli.report_rows import Selection, violating
 from exporter.cli.report_survey import surveys_of
@@ -44,7 +43,7 @@ def report(options: argparse.Namespace) -> int:
     1 if an organization failed, if a key violates a policy of ``--fail-on``, or if there is none
     with ``--fail-on-empty``.
     """
-    loaded = chosen(config.load(options.config_file, environ=os.environ), options.organization)
+    loaded = chosen(load_config(options.config_file), options.organization)
     wanted = Selection(
         owners=tuple(options.owner),
         resources=tuple(options.resource),

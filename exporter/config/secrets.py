@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LARGEST_FILE = 64 * 1024  # bytes
+_QUOTATION_MARKS = "\"'`\u2018\u2019\u201c\u201d"
 
 
 class Secret:
@@ -122,6 +124,13 @@ class FromFile:
             return clean(_decode(data))
         raise ValueError(complaint)
 
+    def is_exposed(self) -> bool:
+        """Whether every user may read or change it, going by its own permissions."""
+        try:
+            return bool(self.path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+        except OSError:
+            return False
+
     def __str__(self) -> str:
         return f"file {self.path}"
 
@@ -147,6 +156,10 @@ def clean(text: str) -> str:
         raise ValueError("is empty; expected the value")
     if " " in text or not text.isprintable():
         raise ValueError("has white space or control characters inside; expected the value alone")
+    if text[0] in _QUOTATION_MARKS and text[-1] in _QUOTATION_MARKS:
+        raise ValueError(
+            "has quotation marks around it; remove them, because Docker's env files keep them"
+        )
     return text
 
 
@@ -163,6 +176,11 @@ class Credentials:
 
     api_key: Source
     api_secret: Source
+
+    def exposed_file(self) -> Path | None:
+        """Return the file of the secret if every user may read or change it."""
+        source = self.api_secret
+        return source.path if isinstance(source, FromFile) and source.is_exposed() else None
 
     def read(self) -> tuple[str, Secret]:
         """Return the key's id and its secret as they stand now, so that they may be rotated.
