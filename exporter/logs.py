@@ -1,7 +1,7 @@
 """Log set-up: one line per event on standard error, as logfmt or JSON, for people and for Loki.
 
 Keys come in the order ``time level source msg``, as in every Prometheus program. A thread writes
-the lines: a reader that stops reading delays nobody, and costs the lines that do not fit the queue.
+the lines: while nobody reads them nothing waits, and lines that do not fit the queue are dropped.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _write(text: str) -> None:
     while data:
         select.select([], [descriptor], [])
         with contextlib.suppress(BlockingIOError):
-            # So much never waits where anything can be written at all.
+            # A pipe with any room takes as much without waiting.
             data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
 

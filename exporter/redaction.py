@@ -78,7 +78,10 @@ def _inside_base64(data: bytes, *, offset: int) -> str:
     return encoded[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6]
 
 
-_PADDING = r"(?:=|%(?:25)*3[Dd]|\\+u003[Dd])*"
+# Repetitions are bounded, so that a body full of backslashes takes no longer than any other.
+_BACKSLASHES = r"\\{1,8}"
+_PERCENT = "%(?:25){0,4}"
+_PADDING = rf"(?:=|{_PERCENT}3[Dd]|{_BACKSLASHES}u003[Dd]){{0,2}}"
 
 
 def _spellings(text: str, *, base64: bool) -> str:
@@ -93,9 +96,11 @@ def _spellings(text: str, *, base64: bool) -> str:
 
 
 def _spellings_of(character: str, other: str | None) -> list[str]:
-    percent = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode())
-    json = "".join(rf"\\+u{unit}" for unit in character.encode("utf-16-be").hex(" ", 2).split())
-    spellings = [rf"\\*{re.escape(character)}", f"(?i:{percent})", f"(?i:{json})"]
+    percent = "".join(f"{_PERCENT}{byte:02x}" for byte in character.encode())
+    units = character.encode("utf-16-be").hex(" ", 2).split()
+    json = "".join(f"{_BACKSLASHES}u{unit}" for unit in units)
+    plain = f"(?:{_BACKSLASHES})?{re.escape(character)}"
+    spellings = [plain, f"(?i:{percent})", f"(?i:{json})"]
     return spellings if other is None else [*spellings, other]
 
 
