@@ -1,4 +1,5 @@
-ARG PYTHON_IMAGE=python:3.13-slim
+# docs/dependencies.md tells how to update the digest.
+ARG PYTHON_IMAGE=python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 # pip and setuptools live in /tmp/build and stay behind with this stage. /opt/exporter is made where
 # it will be used, so that its scripts find their Python.

@@ -5,7 +5,7 @@ BIN := .venv/bin
 WHEELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/confluent-api-keys-exporter/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench format docs monitoring lock image clean
+.PHONY: help demo test lowest check soak bench format docs monitoring lock image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -15,9 +15,16 @@ demo: .venv/.runtime ## serve the exporter over a simulated Confluent Cloud, no 
 
 test: .venv/.dev ## run all tests and print the coverage
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage run -m pytest --numprocesses=auto --dist=loadgroup $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
+
+# What the exporter's own packages do with the libraries. Programs, servers and images have their tests above.
+LOWEST_TESTS := tests/config tests/confluent tests/exposition tests/faults tests/inventory tests/refresh tests/web \
+  tests/cli/test_report.py tests/cli/test_report_command.py tests/cli/test_report_table.py tests/test_logs.py
+
+lowest: .venv-lowest/.ready ## run a part of the tests with the lowest versions that pyproject.toml allows
+	@.venv-lowest/bin/python -m pytest --quiet --numprocesses=auto $(LOWEST_TESTS) $(ARGS)
 
 check: .venv/.dev ## lint, formatting and types
 	@$(BIN)/python -m ruff check .
@@ -41,13 +48,15 @@ monitoring: .venv/.dev ## write the dashboards and the PrometheusRule from their
 	@$(BIN)/python -m grafana
 	@$(BIN)/python -m prometheus
 
-lock: ## write requirements/*.txt anew from the ranges
+lock: ## regenerate requirements/*.txt from the ranges
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/python" -m pip install --quiet uv && \
-	for set in runtime:pyproject.toml build:requirements/build.in dev:requirements/dev.in; do \
-	  "$$tools/bin/python" -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes \
-	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-	    -o "requirements/$${set%%:*}.txt" "$${set#*:}" || exit 1; done
+	compile() { "$$tools/bin/python" -m uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate "$$@"; } && \
+	compile -o requirements/runtime.txt pyproject.toml && \
+	compile -o requirements/build.txt requirements/build.in && \
+	compile -o requirements/dev.txt requirements/dev.in && \
+	compile -o requirements/lowest.txt --resolution lowest-direct pyproject.toml requirements/test.in
 
 image: BUILDER ?= $(shell docker info >/dev/null 2>&1 && echo docker || command -v buildah || echo docker)
 image: ## build the container image with docker or buildah
@@ -57,7 +66,7 @@ image: ## build the container image with docker or buildah
 	  $(ARGS) .
 
 clean: ## remove what the other targets made
-	@rm -rf .venv build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-lowest build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 …")'
@@ -69,4 +78,10 @@ clean: ## remove what the other targets made
 	@install() { $(BIN)/python -m pip install --quiet --require-hashes --no-index --find-links "$(WHEELS)" -r requirements/$*.txt; }; \
 	 mkdir -p "$(WHEELS)"; install 2>/dev/null || { \
 	   $(BIN)/python -m pip download --quiet --require-hashes --dest "$(WHEELS)" -r requirements/$*.txt && install; }
+	@touch $@
+
+.venv-lowest/.ready: requirements/lowest.txt
+	@echo "Setting up .venv-lowest from requirements/lowest.txt" >&2
+	@rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
+	@.venv-lowest/bin/python -m pip install --quiet --require-hashes -r requirements/lowest.txt
 	@touch $@

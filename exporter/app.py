@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 
-import httpx
 import structlog
 
+from exporter import logs
 from exporter.confluent.client import Client
-from exporter.errors import StartUpError
+from exporter.confluent.trust import TrustStore
 from exporter.exposition import Exposition, Instruments
 from exporter.inventory import Directory
 from exporter.refresh import (
@@ -37,9 +37,9 @@ from exporter.refresh.folding import fold_anew
 from exporter.web import create_app
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
+    import httpx
     from starlette.types import ASGIApp
 
     from exporter.clock import Clock
@@ -97,9 +97,10 @@ class Exporter:
     """The exporter of one configuration, which may be replaced while it runs.
 
     ``transport`` is called for each organization and returns how its requests travel, None for the
-    network. ``process_metrics``: see :class:`~exporter.exposition.Instruments`. Raises
-    :class:`~exporter.errors.StartUpError` if the environment's proxies or certificates are of no
-    use.
+    network. ``process_metrics``: see :class:`~exporter.exposition.Instruments`.
+    ``sample_clusters``: see :class:`~exporter.refresh.NamesCollector`. Raises
+    :class:`~exporter.errors.StartUpError` if proxies or certificates of the environment are
+    unusable.
     """
 
     def __init__(
@@ -110,13 +111,18 @@ class Exporter:
         random: Random | None = None,
         transport: Callable[[Organization], httpx.AsyncBaseTransport | None] = lambda _: None,
         process_metrics: bool = True,
+        sample_clusters: bool = False,
     ) -> None:
         self._clock = clock
+        self._sample_clusters = sample_clusters
         self._random = random or Random()
         self._transport = transport
-        self.instruments = Instruments(clock=clock, process=process_metrics)
+        self.instruments = Instruments(
+            clock=clock, process=process_metrics, dropped_log_records=logs.dropped_records
+        )
         self.exposition = Exposition(clock=clock, instruments=self.instruments)
         self._folding = asyncio.Lock()
+        self._trusts = TrustStore(os.environ)
         self._members = {
             each.name: self._member(self._prepared(each)) for each in config.organizations
         }
@@ -126,16 +132,15 @@ class Exporter:
         """What is wrong with the latest configuration, if it was refused."""
         self.instruments.config_loaded(successful=True)
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """One for all organizations, since it is large."""
-        return httpx.create_ssl_context()
-
     def _prepared(self, organization: Organization) -> _Prepared:
         """Return what an organization needs. Raises :class:`~exporter.errors.StartUpError`."""
         collectors: list[Collector] = [ApiKeysCollector(organization, clock=self._clock)]
         if organization.names.enabled:
-            collectors.append(NamesCollector(organization, clock=self._clock))
+            collectors.append(
+                NamesCollector(
+                    organization, clock=self._clock, sample_clusters=self._sample_clusters
+                )
+            )
         if organization.quotas.enabled:
             collectors.append(QuotasCollector(organization, clock=self._clock))
         endpoints = [endpoint for each in collectors for endpoint in each.endpoints]
@@ -172,26 +177,15 @@ class Exporter:
 
     def _client(self, organization: Organization, observer: Activity) -> Client:
         transport = self._transport(organization)
-        try:
-            return Client(
-                organization,
-                clock=self._clock,
-                observer=observer,
-                random=self._random,
-                transport=transport,
-                tls=self._tls if transport is None else True,
-            )
-        except httpx.InvalidURL:  # whose message quotes a part of it, and so perhaps a password
-            raise StartUpError(
-                "cannot prepare connections: a proxy of the environment (HTTPS_PROXY, ALL_PROXY) is"
-                " no URL. Write special characters of its user and password in percent-encoding"
-            ) from None
-        except (OSError, ValueError, ImportError) as error:
-            raise StartUpError(
-                f"cannot prepare connections: {error}. Check the environment variables for"
-                " certificates (SSL_CERT_FILE, SSL_CERT_DIR) and proxies (HTTPS_PROXY, ALL_PROXY);"
-                " proxies are http:// or https://"
-            ) from None
+        over_tls = transport is None and organization.url.startswith("https:")
+        return Client(
+            organization,
+            clock=self._clock,
+            observer=observer,
+            random=self._random,
+            transport=transport,
+            trust=self._trusts.of(organization.tls) if over_tls else None,
+        )
 
     def states(self) -> Sequence[OrganizationState]:
         """Return the state of every organization, in the order of the configuration."""
@@ -232,10 +226,12 @@ class Exporter:
     async def reload(self, config: Config) -> None:
         """Replace the configuration.
 
-        Organizations whose settings stay the same go on untouched. Of the others, those that still
-        list the same keep what they know until their next refresh. Raises
-        :class:`~exporter.errors.StartUpError`, with the one before going on.
+        Organizations whose settings stay the same are not interrupted; CA certificates are read
+        again for all of them. Of the others, those that still list the same keep what they know
+        until their next refresh. Raises :class:`~exporter.errors.StartUpError`; the previous
+        configuration then stays in use.
         """
+        self._trusts.renew()
         before = self._members
         kept = {
             each.name: before[each.name]

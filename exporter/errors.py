@@ -18,7 +18,7 @@
         ├── ConnectionFailed    no connection, or it broke
         ├── TlsFailed           the certificate or the handshake
         ├── InvalidResponse     an answer that is not what the API promises
-        └── PaginationError     a listing that loops, leaves the origin or never ends
+        └── PaginationError     a listing that loops, never ends, or does not say how to continue
 """
 
 from __future__ import annotations
@@ -26,9 +26,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from exporter.escaping import escaped
+from exporter.redaction import redacted
+
 
 class ExporterError(Exception):
-    """Anything this program raises on purpose; its text is fit for an operator."""
+    """Anything this program raises on purpose; its text is fit for an operator.
+
+    Each of ``lines`` stays one line, without secrets and without what a terminal obeys.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(map(_safe, lines)))
+
+
+def _safe(text: str) -> str:
+    return escaped(redacted(text))
 
 
 @dataclass(frozen=True, order=True)
@@ -46,7 +59,7 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.path}: " if self.path else ""
         line = f":{self.line}" if self.line else ""
-        return f"{self.file}{line}: {place}{self.message}"
+        return _safe(f"{self.file}{line}: {place}{self.message}")
 
 
 class ConfigurationError(ExporterError):
@@ -57,7 +70,7 @@ class ConfigurationError(ExporterError):
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(*map(str, self.problems))
 
 
 class StartUpError(ExporterError):
@@ -88,11 +101,11 @@ class ApiError(ExporterError):
         request_id: str | None = None,
         retry_in: float = 0.0,
     ) -> None:
-        self.message = message
+        self.message = _safe(message)
         self.endpoint = endpoint
         self.request_id = request_id
         self.retry_in = retry_in
-        super().__init__(f"GET {endpoint}: {message}")
+        super().__init__(f"GET {endpoint}: {self.message}")
 
 
 class RateLimited(ApiError):

@@ -139,32 +139,61 @@ def bars(spot: Spot, text: Text, queries: Sequence[Query], *, steps: Steps) -> b
 
 
 def graph(
-    spot: Spot, text: Text, queries: Sequence[Query], *, least: float | None = 0
+    spot: Spot,
+    text: Text,
+    queries: Sequence[Query],
+    *,
+    reach: float | None,
+    down: float = 0,
+    calcs: Sequence[str] = ("lastNotNull", "max"),
 ) -> timeseries.Panel:
-    """Return lines over time. ``least``: the lowest value of the axis, None for the data's own."""
+    """Return lines over time.
+
+    ``reach``: the axis starts at 0 and reaches at least this value, or else zeros alone would have
+    an axis to 100. None: the axis fits the data, where changes matter more than the level.
+    ``down``: the axis reaches at least this far below 0, where something is drawn there.
+    ``calcs``: the columns of the legend.
+    """
     panel = _asked(described(timeseries.Panel(), spot, text), queries, instant=False)
-    panel.legend(
-        common.VizLegendOptions()
-        .display_mode(values.LegendDisplayMode.LIST)
-        .placement(values.LegendPlacement.BOTTOM)
-        .show_legend(True)
-    )
+    panel.legend(_legend(values.LegendPlacement.BOTTOM, calcs))
     panel.tooltip(
         common.VizTooltipOptions()
         .mode(values.TooltipDisplayMode.MULTI)
         .sort(values.SortOrder.DESCENDING)
     )
     panel.fill_opacity(0).line_width(1)
-    if least is not None:
-        panel.min(least)
+    if reach is not None:
+        panel.axis_soft_max(reach)
+        if down:
+            panel.axis_soft_min(-down)
+        else:
+            panel.min(0)
     return panel
 
 
+def _legend(placement: values.LegendPlacement, calcs: Sequence[str]) -> common.VizLegendOptions:
+    return (
+        common.VizLegendOptions()
+        .display_mode(values.LegendDisplayMode.TABLE)
+        .placement(placement)
+        .show_legend(True)
+        .calcs(list(calcs))
+        .sort_by("Last *")  # Grafana's title of the column lastNotNull
+        .sort_desc(True)
+    )
+
+
 def bar_graph(
-    spot: Spot, text: Text, queries: Sequence[Query], *, interval: str, least: float | None = 0
+    spot: Spot,
+    text: Text,
+    queries: Sequence[Query],
+    *,
+    interval: str,
+    reach: float,
+    down: float = 0,
 ) -> timeseries.Panel:
     """Return stacked bars over time, each for at least ``interval``."""
-    panel = graph(spot, text, queries, least=least)
+    panel = graph(spot, text, queries, reach=reach, down=down)
     return (
         panel.draw_style(values.GraphDrawStyle.BARS)
         .fill_opacity(80)
@@ -173,20 +202,23 @@ def bar_graph(
     )
 
 
+def downward(panel: timeseries.Panel, ref: str) -> timeseries.Panel:
+    """Draw query ``ref`` below 0. Its numbers stay positive in the legend and the tooltip."""
+    transform = setting("custom.transform", values.GraphTransform.NEGATIVE_Y.value)
+    return panel.override_by_query(ref, [transform])
+
+
 def dashed(panel: timeseries.Panel, ref: str) -> timeseries.Panel:
     """Draw the lines of query ``ref`` as limits: dashed."""
     style = {"fill": "dash", "dash": [8, 6]}
     return panel.override_by_query(ref, [setting("custom.lineStyle", style)])
 
 
-def beside(panel: timeseries.Panel) -> timeseries.Panel:
+def beside(
+    panel: timeseries.Panel, *, calcs: Sequence[str] = ("lastNotNull", "max")
+) -> timeseries.Panel:
     """Put the legend to the right, where long names have a line each."""
-    return panel.legend(
-        common.VizLegendOptions()
-        .display_mode(values.LegendDisplayMode.LIST)
-        .placement(values.LegendPlacement.RIGHT)
-        .show_legend(True)
-    )
+    return panel.legend(_legend(values.LegendPlacement.RIGHT, calcs))
 
 
 def colors_by_name(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
@@ -197,7 +229,26 @@ def colors_by_name(panel: timeseries.Panel, colors: Mapping[str, str]) -> timese
     return panel
 
 
-def marked(panel: timeseries.Panel, limit: float, color: str) -> timeseries.Panel:
-    """Draw a dashed line at ``limit``."""
+def failures(panel: timeseries.Panel, *, color: str = BAD) -> timeseries.Panel:
+    """Draw every line in a shade of ``color``. Grafana's own palette begins with green."""
+    return panel.color_scheme(
+        dashboard.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color(color)
+    )
+
+
+def by_reason(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw failures in colours by who has to act; their names contain the reason."""
+    return colors_by_name(
+        failures(panel),
+        {
+            "rate_limited$": WARNING,
+            "(unauthorized|forbidden|credentials)$": "purple",
+            "(timeout|connection|tls)$": "yellow",
+        },
+    )
+
+
+def marked(panel: timeseries.Panel, *limits: tuple[float, str]) -> timeseries.Panel:
+    """Draw a dashed line at each of ``limits``, in its colour."""
     style = common.GraphThresholdsStyleConfig().mode(values.GraphThresholdsStyleMode.DASHED)
-    return panel.thresholds(thresholds("transparent", ((limit, color),))).thresholds_style(style)
+    return panel.thresholds(thresholds("transparent", limits)).thresholds_style(style)

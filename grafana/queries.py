@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INTERVAL = "$__rate_interval"
 RANGE = "$__range"
 WEEK = "7d"
+UNKNOWN = -1
+"""Stands for a value that is not known, where no real value is negative."""
 TARGET = 'job=~"$job", instance=~"$instance"'
 _FILTERS = {
     "organization": 'organization=~"$organization"',
@@ -140,6 +142,15 @@ def or_none(expression: str) -> str:
     An organization without keys has no series about owners or ages.
     """
     return f"({expression} or 0 * sum({gauge(catalogue.ORGANIZATION_API_KEYS)}))"
+
+
+def in_every_row(expression: str, rows: str, labels: Sequence[str]) -> str:
+    """Return ``expression`` for each of ``rows``, all with these labels alone; else -1, unknown.
+
+    A table has no column for a query that returns nothing.
+    """
+    joined = ", ".join(labels)
+    return f"({expression}) and on ({joined}) {rows} or {UNKNOWN} * {by(labels, rows, 'group')}"
 
 
 def of_exporters(expression: str) -> str:

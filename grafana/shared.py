@@ -48,11 +48,12 @@ def data_age(spot: Spot) -> stat.Panel:
         spot,
         Text(
             title="Data age",
-            about="Time since the keys of an organization were last listed completely; of the"
-            " chosen organizations the worst. Red: it is beyond `stale_after`, or there was no"
-            " listing since the exporter was started, and the organization's numbers are gone."
-            " Orange: its latest refresh failed, on one replica at least. Green: all succeed, and"
-            " this is the oldest. The health dashboard names the organization and the reason.",
+            about="Time since the keys were last listed completely, for the selected organization"
+            " where this is longest or past its limit. Red: it is past `stale_after`, or no"
+            " listing has succeeded since the exporter started, and the organization's"
+            " numbers have disappeared. Orange: the latest refresh failed on at least one"
+            " replica. Green: all succeed. The health dashboard names the organization and"
+            " the reason.",
             unit="s",
             none="unknown",
             decimals=0,

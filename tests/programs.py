@@ -17,7 +17,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
@@ -26,9 +26,9 @@ from exporter.web import bind, serve
 from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from exporter.simulator import Simulator
+    from starlette.types import ASGIApp
 
 ROOT = Path(__file__).parents[1]
 EXPORTER = (sys.executable, "-m", "exporter")
@@ -42,7 +42,7 @@ def run(
     """Run a command of the exporter to its end."""
     return subprocess.run(
         [*EXPORTER, *arguments],
-        env=_environment(environ),
+        env=environment(environ),
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -53,13 +53,19 @@ def run(
 
 @contextmanager
 def started(
-    *command: str, log: Path, environ: Mapping[str, str] | None = None
+    *command: str,
+    log: Path,
+    environ: Mapping[str, str] | None = None,
+    sigint: signal.Handlers = signal.SIG_DFL,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` while the context is open; what it prints goes to ``log``."""
+    """Run ``command`` while the context is open; what it prints goes to ``log``.
+
+    ``sigint``: what SIGINT does to it at its start, however these tests were started.
+    """
     with (
         log.open("wb") as file,
-        subprocess.Popen(
-            command, env=_environment(environ), stdout=file, stderr=subprocess.STDOUT
+        _start(
+            command, sigint, env=environment(environ), stdout=file, stderr=subprocess.STDOUT
         ) as process,
     ):
         try:
@@ -72,14 +78,25 @@ def started(
                 process.kill()
 
 
+def _start(
+    command: Sequence[str], sigint: signal.Handlers, **options: Any
+) -> subprocess.Popen[bytes]:
+    # A child inherits that a signal is ignored, and a shell ignores SIGINT for background jobs.
+    before = signal.signal(signal.SIGINT, sigint)
+    try:
+        return subprocess.Popen(command, **options)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
-def served(simulator: Simulator) -> Iterator[str]:
-    """Serve ``simulator`` from a thread while the context is open; yield its URL."""
+def served(app: ASGIApp) -> Iterator[str]:
+    """Serve ``app`` from a thread while the context is open; yield its URL."""
     sockets = bind(["127.0.0.1:0"])
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     async def run() -> None:
-        async with serve(simulator, sockets):
+        async with serve(app, sockets):
             await stop.wait()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
@@ -93,7 +110,7 @@ def served(simulator: Simulator) -> Iterator[str]:
         loop.close()
 
 
-def _environment(environ: Mapping[str, str] | None) -> dict[str, str]:
+def environment(environ: Mapping[str, str] | None) -> dict[str, str]:
     """Return the environment for a child: this one's, measured by coverage if this is."""
     return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", **(environ or {})}
 
@@ -143,11 +160,11 @@ def is_ready(address: str) -> bool:
         return False
 
 
-def program(name: str) -> str:
-    """Return where a program of Prometheus or Alertmanager is; skip the test without it."""
+def program(name: str, *, package: str = "prometheus prometheus-alertmanager") -> str:
+    """Return where a program is; skip the test without it, and say how to install it."""
     found = shutil.which(name)
     if found is None:
         if os.environ.get("CI"):
             pytest.fail(f"{name} is missing, and CI must have it")
-        pytest.skip(f"{name} is missing; apt-get install prometheus prometheus-alertmanager")
+        pytest.skip(f"{name} is missing; apt-get install {package}")
     return found

@@ -91,7 +91,7 @@ def test_images_are_pinned_or_built_here(service: str) -> None:
         assert [each.get("build") for each in SERVICES.values()].count(".") == 1
     else:
         assert builds is None
-        assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", image)
+        assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", image)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -162,9 +162,10 @@ def test_names_of_hosts_can_be_resolved() -> None:
 def test_the_simulator_and_the_exporter_agree() -> None:
     options = arguments.parse(command("simulator"))
     assert options.command == "simulate"
+    (address,) = options.web_listen_addresses
     loaded = config.load(EXPORTER_CONFIG, environ=ENVIRON)
     assert [each.name for each in loaded.organizations] == ["acme", "globex-without-role"]
-    assert {each.url for each in loaded.organizations} == {f"http://{options.listen_address}"}
+    assert {each.url for each in loaded.organizations} == {f"http://{address}"}
     assert tuple(ENVIRON.values()) == (*ADMIN, *WITHOUT_ROLE)
 
 

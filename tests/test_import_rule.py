@@ -8,9 +8,11 @@ from pathlib import Path
 import exporter
 
 HOUSE = Path(exporter.__file__).parent
-LEAVES = {"errors", "clock", "version"}
+LEAVES = {"errors", "clock", "escaping", "redaction", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
+    "redaction": set(),
+    "escaping": {"redaction"},
+    "errors": {"escaping", "redaction"},
     "clock": set(),
     "version": set(),
     "config": LEAVES,
@@ -21,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": LEAVES | {"exposition", "refresh"},
     "simulator": LEAVES,
     "logs": LEAVES,
-    "app": LEAVES | {"config", "confluent", "inventory", "refresh", "exposition", "web"},
+    "app": LEAVES | {"config", "confluent", "inventory", "logs", "refresh", "exposition", "web"},
     "cli": {
         *LEAVES,
         "app",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from exporter import logs
+from exporter import logs, redaction
+from tests.logged import captured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,12 +19,8 @@ SECRET = "cflt" + "Aa0+/" * 12
 
 @pytest.fixture
 def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """What is written to standard error, so far."""
-    root, structured = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    yield lambda: capsys.readouterr().err
-    root.handlers, root.level = handlers, level
-    structlog.configure(**structured)
+    with captured(capsys) as log:
+        yield log
 
 
 def test_logfmt_has_the_usual_keys_in_the_usual_order(written: Callable[[], str]) -> None:
@@ -48,6 +45,19 @@ def test_what_looks_like_a_secret_is_blanked_wherever_it_stands(written: Callabl
     text = written()
     assert text.count("<redacted>") == 4
     assert SECRET not in text
+
+
+def test_a_known_secret_is_blanked_in_whatever_is_logged(written: Callable[[], str]) -> None:
+    redaction.know("known+secret/1", user="KEY")
+    logs.set_up(form="json")
+    log = structlog.get_logger("x")
+    log.info("known+secret/1", value=["known+secret/1"], other={"known%2Bsecret%2f1": 1})
+    logging.getLogger("a library").error("said %s", b"KEY:known+secret/1")
+    log.error("failed", exc_info=ValueError("S0VZOmtub3duK3NlY3JldC8x"))
+    text = written()
+    assert text.count("<redacted>") == 5
+    assert "secret" not in text
+    assert "S0VZ" not in text
 
 
 def test_library_lines_look_like_ours(written: Callable[[], str]) -> None:

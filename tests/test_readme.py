@@ -44,13 +44,16 @@ def test_the_metrics_are_those_of_the_demo(tmp_path: Path) -> None:
             assert line in log.read_text().splitlines()
 
 
-def test_the_check_says_what_it_says_there(tmp_path: Path) -> None:
+def test_the_check_says_what_it_says_there_and_once_more_without_waiting(tmp_path: Path) -> None:
     log, path = tmp_path / "log", tmp_path / "config.yaml"
-    command = (*EXPORTER, "simulate", "--listen-address=127.0.0.1:0", "--speed=0")
+    command = (*EXPORTER, "simulate", "--web.listen-address=127.0.0.1:0", "--speed=0")
     with started(*command, log=log):
         url = printed(log, r"listens on (http://\S+);")
         path.write_text(f"organizations: [{{name: acme, url: {url}}}]\n")
         done = run("check", f"--config.file={path}", environ=ENVIRON)
+        # Both together use two thirds of the simulator's rate limit window.
+        again = run("check", f"--config.file={path}", environ=ENVIRON)
+    assert (again.stdout, again.stderr) == (done.stdout, "")
     shown_lines = shown(r"^acme: ok: .*(?:\n  .*)*?(?=\n  …)")[0].splitlines()
     assert done.stdout.splitlines()[: len(shown_lines)] == shown_lines
 

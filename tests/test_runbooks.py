@@ -14,6 +14,7 @@ import pytest
 
 from exporter import config
 from exporter.cli import arguments
+from exporter.cli.streams import PROGRAM
 from exporter.version import PROJECT_URL
 from tests.programs import ROOT, program
 from tests.prometheus.rule_files import ALERTS, EXPOSED, RECORDED, labels_of, promtool, selectors
@@ -119,7 +120,7 @@ def test_the_page_says_what_the_rule_says(name: str) -> None:
 
 def parsed(line: str) -> argparse.Namespace:
     program_, *rest = shlex.split(re.split(r"\s[|>]", line)[0])
-    assert program_ == arguments.PROGRAM
+    assert program_ == PROGRAM
     try:
         return arguments.parse(rest)
     except SystemExit:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from exporter.cli.signals import Terminated, heed_sigterm
+from exporter.cli import streams
+from exporter.cli.signals import Terminated, heed_sigterm, kept_from_new_threads
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
 _SERVING = frozenset({"run", "demo", "simulate"})
-_MODULES = {"demo": "demo", "simulate": "demo", "report": "report"}
-"""Where the commands are that have a module of their own."""
+_MODULES = {
+    "demo": "demo",
+    "simulate": "demo",
+    "once": "one_shot",
+    "check": "one_shot",
+    "report": "report",
+}
+"""The modules of the commands that are not in ``commands``."""
 _TERMINATED = 128 + signal.SIGTERM
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -29,9 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     give an answer.
     """
     heed_sigterm()  # first of all, since loading the libraries takes a while
+    streams.reopen_closed()
     given = sys.argv[1:] if argv is None else argv
     first = given[0] if given else "-"
-    serving = (first in _SERVING or first.startswith("-")) and "--config.check" not in given
+    checking = any(each.lstrip("-") == "config.check" for each in given)
+    serving = (first in _SERVING or first.startswith("-")) and not checking
     try:
         return _run(given)
     except Terminated:
@@ -39,11 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0 if serving else _INTERRUPTED
     except OSError as error:  # the commands deal with files and sockets; what is left is our output
-        # Nobody reads it any more; the interpreter shall not try again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            print(f"cannot write the output: {error.strerror}", file=sys.stderr)
+        streams.say_unwritable(error)
         return 1
+    finally:
+        streams.discard_unwritable()
 
 
 def _run(given: Sequence[str]) -> int:
@@ -51,16 +58,23 @@ def _run(given: Sequence[str]) -> int:
     from exporter.cli import arguments  # noqa: PLC0415
     from exporter.errors import ExporterError  # noqa: PLC0415
 
-    options = arguments.parse(given)
-    logs.set_up(level=options.log_level, form=options.log_format)
+    try:
+        options = arguments.parse(given)
+    except SystemExit as ended:  # help, the version, or wrong usage has been printed
+        sys.stdout.flush()
+        return int(ended.code or 0)
+    with kept_from_new_threads():
+        logs.set_up(level=options.log_level, form=options.log_format)
     # Now that it is known: no command loads what only another one needs.
     module = import_module(f"exporter.cli.{_MODULES.get(options.command, 'commands')}")
     command: Callable[[argparse.Namespace], int] = getattr(module, options.command)
     try:
         code = command(options)
     except ExporterError as error:
-        for line in str(error).splitlines():
-            print(f"{arguments.PROGRAM}: {line}", file=sys.stderr)
+        logs.flush()  # its lines came first
+        streams.say(str(error))
         return 1
     sys.stdout.flush()  # an error belongs to us, not to the end of the interpreter
+    if options.command not in _SERVING:
+        logs.flush(timeout=None)
     return code

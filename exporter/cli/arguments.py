@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 from exporter import logs
+from exporter.cli import argument_types as types
 from exporter.cli.report_arguments import POLICIES_HELP, add_report_flags
+from exporter.cli.simulator_arguments import (
+    add_organization_flags,
+    add_simulator_flags,
+    faults_help,
+)
+from exporter.cli.spelling import unknown_arguments, unknown_command, with_two_dashes
+from exporter.cli.streams import PROGRAM
 from exporter.version import __version__
-from exporter.web.sockets import parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from exporter.simulator import Fault
+    from _typeshed import SupportsWrite
 
-T = TypeVar("T")
-
-PROGRAM = "confluent-api-keys-exporter"
 DEFAULT_PORT = 10049
-_MOST = 1_000_000
+CHECK_RESERVE = 0.25
+"""The most of a rate limit window that ``check`` leaves to other clients: it needs few requests."""
+_VERSION_FLAGS = ("-V", "--version")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,6 +40,20 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{PROGRAM}: {message}\nTry: {self.prog} --help\n")
 
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            file.write(message)  # argparse would pass over a full disk
+        else:
+            super()._print_message(message, file)
+
+    def flags(self, *, hidden: bool = False) -> Collection[str]:
+        """Return the long flags; with those that the help does not show, if ``hidden``."""
+        return [
+            flag
+            for flag, action in self._option_string_actions.items()
+            if flag.startswith("--") and (hidden or action.help != argparse.SUPPRESS)
+        ]
+
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options; ``command`` names the command, ``run`` where the arguments name none.
@@ -41,40 +61,56 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Exits with 2 and a sentence for wrong usage, with 0 for ``--help`` and ``--version``.
     """
     parser, commands = _parser()
+    arguments = with_two_dashes(
+        arguments,
+        {flag for each in (parser, *commands.values()) for flag in each.flags(hidden=True)},
+    )
     first = arguments[0] if arguments else "-"
-    if first.startswith("-") and first not in {"-h", "--help", "--version"}:
+    if not first.startswith("-") and first not in commands:
+        parser.error(unknown_command(first, commands))
+    if first.startswith("-") and first not in {"-h", "--help", *_VERSION_FLAGS}:
         arguments = ["run", *arguments]
-    if first == "simulate":
-        commands["simulate"].epilog = _faults_help()
+    if "simulate" in arguments[:2]:
+        commands["simulate"].epilog = faults_help()
     options, unknown = parser.parse_known_args(arguments)
+    command = commands[options.command]
     if unknown:
-        commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
-    if options.command is None:
-        parser.error("name a command")
+        flags = {name: each.flags() for name, each in commands.items()}
+        command.error(unknown_arguments(unknown, command=options.command, flags=flags))
+    if options.command == "help":
+        _print_help(options.topic, parser, commands)
     if options.command == "report":
         least, most = options.min_age or 0, options.max_age
         if most is not None and least > most:
-            commands["report"].error("--min-age is above --max-age: no key is like that")
+            command.error("--min-age is above --max-age: no key is like that")
     return options
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+def _print_help(topic: str | None, parser: _Parser, commands: Mapping[str, _Parser]) -> NoReturn:
+    if topic is not None and topic not in commands:
+        parser.error(unknown_command(topic, commands))
+    (commands[topic] if topic else parser).print_help()
+    parser.exit()
+
+
+def _parser() -> tuple[_Parser, Mapping[str, _Parser]]:
     parser = _Parser(
         prog=PROGRAM,
         description="Prometheus exporter for the API keys of Confluent Cloud organizations.",
         epilog="Without a command it serves. COMMAND --help explains each of them.",
     )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    _add_version(parser, "Print the version and exit.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
-    def command(name: str, text: str, *, epilog: str = "") -> argparse.ArgumentParser:
-        sub = commands.add_parser(
+    def command(name: str, text: str, *, epilog: str = "") -> _Parser:
+        sub: _Parser = commands.add_parser(
             name,
             help=text,
             description=text,
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        _add_version(sub, argparse.SUPPRESS)
         _add_log_flags(sub)
         return sub
 
@@ -87,27 +123,20 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         help="Validate the configuration, secrets included, and exit.",
     )
     _add_web_flags(run, default=f":{DEFAULT_PORT}")
-    run.add_argument(
-        "--version", action="version", version=f"{PROGRAM} {__version__}", help=argparse.SUPPRESS
-    )
 
     demo = command("demo", "Serve the metrics of a simulated Confluent Cloud, without credentials.")
-    _add_organization_flags(demo, speed=60)
+    add_organization_flags(demo, speed=60)
     _add_web_flags(demo, default=f"127.0.0.1:{DEFAULT_PORT}")
 
     simulate = command(
         "simulate",
         "Serve a simulated Confluent Cloud API, for tests and trials.",
     )
-    simulate.add_argument(
-        "--listen-address",
-        default="127.0.0.1:8089",
-        type=_address,
-        metavar="ADDRESS",
-        help="Where to listen. Default: %(default)s",
-    )
-    _add_organization_flags(simulate, speed=1)
-    _add_simulator_flags(simulate)
+    default = "127.0.0.1:8089"
+    _add_listen_address(simulate, default=default)
+    _add_listen_address(simulate, default=default, flag="--listen-address", hidden=True)
+    add_organization_flags(simulate, speed=1)
+    add_simulator_flags(simulate)
 
     once = command("once", "Refresh every organization once and print the metrics.")
     _add_config_file(once)
@@ -115,8 +144,10 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         "--output",
         type=Path,
         metavar="FILE",
-        help="Write to FILE instead, in one step, as the textfile collector needs it.",
+        help="Write to FILE instead. A regular file is replaced in one step, as the textfile"
+        " collector needs it; devices and FIFOs are written to.",
     )
+    _add_timeout(once)
 
     report = command(
         "report",
@@ -125,18 +156,41 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     )
     _add_config_file(report)
     add_report_flags(report)
+    _add_timeout(report)
 
-    check = command("check", "Try the credentials of every organization and say what they may see.")
+    check = command(
+        "check",
+        "Try the credentials of every organization and say what they may see.",
+        epilog=textwrap.fill(
+            f"Leaves at most {CHECK_RESERVE:g} of each rate limit window to other clients, even"
+            " where `rate_limit.reserve` is higher. Lists Schema Registry and ksqlDB clusters of"
+            " one environment only.",
+            width=79,
+        ),
+    )
     _add_config_file(check)
+    _add_timeout(check)
 
     command("schema", "Print the JSON Schema of the configuration, for editors.")
+
+    explain = commands.add_parser(
+        "help", help="Explain a command.", description="Explain a command."
+    )
+    explain.add_argument("topic", nargs="?", metavar="COMMAND", help="Default: all of them")
     return parser, commands.choices
 
 
-def _add_log_flags(parser: argparse.ArgumentParser) -> None:
+def _add_version(parser: _Parser, text: str) -> None:
+    parser.add_argument(
+        *_VERSION_FLAGS, action="version", version=f"{PROGRAM} {__version__}", help=text
+    )
+
+
+def _add_log_flags(parser: _Parser) -> None:
     parser.add_argument(
         "--log.level",
         dest="log_level",
+        type=types.log_level,
         choices=logs.LEVELS,
         default="info",
         help="The least severe lines to log. Default: %(default)s",
@@ -150,7 +204,7 @@ def _add_log_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_config_file(parser: argparse.ArgumentParser) -> None:
+def _add_config_file(parser: _Parser) -> None:
     parser.add_argument(
         "--config.file",
         dest="config_file",
@@ -161,128 +215,40 @@ def _add_config_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_web_flags(parser: argparse.ArgumentParser, *, default: str) -> None:
+def _add_timeout(parser: _Parser) -> None:
     parser.add_argument(
-        "--web.listen-address",
-        dest="web_listen_addresses",
-        action="append",
-        type=_address,
-        metavar="ADDRESS",
-        help="Where to listen, such as :10049, 127.0.0.1:10049 or [::1]:10049. May be repeated."
-        f" Default: {default}",
+        "--timeout",
+        type=types.timeout,
+        metavar="DURATION",
+        help="Give up after so long, such as 30s, and say what is missing. Default: the timeouts of"
+        " the configuration only",
     )
+
+
+def _add_web_flags(parser: _Parser, *, default: str) -> None:
+    _add_listen_address(parser, default=default)
     parser.add_argument(
         "--web.telemetry-path",
         dest="web_telemetry_path",
-        type=_telemetry_path,
+        type=types.telemetry_path,
         default="/metrics",
         metavar="PATH",
         help="Where the metrics are. Default: %(default)s",
     )
-    parser.set_defaults(web_default_address=default)
 
 
-def _add_organization_flags(parser: argparse.ArgumentParser, *, speed: float) -> None:
-    def number(flag: str, default: int | None, text: str, *, least: int = 0) -> None:
-        shown = "it follows from --keys" if default is None else default
-        parser.add_argument(
-            flag,
-            type=partial(_count, least=least),
-            default=default,
-            metavar="N",
-            help=f"{text} Default: {shown}",
-        )
-
-    number("--keys", 1200, "Keys at the start.")
-    number("--owners", None, "Service accounts and users, two to one.", least=1)
-    number("--clusters", None, "Kafka clusters.", least=1)
-    number("--environments", None, "Environments.", least=1)
-    number("--seed", 1, "The same seed gives the same organization.")
+def _add_listen_address(
+    parser: _Parser, *, default: str, flag: str = "--web.listen-address", hidden: bool = False
+) -> None:
     parser.add_argument(
-        "--speed",
-        type=_speed,
-        default=speed,
-        metavar="FACTOR",
-        help="Simulated seconds per second, for how often keys are created, rotated and deleted;"
-        " 0 for never. Default: %(default)s",
-    )
-    parser.set_defaults(faults=[])
-
-
-def _add_simulator_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--rate-limit",
-        type=_rate_limit,
-        default="120/60s",
-        metavar="REQUESTS/WINDOW",
-        help="What each organization may spend per window, or none. Default: %(default)s",
-    )
-    parser.add_argument(
-        "--fault",
-        dest="faults",
+        flag,
+        dest="web_listen_addresses",
         action="append",
-        type=_fault,
-        metavar="SPEC",
-        help="Let requests fail; may be repeated. SPEC is NAME[:ARGUMENT][:PROBABILITY], such as"
-        " 429:0.1 or slow:2s:0.1; without a probability every request is struck.",
+        type=types.address,
+        metavar="ADDRESS",
+        help=argparse.SUPPRESS
+        if hidden
+        else "Where to listen, such as :10049, 127.0.0.1:10049 or [::1]:10049. May be repeated."
+        f" Default: {default}",
     )
-
-
-def _fault_help(fault: tuple[str, str]) -> str:
-    name, text = fault
-    return textwrap.fill(
-        f"{name:<16} {text}", width=79, initial_indent="  ", subsequent_indent=" " * 19
-    )
-
-
-def _faults_help() -> str:
-    from exporter.simulator import FAULT_GRAMMAR, FAULTS  # noqa: PLC0415 # for its own commands
-
-    return "\n".join(["faults:", *map(_fault_help, FAULTS.items()), "", FAULT_GRAMMAR])
-
-
-def _rate_limit(text: str) -> str:
-    from exporter.simulator import parse_rate_limit  # noqa: PLC0415 # as above
-
-    if text != "none":
-        _checked(parse_rate_limit, text)
-    return text
-
-
-def _fault(text: str) -> Fault:
-    from exporter.simulator import parse_fault  # noqa: PLC0415 # as above
-
-    return _checked(parse_fault, text)
-
-
-def _checked(parse: Callable[[str], T], text: str) -> T:
-    try:
-        return parse(text)
-    except ValueError as error:
-        said = f"{text!r} is not a number" if parse in {int, float} else str(error)
-        raise argparse.ArgumentTypeError(said) from None
-
-
-def _count(text: str, *, least: int) -> int:
-    return int(_between(least, _checked(int, text)))
-
-
-def _speed(text: str) -> float:
-    return _between(0, _checked(float, text))
-
-
-def _between(least: int, number: float) -> float:
-    if not least <= number <= _MOST:
-        raise argparse.ArgumentTypeError(f"{number:g} is not between {least} and {_MOST}")
-    return number
-
-
-def _address(text: str) -> str:
-    _checked(parse_address, text)
-    return text
-
-
-def _telemetry_path(text: str) -> str:
-    if not text.startswith("/") or text.startswith("/-/") or set(text) & set("{}?# "):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a path like /metrics; /-/… is taken")
-    return text
+    parser.set_defaults(web_default_address=default)

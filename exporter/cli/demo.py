@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import config
 from exporter.app import Exporter
+from exporter.cli import threads
 from exporter.cli.serving import serve_until_told
 from exporter.cli.signals import told_to_stop
 from exporter.clock import SystemClock
@@ -55,7 +55,7 @@ _DEMO_ENVIRONMENT = {
 
 def demo(options: argparse.Namespace) -> int:
     """Serve the exporter over a simulated Confluent Cloud until SIGTERM or SIGINT."""
-    asyncio.run(_demo(options))
+    threads.run(_demo(options))
     return 0
 
 
@@ -91,12 +91,12 @@ async def _demo(options: argparse.Namespace) -> None:
 
 def simulate(options: argparse.Namespace) -> int:
     """Serve only the simulated API until SIGTERM or SIGINT."""
-    asyncio.run(_simulate(options))
+    threads.run(_simulate(options))
     return 0
 
 
 async def _simulate(options: argparse.Namespace) -> None:
-    sockets = bind([options.listen_address])
+    sockets = bind(options.web_listen_addresses or [options.web_default_address])
     simulator = _simulator(options, rate_limit=options.rate_limit)
     async with told_to_stop() as stop, serve(simulator, sockets):
         print(

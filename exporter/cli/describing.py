@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from exporter.confluent.wire import one_line
+from exporter.escaping import one_line
 from exporter.refresh import summarize
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def describe(organization: Organization, state: OrganizationState) -> Iterator[s
         yield f"{state.name}: failed ({reason}): {failure}"
         return
     yield f"{state.name}: ok: {_what_is_seen(organization, state, state.inventory)}"
-    yield from _facts(state, state.inventory)
+    yield from _facts(state, state.inventory, named=organization.names.enabled)
     for name, collector in state.collectors.items():
         if collector.failure is not None:
             yield f"  {name} failed ({collector.failure.reason}): {collector.failure}"
@@ -52,12 +52,13 @@ def _what_is_seen(
     )
 
 
-def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
+def _facts(state: OrganizationState, inventory: Inventory, *, named: bool) -> Iterator[str]:
     facts = summarize(state, inventory)
     now = state.collectors["api_keys"].finished or 0.0
+    not_judged = "not judged" if named else "not judged (`names.enabled` is false)"
     rows = {
         "findings": [
-            f"{one.policy} {one.count if one.judged else 'not judged'}"
+            f"{one.policy} {one.count if one.judged else not_judged}"
             + (f" ({', '.join(one.not_judged)} not judged)" if one.not_judged else "")
             for one in facts.policies
         ],
@@ -68,7 +69,7 @@ def _facts(state: OrganizationState, inventory: Inventory) -> Iterator[str]:
         ],
         "quotas": [
             f"{one_line(one.quota.id, 60)}"
-            f" {_named(one.name, one.quota.owner_id or one.quota.resource_id)}"
+            f" {_named(one.name, ''.join(one.about[:1]))}"
             f" {one.used}/{one.quota.limit}".replace("  ", " ")
             for one in facts.quotas
         ],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.config.durations import parse_duration
+from exporter.cli.argument_types import duration
 from exporter.inventory import POLICIES
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="What to write. Default: %(default)s",
     )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="Write to FILE instead of standard output. A regular file is replaced in one step.",
+    )
+    _add_list(parser, "--organization", _entries, "Ask only organizations whose name is like this.")
     _add_list(parser, "--policy", _policies, "Only keys that violate one of these policies.")
     _add_list(parser, "--owner", _entries, "Only keys whose owner's id or name is like this.")
     _add_list(parser, "--resource", _entries, "Only keys for a resource of such an id or name.")
@@ -32,7 +40,7 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
     for flag, text in (("--min-age", "at least"), ("--max-age", "at most")):
         parser.add_argument(
             flag,
-            type=_duration,
+            type=duration,
             metavar="DURATION",
             help=f"Only keys that are {text} so old, such as 90d.",
         )
@@ -41,6 +49,11 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
         "--fail-on",
         _policies,
         "Exit with 1 if any of the keys violates one of these policies, shown by --policy or not.",
+    )
+    parser.add_argument(
+        "--fail-on-empty",
+        action="store_true",
+        help="Exit with 1 if no key matches the filters. Does not look at --policy.",
     )
 
 
@@ -73,10 +86,3 @@ def _policies(text: str) -> Sequence[str]:
             known = ", ".join(POLICIES)
             raise argparse.ArgumentTypeError(f"{entry!r} is not a policy; there are {known}")
     return entries
-
-
-def _duration(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None

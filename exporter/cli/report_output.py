@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.report_rows import iso
-from exporter.confluent.wire import one_line
+from exporter.escaping import escaped, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -42,8 +42,7 @@ CSV_COLUMNS = (
     "policies",
     "exempted",
 )
-_FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four are full width
-_TOUCHES_TERMINALS = re.compile("[\x7f-\x9f\u2028\u2029]")  # what json itself leaves as it is
+_FORMULA = re.compile("[=+\\-@\uff1d\uff0b\uff0d\uff20]")  # the last four are full width
 _ID_LIMIT = 255
 _NAME_LIMIT = 60
 _SHORT = 20  # characters; longer ids than these may be broken into lines
@@ -52,7 +51,7 @@ _SHORT = 20  # characters; longer ids than these may be broken into lines
 def as_json(rows: Collection[Row]) -> str:
     """Return a list of objects in JSON; ``docs/report.md`` tells their members."""
     text = json.dumps([_members(row) for row in rows], indent=2, ensure_ascii=False)
-    return _TOUCHES_TERMINALS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return "".join(f"{escaped(line)}\n" for line in text.split("\n"))
 
 
 def _members(row: Row) -> dict[str, object]:
@@ -84,30 +83,32 @@ def _members(row: Row) -> dict[str, object]:
 def as_csv(rows: Collection[Row]) -> str:
     """Return CSV after RFC 4180, with a header.
 
-    What a spreadsheet would take for a formula begins with an apostrophe.
+    What a spreadsheet would take for a formula begins with an apostrophe; what a terminal would
+    obey, and line breaks, are escaped.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
     for row in rows:
         members = _members(row) | {
-            "resource_ids": " ".join(each.id for each in row.resources),
-            "resource_kinds": " ".join(each.kind for each in row.resources),
-            "environment_ids": _distinct(each.environment_id for each in row.resources),
-            "resource_names": _distinct(each.name for each in row.resources),
-            "policies": " ".join(row.policies),
-            "exempted": " ".join(row.exempted),
+            "resource_ids": _joined(each.id for each in row.resources),
+            "resource_kinds": _joined(each.kind for each in row.resources),
+            "environment_ids": _joined(each.environment_id for each in row.resources),
+            "resource_names": _joined(each.name for each in row.resources),
+            "policies": _joined(row.policies),
+            "exempted": _joined(row.exempted),
         }
         writer.writerow(_harmless(members[column]) for column in CSV_COLUMNS)
     return file.getvalue()
 
 
-def _distinct(texts: Iterator[str | None]) -> str:
-    return " ".join(dict.fromkeys(filter(None, texts)))
+def _joined(texts: Iterable[str | None]) -> str:
+    """Return ``texts`` with ``|`` between them; a backslash escapes ``|`` and itself inside."""
+    return "|".join((text or "").replace("\\", "\\\\").replace("|", "\\|") for text in texts)
 
 
 def _harmless(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else escaped(str(value))
     return f"'{text}" if _FORMULA.match(text) else text
 
 

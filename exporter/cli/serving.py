@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.cli.reloading import load_in_time
 from exporter.cli.signals import told_to_stop
 from exporter.errors import ExporterError
 from exporter.version import __version__
@@ -86,7 +87,7 @@ async def _reloading(exporter: Exporter, load: Callable[[], Config] | None) -> A
 async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
     """Replace the configuration by what ``load`` returns; if it is bad, the old one goes on."""
     try:
-        config = await asyncio.to_thread(load)
+        config = await load_in_time(load)
         await exporter.reload(config)
     except ExporterError as error:
         exporter.reject(str(error))

@@ -1,5 +1,6 @@
 """The configuration: YAML, environment and secret files become one frozen, validated value."""
 
+from exporter.config.certificates import context_from, version_of
 from exporter.config.editor import json_schema
 from exporter.config.load import Config, load, parse
 from exporter.config.schema import (
@@ -9,6 +10,7 @@ from exporter.config.schema import (
     Policy,
     Quotas,
     RateLimit,
+    Tls,
 )
 from exporter.config.secrets import Credentials, Secret
 
@@ -22,7 +24,10 @@ __all__ = [
     "Quotas",
     "RateLimit",
     "Secret",
+    "Tls",
+    "context_from",
     "json_schema",
     "load",
     "parse",
+    "version_of",
 ]

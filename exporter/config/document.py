@@ -10,40 +10,21 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from yaml.composer import Composer
 from yaml.error import MarkedYAMLError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from yaml.parser import Parser
-from yaml.reader import Reader, ReaderError
-from yaml.resolver import BaseResolver
-from yaml.scanner import Scanner
+from yaml.reader import ReaderError
 
+from exporter.config.nodes import MOST_VALUES, SCALARS, TAG, TooManyValuesError, compose
 from exporter.errors import ConfigurationError, Problem
+from exporter.redaction import looks_like_a_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 Place: TypeAlias = tuple[str | int, ...]
 
-_TAG = "tag:yaml.org,2002:"
-_MOST_VALUES = 100_000
-"""After aliases were followed; more is an attack or an accident."""
-_SCALARS: dict[str, tuple[re.Pattern[str], str, Callable[[str], Value]]] = {
-    "null": (re.compile("~|null|Null|NULL|"), "~nN", lambda _: None),
-    "bool": (
-        re.compile("true|True|TRUE|false|False|FALSE"),
-        "tTfF",
-        lambda text: text.lower() == "true",
-    ),
-    "int": (re.compile(r"[-+]?[0-9]{1,18}"), "-+0123456789", int),
-    "float": (
-        re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"),
-        "-+.0123456789",
-        float,
-    ),
-}
-"""By tag: what is one, the characters it begins with, its value."""
+_TOO_MANY = f"more than {MOST_VALUES:,} values, aliases followed"
 
 
 @dataclass(frozen=True)
@@ -77,7 +58,8 @@ def dotted(place: Place) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
             continue
-        text += ("." if text else "") + (step if shown.fullmatch(step) else '"…"')
+        harmless = shown.fullmatch(step) and not looks_like_a_secret(step)
+        text += ("." if text else "") + (step if harmless else '"…"')
         if step == "credentials":
             shown = re.compile(r"[a-z_]{1,20}")
     return text
@@ -89,7 +71,7 @@ def read_document(text: str, *, file: str) -> Document:
     Raises :class:`~exporter.errors.ConfigurationError` if it is not one YAML document.
     """
     try:
-        root = _Loader(text).root()
+        root = compose(text)
         builder = _Builder(file)
         data = None if root is None else builder.build(root, ())
     except MarkedYAMLError as error:
@@ -101,6 +83,8 @@ def read_document(text: str, *, file: str) -> Document:
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         problem = Problem(file, line, "", "a character that YAML does not allow; remove it")
+    except TooManyValuesError as error:
+        problem = Problem(file, error.line, "", _TOO_MANY)
     except RecursionError:
         problem = Problem(file, 1, "", "nested far too deep; expected a few levels")
     else:
@@ -119,33 +103,6 @@ def _syntax(problem: str) -> str:
     return f"this is not YAML: {problem}; look at what begins here"
 
 
-class _Resolver(BaseResolver):
-    """Knows the scalars of YAML 1.2's core schema."""
-
-
-for _name, (_pattern, _first, _) in _SCALARS.items():
-    _whole = re.compile(f"(?:{_pattern.pattern})$")
-    _Resolver.add_implicit_resolver(
-        _TAG + _name, _whole, [*_first, ""] if _name == "null" else [*_first]
-    )
-
-
-class _Loader(Reader, Scanner, Parser, Composer, _Resolver):
-    def __init__(self, text: str) -> None:
-        Reader.__init__(self, text)
-        Scanner.__init__(self)
-        Parser.__init__(self)
-        Composer.__init__(self)
-        _Resolver.__init__(self)
-
-    def root(self) -> Node | None:
-        try:
-            return self.get_single_node()
-        except (ValueError, OverflowError):  # what PyYAML does not foresee: "\UFFFFFFFF"
-            problem, mark = "a number that is out of range", self.get_mark()
-        raise MarkedYAMLError(problem=problem, problem_mark=mark)
-
-
 class _Builder:
     """Makes plain data of nodes and notes lines and problems on the way."""
 
@@ -159,9 +116,8 @@ class _Builder:
 
     def build(self, node: Node, place: Place) -> Value:
         self._values += 1
-        if self._values > _MOST_VALUES:
-            self._complain(node, (), f"more than {_MOST_VALUES:,} values, aliases followed")
-            raise ConfigurationError(tuple(self.problems[-1:]))
+        if self._values > MOST_VALUES:
+            raise TooManyValuesError(node.start_mark.line + 1)
         if isinstance(node, ScalarNode):
             return self._scalar(node, place)
         if id(node) in self._open:
@@ -169,9 +125,9 @@ class _Builder:
             return None
         self._open.add(id(node))
         try:
-            if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
+            if isinstance(node, SequenceNode) and node.tag == TAG + "seq":
                 return [self._entry(item, (*place, i)) for i, item in enumerate(node.value)]
-            if isinstance(node, MappingNode) and node.tag == _TAG + "map":
+            if isinstance(node, MappingNode) and node.tag == TAG + "map":
                 return self._mapping(node, place)
         finally:
             self._open.remove(id(node))
@@ -187,7 +143,7 @@ class _Builder:
         for key, value in node.value:
             if not isinstance(key, ScalarNode):
                 self._complain(key, place, "a key that is a list or a mapping; expected a name")
-            elif key.value == "<<" and key.style is None:
+            elif key.value == "<<" and not key.style:
                 self._complain(
                     key,
                     place,
@@ -204,10 +160,10 @@ class _Builder:
         return data
 
     def _scalar(self, node: ScalarNode, place: Place) -> Value:
-        name, text = node.tag.removeprefix(_TAG), str(node.value)
+        name, text = node.tag.removeprefix(TAG), str(node.value)
         if name == "str":
             return text
-        pattern, _, convert = _SCALARS.get(name, (None, "", str))
+        pattern, _, convert = SCALARS.get(name, (None, "", str))
         if pattern is None or not pattern.fullmatch(text):
             self._complain(node, place, "a YAML tag that does not fit its value; remove it")
             return None

@@ -12,6 +12,7 @@ from exporter.config.durations import PATTERN, format_duration, parse_duration
 from exporter.config.urls import check_url
 
 NAME = "^[A-Za-z0-9_.-]{1,64}$"
+_LONGEST_NUMBER = 12  # characters; a longer one may be a secret
 _LONGEST_ENTRY = 255  # characters; the API's own limit for an identifier
 
 
@@ -63,7 +64,7 @@ def _without_unit(value: object) -> str:
             spelling = f"{value}s"
         case float() if 0.001 <= value < 1e9:  # noqa: PLR2004 # what a duration can say, about
             spelling = format_duration(value)
-    if spelling:
+    if spelling and len(spelling) <= _LONGEST_NUMBER:
         return f"has no unit; write `{spelling}` for {value} seconds"
     return f"is {kind_of(value)}; expected a duration such as `30s` or `5m`"
 
@@ -93,8 +94,9 @@ def _entry(value: str) -> str:
 
 
 def _distinct(entries: tuple[str, ...]) -> tuple[str, ...]:
+    positions: dict[str, int] = {}
     for position, entry in enumerate(entries, start=1):
-        first = entries.index(entry) + 1
+        first = positions.setdefault(entry, position)
         if first < position:
             raise ValueError(f"has the same entry at positions {first} and {position}; keep one")
     return entries

@@ -11,18 +11,21 @@ from pydantic import Field, ValidationError
 from exporter.config import schema
 from exporter.config.document import dotted, read_document
 from exporter.config.fields import NAME, ContradictionError, Section
+from exporter.config.files import read_file
 from exporter.config.schema import Organization, Settings
 from exporter.config.sentences import sentence
 from exporter.config.sources import STANDARD_CREDENTIALS, Surroundings, credential_mistakes
 from exporter.errors import ConfigurationError, Problem
+from exporter.redaction import looks_like_a_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from exporter.config.document import Document, Place
 
 _LARGEST_FILE = 1024 * 1024  # bytes
+_MOST_PROBLEMS = 100
 _CONSEQUENCE = "default_factory_not_called"
 """What pydantic says of a default that depends on a setting that is wrong itself."""
 _SectionT = TypeVar("_SectionT", bound=Section)
@@ -53,20 +56,27 @@ def parse(text: str, *, file: str, folder: Path, environ: Mapping[str, str]) -> 
     reading = _Reading(document, file, Surroundings(folder, environ))
     organizations = reading.organizations()
     if reading.problems:
-        raise ConfigurationError(tuple(reading.problems))
+        raise ConfigurationError(_most(reading.problems, file))
     return Config(organizations)
+
+
+def _most(problems: Collection[Problem], file: str) -> tuple[Problem, ...]:
+    """Return ``problems``, if they are few enough to be read; else the first of them."""
+    if len(problems) <= _MOST_PROBLEMS:
+        return tuple(problems)
+    note = Problem(file, 0, "", f"more than {_MOST_PROBLEMS} problems; these are the first")
+    return note, *sorted(problems)[:_MOST_PROBLEMS]
 
 
 def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
+        data = read_file(path, limit=_LARGEST_FILE)
     except FileNotFoundError:
         _refuse(path, "no such file; name an existing one with `--config.file`")
     except PermissionError:
         _refuse(path, "may not be read; let the user that the exporter runs as read it")
     except OSError as error:
-        _refuse(path, f"cannot be read ({error.strerror}); expected a file")
+        _refuse(path, f"cannot be read ({error.strerror}); expected a regular file")
     if len(data) > _LARGEST_FILE:
         _refuse(path, "is larger than 1 MiB; is it a configuration?")
     text = data.decode("utf-8-sig", errors="surrogateescape")
@@ -118,9 +128,13 @@ class _Reading:
         found = (
             self._organization(position, own, defaults)
             for position, own in entries.items()
-            if isinstance(own, dict)
+            if isinstance(own, dict) and not self._enough()
         )
         return tuple(organization for organization in found if organization)
+
+    def _enough(self) -> bool:
+        """Whether there are more problems than are shown; to look for others would take seconds."""
+        return len(self.problems) > _MOST_PROBLEMS
 
     def _organization(
         self, position: int, own: Mapping[str, object], defaults: object
@@ -143,6 +157,8 @@ class _Reading:
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
         for error in errors:
+            if self._enough():
+                break
             place = error["loc"]
             places = [place]
             cause = error.get("ctx", {}).get("error")
@@ -172,9 +188,10 @@ class _Reading:
             before = first.setdefault(name, position)
             if before != position:
                 line = self._lines["organizations", before, "name"]
+                shown = "" if looks_like_a_secret(name) else f"`{name}` "
                 self._complain(
                     ("organizations", position, "name"),
-                    f"`{name}` is taken by the organization in line {line}; expected another name",
+                    f"{shown}is taken by the organization in line {line}; expected another name",
                 )
 
     def _complain(self, place: Place, message: str) -> None:

@@ -3,10 +3,20 @@
 The docstrings below the settings are their descriptions in the JSON Schema.
 """
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
+from exporter.config.certificates import check_ca_file
 from exporter.config.durations import format_duration
 from exporter.config.fields import (
     ContradictionError,
@@ -23,12 +33,27 @@ from exporter.config.sources import BoundCredentials
 
 _MIB = 1024 * 1024
 
+CaFile = Annotated[
+    Path, PlainValidator(check_ca_file), WithJsonSchema({"type": "string", "minLength": 1})
+]
+
 
 class RateLimit(Section):
     """How much of the API's rate limit the exporter may use."""
 
     reserve: float = Field(default=0.5, ge=0, lt=1)
     """How much of each window to leave to other clients: 0 for nothing, 0.5 for half; below 1."""
+
+
+class Tls(Section):
+    """How the certificate of the API is verified."""
+
+    ca_file: CaFile | None = None
+    """File of CA certificates in PEM format, the only ones to be trusted. A relative path starts at
+    the configuration's folder. Without it, SSL_CERT_FILE or SSL_CERT_DIR, or the usual CAs."""
+    strict: bool = True
+    """Whether certificates must follow RFC 5280 to the letter. false accepts, for example, a CA
+    whose basic constraints are not marked critical."""
 
 
 class Names(Section):
@@ -112,6 +137,20 @@ class Filters(Section):
         return ids
 
 
+def _start_to_next_end(read: Mapping[str, Any]) -> float:
+    """Return the seconds from the start of a listing to the end of the next, at most.
+
+    Ages count from the start of a listing. The next one starts an interval later, or when a longer
+    one has ended. A setting that is itself wrong is missing from ``read``.
+    """
+    interval, timeout = read.get("refresh_interval", 0.0), read.get("refresh_timeout", 0.0)
+    return float(max(interval, timeout) + timeout)
+
+
+def _default_stale_after(read: dict[str, Any]) -> float:
+    return max(3 * float(read.get("refresh_interval", 0.0)), _start_to_next_end(read))
+
+
 class Settings(Section):
     """What `defaults` may hold, and any organization may override."""
 
@@ -127,14 +166,15 @@ class Settings(Section):
     """Time that one listing may take in all. Default: the refresh_interval."""
     request_timeout: Moment = lasting("10s")
     """Time that one request may take, from connecting to the last byte."""
-    stale_after: Interval = Field(
-        default_factory=lambda read: 3 * float(read.get("refresh_interval", 0))
-    )
-    """Age at which counts are no longer published. Default: three times the refresh_interval."""
+    stale_after: Interval = Field(default_factory=_default_stale_after)
+    """Age at which counts are no longer published. Default: three times the refresh_interval, or
+    longer if the refresh_timeout lets two listings in a row take longer."""
     page_size: int = Field(default=100, ge=1, le=100)
     """Keys per request. Fewer make more requests."""
     max_response_bytes: int = Field(default=16 * _MIB, ge=1024, le=256 * _MIB)
     """Size above which an answer of the API is refused, in bytes, decompressed."""
+    tls: Tls = Field(default_factory=Tls)
+    """How the certificate of the API is verified."""
     rate_limit: RateLimit = Field(default_factory=RateLimit)
     """How much of the API's rate limit the exporter may use."""
     names: Names = Field(default_factory=Names)
@@ -165,13 +205,13 @@ class Settings(Section):
     @field_validator("stale_after")
     @classmethod
     def _not_between_refreshes(cls, seconds: float, info: ValidationInfo) -> float:
-        # Ages count from the start of a refresh, and the next one may end this much later.
-        least = info.data.get("refresh_interval", 0) + info.data.get("refresh_timeout", 0)
+        least = _start_to_next_end(info.data)
         if seconds < least:
             raise ContradictionError(
-                f"`stale_after` (`{format_duration(seconds)}`) is shorter than `refresh_interval`"
-                f" and `refresh_timeout` together (`{format_duration(least)}`); the counts would"
-                " vanish between two refreshes",
+                f"`stale_after` (`{format_duration(seconds)}`) is shorter than the time from the"
+                f" start of one listing to the end of the next (`{format_duration(least)}`, by"
+                " `refresh_interval` and `refresh_timeout`); the counts would vanish between two"
+                " refreshes",
                 others=("refresh_timeout", "refresh_interval"),
             )
         return seconds

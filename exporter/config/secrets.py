@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from exporter.config.files import read_file
 from exporter.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LARGEST_FILE = 64 * 1024  # bytes
+_QUOTATION_MARKS = "\"'`\u2018\u2019\u201c\u201d"
 
 
 class Secret:
@@ -109,26 +111,25 @@ class FromFile:
     def read(self) -> str:
         """See :class:`Source`."""
         try:
-            data = self._read_bytes()
+            data = read_file(self.path, limit=_LARGEST_FILE)
         except FileNotFoundError:
             complaint = "does not exist; a relative path starts at the configuration's folder"
         except PermissionError:
             complaint = "may not be read; let the user that the exporter runs as read it"
+        except IsADirectoryError:
+            complaint = "is a directory; name the file in it"
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             complaint = f"cannot be read: {getattr(error, 'strerror', None) or 'no usable path'}"
         else:
             return clean(_decode(data))
         raise ValueError(complaint)
 
-    def _read_bytes(self) -> bytes:
-        # Asked before opening, because opening a pipe waits for its writer.
-        mode = self.path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise OSError(None, "it is a directory; name the file in it")
-        if not stat.S_ISREG(mode):
-            raise OSError(None, "it is no regular file, and every refresh reads it again")
-        with self.path.open("rb") as file:
-            return file.read(_LARGEST_FILE + 1)
+    def is_exposed(self) -> bool:
+        """Whether every user may read or change it, going by its own permissions."""
+        try:
+            return bool(self.path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+        except OSError:
+            return False
 
     def __str__(self) -> str:
         return f"file {self.path}"
@@ -155,6 +156,10 @@ def clean(text: str) -> str:
         raise ValueError("is empty; expected the value")
     if " " in text or not text.isprintable():
         raise ValueError("has white space or control characters inside; expected the value alone")
+    if text[0] in _QUOTATION_MARKS and text[-1] in _QUOTATION_MARKS:
+        raise ValueError(
+            "has quotation marks around it; remove them, because Docker's env files keep them"
+        )
     return text
 
 
@@ -171,6 +176,11 @@ class Credentials:
 
     api_key: Source
     api_secret: Source
+
+    def exposed_file(self) -> Path | None:
+        """Return the file of the secret if every user may read or change it."""
+        source = self.api_secret
+        return source.path if isinstance(source, FromFile) and source.is_exposed() else None
 
     def read(self) -> tuple[str, Secret]:
         """Return the key's id and its secret as they stand now, so that they may be rotated.

@@ -1,6 +1,7 @@
 """What pydantic found, in sentences for the person who wrote the configuration.
 
-A sentence quotes a value only where it is a number: text might be a secret in the wrong place.
+A sentence quotes a value only where it is a short number: anything else might be a secret in the
+wrong place.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _BOUNDS = {
 }
 _TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 """What YAML 1.1 took for truth values."""
+_LONGEST_NUMBER = 12  # characters; a longer one may be a secret
 _BARE = "(?i:true|false|[-+]?[0-9]+([.][0-9]+)?)"
 """What is text only because of its quotes."""
 
@@ -56,7 +58,8 @@ def sentence(error: ErrorDetails, *, model: type[BaseModel]) -> str:
         return f"is missing; {_MISSING.get(str(place[-1]), 'it is required')}"
     if kind in _BOUNDS:
         key, relation = _BOUNDS[kind]
-        return f"is {value}; expected {relation} {error['ctx'][key]:.15g}"
+        shown = value if len(str(value)) <= _LONGEST_NUMBER else "out of range"
+        return f"is {shown}; expected {relation} {error['ctx'][key]:.15g}"
     if kind in _TYPES:
         nothing = ", or null" if place[:1] == ("policy",) and len(place) > 1 else ""
         return f"is {kind_of(value)}; expected {_TYPES[kind]}{nothing}{_hint(kind, value)}"
@@ -115,7 +118,7 @@ def _places_of_settings() -> dict[str, str]:
     places = dict.fromkeys(Organization.model_fields, "an entry of `organizations`")
     places |= dict.fromkeys(Settings.model_fields, "`defaults` or an entry of `organizations`")
     places |= dict.fromkeys(Document.model_fields, "the top level")
-    for section in ("credentials", "filters", "names", "policy", "quotas", "rate_limit"):
+    for section in ("credentials", "filters", "names", "policy", "quotas", "rate_limit", "tls"):
         for name in _settings_at([section], Organization):
             places.setdefault(name, f"`{section}`")
     return places

@@ -25,6 +25,7 @@ from exporter.config.secrets import (
     Source,
     check_key_id,
 )
+from exporter.redaction import looks_like_a_secret
 
 STANDARD_CREDENTIALS = {
     "api_key_env": "CONFLUENT_CLOUD_API_KEY",
@@ -76,7 +77,7 @@ class CredentialsSection(Section):
     def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
         setting = info.field_name or ""
         if value is not None:
-            source = _source(setting, value, _surroundings(info))
+            source = _source(setting, value, surroundings(info))
             try:
                 text = source.read()
                 if setting in _KEY_SETTINGS:
@@ -99,9 +100,10 @@ def credential_mistakes(written: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(mistakes)
 
 
-def _surroundings(info: ValidationInfo) -> Surroundings:
+def surroundings(info: ValidationInfo) -> Surroundings:
+    """Return what a relative path or the name of a variable in the configuration refers to."""
     if not isinstance(info.context, Surroundings):
-        raise TypeError("credentials are validated in their surroundings")
+        raise TypeError("this setting is validated in its surroundings")
     return info.context
 
 
@@ -127,7 +129,9 @@ def _subject(source: Source) -> str:
     """
     match source:
         case FromEnvironment(variable=variable) if re.fullmatch("[A-Z0-9_]{1,50}", variable):
-            return f"the environment variable `{variable}` "
+            if not any(map(looks_like_a_secret, variable.split("_"))):
+                return f"the environment variable `{variable}` "
+            return "the environment variable "
         case FromEnvironment():
             return "the environment variable "
         case FromFile():
@@ -143,7 +147,7 @@ def _bind(
     written: dict[str, str] = handler(value).model_dump(exclude_none=True)
     if mistakes := credential_mistakes(written):
         raise ValueError(mistakes[0])
-    around = _surroundings(info)
+    around = surroundings(info)
     sources = {setting: _source(setting, text, around) for setting, text in written.items()}
     (api_key,) = (sources[setting] for setting in _KEY_SETTINGS if setting in sources)
     (api_secret,) = (sources[setting] for setting in _SECRET_SETTINGS if setting in sources)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_MAX_MEMBERS = 1000
+"""Each costs time, also where it is empty."""
+_INFLATION = 2
+"""gzip makes nothing larger by more than this, except empty blocks."""
 
 
 async def read_body(chunks: AsyncIterable[bytes], *, limit: int) -> bytes:
@@ -24,31 +28,61 @@ async def read_body(chunks: AsyncIterable[bytes], *, limit: int) -> bytes:
     Raises ``ValueError`` with a sentence for a body above ``limit`` bytes or a broken gzip stream.
     """
     body = bytearray()
-    decompressor = None
+    received = 0
+    gzip: _Gzip | None = None
     async for chunk in chunks:
-        if decompressor is None and len(body) < len(_GZIP_MAGIC):
+        received += len(chunk)
+        if gzip is not None:
+            body += gzip.inflate(chunk, room=limit - len(body))
+        elif len(body) < len(_GZIP_MAGIC):
             body += chunk
             if body.startswith(_GZIP_MAGIC):
-                decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS + 16)
-                body, compressed = bytearray(), bytes(body)
-                body += _inflate(decompressor, compressed, room=limit)
-        elif decompressor is not None:
-            if decompressor.eof and chunk:  # zlib would keep it, without a bound
-                raise ValueError("there is something after the gzip stream of the body")
-            body += _inflate(decompressor, chunk, room=limit - len(body))
+                gzip = _Gzip()
+                body = gzip.inflate(bytes(body), room=limit)
         else:
             body += chunk
-        if len(body) > limit:
+        if len(body) > limit or received > _INFLATION * limit:
             raise ValueError(
                 f"the body exceeds {limit} bytes; raise `max_response_bytes` if that is right"
             )
-    if decompressor is not None and not decompressor.eof:
+    if gzip is not None and not gzip.complete:
         raise ValueError("the gzip stream of the body ends too early")
     return bytes(body)
 
 
-def _inflate(decompressor: zlib._Decompress, chunk: bytes, *, room: int) -> bytes:
-    try:
-        return decompressor.decompress(chunk, room + 1)  # one byte more tells that it is too large
-    except zlib.error as error:
-        raise ValueError(f"the gzip stream of the body is broken ({error})") from None
+class _Gzip:
+    """A gzip stream: one member after another, each complete in itself (RFC 1952)."""
+
+    def __init__(self) -> None:
+        self._member = _member()
+        self._members = 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stream may end here."""
+        return self._member.eof
+
+    def inflate(self, chunk: bytes, *, room: int) -> bytearray:
+        """Return what ``chunk`` decompresses to, of which at most one byte is beyond ``room``."""
+        inflated = bytearray()
+        while chunk and len(inflated) <= room:
+            if self._member.eof:
+                self._begin_member(chunk)
+            try:
+                inflated += self._member.decompress(chunk, room + 1 - len(inflated))
+            except zlib.error as error:
+                raise ValueError(f"the gzip stream of the body is broken ({error})") from None
+            chunk = self._member.unused_data
+        return inflated
+
+    def _begin_member(self, chunk: bytes) -> None:
+        if chunk[:2] not in {_GZIP_MAGIC, _GZIP_MAGIC[:1]}:
+            raise ValueError("there is something after the gzip stream of the body")
+        if self._members == _MAX_MEMBERS:
+            raise ValueError(f"the gzip stream of the body has more than {_MAX_MEMBERS} members")
+        self._member = _member()
+        self._members += 1
+
+
+def _member() -> zlib._Decompress:
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS + 16)

@@ -6,18 +6,21 @@ import asyncio
 import logging
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import httpx
 import structlog
 
+from exporter import redaction
 from exporter.confluent import wire
 from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
+from exporter.confluent.exchange import NameResolutionTimeout
 from exporter.confluent.failures import failure_of, failure_of_transport, target_of
+from exporter.confluent.headers import read_rate_limit, unusable_headers
 from exporter.confluent.pages import Walk
-from exporter.confluent.throttle import RateLimit, Throttle, backoff, patience, read_rate_limit
+from exporter.confluent.throttle import Hold, RateLimit, Throttle, backoff, patience
 from exporter.errors import (
     ApiError,
     ConnectionFailed,
@@ -27,15 +30,16 @@ from exporter.errors import (
     RequestTimeout,
     ServerError,
 )
+from exporter.escaping import one_line
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
     from random import Random
 
     from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent.connection import Answer
+    from exporter.confluent.trust import Trust
 
 T = TypeVar("T")
 
@@ -44,9 +48,16 @@ log = structlog.get_logger(__name__)
 _RETRIES_PER_REQUEST = 4
 _RETRIES_PER_REFRESH = 10
 _MAX_REDIRECTS = 3
+_LONGEST_HEADER = 64  # characters, in a log line
 _LONG_WAIT = 5.0  # seconds; people who watch the log wonder
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_A_RETRY = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
+_WAITING = {
+    "reserve": "waiting for the rate limit to reset; this window has no requests left to use",
+    "retry_after": "waiting as long as the API asked",
+    "backoff": "waiting before retrying a failed request",
+}
+"""Log messages by reason."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,15 @@ class Observer(Protocol):
         """The client held back for ``seconds``: ``reserve``, ``retry_after`` or ``backoff``."""
 
 
+class Wait(NamedTuple):
+    """A pause before the next request."""
+
+    until: float
+    """Monotonic seconds."""
+    reason: str
+    """``reserve``, ``retry_after`` or ``backoff``."""
+
+
 @dataclass
 class Budget:
     """What one refresh may spend, and what it has spent."""
@@ -94,6 +114,8 @@ class Budget:
     deadline: float
     """Monotonic seconds."""
     auth: httpx.BasicAuth
+    redactor: redaction.Redactor
+    """Of the secret in ``auth``, which an answer may repeat."""
     timeout: float
     """Seconds from its beginning to the deadline."""
     patient: bool = False
@@ -111,8 +133,7 @@ class Budget:
 class Client:
     """The API as one organization's credentials see it.
 
-    ``transport`` is the seam for tests; without it, connections are made as the environment says
-    (proxies) with ``tls``.
+    ``transport`` and ``trust``: see :class:`~exporter.confluent.connection.Connection`.
     """
 
     def __init__(
@@ -123,23 +144,28 @@ class Client:
         observer: Observer,
         random: Random,
         transport: httpx.AsyncBaseTransport | None = None,
-        tls: ssl.SSLContext | bool = True,
+        trust: Trust | None = None,
     ) -> None:
         self._organization = organization
         self._clock = clock
         self._observer = observer
         self._random = random
         self._throttle = Throttle(reserve=organization.rate_limit.reserve, random=random)
+        self._unusable_headers: set[str] = set()
+        """Those that were logged."""
         self._turn = asyncio.Lock()
         self._calm = asyncio.Event()
         self._calm.set()
         self.rate_limits: dict[str, RateLimit] = {}
         """By endpoint: the rate limit as the latest response said; for people."""
+        self.waits: tuple[Wait, ...] = ()
+        """The current pauses, for progress displays. Replaced, never changed: safe to read from
+        another thread."""
         self._connection = Connection(
             organization.url,
             max_body=organization.max_response_bytes,
             transport=transport,
-            tls=tls,
+            trust=trust,
         )
 
     async def aclose(self) -> None:
@@ -149,15 +175,19 @@ class Client:
     def budget(self, *, patience: float | None = None) -> Budget:
         """Return the budget of a refresh that begins now, with the credentials as they are now.
 
+        CA certificates that have changed are taken up too.
+
         ``patience``: the seconds it may take in all, always behind the listing of the keys; without
         it, it is that listing, and may take the ``refresh_timeout``. Raises
         :class:`~exporter.errors.CredentialsError`.
         """
         api_key, secret = self._organization.credentials.read()
+        self._connection.renew()
         timeout = self._organization.refresh_timeout if patience is None else patience
         return Budget(
             deadline=self._clock.monotonic() + timeout,
             auth=httpx.BasicAuth(api_key, secret.reveal()),
+            redactor=redaction.know(secret.reveal(), user=api_key),
             timeout=timeout,
             patient=patience is not None,
         )
@@ -171,9 +201,13 @@ class Client:
         finally:
             self._calm.set()
 
-    def wait(self) -> float:
-        """Return the seconds for which the API, or the reserve, wants no request from us."""
-        return self._throttle.wait(now=self._clock.monotonic())
+    def wait(self, endpoints: Iterable[str]) -> float:
+        """Return the seconds for which the API, or the reserve, allows no request to all of them.
+
+        0 if requests to ``endpoints`` may be sent at once.
+        """
+        hold = self._throttle.hold(endpoints, now=self._clock.monotonic())
+        return hold.seconds if hold else 0.0
 
     async def pages(
         self, listing: Listing[T], params: Mapping[str, str], budget: Budget
@@ -186,7 +220,7 @@ class Client:
         endpoint = listing.endpoint
         url = self._organization.url + endpoint
         query = {**params, "page_size": str(self._organization.page_size)}
-        walk = Walk(endpoint=endpoint, url=url)
+        walk = Walk(endpoint=endpoint)
         while True:
             answer = await self._get(endpoint, url, query, budget)
             with self._counting(budget, answer):
@@ -255,27 +289,33 @@ class Client:
                 if answer.status == HTTPStatus.OK:
                     return answer
                 if answer.status not in _REDIRECTS:
-                    raise failure_of(answer, endpoint=endpoint, wall=self._clock.wall())
+                    raise self._failure_of(answer, endpoint)
                 url, query = target_of(answer, endpoint=endpoint, hops_left=hops_left), None
         raise AssertionError("the last redirect raises")
+
+    def _failure_of(self, answer: Answer, endpoint: str) -> ApiError:
+        error = failure_of(answer, endpoint=endpoint, wall=self._clock.wall())
+        if error.retry_in and not isinstance(error, RateLimited):
+            self._throttle.pause(endpoint, error.retry_in, now=self._clock.monotonic())
+        return error
 
     async def _wait_for_the_window(self, endpoint: str, budget: Budget) -> None:
         # Only the holder of the turn sends, so no window can be opened while it sleeps: at most a
         # few rounds, each of which ends after the deadline or after the last window.
-        while (seconds := self.wait()) > 0:
-            if self._clock.monotonic() + seconds >= budget.deadline:
-                raise OutOfBudget(self._too_little(endpoint, budget), endpoint=endpoint)
-            await self._hold("reserve", seconds)
+        while hold := self._throttle.hold([endpoint], now=self._clock.monotonic()):
+            if self._clock.monotonic() + hold.seconds >= budget.deadline:
+                raise OutOfBudget(self._too_little(endpoint, budget, hold), endpoint=endpoint)
+            await self._hold("reserve" if hold.is_of_the_window else "retry_after", hold.seconds)
         if self._clock.monotonic() >= budget.deadline:
             raise self._out_of_time(endpoint, budget)
 
-    def _too_little(self, endpoint: str, budget: Budget) -> str:
+    def _too_little(self, endpoint: str, budget: Budget, hold: Hold) -> str:
         """Return why a refresh cannot end in time: the same words as long as the reason stays."""
         setting = _setting(budget)
         remedy = f"Raise it, lower `rate_limit.reserve`, or {_less(budget)}"
         given = self._throttle.allowance(endpoint, budget.timeout)
-        if given is None:
-            return f"the API wants no more requests before the {setting} is over. {remedy}"
+        if given is None or not hold.is_of_the_window:
+            return f"{hold.source} allows no request before the {setting} is over. {remedy}"
         return (
             f"the listing takes more requests than are ours: of {given.limit} per"
             f" {given.window:.0f} s, less the reserve of {self._organization.rate_limit.reserve:g},"
@@ -292,14 +332,17 @@ class Client:
     async def _hold(self, reason: str, seconds: float) -> None:
         log.log(
             logging.INFO if seconds >= _LONG_WAIT else logging.DEBUG,
-            "holding back",
+            _WAITING[reason],
             reason=reason,
             seconds=round(seconds, 1),
         )
         began = self._clock.monotonic()
+        wait = Wait(began + seconds, reason)
+        self.waits = (*self.waits, wait)
         try:
             await self._clock.sleep(seconds)
         finally:
+            self.waits = tuple(each for each in self.waits if each is not wait)
             self._observer.throttled(reason, self._clock.monotonic() - began)
 
     async def _exchange(
@@ -309,8 +352,10 @@ class Client:
         began = self._clock.monotonic()
         timeout = min(self._organization.request_timeout, budget.deadline - began)
         budget.requests[endpoint] += 1
-        self._throttle.sending(now=began)
         status: int | None = None
+
+        def sending() -> None:
+            self._throttle.sending(now=self._clock.monotonic())
 
         def headers_came(code: int, headers: httpx.Headers) -> None:
             nonlocal status
@@ -318,9 +363,21 @@ class Client:
             self._read_road_signs(endpoint, headers)
 
         try:
-            return await self._connection.get(
-                url, query, auth=budget.auth, timeout=timeout, headers_came=headers_came
+            answer = await self._connection.get(
+                url,
+                query,
+                auth=budget.auth,
+                timeout=timeout,
+                sending=sending,
+                headers_came=headers_came,
             )
+            return replace(answer, body=budget.redactor.data(answer.body))
+        except NameResolutionTimeout as error:
+            raise RequestTimeout(
+                f"the name {error.host} was not resolved in time. Check DNS: its servers do not"
+                " answer",
+                endpoint=endpoint,
+            ) from None
         except TimeoutError:
             if timeout < self._organization.request_timeout:
                 raise self._out_of_time(endpoint, budget) from None
@@ -332,7 +389,8 @@ class Client:
         except ValueError as error:
             raise InvalidResponse(f"{error}", endpoint=endpoint) from None
         except TRANSPORT_ERRORS as error:
-            raise failure_of_transport(error, endpoint=endpoint) from error
+            route = self._connection.route
+            raise failure_of_transport(error, endpoint=endpoint, route=route) from error
         finally:
             took = self._clock.monotonic() - began
             self._observer.answered(endpoint, status, took)
@@ -344,6 +402,15 @@ class Client:
         if not said.is_empty():
             self.rate_limits[endpoint] = said
             self._observer.rate_limit_said(endpoint, said)
+        for name, value in unusable_headers(headers, said).items():
+            if name not in self._unusable_headers:
+                self._unusable_headers.add(name)
+                log.warning(
+                    "unusable rate-limit header",
+                    header=name,
+                    value=one_line(value, _LONGEST_HEADER),
+                    endpoint=endpoint,
+                )
 
     @contextmanager
     def _counting(self, budget: Budget, answer: Answer | None = None) -> Iterator[None]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx
 
-from exporter.confluent.throttle import ROUNDING, read_rate_limit, read_retry_after
+from exporter.confluent.exchange import UnresolvedHost
+from exporter.confluent.headers import retry_in
+from exporter.confluent.throttle import ROUNDING
 from exporter.confluent.wire import error_message
 from exporter.errors import (
     ApiError,
@@ -23,11 +26,12 @@ from exporter.errors import (
     TlsFailed,
     Unauthorized,
 )
+from exporter.escaping import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.confluent.connection import Answer
+    from exporter.confluent.connection import Answer, Route
 
 
 _BAD_KEY = (
@@ -61,7 +65,8 @@ _MEANINGS: dict[int, tuple[type[ApiError], str]] = {
 def failure_of(answer: Answer, *, endpoint: str, wall: float) -> ApiError:
     """Return the error that an answer with a status other than 200 stands for (facts §1.7).
 
-    ``wall``: the Unix time that a date in ``Retry-After`` is compared with.
+    ``wall``: the Unix time that a date in ``Retry-After`` is compared with, where the answer has
+    no ``Date``.
     """
     said = error_message(answer.body)
     kind, cause = _meaning(answer.status, said)
@@ -89,9 +94,8 @@ def _meaning(status: int, said: str) -> tuple[type[ApiError], str]:
 
 
 def _retry_in(answer: Answer, *, wall: float) -> float:
-    after = read_retry_after(answer.headers, wall=wall) or 0.0
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        after = max(after, read_rate_limit(answer.headers).reset or 0.0)
+    throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
+    after = retry_in(answer.headers, throttled=throttled, wall=wall)
     return after + ROUNDING if after else 0.0
 
 
@@ -121,20 +125,55 @@ def target_of(answer: Answer, *, endpoint: str, hops_left: int) -> str:
     return str(target)
 
 
-def failure_of_transport(error: Exception, *, endpoint: str) -> ApiError:
+def failure_of_transport(error: Exception, *, endpoint: str, route: Route) -> ApiError:
     """Return the error for a request that got no complete response."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
-            reason = getattr(cause, "verify_message", "") or cause.reason or "handshake failed"
-            return TlsFailed(
-                f"TLS: {reason}. Check `url`, proxies, and the certificates this machine trusts"
-                " (SSL_CERT_FILE)",
-                endpoint=endpoint,
-            )
-    what = _system_cause(error) or str(error) or type(error).__name__
-    return ConnectionFailed(
-        f"no complete answer: {what}. Check `url`, DNS, proxies and firewalls", endpoint=endpoint
-    )
+            return TlsFailed(f"TLS: {_tls_problem(cause, route)}", endpoint=endpoint)
+    proxy = f"the proxy in {route.proxy}" if route.proxy else ""
+    what = one_line(_system_cause(error) or str(error) or type(error).__name__, 200).rstrip(".")
+    if isinstance(error, UnresolvedHost):
+        message = (
+            f"the name of {proxy or 'the API'} ({one_line(error.host, 255)}) could not be resolved:"
+            f" {what}. Check DNS and {route.proxy or '`url`'}"
+        )
+    elif isinstance(error, httpx.ProxyError):
+        message = f"{proxy} refused the connection: {what}. Check its user, password and rules"
+    elif proxy and isinstance(error, httpx.ConnectError):
+        message = f"no connection to {proxy}: {what}. Check the variable and the proxy"
+    else:
+        message = f"no complete answer: {what}. Check `url`, proxies and firewalls"
+    return ConnectionFailed(message, endpoint=endpoint)
+
+
+_NOT_YET_OR_NO_LONGER_VALID = frozenset({9, 10})
+_WRONG_NAME = frozenset({62, 64})
+_NO_TRUSTED_CA = frozenset({2, 18, 19, 20, 21, 27})
+_RFC_5280 = range(78, 95)
+"""The errors that only strict verification reports, by their numbers in OpenSSL's x509_vfy.h."""
+
+
+def _tls_problem(error: ssl.SSLError, route: Route) -> str:
+    """Return what is wrong, and which setting helps."""
+    source = route.trust.source if route.trust else ""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        reason = error.reason or "handshake failed"
+        return f"{reason}. Check `url`, proxies and firewalls"
+    reason = one_line(error.verify_message, 200).rstrip(".")
+    code = error.verify_code
+    if code in _NO_TRUSTED_CA:
+        remedy = f"add its certificate to `{source}`" if source else "name it in `tls.ca_file`"
+        return f"the certificate's CA is not trusted ({reason}). If you trust it, {remedy}"
+    if code in _RFC_5280 and route.trust and route.trust.is_strict:
+        return (
+            f"a certificate breaks RFC 5280 ({reason}). Have it reissued, or set `tls.strict` to"
+            " false"
+        )
+    if code in _WRONG_NAME:
+        return f"the certificate is for another host ({reason}). Check `url` and proxies"
+    if code in _NOT_YET_OR_NO_LONGER_VALID:
+        return f"{reason}. Renew the certificate, or correct the clock of this machine"
+    return f"{reason}. Check the certificates of the server and `{source or 'tls.ca_file'}`"
 
 
 def _system_cause(error: BaseException) -> str:
@@ -142,7 +181,9 @@ def _system_cause(error: BaseException) -> str:
     said = ""
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno:
-            said = cause.strerror or ""
+            # asyncio puts an address into the text of its own errors; those of the resolver have
+            # negative numbers.
+            said = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or ""
     return said
 
 
@@ -152,7 +193,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if cause is None:
             return
         yield cause
-        cause = cause.__cause__ or cause.__context__
+        if isinstance(cause, BaseExceptionGroup):  # of the addresses of a host, all tried in vain
+            cause = cause.exceptions[0]
+        else:
+            cause = cause.__cause__ or cause.__context__
 
 
 def _status_line(status: int) -> str:

@@ -1,26 +1,25 @@
-"""When the next request may go, from what the API said last (design §6, facts §1.8).
+"""When the next request may go, from what the API said last.
 
-The headers are integers, ``X-RateLimit-Reset`` and ``Retry-After`` count seconds from the answer.
-Everything here comes from the network: what is absent, negative, infinite or not a number is as if
-it had not been sent, and nothing makes anyone wait longer than :data:`MAX_WAIT` at a time.
+``X-RateLimit-Reset`` and ``Retry-After`` count seconds from the answer. They come from the network:
+nothing makes anyone wait longer than :data:`MAX_WAIT` at a time.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from random import Random
 
 MAX_WAIT = 3600.0
 """Seconds; the longest window we believe in."""
-_MAX_COUNT = 2**53  # exact in a float, and so in a sample
 ROUNDING = 1.0
 """Seconds; a window said to end in 3 s may end in 3.9 s, because the headers are whole numbers."""
+_MOST_DOUBTS = 16
+_RETRY_AFTER = "Retry-After"
 _UNKNOWN_RESET = 60.0  # seconds; some response said what remains, but not for how long
 _BACKOFF_CAP = 30.0
 
@@ -40,45 +39,9 @@ class RateLimit:
         """Whether the response had none of the headers."""
         return self.limit is None and self.remaining is None and self.reset is None
 
-
-def read_rate_limit(headers: Mapping[str, str]) -> RateLimit:
-    """Return the rate limit that ``headers`` (any case) speak of."""
-    return RateLimit(
-        limit=_count(headers.get("x-ratelimit-limit")),
-        remaining=_count(headers.get("x-ratelimit-remaining")),
-        reset=_seconds(headers.get("x-ratelimit-reset")),
-    )
-
-
-def read_retry_after(headers: Mapping[str, str], *, wall: float) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, given as a number or as a date (RFC 9110).
-
-    ``wall``: the Unix time a date is compared with.
-    """
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    seconds = _seconds(value)
-    if seconds is not None:
-        return seconds
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - wall)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _seconds(value: str | None) -> float | None:
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _count(value: str | None) -> int | None:
-    if value is None or not (value.isascii() and value.isdigit() and len(value) <= 16):  # noqa: PLR2004 # digits of 2**53
-        return None
-    return min(int(value), _MAX_COUNT)
+    def is_plausible(self) -> bool:
+        """Whether ``reset`` can be the rest of a window, and not, for example, a Unix time."""
+        return self.reset is None or self.reset <= MAX_WAIT
 
 
 @dataclass
@@ -91,6 +54,24 @@ class _Window:
     """Monotonic seconds."""
     length: float
     """Seconds; the longest time to a reset that was seen, and at most the true length."""
+    source: str = "X-RateLimit-Reset"
+    """What said when the window ends."""
+    doubts: int = 0
+    """Answers in a row that named the end of a spent window implausibly."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A time in which no request may be sent."""
+
+    seconds: float
+    source: str
+    """The header or the status that said so."""
+
+    @property
+    def is_of_the_window(self) -> bool:
+        """Whether the rate limit is the reason, not a failure."""
+        return self.source != _RETRY_AFTER
 
 
 class Throttle:
@@ -108,6 +89,8 @@ class Throttle:
         self._reserve = reserve
         self._random = random
         self._windows: dict[str, _Window] = {}
+        self._paused: dict[str, float] = {}
+        """Monotonic seconds, by endpoint, until which ``Retry-After`` wants no request."""
 
     def sending(self, *, now: float) -> None:
         """Take in that a request is about to be sent: its answer may say nothing of the limit."""
@@ -121,13 +104,29 @@ class Throttle:
         if said.remaining is None:
             return
         before = self._windows.get(endpoint)
-        reset = min(said.reset if said.reset is not None else _UNKNOWN_RESET, MAX_WAIT)
+        limit = said.limit if said.limit is not None else before.limit if before else 0
+        length = before.length if before else 0.0
+        doubts = 0
+        if said.is_plausible():
+            reset = said.reset if said.reset is not None else _UNKNOWN_RESET
+            length = max(reset, length)
+        else:
+            # Asked again after the longest window that was seen; ever later while it is spent.
+            if said.remaining <= self._reserve * limit:
+                doubts = min(before.doubts + 1 if before else 1, _MOST_DOUBTS)
+            reset = min(MAX_WAIT, (length or _UNKNOWN_RESET) * 2.0 ** max(0, doubts - 1))
         self._windows[endpoint] = _Window(
-            limit=said.limit if said.limit is not None else before.limit if before else 0,
+            limit=limit,
             remaining=said.remaining,
             ends=now + reset + ROUNDING,
-            length=max(reset, before.length if before else 0.0),
+            length=length,
+            doubts=doubts,
         )
+
+    def pause(self, endpoint: str, seconds: float, *, now: float) -> None:
+        """Take in that ``endpoint`` failed and wants no request for ``seconds``."""
+        until = now + min(seconds, MAX_WAIT)
+        self._paused[endpoint] = max(until, self._paused.get(endpoint, until))
 
     def close(self, endpoint: str, seconds: float, *, now: float) -> None:
         """Take in that ``endpoint`` wants no request for ``seconds``."""
@@ -138,17 +137,24 @@ class Throttle:
             remaining=0,
             ends=max(ends, before.ends) if before else ends,
             length=before.length if before else 0.0,
+            source="a 429",
         )
 
-    def wait(self, *, now: float) -> float:
-        """Return the seconds to wait before a request, with jitter; 0 if it may go at once."""
-        spent = [
-            window.ends
+    def hold(self, endpoints: Iterable[str], *, now: float) -> Hold | None:
+        """Return the wait before a request to any of ``endpoints``, with jitter.
+
+        None if it may be sent at once.
+        """
+        ends = {
+            window.ends: window.source
             for window in self._windows.values()
             if window.remaining <= self._reserve * window.limit
-        ]
-        seconds = max(spent, default=now) - now
-        return seconds + self._random.random() if seconds > 0 else 0.0
+        }
+        ends |= {self._paused[each]: _RETRY_AFTER for each in endpoints if each in self._paused}
+        latest = max(ends, default=now)
+        if latest <= now:
+            return None
+        return Hold(latest - now + self._random.random(), ends[latest])
 
     def allowance(self, endpoint: str, seconds: float) -> Allowance | None:
         """Return what ``endpoint`` gives us at most within ``seconds``; None where not known."""

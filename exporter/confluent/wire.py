@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Generic, Protocol, TypeVar
 
 import msgspec
 
+from exporter.confluent.repair import REPLACEMENT, Repair
+from exporter.escaping import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -156,8 +159,8 @@ class Decoder(Protocol[T]):
 class PageDecoder(Generic[T]):
     """Decodes the pages of one kind of listing.
 
-    A page whose items are all readable, the normal case, is decoded in one go; only otherwise is
-    each item looked at alone.
+    A page whose items are all readable, the normal case, is decoded in one go. Otherwise each item
+    is decoded alone, and if that fails once more after a repair of its values.
     """
 
     def __init__(self, item: type[T]) -> None:
@@ -171,25 +174,31 @@ class PageDecoder(Generic[T]):
         """
         try:
             envelope = self._items.decode(body)
-        except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        except _UNREADABLE:
             return self._decode_one_by_one(body)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"the body is not JSON ({error})") from None
         return _page(envelope.data, envelope.metadata)
 
     def _decode_one_by_one(self, body: bytes) -> Page[T]:
-        try:
-            envelope = _RAW.decode(body)
-        except _UNREADABLE as error:
-            raise ValueError(f"the body is not a page of a listing ({_what(error)})") from None
+        repair = Repair()
+        envelope = _envelope(body, repair)
         items: list[T] = []
         unreadable: list[UnreadableItem] = []
-        for raw in envelope.data:
+        for raw in map(bytes, envelope.data):
             try:
-                items.append(self._item.decode(raw))
+                items.append(self._decode_item(raw, repair))
             except _UNREADABLE as error:
                 unreadable.append(UnreadableItem(_id_of(raw), _what(error)))
         return _page(items, envelope.metadata, tuple(unreadable))
+
+    def _decode_item(self, raw: bytes, repair: Repair) -> T:
+        try:
+            item = self._item.decode(raw)
+        except _UNREADABLE:
+            raw = repair(raw)
+            item = self._item.decode(raw)
+        if REPLACEMENT in _ID.decode(raw).id:
+            raise ValueError("its id is broken")  # and might be that of another item now
+        return item
 
 
 _UNREADABLE = (ValueError, RecursionError)
@@ -211,7 +220,20 @@ _RAW = msgspec.json.Decoder(_Envelope[msgspec.Raw])
 _ID = msgspec.json.Decoder(Id)
 
 
-def _id_of(raw: msgspec.Raw) -> str:
+def _envelope(body: bytes, repair: Repair) -> _Envelope[msgspec.Raw]:
+    try:
+        return _RAW.decode(body)
+    except _UNREADABLE as error:
+        problem = error
+    try:
+        return _RAW.decode(repair(body))
+    except _UNREADABLE:
+        json = isinstance(problem, (msgspec.ValidationError, RecursionError))
+        what = "a page of a listing" if json else "JSON"
+        raise ValueError(f"the body is not {what} ({_what(problem)})") from None
+
+
+def _id_of(raw: bytes) -> str:
     try:
         return one_line(_ID.decode(raw).id, 255)
     except _UNREADABLE:
@@ -257,9 +279,3 @@ def error_message(body: bytes) -> str:
     ]
     texts += [text for text in (parsed.error, parsed.message) if isinstance(text, str) and text]
     return one_line(": ".join(dict.fromkeys(texts)), _MESSAGE_LIMIT)
-
-
-def one_line(text: str, limit: int) -> str:
-    """Return ``text`` as one printable line of at most ``limit`` characters."""
-    line = "".join(c if c.isprintable() else " " for c in text[: limit + 1])
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
     from exporter.exposition.catalogue import Metric
     from exporter.exposition.document import Pieces
 
-_CODES = ("none", "200", "401", "403", "429", "500", "503")
-"""The codes that are counted from 0 on; others, which are rare, from their first occurrence."""
+_CODES = (
+    *("none", "200", "307", "308"),
+    *("400", "401", "403", "404", "408", "429"),
+    *("500", "502", "503", "504"),
+)
+"""The codes that the API documents for reading, and those of a gateway in front of it. They exist
+at 0 for every endpoint. Any other code exists from its first response on, since each costs a series
+for each endpoint and organization; its failures are counted from 0 by reason."""
 _THROTTLED_REASONS = ("reserve", "retry_after", "backoff")
 _BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, inclusive, as Prometheus' ``le``."""
@@ -46,7 +52,7 @@ class Activity:
 
     def __init__(self, organization: str, *, endpoints: Iterable[str], clock: Clock) -> None:
         self.version = 0
-        """Grows with everything that is taken in."""
+        """Grows with every change of what is rendered."""
         self._organization = organization
         self._clock = clock
         self._requests: Counter[tuple[str, str]] = Counter()

@@ -172,6 +172,14 @@ KEY_EXPIRY = Metric(
     "Unix time at which the API key expires. Only with per_key_metrics." + _CACHED,
     ("organization", "api_key_id"),
 )
+NEW_CLOUD_OR_GLOBAL = Metric(
+    "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds",
+    "gauge",
+    "Unix time at which an API key for Cloud resource management (resource kind cloud) or for many"
+    " kinds of resources (global) was created, for the 20 newest that are younger than a day."
+    + _CACHED,
+    ("organization", "api_key_id", "owner_id", "owner_kind", "resource_kind"),
+)
 OWNER_INFO = Metric(
     "confluent_cloud_owner_info",
     "info",
@@ -276,7 +284,8 @@ REFRESH_FAILURES = Metric(
 REQUESTS = Metric(
     "confluent_cloud_api_requests_total",
     "counter",
-    "Requests to the API by HTTP status code; none where no response came.",
+    "Requests to the API by HTTP status code; none where no response came. A code that neither the"
+    " API documents nor a gateway usually sends is absent before its first response.",
     ("organization", "endpoint", "code"),
 )
 REQUEST_FAILURES = Metric(
@@ -339,6 +348,12 @@ CONFIG_RELOAD_TIMESTAMP = Metric(
     "gauge",
     "Unix time at which the configuration was last loaded successfully.",
 )
+LOG_RECORDS_DROPPED = Metric(
+    "confluent_cloud_exporter_log_records_dropped_total",
+    "counter",
+    "Log records that were not written because standard error was not read or could not be"
+    " written.",
+)
 
 INVENTORY = Section(
     "Inventory",
@@ -355,6 +370,7 @@ INVENTORY = Section(
         NEXT_EXPIRY,
         VIOLATIONS,
         EXEMPTED,
+        NEW_CLOUD_OR_GLOBAL,
         KEY_INFO,
         KEY_CREATED,
         KEY_EXPIRY,
@@ -412,6 +428,6 @@ EXPORTER = Section(
     "The exporter itself",
     "Besides these, the usual `process_*` metrics and `python_info` of the Prometheus client"
     " library.",
-    (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP),
+    (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP, LOG_RECORDS_DROPPED),
 )
 CATALOGUE: tuple[Section, ...] = (INVENTORY, QUOTAS, KNOWN, REFRESH, API, EXPORTER)

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 from exporter.exposition import text
 from exporter.exposition.body import Body
 from exporter.exposition.checksum import Checksum, checksum
-from exporter.exposition.text import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.exposition.catalogue import Metric
+    from exporter.exposition.text import Format
 
 _LEVEL = 6
 _TAIL_LEVEL = 1  # compressed at every scrape, and small
@@ -90,26 +90,11 @@ class Block:
 @cache
 def blocks(metrics: Sequence[Metric], form: Format) -> tuple[Block, ...]:
     """Return the blocks of ``metrics`` in their order."""
-    return tuple(block for metric in metrics for block in _blocks(metric, form))
-
-
-def _blocks(metric: Metric, form: Format) -> tuple[Block, ...]:
-    if metric.type != "gaugehistogram":
-        return (Block(metric.name, piece(text.header(metric, form).encode())),)
-    if form is Format.OPENMETRICS:
-        head = text.header_lines(metric.name, "gaugehistogram", metric.help)
-        return (Block(metric.name, piece(head.encode())),)
-    # The older format has no gauge histograms: as the client library writes them.
-    parts = {
-        "_bucket": ("", "histogram"),
-        "_gcount": ("_gcount", "gauge"),
-        "_gsum": ("_gsum", "gauge"),
-    }
-    heads = {
-        metric.name + key: text.header_lines(metric.name + suffix, kind, metric.help)
-        for key, (suffix, kind) in parts.items()
-    }
-    return tuple(Block(key, piece(head.encode())) for key, head in heads.items())
+    return tuple(
+        Block(key, piece(header.encode()))
+        for metric in metrics
+        for key, header in text.families(metric, form).items()
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,27 @@ if TYPE_CHECKING:
     from exporter.exposition.catalogue import Metric, Section
 
 
+_FORMATS = """\
+## Formats
+
+A scrape gets OpenMetrics 1.0.0 if it asks for it, as Prometheus and OpenTelemetry do, and the text
+format 0.0.4 otherwise. `once` writes 0.0.4, which the textfile collector reads.
+
+A metric `X` of the type *gauge histogram* has a different shape in each format, because no single
+shape is read correctly everywhere:
+
+- OpenMetrics 1.0.0 has three gauges: `X_bucket` with the label `le`, `X_gcount` and `X_gsum`.
+  OpenTelemetry's Prometheus receiver does not support the type `gaugehistogram`.
+- The text format 0.0.4 has a histogram: `X_bucket`, `X_count` and `X_sum`. Two gauges, `X_gcount`
+  and `X_gsum`, repeat its count and sum.
+
+Query `X_bucket`, `X_gcount` and `X_gsum`, which exist in both formats. They count the keys that
+exist now and can fall, so `rate` and `increase` are meaningless on them.
+
+In OpenMetrics, a family whose name ends in `_seconds`, `_bytes` or `_ratio` has that unit in its
+metadata. Families of counters and infos are named without `_total` and `_info` there."""
+
+
 def document() -> str:
     """Return the page."""
     return "\n".join(
@@ -19,6 +40,8 @@ def document() -> str:
             "# Metrics",
             "",
             "Written by `make docs` from the catalogue in `exporter/exposition/catalogue.py`.",
+            "",
+            _FORMATS,
             *(line for section in CATALOGUE for line in _section(section)),
             "",
         ]
@@ -34,7 +57,8 @@ def _section(section: Section) -> Iterator[str]:
 def _metric(metric: Metric) -> Iterator[str]:
     labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
     yield from ("", f"### `{metric.name}`", "", metric.help, "")
-    yield f"Type: {metric.type}. Labels: {labels}."
+    kind = "gauge histogram" if metric.type == "gaugehistogram" else metric.type
+    yield f"Type: {kind}. Labels: {labels}."
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec.structs import astuple
@@ -12,8 +13,10 @@ from exporter.exposition.document import Pieces, pieces
 from exporter.inventory import (
     OWNER_KINDS,
     RESOURCE_KINDS,
+    UNKNOWN_KIND,
     believable_creation,
     believable_expiry,
+    youngest,
 )
 from exporter.inventory.quotas import counted_usage
 from exporter.refresh import REFRESH_FAILURE_REASONS
@@ -29,7 +32,12 @@ if TYPE_CHECKING:
 
     Samples: TypeAlias = Iterable[tuple[Sequence[str], float]]
 
-_KINDS = [(owner, resource) for owner in OWNER_KINDS for resource in RESOURCE_KINDS]
+_KINDS = [
+    (owner, resource) for owner in OWNER_KINDS for resource in (*RESOURCE_KINDS, UNKNOWN_KIND)
+]
+_NEW = 86_400.0
+_MOST_NEW = 20
+"""As the catalogue says of new keys for Cloud or for everything."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,7 @@ def _inventory_samples(
             for policy in inventory.findings.judged
         ),
     )
+    yield catalogue.NEW_CLOUD_OR_GLOBAL, _new_cloud_or_global(name, inventory)
     yield catalogue.VANISHED, _where_known((name,), state.vanished)
     yield catalogue.VANISHED_RATIO, _where_known((name,), state.vanished_ratio)
     yield catalogue.COLLAPSED_PAIRS, [((name,), inventory.collapsed_pairs)]
@@ -145,6 +154,15 @@ def _inventory_samples(
             catalogue.QUOTA_COUNTED,
             ((_quota(name, quota), usage) for quota, usage in counted if usage is not None),
         )
+
+
+def _new_cloud_or_global(name: str, inventory: Inventory) -> Samples:
+    found = (
+        ((name, key.id, *astuple(key.owner), kind), created)
+        for key, created in youngest(inventory.dates, _NEW, now=inventory.at)
+        for kind in sorted({each.kind for each in key.resources} & {"cloud", "global"})[-1:]
+    )
+    return islice(found, _MOST_NEW)
 
 
 def _violations(name: str, inventory: Inventory) -> Samples:
@@ -227,9 +245,9 @@ def _key_samples(state: OrganizationState, *, now: float) -> Iterator[tuple[Metr
 def _histogram_lines(
     metric: Metric, name: str, histograms: Mapping[str, Histogram]
 ) -> dict[str, str]:
-    """Return a gauge histogram, in one for OpenMetrics and in its parts for the older format."""
+    """Return the lines of a gauge histogram by the key of :func:`text.families`, in all formats."""
     whole = ""
-    parts = {"_bucket": "", "_gcount": "", "_gsum": ""}
+    parts = dict.fromkeys(("_bucket", "_gcount", "_gsum"), "")
     for owner_kind, histogram in histograms.items():
         at = (name, owner_kind)
         bounds = zip(
@@ -237,28 +255,26 @@ def _histogram_lines(
             (*histogram.buckets, histogram.count),
             strict=True,
         )
-        own = {
-            "_bucket": text.lines(
-                metric, (((*at, le), count) for le, count in bounds), suffix="_bucket", label="le"
-            ),
-            "_gcount": text.lines(metric, [(at, histogram.count)], suffix="_gcount"),
-            "_gsum": text.lines(metric, [(at, histogram.sum)], suffix="_gsum"),
-        }
-        whole += "".join(own.values())
-        parts = {key: lines + own[key] for key, lines in parts.items()}
+        buckets = text.lines(
+            metric, (((*at, le), count) for le, count in bounds), suffix="_bucket", label="le"
+        )
+        parts["_bucket"] += buckets
+        whole += buckets
+        for suffix, value in (("count", histogram.count), ("sum", histogram.sum)):
+            whole += text.lines(metric, [(at, value)], suffix=f"_{suffix}")
+            parts[f"_g{suffix}"] += text.lines(metric, [(at, value)], suffix=f"_g{suffix}")
     return {metric.name: whole, **{metric.name + key: lines for key, lines in parts.items()}}
 
 
 def _known_samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
     name = state.name
     yield catalogue.THRESHOLD, [((name, policy), at) for policy, at in state.thresholds.items()]
-    if state.inventory is not None:
-        for metric, counts in (
-            (catalogue.CREATED, state.churn.created),
-            (catalogue.DELETED, state.churn.deleted),
-        ):
-            kinds = dict.fromkeys(_KINDS, 0) | {**counts}
-            yield metric, (((name, *kind), count) for kind, count in kinds.items())
+    for metric, counts in (
+        (catalogue.CREATED, state.churn.created),
+        (catalogue.DELETED, state.churn.deleted),
+    ):
+        kinds = dict.fromkeys(_KINDS, 0) | {**counts}
+        yield metric, (((name, *kind), count) for kind, count in kinds.items())
     directory = state.directory
     if directory.organization_id:
         at = (name, directory.organization_id, directory.organization_name)

@@ -32,17 +32,50 @@ _SPECIAL = re.compile(r'[\\\n"\0]')
 _ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\"", "\0": "\N{REPLACEMENT CHARACTER}"}
 
 
+_UNITS = ("seconds", "bytes", "ratio")
+
+
+def families(metric: Metric, form: Format) -> dict[str, str]:
+    """Return the headers of the families that ``metric`` has in ``form``, by the key of each.
+
+    A gauge histogram has a different shape in each format. OpenTelemetry's receiver does not
+    support OpenMetrics' type for it, and Prometheus may convert a histogram to a native one, so its
+    buckets, count and sum are gauges there. In the older format, only a histogram may have the
+    label ``le``, and Go's parser reads one without a count and a sum as empty. There it is a
+    complete histogram, with its count and sum also as gauges of the same names.
+    """
+    name = metric.name
+    if metric.type != "gaugehistogram":
+        return {name: header(metric, form)}
+    gauges = {f"{name}{part}": "gauge" for part in ("_bucket", "_gcount", "_gsum")}
+    if form is Format.TEXT:
+        del gauges[f"{name}_bucket"]
+        gauges = {name: "histogram"} | gauges
+    return {key: _header_lines(key, kind, metric.help) for key, kind in gauges.items()}
+
+
 def header(metric: Metric, form: Format) -> str:
-    """Return the HELP and TYPE lines of ``metric``, which is no gauge histogram."""
+    """Return the HELP and TYPE lines of ``metric``, which is not a gauge histogram, and its UNIT.
+
+    The older format has no units.
+    """
     name, kind = metric.name, metric.type
-    if form is Format.OPENMETRICS and kind in {"counter", "info"}:
+    if form is Format.TEXT:
+        return _header_lines(name, "gauge" if kind == "info" else kind, metric.help)
+    if kind in {"counter", "info"}:
         name = name.removesuffix("_total").removesuffix("_info")
-    if form is Format.TEXT and kind == "info":
-        kind = "gauge"
-    return header_lines(name, kind, metric.help)
+    unit = unit_of(name)
+    lines_ = _header_lines(name, kind, metric.help)
+    return lines_ + (f"# UNIT {name} {unit}\n" if unit else "")
 
 
-def header_lines(name: str, kind: str, help_text: str) -> str:
+def unit_of(family: str) -> str:
+    """Return the base unit that the name of ``family`` ends with, empty if it has none."""
+    last = family.rpartition("_")[2]
+    return last if last in _UNITS else ""
+
+
+def _header_lines(name: str, kind: str, help_text: str) -> str:
     """Return the HELP and TYPE lines of a family; ``help_text`` has no double quotes."""
     escaped = help_text.replace("\\", r"\\").replace("\n", r"\n")
     return f"# HELP {name} {escaped}\n# TYPE {name} {kind}\n"

@@ -66,6 +66,11 @@ class Timeline:
         """Return the keys that are older than ``age`` seconds at the Unix time ``now``."""
         return self.keys[: bisect_left(self.times, 0.0, key=lambda at: at + age - now)]
 
+    def created_between(self, after: float, now: float) -> Iterable[tuple[Key, float]]:
+        """Return the keys created after the Unix time ``after`` and by ``now``, with the time."""
+        young = slice(bisect_right(self.times, after), self.created_by(now))
+        return zip(self.keys[young], self.times[young], strict=True)
+
     def ages(self, *, now: float) -> Histogram:
         """Return how old the keys are at the Unix time ``now``; from the near future, it is 0."""
         times, count = self.times, self.created_by(now)
@@ -182,3 +187,16 @@ def oldest(dates: Dates, most: int, *, now: float) -> tuple[tuple[Key, float], .
         for timeline in dates.created.values()
     ]
     return tuple(islice(merge(*heads, key=lambda each: (each[1], each[0].id)), most))
+
+
+def youngest(dates: Dates, age: float, *, now: float) -> list[tuple[Key, float]]:
+    """Return the keys younger than ``age`` seconds at the Unix time ``now``, with their creation.
+
+    The newest first.
+    """
+    young = [
+        pair
+        for timeline in dates.created.values()
+        for pair in timeline.created_between(now - age, now)
+    ]
+    return sorted(young, key=lambda each: (-each[1], each[0].id))

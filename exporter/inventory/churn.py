@@ -6,7 +6,7 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.inventory.keys import RESOURCE_KINDS
+from exporter.inventory.keys import RESOURCE_KINDS, UNKNOWN_KIND
 from exporter.inventory.timestamps import CLOCK_SKEW, believable_creation
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ def churn(before: Mapping[str, Key], after: Mapping[str, Key], *, since: float) 
 def by_kinds(keys: Iterable[Key]) -> Counter[tuple[str, str]]:
     """Count ``keys`` by kind of owner and kind of resource; once for each kind a key opens.
 
-    Kinds that the vendor's CLI does not know are ``unknown``: counters stay for ever.
+    Kinds that the vendor's CLI does not know are :data:`UNKNOWN_KIND`.
     """
     return Counter(
         (key.owner.kind, kind)
         for key in keys
         for kind in {
-            each.kind if each.kind in RESOURCE_KINDS else "unknown" for each in key.resources
+            each.kind if each.kind in RESOURCE_KINDS else UNKNOWN_KIND for each in key.resources
         }
     )

@@ -48,6 +48,8 @@ RESOURCE_KINDS = (
     "global",
 )
 """Those that the vendor's CLI knows; others come as the API names them."""
+UNKNOWN_KIND = "unknown"
+"""The kind of all other resources in counters, whose series are never removed."""
 
 
 # Out of sight of the garbage collector, which would otherwise walk a hundred thousand of these, and

@@ -17,6 +17,7 @@ from exporter.refresh.folding import fold_anew, fold_later
 from exporter.refresh.known_pages import KnownPages
 from exporter.refresh.loop import Outcome
 from exporter.refresh.state import ChurnTotals
+from exporter.refresh.unreadable import UnreadableLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping
@@ -31,7 +32,6 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 MAX_KEYS = 1_000_000
 """More than the largest organization can have (facts §3); the memory has an end."""
-_UNREADABLE_LOGGED = 10  # per listing; the metric has their number
 _NOTHING = Churn((), (), ())
 _CHURN_LOGGED = 1000  # per listing; a lost role would fill the disk with the names of the lost
 
@@ -108,6 +108,7 @@ async def list_keys(
     keys: dict[str, Key] = {}
     unreadable = 0
     unreadable_ids: set[str] = set()
+    unreadable_log = UnreadableLog()
     async for items, bad in list_items(client, filters, budget, known.listing()):
         keys |= {key.id: key for key in items}
         if len(keys) > MAX_KEYS:
@@ -116,9 +117,10 @@ async def list_keys(
                 " `filters`",
                 endpoint=API_KEYS.endpoint,
             )
-        _log_unreadable(bad, logged=unreadable)
+        unreadable_log.add(API_KEYS.endpoint, bad)
         unreadable += len(bad)
         unreadable_ids.update(item.id for item in bad)
+    unreadable_log.summarize()
     return KeyListing(keys, unreadable, frozenset(unreadable_ids - keys.keys()))
 
 
@@ -129,6 +131,7 @@ async def list_items(
 
     Complete only if the iteration ends without an error. Raises :class:`~exporter.errors.ApiError`.
     """
+    differing: list[tuple[int, int]] = []
     for params in _queries(filters):
         listed, total_size = 0, None
         async for page in client.pages(listing, params, budget):
@@ -136,11 +139,13 @@ async def list_items(
             listed += len(page.items) + len(page.unreadable)
             total_size = page.total_size if page.total_size is not None else total_size
         if total_size is not None and total_size != listed:
-            log.warning(
-                "the listing and its total_size differ; keys may have changed during the walk",
-                listed=listed,
-                total_size=total_size,
-            )
+            differing.append((listed, total_size))
+    if differing:
+        log.warning(
+            "the listing and its total_size differ; keys may have changed during the walk",
+            listed=sum(listed for listed, _ in differing),
+            total_size=sum(total_size for _, total_size in differing),
+        )
 
 
 def _queries(filters: Filters) -> Iterator[dict[str, str]]:
@@ -148,11 +153,6 @@ def _queries(filters: Filters) -> Iterator[dict[str, str]]:
     for owner, resource in product(filters.owners or ("",), filters.resources or ("",)):
         query = {"spec.owner": owner, "spec.resource": resource}
         yield {name: value for name, value in query.items() if value}
-
-
-def _log_unreadable(items: Collection[UnreadableItem], *, logged: int) -> None:
-    for item in list(items)[: max(0, _UNREADABLE_LOGGED - logged)]:
-        log.warning("unreadable api key; it is not counted", api_key_id=item.id, error=item.problem)
 
 
 def _log_churn(moved: Churn) -> None:

@@ -29,10 +29,14 @@ class Holder:
         self.state = state
         self.attempted = asyncio.Event()
         """Set when the keys were listed for the first time, or could not be."""
+        self.recovered = asyncio.Event()
+        """Set, and replaced by a new one, when the keys are listed after a listing that failed
+        because of the credentials."""
         self._publish = publish
         self._turn = turn or asyncio.Lock()
         if state.attempted:
             self.attempted.set()
+        self._credentials_failed = state.credentials_failed
 
     async def replace(self, change: Callable[[OrganizationState], OrganizationState]) -> None:
         """Replace the state by what ``change`` makes of it, off the event loop.
@@ -45,3 +49,12 @@ class Holder:
             self.state = state
         if state.attempted:
             self.attempted.set()
+        self._look_for_recovery(state)
+
+    def _look_for_recovery(self, state: OrganizationState) -> None:
+        if state.credentials_failed:
+            self._credentials_failed = True
+        elif self._credentials_failed and state.collectors["api_keys"].up:
+            self._credentials_failed = False
+            recovered, self.recovered = self.recovered, asyncio.Event()
+            recovered.set()

@@ -115,8 +115,30 @@ class Refresher:
         """Refresh ``after`` so many seconds and then for ever; ends only by cancellation."""
         await self._clock.sleep(after)
         while True:
+            recovered = self._holder.recovered
             next_start = await self.refresh()
-            await self._clock.sleep(max(0.0, next_start - self._clock.monotonic()))
+            await self._sleep(max(0.0, next_start - self._clock.monotonic()), recovered)
+
+    async def _sleep(self, seconds: float, recovered: asyncio.Event) -> None:
+        """Sleep until the next refresh.
+
+        A low-priority refresh that failed because of the credentials is due as soon as the keys
+        have ``recovered``: a key that was just created is not accepted for some seconds, and the
+        interval of the names is an hour.
+        """
+        failure = self._holder.state.collectors[self._collector.name].failure
+        if not self._collector.patient or failure is None or not failure.is_of_credentials:
+            await self._clock.sleep(seconds)
+            return
+        either = [
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(recovered.wait()),
+        ]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in either:
+                each.cancel()
 
     async def refresh(self) -> float:
         """Refresh once; return the monotonic time at which to do so again. Never raises."""
@@ -205,7 +227,7 @@ class Refresher:
                 interval=interval,
                 random=self._random,
             )
-            delay = max(delay, self._client.wait())
+            delay = max(delay, self._client.wait(self._collector.endpoints))
         now = self._clock.wall()
         return CollectorState(
             finished=now,

@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
 from exporter.confluent.client import (
     ENVIRONMENTS,
     KAFKA_CLUSTERS,
@@ -23,6 +21,7 @@ from exporter.inventory import Cluster, Directory
 from exporter.refresh.folding import fold_anew
 from exporter.refresh.loop import Outcome
 from exporter.refresh.state import Failure, failure_from
+from exporter.refresh.unreadable import UnreadableLog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from exporter.refresh.state import OrganizationState
 
 T = TypeVar("T")
-log = structlog.get_logger(__name__)
 _ENOUGH_REFUSALS = 2
 _MAX_ITEMS = 100_000
 _LONGEST_NAME = 255
@@ -45,15 +43,21 @@ class NamesCollector:
     """Lists service accounts, users if wanted, environments, clusters, regions, the organization.
 
     Each of these sources fails alone; what it brought the last time it succeeded stays.
+    ``sample_clusters``: list Schema Registry and ksqlDB clusters of one environment only. Their
+    names are then incomplete, but a missing role still shows. Kafka clusters are always listed in
+    full, because the policy ``unknown_owner`` needs their environments.
     """
 
     name = "names"
     patient = True
     stale_after = None
 
-    def __init__(self, organization: Organization, *, clock: Clock) -> None:
+    def __init__(
+        self, organization: Organization, *, clock: Clock, sample_clusters: bool = False
+    ) -> None:
         self._organization = organization
         self._clock = clock
+        self._sample_clusters = sample_clusters
         self.interval = organization.names.refresh_interval
 
     @property
@@ -65,7 +69,7 @@ class NamesCollector:
 
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.loop.Collector`."""
-        walk = _Walk(client, budget, self._clock)
+        walk = _Walk(client, budget, self._clock, sample_clusters=self._sample_clusters)
         directory = await walk.directory(state.directory, users=self._organization.names.users)
         now = self._clock.wall()
 
@@ -93,10 +97,11 @@ class _Walk:
     client: Client
     budget: Budget
     clock: Clock
+    sample_clusters: bool = False
+    """As in :class:`NamesCollector`."""
     failures: dict[str, ApiError] = field(default_factory=dict)
     """By endpoint."""
-    unreadable: set[str] = field(default_factory=set)
-    """The endpoints of which not every item could be read."""
+    unreadable: UnreadableLog = field(default_factory=UnreadableLog)
 
     async def directory(self, before: Directory, *, users: bool) -> Directory:
         """Return what is known now; of sources that fail, what was known ``before``."""
@@ -114,6 +119,7 @@ class _Walk:
             clusters |= await self._clusters(listing, known, before)
         regions = await self._named(REGIONS)
         organizations = await self._named(ORGANIZATIONS)
+        self.unreadable.summarize()
         found = next(iter(organizations.items()), None) if organizations else None
         return Directory(
             service_accounts=before.service_accounts if accounts is None else accounts,
@@ -139,7 +145,7 @@ class _Walk:
         """
         began = self.clock.wall()
         found = await names(listing)
-        if found and listing.endpoint not in self.unreadable:
+        if found and listing.endpoint not in self.unreadable.endpoints:
             complete[kind] = began
         elif found is not None:
             complete.pop(kind, None)
@@ -189,6 +195,8 @@ class _Walk:
                 for item in items:
                     name = _short(item.spec.display_name if item.spec else None)
                     found[item.id] = Cluster(name, environment_id)
+                if self.sample_clusters and listing is not KAFKA_CLUSTERS:
+                    break
             if refused and not listed:
                 raise refused[0]
         except Unauthorized:
@@ -215,11 +223,7 @@ class _Walk:
         items: list[T] = []
         async for page in self.client.pages(listing, params, self.budget):
             items += page.items
-            for bad in page.unreadable:
-                self.unreadable.add(listing.endpoint)
-                log.warning(
-                    "unreadable item", endpoint=listing.endpoint, id=bad.id, error=bad.problem
-                )
+            self.unreadable.add(listing.endpoint, page.unreadable)
             if len(items) > _MAX_ITEMS:
                 raise PaginationError(
                     f"the listing has more than {_MAX_ITEMS} items. It is not used",

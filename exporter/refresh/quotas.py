@@ -10,6 +10,7 @@ from exporter.confluent.client import APPLIED_QUOTAS, QUOTA_SCOPES
 from exporter.errors import ApiError, PaginationError, Unauthorized
 from exporter.refresh.loop import Outcome
 from exporter.refresh.state import Failure, Quota, failure_from
+from exporter.refresh.unreadable import UnreadableLog
 
 if TYPE_CHECKING:
     from exporter.clock import Clock
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 
 _MAX_ROWS = 100_000
-_STALE_AFTER = 3  # intervals
+_STALE_AFTER = 3
+"""Intervals: one to the next refresh, one for it to end, and one to spare."""
+_KEPT = 1.5
+"""Intervals for which rows of a scope that fails are kept: the next refresh, which may start an
+interval and a tenth later, drops them before they are stale."""
 
 
 class QuotasCollector:
@@ -37,31 +42,49 @@ class QuotasCollector:
         self.stale_after = _STALE_AFTER * self.interval
 
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
-        """See :class:`~exporter.refresh.loop.Collector`. A scope that fails keeps its rows."""
+        """See :class:`~exporter.refresh.loop.Collector`.
+
+        A scope that fails keeps its rows until they grow old, and leaves those of others alone.
+        """
         began = self._clock.monotonic()
-        scopes = [
-            scope.id
-            async for page in client.pages(QUOTA_SCOPES, {}, budget)
-            for scope in page.items
-        ]
+        unreadable = UnreadableLog()
+        scopes: list[str] = []
+        async for page in client.pages(QUOTA_SCOPES, {}, budget):
+            unreadable.add(QUOTA_SCOPES.endpoint, page.unreadable)
+            scopes += [scope.id for scope in page.items]
         rows: dict[tuple[str, ...], Quota] = {}
+        listed: dict[str, float] = {}
         failure: Failure | None = None
         for scope in scopes:
             try:
-                found = await self._rows(client, budget, scope)
+                found = await self._rows(client, budget, scope, unreadable)
             except Unauthorized:
                 raise
             except ApiError as error:
                 failure = failure or failure_from(error)
+                at = state.quota_scopes.get(scope.lower())
+                if at is None or began - at > _KEPT * self.interval:
+                    continue
+                listed[scope.lower()] = at
                 found = [quota for quota in state.quotas if quota.scope == scope.lower()]
+            else:
+                listed[scope.lower()] = began
             rows |= {quota.place: quota for quota in found}
-        until = state.quotas_until if failure else began + self.stale_after
+        unreadable.summarize()
+        until = max(listed.values(), default=began) + self.stale_after
         quotas = tuple(rows.values())
-        return Outcome(lambda state: replace(state, quotas=quotas, quotas_until=until), failure)
 
-    async def _rows(self, client: Client, budget: Budget, scope: str) -> list[Quota]:
+        def change(state: OrganizationState) -> OrganizationState:
+            return replace(state, quotas=quotas, quota_scopes=listed, quotas_until=until)
+
+        return Outcome(change, failure)
+
+    async def _rows(
+        self, client: Client, budget: Budget, scope: str, unreadable: UnreadableLog
+    ) -> list[Quota]:
         rows: list[Quota] = []
         async for page in client.pages(APPLIED_QUOTAS, {"scope": scope}, budget):
+            unreadable.add(APPLIED_QUOTAS.endpoint, page.unreadable)
             rows += [quota_of(item) for item in page.items if self._includes(item.id)]
             if len(rows) > _MAX_ROWS:
                 raise PaginationError(

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from exporter.errors import CredentialsError, Forbidden, Unauthorized
 from exporter.inventory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.confluent.throttle import RateLimit
-    from exporter.errors import ApiError, CredentialsError
+    from exporter.errors import ApiError
     from exporter.inventory import Inventory, Key
+
+
+_CREDENTIALS = frozenset({CredentialsError.reason, Unauthorized.reason, Forbidden.reason})
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class Failure:
     def __str__(self) -> str:
         suffix = f" (X-Request-Id {self.request_id})" if self.request_id else ""
         return self.message + suffix
+
+    @property
+    def is_of_credentials(self) -> bool:
+        """Whether the credentials were the cause: missing, not accepted, or lacking the role."""
+        return self.reason in _CREDENTIALS
 
     def is_like(self, other: Failure | None) -> bool:
         """Whether ``other`` is the same but for the request that met it."""
@@ -126,6 +135,9 @@ class OrganizationState:
     """Of ``keys``, with what ``directory`` knows."""
     directory: Directory = field(default_factory=Directory)
     quotas: Sequence[Quota] = ()
+    quota_scopes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Monotonic seconds by scope, in lower case: when the listing began that its quotas are from.
+    """
     quotas_until: float = 0.0
     """Monotonic seconds; from then on they are too old to be published."""
     listed_at: float = 0.0
@@ -152,6 +164,12 @@ class OrganizationState:
     def fresh_until(self) -> float:
         """Monotonic seconds; from then on the inventory is too old to be published."""
         return self.listed_at + self.stale_after.get("api_keys", 0.0)
+
+    @property
+    def credentials_failed(self) -> bool:
+        """Whether the latest listing of the keys failed because of the credentials."""
+        failure = self.collectors["api_keys"].failure
+        return failure is not None and failure.is_of_credentials
 
     @property
     def attempted(self) -> bool:

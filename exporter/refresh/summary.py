@@ -61,6 +61,12 @@ class Headroom:
     used: int
 
     @property
+    def about(self) -> Sequence[str]:
+        """Ids of the owner, resource and environment; empty for the organization's own quota."""
+        ids = (self.quota.owner_id, self.quota.resource_id, self.quota.environment_id)
+        return [each for each in ids if each]
+
+    @property
     def ratio(self) -> float:
         """Used ÷ limit; 1 where the limit is 0."""
         return self.used / self.quota.limit if self.quota.limit > 0 else 1.0

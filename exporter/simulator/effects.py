@@ -27,7 +27,7 @@ FOREIGN_ORIGIN = "https://elsewhere.invalid"
 _HTML = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
 _NONSENSE = {
     "X-RateLimit-Limit": "many",
-    "X-RateLimit-Remaining": "-1",
+    "X-RateLimit-Remaining": "few",
     "X-RateLimit-Reset": "1e999",
 }
 
@@ -94,9 +94,10 @@ def next_link(names: set[str], asked: Asked, query: Query, token: str | None) ->
         return link(asked.address, query, token_after(query.after or ""))
     if "notoken" in names:
         return f"{asked.address}?{urlencode({'page_size': query.page_size})}"
-    if "foreign-next" in names:
-        return link(FOREIGN_ORIGIN + asked.path, query, token or token_after(""))
-    return None if token is None else link(asked.address, query, token)
+    if token is None:
+        return None
+    address = FOREIGN_ORIGIN + asked.path if "foreign-next" in names else asked.address
+    return link(address, query, token)
 
 
 def damage(answer: Answer, names: set[str]) -> None:

@@ -20,7 +20,7 @@ FAULTS: dict[str, str] = {
     "reset": "the connection breaks in the middle of the body",
     "truncated": "a complete answer whose JSON is cut off",
     "loop": "metadata.next leads to the same page again",
-    "foreign-next": "metadata.next leads to another host",
+    "foreign-next": "metadata.next names another host, as behind a gateway; harmless",
     "shrink": "the role cannot see about half of the items any more, with a 200",
     "401": "the credentials are not accepted",
     "403": "the credentials are accepted, the role is missing",

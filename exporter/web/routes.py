@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _NOT_FOUND = "Not found. Try / for the pages that exist.\n"
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }

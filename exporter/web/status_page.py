@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from exporter.refresh import OrganizationState
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_RELOAD, _FIRST_RELOAD = 60, 10
+"""Seconds between reloads, and while a first refresh is still in progress."""
+_BREAK = re.compile(r"(?<=[._/])(?=[^._/])")
 _PAGE = jinja2.Environment(
     loader=jinja2.PackageLoader("exporter", "web"),
     autoescape=True,
@@ -47,6 +51,7 @@ def render_status_page(
     """Return the page at the Unix time ``wall`` and the clock's ``monotonic`` time."""
     return _PAGE.render(
         states=states,
+        reload_seconds=_RELOAD if all(state.attempted for state in states) else _FIRST_RELOAD,
         rejected_config=rejected_config,
         version=__version__,
         telemetry_path=telemetry_path,
@@ -57,6 +62,7 @@ def render_status_page(
         summarize=summarize,
         count=lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         duration=duration,
+        parts=_BREAK.split,  # browsers do not break a_b.c by themselves
     )
 
 

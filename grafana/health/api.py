@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import BAD, GOOD, WARNING, Query, Spot, Text, colors_by_name, dashed, graph
+from grafana.panels import (
+    BAD,
+    COUNT,
+    GOOD,
+    NEUTRAL,
+    WARNING,
+    Query,
+    Spot,
+    Text,
+    by_reason,
+    colors_by_name,
+    dashed,
+    failures,
+    graph,
+    marked,
+)
 from grafana.queries import ORGANIZATION, RANGE, by, gauge, least, once, rate, selector
 
 if TYPE_CHECKING:
@@ -17,7 +32,7 @@ _AT = "{{organization}} {{endpoint}}"
 _WHOSE = "{{organization}}"
 _KEYS = 'endpoint="/iam/v2/api-keys"'
 _PATIENT = "5m"  # the requests of a refresh come at once; in shorter steps the lines are needles
-_ADDED = " The requests of all chosen exporters are added up, since each spends them."
+_ADDED = " The requests of all selected exporters are added up, since each spends them."
 
 
 def left_lately() -> str:
@@ -36,58 +51,66 @@ def rate_limit() -> list[AnyPanel]:
     least_left = graph(
         Spot(104, x=0, y=0, w=12, h=8),
         Text(
-            title="Least of the rate limit left",
-            about="Requests left in the API's window as a share of what it allows, by"
-            " organization; of its endpoints the one with the least, of those heard of within"
-            " `stale_after`. All who share the limit spend it. Near 0, raise `refresh_interval` or"
-            " `rate_limit.reserve`, or look for another client that asks too often.",
+            title="Rate limit left by organization",
+            about="Requests left in the API's rate limit window as a share of the limit. For each"
+            " organization this is the endpoint with the smallest share, among those that answered"
+            " within `stale_after`. Everyone who uses the organization's limit spends it. Near the"
+            " dashed lines, raise `refresh_interval` or `rate_limit.reserve`, or look for another"
+            " client that sends too many requests.",
             unit="percentunit",
-            none="nothing heard of it",
+            none="no rate limit reported",
         ),
         [Query(by(ORGANIZATION, left_lately(), "min"), _WHOSE)],
+        reach=1,
+        calcs=("lastNotNull", "min"),
     )
     limits = graph(
         Spot(101, x=12, y=0, w=12, h=8),
         Text(
-            title="Rate limit",
-            about="Requests for keys that are left in the API's window, by organization, and,"
-            " dashed, how many it allows; of the chosen organizations the one with the least. As"
-            " the latest response said.",
-            unit="short",
-            none="the API says nothing of it",
+            title="Requests left for listing keys",
+            about="Requests for keys left in the API's rate limit window, by organization, as of"
+            " the latest response. The dashed line is the limit; of the selected organizations the"
+            " lowest.",
+            unit=COUNT,
+            none="no rate limit reported",
+            decimals=0,
         ),
         [
             Query(by(ORGANIZATION, least(catalogue.RATE_LIMIT_REMAINING, _KEYS), "min"), _WHOSE),
             Query(f"min({gauge(catalogue.RATE_LIMIT, _KEYS)})", "limit", BAD),
         ],
+        reach=1,
+        calcs=("lastNotNull", "min"),
     )
     reset = graph(
         Spot(102, x=0, y=8, w=12, h=7),
         Text(
-            title="Seconds to the reset",
-            about="Seconds until the rate limit's window for keys ends, counted from the latest"
-            " response that spoke of it, by organization. Until then, what is spent is spent.",
+            title="Time to the rate limit reset",
+            about="Seconds from the latest response to the end of the rate limit window for keys,"
+            " by organization. Requests that are spent come back only then.",
             unit="s",
-            none="the API says nothing of it",
+            none="no rate limit reported",
         ),
         [Query(by(ORGANIZATION, gauge(catalogue.RATE_LIMIT_RESET, _KEYS)), _WHOSE)],
+        reach=1,
     )
     observed = f"time() - {gauge(catalogue.RATE_LIMIT_OBSERVED, _KEYS)}"
     return [
-        least_left,
+        marked(least_left, (0.1, BAD), (0.25, WARNING)),
         dashed(limits, "B"),
         reset,
         graph(
             Spot(103, x=12, y=8, w=12, h=7),
             Text(
-                title="Age of the observation",
-                about="Time since a response to a request for keys last spoke of the rate limit,"
-                " by organization: what the panels beside show of them is this old. More than the"
-                " refresh interval of the keys means that nothing is asked, or nothing answers.",
+                title="Age of the rate limit data",
+                about="Time since a response to a request for keys last reported the rate limit, by"
+                " organization. The other panels of this row are this old. More than the refresh"
+                " interval means that the exporter sends no requests or gets no answers.",
                 unit="s",
-                none="the API says nothing of it",
+                none="no rate limit reported",
             ),
             [Query(by(ORGANIZATION, observed, "min"), _WHOSE)],
+            reach=1,
         ),
     ]
 
@@ -98,29 +121,37 @@ def requests() -> list[AnyPanel]:
     ratio = f"{gauge(catalogue.ERROR_RATIO)} and on (organization, endpoint) {at_all} > 0"
     return [
         _codes(Spot(201, x=0, y=0, w=8, h=8)).interval(_PATIENT),
-        graph(
-            Spot(202, x=8, y=0, w=8, h=8),
-            Text(
-                title="Failures by reason",
-                about="Requests per second that brought nothing of use, by reason. The chosen"
-                f" organizations.{_ADDED} The exporter's log says for each reason what to do.",
-                unit="reqps",
-                none="no failures",
-            ),
-            [Query(_occurring(catalogue.REQUEST_FAILURES, "reason"), "{{reason}}")],
+        by_reason(
+            graph(
+                Spot(202, x=8, y=0, w=8, h=8),
+                Text(
+                    title="Failures by reason",
+                    about="Failed requests per second of the selected organizations, by reason."
+                    " Purple: the credentials or their role. Orange: the rate limit. Yellow: the"
+                    f" network. Red: any other reason. The exporter's log says what to do.{_ADDED}",
+                    unit="reqps",
+                    none="no failures",
+                ),
+                [Query(_occurring(catalogue.REQUEST_FAILURES, "reason"), "{{reason}}")],
+                reach=0.1,
+            )
         ).interval(_PATIENT),
-        graph(
-            Spot(203, x=16, y=0, w=8, h=8),
-            Text(
-                title="Error ratio of the latest refresh",
-                about="Failed requests divided by all requests of the latest refresh, by"
-                " organization and endpoint, where any failed within the time range. Requests are"
-                " repeated, so a refresh may succeed with some failures; at 100 % it cannot.",
-                unit="percentunit",
-                none="no errors known",
-            ),
-            [Query(ratio, _AT)],
-        ).max(1),
+        failures(
+            graph(
+                Spot(203, x=16, y=0, w=8, h=8),
+                Text(
+                    title="Error ratio of the latest refresh",
+                    about="Failed requests divided by all requests of the latest refresh, by"
+                    " organization and endpoint; only those with a failure in the time range."
+                    " Requests are retried, so a refresh can succeed with some failures, but not"
+                    " at 100 %.",
+                    unit="percentunit",
+                    none="no errors reported",
+                ),
+                [Query(ratio, _AT)],
+                reach=0.1,
+            )
+        ),
         *_speed(),
     ]
 
@@ -130,48 +161,69 @@ def _codes(spot: Spot) -> timeseries.Panel:
         spot,
         Text(
             title="Requests by status code",
-            about="Requests per second by the HTTP status code of the answer; `none` where no"
-            f" answer came. The chosen organizations.{_ADDED} Orange, 401 and 403: the credentials"
-            " or their role, and 429: too many requests; red, 5xx: Confluent.",
+            about="Requests per second of the selected organizations by HTTP status code; `none`"
+            " means that no response came. Green: success. Orange: 4xx, such as 401 and 403 for"
+            " the credentials or their role, and 429 for too many requests. Red: 5xx, a problem of"
+            f" Confluent Cloud.{_ADDED}",
             unit="reqps",
             none="no requests",
         ),
         [Query(_occurring(catalogue.REQUESTS, "code"), "{{code}}")],
+        reach=0.1,
     )
-    return colors_by_name(panel, {"^2": GOOD, "^4": WARNING, "^5": BAD, "^none": "purple"})
+    return colors_by_name(
+        panel, {"^[13]": NEUTRAL, "^2": GOOD, "^4": WARNING, "^5": BAD, "^none": "purple"}
+    )
 
 
 def _speed() -> list[AnyPanel]:
-    buckets = by(("le",), rate(catalogue.REQUEST_DURATION, suffix="_bucket"), "sum")
     latency = graph(
         Spot(204, x=0, y=8, w=16, h=8),
         Text(
             title="Latency",
             about="Half of the requests (p50), 95 % and 99 % of them take at most this long, for"
-            f" the chosen organizations and all endpoints.{_ADDED} Estimated from buckets of up"
-            " to 10 seconds; a p99 near `request_timeout` means that requests are given up.",
+            " the selected organizations and all endpoints. Estimated from buckets of up to 10"
+            " seconds. A p99 near `request_timeout` means that requests time out."
+            f"{_ADDED}",
             unit="s",
             none="no requests",
         ),
         [
-            Query(f"histogram_quantile({share}, {buckets})", name)
-            for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+            Query(_quantile(0.5), "p50", NEUTRAL),
+            Query(_quantile(0.95), "p95", "purple"),
+            Query(_quantile(0.99), "p99", WARNING),
         ],
+        reach=0.1,
     )
     throttled = graph(
         Spot(205, x=16, y=8, w=8, h=8),
         Text(
-            title="Held back",
-            about="Seconds per second that the exporter held back requests, by reason: to leave"
-            " the `reserve` to others, because an answer asked for it (`retry_after`), or before"
-            f" a repetition (`backoff`). The chosen organizations.{_ADDED} Much of it makes"
-            " refreshes slow, not wrong.",
+            title="Throttled time",
+            about="Seconds per second that the exporter waited before requests of the selected"
+            " organizations: to leave the `reserve` to others, because a response asked for it"
+            " (`retry_after`), or before a retry (`backoff`). Long waits make refreshes slow, not"
+            f" wrong.{_ADDED}",
             unit="suffix:s/s",
             none="never",
         ),
         [Query(f"sum by (reason) ({rate(catalogue.THROTTLED)})", "{{reason}}")],
+        reach=0.1,
+    )
+    throttled = colors_by_name(
+        throttled, {"^reserve": NEUTRAL, "^retry_after": WARNING, "^backoff": "purple"}
     )
     return [latency.interval(_PATIENT), throttled.interval(_PATIENT)]
+
+
+def _quantile(share: float) -> str:
+    """Return a quantile of the request durations.
+
+    Prometheus may keep them as a classic histogram or, with ``convert_classic_histograms_to_nhcb``,
+    as a native one, which has no buckets of its own name.
+    """
+    classic = by(("le",), rate(catalogue.REQUEST_DURATION, suffix="_bucket"), "sum")
+    native = f"sum({rate(catalogue.REQUEST_DURATION)})"
+    return f"histogram_quantile({share}, {classic}) or histogram_quantile({share}, {native})"
 
 
 def _occurring(metric: Metric, label: str) -> str:
@@ -181,19 +233,21 @@ def _occurring(metric: Metric, label: str) -> str:
 
 
 def failure_share() -> str:
-    """Return which part of each organization's requests failed lately, as the alert has it.
+    """Return the share of each organization's requests that failed recently, as the alert has it.
 
-    Of a few requests it says nothing.
-
-    The histogram counts all requests from 0 on; that of the answers begins with the first of a
-    code.
+    Absent where there were fewer than 10 requests.
     """
-    failed, sent = (
-        f"sum by (organization) (rate({selector(metric, suffix=suffix)}[30m]))"
-        for metric, suffix in (
-            (catalogue.REQUEST_FAILURES, ""),
-            (catalogue.REQUEST_DURATION, "_count"),
-        )
-    )
-    enough = sent.replace("rate(", "increase(")
-    return f"({failed} / {sent} or 0 * {sent}) and {enough} >= 10"
+    failed = f"sum by (organization) (rate({selector(catalogue.REQUEST_FAILURES)}[30m]))"
+    sent = _sent("rate")
+    return f"({failed} / {sent} or 0 * {sent}) and {_sent('increase')} >= 10"
+
+
+def _sent(function: str) -> str:
+    """Return all requests of each organization within 30 minutes, whose histogram may be native.
+
+    It counts them from 0; the counter by code begins with the first of a code.
+    """
+    durations = catalogue.REQUEST_DURATION
+    classic = f"sum by (organization) ({function}({selector(durations, suffix='_count')}[30m]))"
+    native = f"histogram_count({function}({selector(durations)}[30m]))"
+    return f"({classic} or sum by (organization) ({native}))"

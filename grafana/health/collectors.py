@@ -19,8 +19,8 @@ _TARGET = ("job", "instance")
 def panels() -> list[AnyPanel]:
     """Return the tables below the top."""
     return [
-        _collectors(Spot(6, x=0, y=4, w=24, h=8)),
-        _exporters(Spot(601, x=0, y=12, w=24, h=5)),
+        _collectors(Spot(6, x=0, y=10, w=24, h=8)),
+        _exporters(Spot(601, x=0, y=18, w=24, h=5)),
     ]
 
 
@@ -34,10 +34,10 @@ def _collectors(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Collectors",
-            about="What is refreshed of each chosen organization: whether the latest refresh"
-            " succeeded on all replicas, how long ago one last did, how old what it found may"
-            " become before it is not shown any more, how long the latest took, and why it"
-            " failed if it did, on one of the replicas. The names stay, however old they are.",
+            about="Each collector of the selected organizations: whether its latest refresh"
+            " succeeded on all replicas and how long ago one succeeded, at what age its data"
+            " disappears, how long the latest refresh took, and why it failed if it did on"
+            " any replica. Names never become too old.",
             unit="s",
             none="not reported",
         ),
@@ -79,10 +79,11 @@ def _exporters(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Exporters",
-            about="Each exporter of the chosen jobs and instances: whether Prometheus can scrape"
-            " it, its version, whether its latest attempt to load the configuration succeeded,"
-            " when one last did, and how long it has been running. A rejected file leaves the one"
-            " before in force; the log says what is wrong with it.",
+            about="Each exporter of the selected jobs and instances: whether Prometheus can scrape"
+            " it, its version, whether its latest attempt to load the configuration"
+            " succeeded, when one last did, and how long it has been running. If a file is"
+            " rejected, the exporter keeps using the previous configuration; its log names"
+            " the problem.",
             unit=COUNT,
             none="no exporter",
         ),

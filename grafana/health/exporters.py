@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import Query, Spot, Text, graph
+from grafana.panels import COUNT, WARNING, Query, Spot, Text, failures, graph
 from grafana.queries import INTERVAL, gauge, of_exporters, outside
 
 if TYPE_CHECKING:
@@ -16,36 +16,38 @@ _INSTANCE = "{{instance}}"
 
 def exposed() -> list[AnyPanel]:
     """Return how much is exposed, and what is left out."""
-    return [
-        graph(
-            Spot(401, x=0, y=0, w=12, h=8),
-            Text(
-                title="Series exposed",
-                about="Samples of each scrape, by instance, of the chosen jobs and instances. Too"
-                " many for your Prometheus? Lower `max_pairs`, or switch `per_key_metrics` off.",
-                unit="short",
-                none="no exporter",
-            ),
-            [Query(of_exporters(outside("scrape_samples_scraped")), _INSTANCE)],
+    series = graph(
+        Spot(401, x=0, y=0, w=12, h=8),
+        Text(
+            title="Series exposed",
+            about="Samples of each scrape, by instance, of the selected jobs and instances. If"
+            " Prometheus has too many series, lower `max_pairs` or switch `per_key_metrics`"
+            " off.",
+            unit=COUNT,
+            none="no exporter",
+            decimals=0,
         ),
-        graph(
-            Spot(403, x=12, y=0, w=12, h=8),
-            Text(
-                title="Collapsed pairs and unreadable items",
-                about="By organization: pairs of owner and resource beyond `max_pairs`, which stand"
-                " together as `other`, and items of the listing that could not be read and are not"
-                " counted; where there are any. Raise `max_pairs` for the one; the log names the"
-                " other.",
-                unit="short",
-                none="none known",
-                decimals=0,
-            ),
-            [
-                Query(f"{gauge(catalogue.COLLAPSED_PAIRS)} > 0", "{{organization}} collapsed"),
-                Query(f"{gauge(catalogue.UNREADABLE_ITEMS)} > 0", "{{organization}} unreadable"),
-            ],
+        [Query(of_exporters(outside("scrape_samples_scraped")), _INSTANCE)],
+        reach=None,
+    )
+    left_out = graph(
+        Spot(403, x=12, y=0, w=12, h=8),
+        Text(
+            title="Collapsed pairs and unreadable items",
+            about="Owner and resource pairs beyond `max_pairs`, which are combined as `other`, and"
+            " items of the listing that could not be read and are not counted, by organization."
+            " Raise `max_pairs` for the pairs; the log names the unreadable items.",
+            unit=COUNT,
+            none="none known",
+            decimals=0,
         ),
-    ]
+        [
+            Query(f"{gauge(catalogue.COLLAPSED_PAIRS)} > 0", "{{organization}} collapsed"),
+            Query(f"{gauge(catalogue.UNREADABLE_ITEMS)} > 0", "{{organization}} unreadable"),
+        ],
+        reach=1,
+    )
+    return [series, failures(left_out, color=WARNING)]
 
 
 def processes() -> list[AnyPanel]:
@@ -57,47 +59,51 @@ def processes() -> list[AnyPanel]:
             Spot(501, x=0, y=0, w=6, h=8),
             Text(
                 title="CPU",
-                about="Processors that each exporter keeps busy, of the chosen jobs and instances;"
-                " 100 % is one of them all the time. It works during refreshes and scrapes, and"
-                " rests between them.",
+                about="CPU time used by each exporter of the selected jobs and instances; 100 % is"
+                " one core all the time. Refreshes and scrapes use CPU; between them the"
+                " exporter is idle.",
                 unit="percentunit",
                 none="no exporter",
             ),
             [Query(of_exporters(cpu), _INSTANCE)],
+            reach=0.1,
         ),
         graph(
             Spot(502, x=6, y=0, w=6, h=8),
             Text(
                 title="Memory",
-                about="Resident memory of each exporter, of the chosen jobs and instances. It"
-                " follows the number of keys; growth without more keys is a fault to report.",
+                about="Resident memory of each exporter of the selected jobs and instances. It"
+                " follows the number of keys. Growth without more keys is a bug to report.",
                 unit="bytes",
                 none="no exporter",
             ),
             [Query(of_exporters(outside("process_resident_memory_bytes")), _INSTANCE)],
+            reach=None,
         ),
         graph(
             Spot(503, x=12, y=0, w=6, h=8),
             Text(
                 title="Open files",
-                about="Open file descriptors of each exporter as a share of how many it may have,"
-                " of the chosen jobs and instances. Rising towards 100 % means that connections"
-                " are not closed: restart it and report it.",
+                about="Open file descriptors of each exporter of the selected jobs and instances,"
+                " as a share of its limit. A rise towards 100 % means that connections are"
+                " not closed: restart the exporter and report it.",
                 unit="percentunit",
                 none="no exporter",
             ),
             [Query(of_exporters(files), _INSTANCE)],
+            reach=0.1,
         ),
         graph(
             Spot(402, x=18, y=0, w=6, h=8),
             Text(
                 title="Scrape duration",
-                about="How long Prometheus takes for a scrape, by instance, of the chosen jobs and"
-                " instances. The exporter answers from memory, so this is transport and the"
-                " Prometheus itself. It must stay below `scrape_timeout`.",
+                about="Duration of each scrape, by instance, of the selected jobs and instances."
+                " The exporter answers from memory, so this is mostly network and Prometheus"
+                " itself. It must stay below `scrape_timeout`.",
                 unit="s",
                 none="no exporter",
             ),
             [Query(of_exporters(outside("scrape_duration_seconds")), _INSTANCE)],
+            reach=0.1,
         ),
     ]

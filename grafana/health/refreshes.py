@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import BAD, Query, Spot, Text, bar_graph, beside, graph, marked
+from grafana.panels import (
+    BAD,
+    COUNT,
+    WARNING,
+    Query,
+    Spot,
+    Text,
+    bar_graph,
+    beside,
+    by_reason,
+    failures,
+    graph,
+    marked,
+)
 from grafana.queries import INTERVAL, by, gauge, growth
 from grafana.shared import age, limit
 
@@ -21,59 +34,67 @@ def panels() -> list[AnyPanel]:
         Spot(301, x=0, y=0, w=12, h=8),
         Text(
             title="Time since success",
-            about="Time since the latest successful refresh of the keys and the quotas of the"
-            " chosen organizations, as a share of how old they may become before they are not"
-            " shown any more: `stale_after`, the dashed line. It rises until the next refresh and"
-            " falls to 0; a line that goes on rising is failing. Names stay, however old they are;"
-            " Collectors above tells their age.",
+            about="Time since the latest successful refresh of keys and quotas, as a share of"
+            " `stale_after`, for the selected organizations. A line falls to 0 with each refresh;"
+            " one that keeps rising is failing. At the dashed line the data becomes too old and"
+            " disappears. Names never become too old; Collectors above shows their age.",
             unit="percentunit",
             none="no success known",
         ),
         [Query(f"{age()} / {limit()}", _WHERE)],
+        reach=1,
     )
     duration = graph(
         Spot(302, x=12, y=0, w=12, h=8),
         Text(
             title="Refresh duration",
-            about="How long the latest refresh of each collector of the chosen organizations took,"
-            " successful or not. Near the refresh interval, the rate limit or the API is too slow"
-            " for it: raise `refresh_interval`.",
+            about="Duration of the latest refresh of each collector of the selected organizations,"
+            " successful or not. If it approaches the refresh interval, the rate limit or the"
+            " API is too slow for that interval: raise `refresh_interval`.",
             unit="s",
             none="not reported",
         ),
         [Query(gauge(catalogue.REFRESH_DURATION), _WHERE)],
+        reach=1,
     )
+    return [beside(marked(ages, (1, BAD))), beside(duration), _failures(), _vanished()]
+
+
+def _failures() -> AnyPanel:
     reasons = by(
         ("organization", "collector", "reason"), growth(catalogue.REFRESH_FAILURES, INTERVAL)
     )
-    return [
-        beside(marked(ages, 1, BAD)),
-        beside(duration),
-        bar_graph(
-            Spot(303, x=0, y=8, w=12, h=8),
-            Text(
-                title="Refresh failures by reason",
-                about="Failed refreshes in each interval of at least 15 minutes, by organization,"
-                " collector and reason, of the chosen organizations. The exporter's log says for"
-                " each reason what to do.",
-                unit="short",
-                none="no failures",
-                decimals=0,
-            ),
-            [Query(f"round({reasons}) > 0", f"{_WHERE} {{{{reason}}}}")],
-            interval="15m",
+    panel = bar_graph(
+        Spot(303, x=0, y=8, w=12, h=8),
+        Text(
+            title="Refresh failures by reason",
+            about="Failed refreshes of the selected organizations by collector and reason. Each bar"
+            " covers at least 15 minutes. Purple: the credentials or their role. Orange: the rate"
+            " limit. Yellow: the network. Red: any other reason. The exporter's log says what to"
+            " do.",
+            unit=COUNT,
+            none="no failures",
+            decimals=0,
         ),
-        graph(
-            Spot(304, x=12, y=8, w=12, h=8),
-            Text(
-                title="Vanished keys",
-                about="Keys that the latest listing lacks of those before, as a share, by"
-                " organization. A clean-up takes some. Most at once, without an error, is what it"
-                " looks like when a role was taken away from the exporter: check it before"
-                " believing the counts.",
-                unit="percentunit",
-                none="not two listings yet",
-            ),
-            [Query(gauge(catalogue.VANISHED_RATIO), "{{organization}}")],
-        ).max(1),
-    ]
+        [Query(f"round({reasons}) > 0", f"{_WHERE} {{{{reason}}}}")],
+        interval="15m",
+        reach=1,
+    )
+    return by_reason(panel)
+
+
+def _vanished() -> AnyPanel:
+    panel = graph(
+        Spot(304, x=12, y=8, w=12, h=8),
+        Text(
+            title="Vanished keys",
+            about="Share of each organization's keys that disappeared between the two latest"
+            " listings. A clean-up removes some. If most disappear at once without an error, the"
+            " exporter may have lost its role: check that before you trust the counts.",
+            unit="percentunit",
+            none="fewer than two listings",
+        ),
+        [Query(gauge(catalogue.VANISHED_RATIO), "{{organization}}")],
+        reach=0.1,
+    )
+    return failures(panel, color=WARNING)

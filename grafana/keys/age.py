@@ -24,8 +24,10 @@ from grafana.panels import (
 from grafana.queries import (
     ORGANIZATION,
     OWNER_ROW,
+    UNKNOWN,
     by,
     gauge,
+    in_every_row,
     judged,
     or_none,
     owner_named,
@@ -69,9 +71,10 @@ def _distribution(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Age distribution",
-            about="Keys by age, of the chosen organizations and kinds of owners; each key is in one"
-            " bar. Keys without a believable creation time are in none."
-            " `confluent-api-keys-exporter report --min-age=365d` lists those of a year and more.",
+            about="Keys by age, for the selected organizations and owner kinds. Each key is in one"
+            " bar; keys without a plausible creation time are in none."
+            " `confluent-api-keys-exporter report --min-age=365d` lists keys that are a year"
+            " old or older.",
             unit=COUNT,
             none="not reported",
         ),
@@ -100,10 +103,10 @@ def _median(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Median age",
-            about="Half of the keys of a kind of owner are older than this; of the chosen"
-            " organizations and kinds of owners. It is estimated from the bands beside, and at most"
-            f" {AGE_BOUNDS[-1] / _DAY:.0f} days. Where keys are rotated in time it stays near half"
-            " of the policy `max_age` or below; the strictest `max_age` is the dashed line.",
+            about="Half of the keys of each owner kind are older than this, for the selected"
+            " organizations and owner kinds. Estimated from the bands in Age distribution, so at"
+            f" most {AGE_BOUNDS[-1] / _DAY:.0f} days. With timely rotation it stays near or below"
+            " half of the policy `max_age`. The dashed line is the strictest `max_age`.",
             unit=DAYS,
             none="not reported",
             decimals=0,
@@ -112,6 +115,7 @@ def _median(spot: Spot) -> AnyPanel:
             Query(f"histogram_quantile(0.5, {buckets}) / {_DAY}", "{{owner_kind}}"),
             Query(f"min({_LIMIT}) / {_DAY}", "max_age", BAD),
         ],
+        reach=1,
     )
     return dashed(panel, "B")
 
@@ -122,12 +126,13 @@ def _backlog(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Rotation backlog",
-            about="Keys that are past the policy `max_age` now, or will be in so many days if"
-            " nobody replaces them; of the chosen organizations and kinds of owners, without"
-            " exempted keys. What lies between the lines is the work that is coming. A fall is no"
-            " success while Organizations failing is not 0: those whose data is too old are"
-            " missing. `confluent-api-keys-exporter report --policy=max_age` names those of now.",
-            unit="short",
+            about="Keys past the policy `max_age` now, or in the given number of days if nobody"
+            " replaces them, for the selected organizations and owner kinds. Exempt keys are"
+            " left out. The distance between the lines is the work ahead. While Organizations"
+            " failing is not 0, organizations with outdated data are missing, so a fall may"
+            " not be progress. `confluent-api-keys-exporter report --policy=max_age` lists"
+            " the keys that are past it now.",
+            unit=COUNT,
             none="not judged",
             decimals=0,
         ),
@@ -135,6 +140,7 @@ def _backlog(spot: Spot) -> AnyPanel:
             Query(f"sum({_remaining(bound)})", name, color)
             for bound, name, color in zip(_AHEAD, names, _SOONER, strict=True)
         ],
+        reach=1,
     )
 
 
@@ -160,18 +166,17 @@ def _expiries(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Expiries ahead",
-            about="Owners whose keys expire, the soonest first, of the chosen organizations and"
-            f" kinds of owners; {MOST} at most. Each is shown with its next expiry and whether the"
-            " organization's policy `expires_within` finds a key of it that is not exempted."
-            " `confluent-api-keys-exporter"
-            " report --policy=expires_within` names the keys.",
+            about=f"Owners with expiring keys, the soonest first, at most {MOST}, of the selected"
+            " organizations and owner kinds. `Policy` tells whether the organization's policy"
+            " `expires_within` finds a key of the owner that is not exempt."
+            " `confluent-api-keys-exporter report --policy=expires_within` lists the keys.",
             unit=DAYS,
             none="no expiry known",
             decimals=1,
         ),
         {
             "A": f"{owner_named(soonest, catalogue.NEXT_EXPIRY)} / {_DAY}",
-            "B": f"({found} or {none}) and on (organization, owner_id) {soonest}",
+            "B": in_every_row(f"{found} or {none}", soonest, OWNER_ROW),
         },
         [
             ORGANIZATION_COLUMN,
@@ -184,9 +189,9 @@ def _expiries(spot: Spot) -> AnyPanel:
                 "Policy",
                 110,
                 (
-                    *unit("none", 0, "not judged"),
+                    *unit("none", 0),
                     *colored(((1, WARNING),)),
-                    mapped({"0": "no finding", "1": "replace it"}),
+                    mapped({"0": "no finding", "1": "replace it", str(UNKNOWN): "not judged"}),
                 ),
             ),
         ],
@@ -200,9 +205,9 @@ def _backlog_by_organization(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Rotation backlog by organization",
-            about="What the policy `max_age` of each chosen organization is, and how many keys of"
-            " the chosen kinds of owners are past it now, or will be in 30 days if nobody replaces"
-            " them. Organizations without the policy are missing.",
+            about="The policy `max_age` of each selected organization, and how many keys of the"
+            " selected owner kinds are past it now, or will be in 30 days if nobody replaces"
+            " them. Organizations without the policy are not listed.",
             unit=COUNT,
             none="not judged",
         ),

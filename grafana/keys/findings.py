@@ -39,10 +39,10 @@ def _by_owner(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Findings by owner",
-            about="Keys that break a policy and are not exempted, of the chosen organizations and"
-            f" kinds of owners; the {MOST} largest numbers. `confluent-api-keys-exporter report"
-            " --policy=` with the policy, and `--owner=` with the owner's id, lists the keys. The"
-            f" policies are called there, {_NAMES}.",
+            about="Keys that violate a policy and are not exempt, of the selected organizations and"
+            f" owner kinds; the {MOST} largest counts. `confluent-api-keys-exporter report"
+            " --policy=` with the policy and `--owner=` with the owner's id lists the keys. Policy"
+            f" names there: {_NAMES}.",
             unit=COUNT,
             none="no findings known",
         ),
@@ -64,9 +64,9 @@ def _exempted(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Exempted",
-            about="Keys that break a policy and are exempted from it by `policy.exempt` in the"
-            " configuration, of the chosen organizations. Exemptions grow old too: look through"
-            " them from time to time.",
+            about="Keys that would violate a policy but are exempt through `policy.exempt` in the"
+            " configuration, for the selected organizations. Review exemptions from time to"
+            " time.",
             unit=COUNT,
             none="no exemptions known",
         ),

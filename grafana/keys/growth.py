@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import GOOD, WARNING, Query, Spot, Text, bar_graph, graph
+from grafana.panels import COUNT, NEUTRAL, WARNING, Query, Spot, Text, bar_graph, downward, graph
 from grafana.queries import INTERVAL, ORGANIZATION, by, gauge, growth
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ def panels() -> list[AnyPanel]:
         Spot(101, x=0, y=0, w=12, h=8),
         Text(
             title="Keys by organization",
-            about="API keys of each chosen organization, a key for several resources once. A gap"
-            " is a time without listings; a sudden drop without deletions that anybody knows of"
-            " may be a role that was taken away from the exporter.",
-            unit="short",
+            about="API keys of each selected organization. A key for several resources counts once."
+            " The axis does not start at 0, so that small changes show. The legend's Difference is"
+            " the change within the time range. A gap means that no listing was recent enough. A"
+            " sudden drop that nobody can explain may mean that the exporter lost its role.",
+            unit=COUNT,
             none="not reported",
+            decimals=0,
         ),
         [
             Query(
@@ -34,20 +36,23 @@ def panels() -> list[AnyPanel]:
                 "{{organization}}",
             )
         ],
+        reach=None,
+        calcs=("lastNotNull", "min", "max", "diff"),
     )
     churn = bar_graph(
         Spot(102, x=12, y=0, w=12, h=8),
         Text(
             title="Keys created and deleted",
-            about="Keys that came and, below 0, went in the time of each bar, 5 minutes at least"
-            " and about a hundredth of the time range, of the chosen organizations, kinds of owners"
-            " and kinds of resources. A key for several kinds of resources counts for each.",
-            unit="short",
+            about="Keys created, and keys deleted below 0, of the selected organizations, owner"
+            " kinds and resource kinds. Each bar covers about a hundredth of the time range and at"
+            " least 5 minutes. A key for several kinds of resources counts once for each kind.",
+            unit=COUNT,
             none="not reported",
             decimals=0,
         ),
-        [Query(created, "created", GOOD), Query(f"-{deleted}", "deleted", WARNING)],
+        [Query(created, "created", NEUTRAL), Query(deleted, "deleted", WARNING)],
         interval="5m",
-        least=None,
+        reach=1,
+        down=1,
     ).max_data_points(100)
-    return [keys, churn]
+    return [keys, downward(churn, "B")]

@@ -9,9 +9,11 @@ from grafana.panels import COUNT, DAYS, WARNING, Spot, Text, setting
 from grafana.queries import (
     OWNER_ROW,
     RESOURCE_ROW,
+    UNKNOWN,
     by,
     environment_named,
     gauge,
+    in_every_row,
     judged,
     owner_named,
     resource_named,
@@ -26,6 +28,7 @@ from grafana.tables import (
     Column,
     colored,
     grid,
+    mapped,
     narrowing,
     organized,
     unit,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from grafana.panels import AnyPanel
 
 _RESOURCE_ID = Column("resource_id", "Resource id", 95)
-_BOUNDED = f"The {MOST} with the most keys are shown"
+_BOUNDED = f"At most {MOST} rows, those with the most keys"
 
 
 def panels() -> list[AnyPanel]:
@@ -61,17 +64,18 @@ def _owners(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Owners with the most keys",
-            about=f"Who has keys, of the chosen organizations and kinds of owners. {_BOUNDED}. A"
-            " finding is a key that breaks a policy, once for each policy; exempted keys have none."
-            " `confluent-api-keys-exporter report --owner=` with the id lists an owner's keys.",
+            about="Owners with API keys, of the selected organizations and owner kinds."
+            f" {_BOUNDED}. A finding is a key that violates a policy, counted once per policy;"
+            " exempt keys have none. `confluent-api-keys-exporter report --owner=` with the id"
+            " lists an owner's keys.",
             unit=COUNT,
             none="no keys known",
         ),
         {
             "A": owner_named(keys, catalogue.OWNER_API_KEYS),
             "B": f"{age} / 86400 {here}",
-            "C": f"{left} / 86400 {here}",
-            "D": f"({found}) {here}",
+            "C": in_every_row(f"clamp_min({left}, 0) / 86400", keys, OWNER_ROW),
+            "D": in_every_row(found, keys, OWNER_ROW),
         },
         [
             ORGANIZATION_COLUMN,
@@ -80,12 +84,21 @@ def _owners(spot: Spot) -> AnyPanel:
             KIND_COLUMN,
             Column("Value #A", "Keys", 90),
             Column("Value #B", "Oldest key", 110, unit(DAYS, 0, "unknown")),
-            Column("Value #C", "Next expiry", 120, unit(DAYS, 1, "none expires")),
+            Column(
+                "Value #C",
+                "Next expiry",
+                120,
+                (*unit(DAYS, 1), mapped({str(UNKNOWN): "none expires"})),
+            ),
             Column(
                 "Value #D",
                 "Findings",
                 100,
-                (*unit(COUNT, none="not judged"), *colored(((1, WARNING),))),
+                (
+                    *unit(COUNT),
+                    *colored(((1, WARNING),)),
+                    mapped({str(UNKNOWN): "not judged"}),
+                ),
             ),
         ],
         sort="Keys",
@@ -101,8 +114,8 @@ def _resources(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Resources with the most keys",
-            about="What keys are for, of the chosen organizations, environments and kinds of"
-            f" resources; a key for several counts once for each. {_BOUNDED}."
+            about="Resources that keys give access to, of the selected organizations, environments"
+            f" and resource kinds. A key for several resources counts once for each. {_BOUNDED}."
             " `confluent-api-keys-exporter report --resource=` with the id lists a resource's"
             " keys.",
             unit=COUNT,
@@ -143,9 +156,9 @@ def _matrix(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Kinds of resources by kinds of owners",
-            about="Keys of each kind of owner for each kind of resource, of the chosen"
-            " organizations and environments; a key for several resources counts once for each."
-            " Keys of people for clusters, and any keys for `cloud` or `global`, deserve a look.",
+            about="Keys by resource kind and owner kind, of the selected organizations and"
+            " environments. A key for several resources counts once for each. Check keys of users"
+            " for clusters, and all keys for `cloud` or `global`.",
             unit=COUNT,
             none="no keys known",
         ),
@@ -185,9 +198,9 @@ def _pairs(spot: Spot) -> AnyPanel:
         Text(
             title="Keys of one owner for one resource",
             about="Which owner has keys for which resource; all variables apply."
-            f" {_BOUNDED}. Two of an owner for a resource allow for rotation; more are often left"
-            " over: `confluent-api-keys-exporter report"
-            " --policy=max_keys_per_owner_and_resource`.",
+            f" {_BOUNDED}. Two keys per owner and resource allow rotation; more are often left"
+            " over: `confluent-api-keys-exporter report --policy=max_keys_per_owner_and_resource`"
+            " lists them.",
             unit=COUNT,
             none="no keys known",
         ),

@@ -16,12 +16,15 @@ from grafana.panels import (
     Text,
     beside,
     graph,
+    marked,
     setting,
 )
 from grafana.queries import (
     ORGANIZATION,
+    UNKNOWN,
     WEEK,
     by,
+    in_every_row,
     once,
     owner_named,
     resource_named,
@@ -89,11 +92,11 @@ def _quotas(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Fullest quotas",
-            about="Quotas about API keys of the chosen organizations, the fullest first,"
-            f" {MOST} at most. Where the API reports no usage, the exporter's own count stands."
-            " What to expect follows the trend of the last 7 days, whatever the time range is, and"
-            " is unknown until there is a day of them. Delete keys, spread them over more owners,"
-            " or ask Confluent for a higher limit.",
+            about=f"The {MOST} fullest API key quotas of the selected organizations. Where the API"
+            " reports no usage, the exporter's own count is shown. `In a week` and `Full in`"
+            " extend the trend of the last 7 days, whatever the time range is. Both are unknown"
+            " until a day of data exists. Delete keys, spread them over more owners, or ask"
+            " Confluent for a higher limit.",
             unit=COUNT,
             none="not reported",
         ),
@@ -101,8 +104,8 @@ def _quotas(spot: Spot) -> AnyPanel:
             "A": resource_named(owner_named(used, of), of),
             "B": f"{by(_ROW, limit)} {here}",
             "C": rows,
-            "D": f"{by(_ROW, expected)} {here}",
-            "E": f"{by(_ROW, days)} {here}",
+            "D": in_every_row(by(_ROW, expected), rows, _ROW),
+            "E": in_every_row(by(_ROW, days), rows, _ROW),
         },
         [
             ORGANIZATION_COLUMN,
@@ -124,12 +127,17 @@ def _quotas(spot: Spot) -> AnyPanel:
                     *colored(STEPS, GAUGE_CELL),
                 ),
             ),
-            Column("Value #D", "In a week", 85, unit(COUNT, 0, "unknown")),
+            Column(
+                "Value #D", "In a week", 85, (*unit(COUNT, 0), mapped({str(UNKNOWN): "unknown"}))
+            ),
             Column(
                 "Value #E",
                 "Full in",
                 105,
-                (*unit(DAYS, 0, "unknown"), mapped({str(_YEAR): "not in a year"})),
+                (
+                    *unit(DAYS, 0),
+                    mapped({str(_YEAR): "not in a year", str(UNKNOWN): "unknown"}),
+                ),
             ),
         ],
         # The id of the quota ends with its scope, and the resource says where it is.
@@ -144,17 +152,19 @@ def _over_time(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Fullest quotas over time",
-            about=f"The {_FULLEST} quotas of the chosen organizations that are fullest at the end"
-            " of the time range, as shares of their limits. A quota that climbs steadily is best"
-            " raised, or relieved of unused keys, before it is full.",
+            about=f"The {_FULLEST} quotas of the selected organizations that are fullest at the"
+            " end of the time range, as shares of their limits. The dashed lines are where the"
+            " alerts begin. If a quota climbs steadily, delete unused keys or have it raised"
+            " before it is full.",
             unit="percentunit",
             none="not reported",
         ),
         [
             Query(
                 f"{by(_ROW, share())} and on ({', '.join(_ROW)}) {fullest}",
-                "{{organization}} {{quota_id}} {{owner_id}}{{resource_id}}",
+                "{{organization}} {{quota_id}} {{owner_id}}{{resource_id}} {{environment_id}}",
             )
         ],
+        reach=1,
     )
-    return beside(panel)
+    return beside(marked(panel, *STEPS[1:]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from exporter.inventory import POLICIES
+from grafana.alerts import firing
 from grafana.board import HEALTH, panel_link
 from grafana.keys.policies import TITLES
 from grafana.keys.quotas import STEPS, share
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def panels() -> list[AnyPanel]:
-    """Return two lines of four numbers, and the findings beside them.
+    """Return two lines of four numbers, the findings beside them, and below them the alerts.
 
     The first two say whether the others can be believed.
     """
@@ -40,10 +41,10 @@ def panels() -> list[AnyPanel]:
         organizations_failing(
             Spot(7, x=0, y=0, w=4, h=4),
             collector="api_keys",
-            about="Organizations whose latest listing of the keys failed, on one replica at least."
-            " Until `stale_after` their numbers are those of the latest listing that succeeded;"
-            " then they are gone, and sums are less by them, which is no success. The health"
-            " dashboard names the organizations and the reasons.",
+            about="Organizations whose latest key listing failed on at least one replica. Until"
+            " `stale_after` their numbers come from the latest successful listing. After that"
+            " they disappear, and sums become too small. The health dashboard names the"
+            " organizations and the reasons.",
         ).links([why]),
         data_age(Spot(6, x=4, y=0, w=4, h=4)).links([why]),
         _keys(Spot(1, x=8, y=0, w=4, h=4)),
@@ -53,6 +54,7 @@ def panels() -> list[AnyPanel]:
         _nearest_quota(Spot(5, x=8, y=4, w=4, h=4)),
         _change(Spot(8, x=12, y=4, w=4, h=4)),
         _findings(Spot(9, x=16, y=0, w=8, h=8)),
+        firing(Spot(10, x=0, y=8, w=24, h=6)),
     ]
 
 
@@ -61,8 +63,8 @@ def _keys(spot: Spot) -> stat.Panel:
         spot,
         Text(
             title="Keys",
-            about="API keys of the chosen organizations, a key for several resources once. No"
-            " other variable applies.",
+            about="API keys of the selected organizations. A key for several resources counts"
+            " once. No other variable applies.",
             unit=COUNT,
             none="not reported",
         ),
@@ -76,8 +78,8 @@ def _owners(spot: Spot) -> stat.Panel:
         spot,
         Text(
             title="Owners",
-            about="Service accounts and people who have API keys, of the chosen organizations and"
-            " kinds of owners.",
+            about="Service accounts and users with API keys, of the selected organizations and"
+            " owner kinds.",
             unit=COUNT,
             none="not reported",
         ),
@@ -105,9 +107,9 @@ def _oldest(spot: Spot) -> stat.Panel:
         spot,
         Text(
             title="Oldest key",
-            about="Age of the oldest key of the chosen organizations and kinds of owners. Red: keys"
-            " are older than their organization's policy `max_age` allows and not exempted. Blue:"
-            " that policy is off. `confluent-api-keys-exporter report --policy=max_age` names"
+            about="Age of the oldest key of the selected organizations and owner kinds. Red: some"
+            " keys are older than their organization's policy `max_age` and not exempt. Blue:"
+            " that policy is off. `confluent-api-keys-exporter report --policy=max_age` lists"
             " them; replace and delete them.",
             unit=DAYS,
             none="none known",
@@ -123,10 +125,10 @@ def _next_expiry(spot: Spot) -> stat.Panel:
         spot,
         Text(
             title="Next expiry",
-            about="Time until the next key of the chosen organizations and kinds of owners expires."
-            " Orange: keys expire within the time of their organization's policy `expires_within`."
+            about="Time until the next key of the selected organizations and owner kinds expires."
+            " Orange: some keys expire within their organization's policy `expires_within`."
             " Blue: that policy is off. `confluent-api-keys-exporter report"
-            " --policy=expires_within` names them; hand out new keys in time.",
+            " --policy=expires_within` lists them; replace them in time.",
             unit=DAYS,
             none="no expiry known",
             decimals=1,
@@ -140,9 +142,9 @@ def _nearest_quota(spot: Spot) -> stat.Panel:
         spot,
         Text(
             title="Nearest quota",
-            about="The fullest quota of the chosen organizations, as a share of its limit. Orange"
-            " from 80 %, red from 95 %: soon no more keys can be created. Delete keys or ask"
-            " Confluent for a higher limit; the row Quotas says which quota it is.",
+            about="The fullest quota of the selected organizations, as a share of its limit."
+            " Orange from 80 %, red from 95 %: soon no more keys can be created. Delete keys"
+            " or ask Confluent for a higher limit. The row Quotas names the quota.",
             unit="percentunit",
             none="not reported",
             decimals=0,
@@ -158,10 +160,11 @@ def _change(spot: Spot) -> stat.Panel:
         spot,
         Text(
             title="Change",
-            about="Keys now minus keys at the beginning of the time range, of the chosen"
-            " organizations, without those that were not watched then. No other variable applies.",
+            about="Keys now minus keys at the start of the time range, for the selected"
+            " organizations. Organizations that were not monitored then are left out. No"
+            " other variable applies.",
             unit=COUNT,
-            none="not watched then",
+            none="not monitored then",
         ),
         [Query(f"sum({gauge(catalogue.ORGANIZATION_API_KEYS)} - {before})")],
     )
@@ -172,11 +175,11 @@ def _findings(spot: Spot) -> AnyPanel:
         spot,
         Text(
             title="Findings by policy",
-            about="Keys that break each policy and are not exempted, of the chosen organizations"
-            " and kinds of owners. A policy that is off everywhere, or cannot be judged, has no"
-            " bar. Fewer are no success while Organizations failing is not 0: those whose data is"
-            " too old are missing. `confluent-api-keys-exporter report --policy=max_age`, or"
-            " another policy, names the keys.",
+            about="Keys that violate each policy and are not exempt, for the selected"
+            " organizations and owner kinds. A policy that is off everywhere or cannot be"
+            " evaluated has no bar. While Organizations failing is not 0, organizations with"
+            " outdated data are missing from these counts. `confluent-api-keys-exporter"
+            " report --policy=max_age`, or another policy, lists the keys.",
             unit=COUNT,
             none="not judged",
         ),

@@ -34,7 +34,7 @@ OWN = "--owner=sa-exprtr"  # of the key that the simulator adds, 30 days old
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("simulate") / "log"
-    command = (*EXPORTER, "simulate", "--listen-address=127.0.0.1:0", "--keys=150", "--speed=0")
+    command = (*EXPORTER, "simulate", "--web.listen-address=127.0.0.1:0", "--keys=150", "--speed=0")
     with started(*command, "--rate-limit=none", log=log):
         yield printed(log, r"listens on (http://\S+);")
 
@@ -199,6 +199,35 @@ def test_an_organization_that_fails_is_said_and_the_others_are_reported(mixed: s
 def test_fail_on_what_cannot_be_judged_is_no_success(mixed: str) -> None:
     assert (
         "cannot be judged" in report(mixed, "--fail-on=unknown_owner", "--log.level=error").stderr
+    )
+
+
+def test_filters_that_match_no_key_are_said(good: str) -> None:
+    nobody = (good, "--format=json", "--owner=doesnotexist")
+    said = "confluent-api-keys-exporter: no key matches the filters\n"
+    done = report(*nobody)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", said)
+    done = report(*nobody, "--fail-on-empty")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "[]\n", said)
+    # That no key violates a policy is no reason to fail.
+    done = report(good, OWN, "--policy=expired", "--fail-on-empty")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_one_organization_is_asked_and_written_to_a_file(mixed: str, tmp_path: Path) -> None:
+    target = tmp_path / "report.txt"
+    arguments = (mixed, OWN, "--organization=a*", f"--output={target}", "--log.level=error")
+    done = report(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert target.read_text().splitlines()[-1] == "1 key, 1 owner; 0 with findings"
+
+
+def test_an_organization_that_does_not_exist(mixed: str) -> None:
+    done = report(mixed, "--organization=acme,globex")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "confluent-api-keys-exporter: --organization: 'globex' matches none of the organizations in"
+        " the configuration. They are poor, acme\n"
     )
 
 

@@ -142,6 +142,7 @@ def test_durations_are_texts_with_their_defaults_as_people_write_them() -> None:
         "organizations-mapping",
         "quotas-include",
         "section-kind",
+        "tls-ca-file",
         "unknown-at-top",
         "unknown-in-defaults",
         "unknown-in-organization",

@@ -21,6 +21,7 @@ ENVIRON = {
     "KEY_WITH_SECRET": "KEYID:HIDDEN",
     "EMPTY": " \n",
     "TWO_WORDS": "HIDDEN HIDDEN",
+    "QUOTED": '"HIDDEN"',
 }
 
 

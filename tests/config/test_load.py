@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from exporter.config import Config, Filters, Organization, Secret, load, parse
+from exporter.config.document import read_document
 from exporter.errors import ConfigurationError
+from tests.certificates import authority
+from tests.programs import ROOT
 
 ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
 
@@ -27,6 +32,7 @@ def test_an_organization_needs_only_a_name() -> None:
     assert (found.refresh_interval, found.refresh_timeout, found.stale_after) == (300, 300, 900)
     assert found.request_timeout == 10
     assert (found.page_size, found.max_response_bytes) == (100, 16_777_216)
+    assert (found.tls.ca_file, found.tls.strict) == (None, True)
     assert found.rate_limit.reserve == 0.5
     assert (found.names.enabled, found.names.refresh_interval) == (True, 3_600)
     assert found.names.users is False
@@ -104,6 +110,17 @@ def test_what_follows_the_interval_follows_the_effective_one() -> None:
     """).organizations
     assert (acme.refresh_timeout, acme.stale_after) == (600, 1_800)
     assert (beta.refresh_timeout, beta.stale_after) == (5, 15)
+
+
+def test_the_default_of_stale_after_covers_two_listings_of_any_length() -> None:
+    short, equal, long = _read("""
+        defaults: {refresh_interval: 10s}
+        organizations:
+          - {name: short, refresh_timeout: 5s}
+          - {name: equal, refresh_timeout: 15s}
+          - {name: long, refresh_timeout: 20s}
+    """).organizations
+    assert (short.stale_after, equal.stale_after, long.stale_after) == (30, 30, 40)
 
 
 def test_a_short_refresh_does_not_contradict_the_default_request_timeout() -> None:
@@ -250,6 +267,21 @@ def test_relative_paths_of_secrets_start_at_the_folder_of_the_file(
     assert found.credentials.read() == ("K", Secret("second"))
 
 
+def test_a_relative_path_of_a_ca_file_starts_at_the_folder_of_the_file(tmp_path: Path) -> None:
+    ca = authority(tmp_path, "private")
+    acme, beta = _read(
+        """
+        defaults: {tls: {ca_file: private.pem}}
+        organizations:
+          - {name: acme}
+          - {name: beta, tls: {strict: false}}
+        """,
+        folder=tmp_path,
+    ).organizations
+    assert (acme.tls.ca_file, acme.tls.strict) == (ca.certificate, True)
+    assert (beta.tls.ca_file, beta.tls.strict) == (ca.certificate, False)
+
+
 def test_an_organization_shows_no_secret_when_it_is_dumped() -> None:
     found = _one("organizations: [{name: acme}]")
     shown = f"{found!r} {found} {found.model_dump()} {found.model_dump_json()}"
@@ -269,7 +301,10 @@ def test_a_missing_file_names_the_flag(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    assert _refusal(tmp_path) == f"{tmp_path}: cannot be read (Is a directory); expected a file"
+    assert (
+        _refusal(tmp_path)
+        == f"{tmp_path}: cannot be read (Is a directory); expected a regular file"
+    )
 
 
 def test_a_file_beyond_1_mib_is_refused(tmp_path: Path) -> None:
@@ -295,3 +330,61 @@ def test_a_byte_order_mark_and_windows_line_ends_are_harmless(tmp_path: Path) ->
 def test_nesting_without_end_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"^config\.yaml:1: nested far too deep"):
         _read("[" * 5_000)
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert _refusal(tmp_path / "pipe").endswith(
+        "/pipe: cannot be read (not a regular file, but a pipe or a device); expected a regular"
+        " file"
+    )
+    assert "(not a regular file" in _refusal(Path("/dev/zero"))
+
+
+def test_a_link_to_a_file_is_followed_as_in_a_mounted_config_map(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "config.yaml").write_text("organizations: [{name: acme}]")
+    (tmp_path / "link").symlink_to("data")
+    (tmp_path / "config.yaml").symlink_to("link/config.yaml")
+    assert load(tmp_path / "config.yaml", environ=ENVIRON).organizations[0].name == "acme"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("- a\n" * 262_144, 50_001), ("[" + "a," * 500_000 + "]", 1), ("a: 1\n" * 200_000, 25_001)],
+)
+def test_more_values_than_any_configuration_has_are_refused_at_once(text: str, line: int) -> None:
+    began = time.process_time()
+    with pytest.raises(ConfigurationError) as caught:
+        _read(text)
+    assert str(caught.value) == f"config.yaml:{line}: more than 50,000 values, aliases followed"
+    assert time.process_time() - began < 2  # 17 s without the limit
+
+
+def test_of_many_problems_the_first_hundred_are_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _read("organizations:\n" + "  - {name: a b}\n" * 10_000)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "config.yaml: more than 100 problems; these are the first"
+    assert [line.split(" is no")[0] for line in lines[1:]] == [
+        f"config.yaml:{number + 2}: organizations[{number}].name:" for number in range(100)
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "config.example.yaml", *sorted((ROOT / "tests/config/invalid").glob("*.yaml"))],
+    ids=lambda path: path.stem,
+)
+def test_both_parsers_of_yaml_read_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = path.read_bytes().decode(errors="replace")
+
+    def read() -> object:
+        try:
+            return read_document(text, file="f")
+        except ConfigurationError as error:
+            return str(error)
+
+    found = read()
+    monkeypatch.setattr("yaml.__with_libyaml__", False)
+    assert read() == found

@@ -113,6 +113,9 @@ def test_white_space_around_a_secret_is_not_part_of_it(tmp_path: Path, data: byt
         (b" \n", "is empty; expected the value"),
         (b"UNPRINTABLE UNPRINTABLE", "has white space or control characters inside"),
         (b"UNPRINTABLE\nUNPRINTABLE", "has white space or control characters inside"),
+        (b'"UNPRINTABLE"\n', "has quotation marks around it; remove them"),
+        ("\u201cUNPRINTABLE\u201d".encode(), "has quotation marks around it; remove them"),
+        (b'"', "has quotation marks around it; remove them"),
         (b"UNPRINTABLE\0", "has white space or control characters inside"),
         (b"UNPRINTABLE\xff", "is not text in UTF-8"),
         (b"UNPRINTABLE" * 6000, "is larger than 64 KiB"),
@@ -129,6 +132,30 @@ def test_a_file_that_went_bad_is_named_without_its_content(
     assert "UNPRINTABLE" not in repr(caught.value) + repr(caught.value.__context__)
 
 
+@pytest.mark.parametrize("text", ['"value', "value'", 'va"lue', "va'l'ue"])
+def test_a_quotation_mark_elsewhere_is_part_of_a_secret(tmp_path: Path, text: str) -> None:
+    (tmp_path / "secret").write_text(text)
+    assert _from_file(tmp_path / "secret").read()[1] == Secret(text)
+
+
+def test_a_file_that_every_user_may_read_or_change_is_exposed(tmp_path: Path) -> None:
+    path, link = tmp_path / "secret", tmp_path / "link"
+    path.write_text("value")
+    link.symlink_to("secret")
+    for mode in (0o644, 0o604, 0o602):
+        path.chmod(mode)
+        assert _from_file(path).exposed_file() == path
+        assert _from_file(link).exposed_file() == link
+    for mode in (0o600, 0o640, 0o440, 0o601):
+        path.chmod(mode)
+        assert _from_file(path).exposed_file() is None
+
+
+def test_what_is_no_file_is_not_exposed(tmp_path: Path) -> None:
+    assert _from_file(tmp_path / "gone").exposed_file() is None
+    assert Credentials(Inline("KEYID"), FromEnvironment("X", {})).exposed_file() is None
+
+
 def test_a_file_of_just_64_kib_is_read(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_bytes(b"x" * 65_536)
@@ -141,13 +168,13 @@ def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CredentialsError, match="it is a directory; name the file in it"):
+    with pytest.raises(CredentialsError, match="is a directory; name the file in it"):
         _from_file(tmp_path).read()
 
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(CredentialsError, match="it is no regular file"):
+    with pytest.raises(CredentialsError, match="not a regular file"):
         _from_file(tmp_path / "pipe").read()
 
 

@@ -76,7 +76,7 @@ async def test_a_gzip_bomb_is_never_held_whole() -> None:
         await read(bomb)
 
 
-@pytest.mark.parametrize("sent", [gzip.compress(b"hello")[:-5], gzip.compress(b"hello")[:4]])
+@pytest.mark.parametrize("sent", [gzip.compress(b"hello", mtime=0)[:size] for size in (20, 4)])
 async def test_a_gzip_stream_without_its_end_is_refused(sent: bytes) -> None:
     with pytest.raises(ValueError, match="ends too early"):
         await read(sent)
@@ -87,7 +87,47 @@ async def test_a_broken_gzip_stream_is_refused() -> None:
         await read(b"\x1f\x8bnot gzip at all")
 
 
+@given(
+    parts=st.lists(st.binary(max_size=100), min_size=1, max_size=8),
+    cuts=st.lists(st.integers(0, LIMIT), max_size=5),
+)
+def test_a_gzip_stream_may_have_several_members(parts: list[bytes], cuts: list[int]) -> None:
+    sent = b"".join(map(gzip.compress, parts))
+    edges = [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
+    chunks = [sent[a:b] for a, b in pairwise(edges)]
+    assert virtual_time.run(read(*chunks)) == b"".join(parts)
+
+
+async def test_the_bound_holds_for_all_members_together() -> None:
+    half = gzip.compress(b"x" * (LIMIT // 2))
+    assert len(await read(half + half)) == LIMIT
+    with pytest.raises(ValueError, match="the body exceeds 1000 bytes"):
+        await read(half + half + gzip.compress(b"x"))
+
+
+async def test_a_second_member_without_its_end_is_refused() -> None:
+    whole = gzip.compress(b"hello")
+    for end in (whole[:1], whole[:2], whole[:-1]):
+        with pytest.raises(ValueError, match="ends too early"):
+            await read(whole + end)
+
+
+async def test_members_without_end_are_refused() -> None:
+    with pytest.raises(ValueError, match="more than 1000 members"):
+        await read_body(received([gzip.compress(b"") * 1001]), limit=1_000_000)
+    assert await read_body(received([gzip.compress(b"") * 1000]), limit=1_000_000) == b""
+
+
+async def test_a_stream_of_empty_blocks_is_refused_although_it_inflates_to_nothing() -> None:
+    header, block = gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff"
+    assert await read(header, *[block] * 100, gzip.compress(b"")[10:]) == b""
+    with pytest.raises(ValueError, match="the body exceeds 1000 bytes"):
+        await read(header, *[block] * 1000)
+
+
 async def test_nothing_may_follow_the_gzip_stream() -> None:
     assert await read(gzip.compress(b"hello"), b"") == b"hello"
     with pytest.raises(ValueError, match="something after the gzip stream"):
         await read(gzip.compress(b"hello"), b"", b"trailing")
+    with pytest.raises(ValueError, match="something after the gzip stream"):
+        await read(gzip.compress(b"hello") + b"trailing")

@@ -345,7 +345,7 @@ async def test_a_garbled_total_size_does_no_harm(total_size: str) -> None:
     assert world.value("confluent_cloud_organization_api_keys") == 1
 
 
-async def test_an_item_that_is_not_utf_8_does_not_sink_the_rest() -> None:
+async def test_an_id_that_is_not_utf_8_does_not_sink_the_rest() -> None:
     body = b'{"data": [{"id": "A", "spec": {}}, {"id": "B\xfc", "spec": {}}], "metadata": {}}'
     world = answering(body)
     with capture_logs() as logs:
@@ -353,7 +353,7 @@ async def test_an_item_that_is_not_utf_8_does_not_sink_the_rest() -> None:
     assert world.value("confluent_cloud_organization_api_keys") == 1
     assert world.value("confluent_cloud_exporter_unreadable_items") == 1
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
-    assert warning["error"] == "not UTF-8"
+    assert (warning["id"], warning["error"]) == ("", "its id is broken")
 
 
 async def test_an_unreadable_item_is_logged_with_its_id() -> None:
@@ -361,7 +361,7 @@ async def test_an_unreadable_item_is_logged_with_its_id() -> None:
     with capture_logs() as logs:
         await world.exporter.refresh_once()
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
-    assert (warning["api_key_id"], warning["error"]) == (
+    assert (warning["id"], warning["error"]) == (
         "BAD", "Expected `object`, got `int` - at `$.spec`"
     )  # fmt: skip
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from exporter.config import Tls
 from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
+from exporter.confluent.trust import TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,7 @@ async def asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, **environ:
         monkeypatch.delenv(name.lower(), raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value.format(proxy=address))
-    connection = Connection(url, max_body=1000, transport=None, tls=True)
+    connection = Connection(url, max_body=1000, trust=TrustStore(os.environ).of(Tls()))
     async with server:
         with pytest.raises((*TRANSPORT_ERRORS, TimeoutError)):
             await connection.get(
@@ -40,6 +43,7 @@ async def asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, **environ:
                 {"page_size": "100"},
                 auth=httpx.BasicAuth("key", "secret"),
                 timeout=5,
+                sending=lambda: None,
                 headers_came=lambda _status, _headers: None,
             )
     await connection.aclose()
@@ -128,16 +132,26 @@ async def test_after_an_answer_of_no_use_the_connection_is_free_for_the_next(
     upstream = Upstream()
     server = await asyncio.start_server(upstream, "127.0.0.1", 0)
     url = "http://{}:{}".format(*server.sockets[0].getsockname())
-    connection = Connection(url, max_body=1000, transport=None, tls=True)
+    connection = Connection(url, max_body=1000)
     auth = httpx.BasicAuth("key", "secret")
     async with server:
         for _ in range(3):
             with pytest.raises(ends_with):
                 await connection.get(
-                    url + path, None, auth=auth, timeout=timeout, headers_came=headers_came
+                    url + path,
+                    None,
+                    auth=auth,
+                    timeout=timeout,
+                    sending=lambda: None,
+                    headers_came=headers_came,
                 )
             answer = await connection.get(
-                f"{url}/fine", {}, auth=auth, timeout=5, headers_came=lambda *_: None
+                f"{url}/fine",
+                {},
+                auth=auth,
+                timeout=5,
+                sending=lambda: None,
+                headers_came=lambda *_: None,
             )
             assert answer.body == b"xx"
             assert upstream.open == 1
@@ -148,7 +162,7 @@ async def test_answers_that_are_read_keep_their_connection() -> None:
     upstream = Upstream()
     server = await asyncio.start_server(upstream, "127.0.0.1", 0)
     url = "http://{}:{}".format(*server.sockets[0].getsockname())
-    connection = Connection(url, max_body=1000, transport=None, tls=True)
+    connection = Connection(url, max_body=1000)
     async with server:
         for _ in range(3):
             await connection.get(
@@ -156,6 +170,7 @@ async def test_answers_that_are_read_keep_their_connection() -> None:
                 {"page_size": "100"},
                 auth=httpx.BasicAuth("key", "secret"),
                 timeout=5,
+                sending=lambda: None,
                 headers_came=lambda *_: None,
             )
         assert upstream.taken == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 
 from exporter.confluent.pages import MAX_PAGES, Walk
 from exporter.errors import PaginationError
-from exporter.simulator import End, Rules
+from exporter.simulator import End, Rules, parse_fault
 from tests.world import API_KEYS, SECRET, World
 
 if TYPE_CHECKING:
@@ -106,7 +107,6 @@ async def test_an_organization_without_keys_has_none() -> None:
     [
         ("loop", "a page that was read already"),
         ("notoken", "no usable page_token"),
-        ("foreign-next", "another host; nothing was sent there"),
     ],
 )
 async def test_a_walk_that_cannot_end_truly_publishes_nothing_and_leaks_nothing(
@@ -125,6 +125,15 @@ async def test_a_walk_that_cannot_end_truly_publishes_nothing_and_leaks_nothing(
     assert says in failure.message
     assert {request.url.host for request in world.sent} == {"127.0.0.1"}
     assert SECRET not in failure.message
+
+
+async def test_a_next_page_named_on_another_host_is_asked_of_the_configured_one() -> None:
+    world = World(101, settings="page_size: 100", faults=[parse_fault("foreign-next")])
+    await world.exporter.refresh_once()
+    assert world.value("confluent_cloud_organization_api_keys") == 101
+    assert world.value("confluent_cloud_up", collector="api_keys") == 1
+    assert [request.url.netloc for request in world.sent] == [b"127.0.0.1:8089"] * 2
+    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
 
 
 async def test_a_total_size_that_differs_is_logged_and_nothing_more() -> None:
@@ -151,7 +160,7 @@ async def test_a_total_size_that_differs_is_logged_and_nothing_more() -> None:
 
 
 def walk() -> Walk:
-    return Walk(endpoint=API_KEYS, url=ORIGIN)
+    return Walk(endpoint=API_KEYS)
 
 
 @pytest.mark.parametrize("end", [None, ""])
@@ -170,19 +179,44 @@ def test_a_relative_link_has_a_token_too() -> None:
 @pytest.mark.parametrize(
     "link",
     [
-        "https://evil.example.com/iam/v2/api-keys?page_token=t",
-        "//evil.example.com?page_token=t",
-        "https://api.example.com@evil.example.com/?page_token=t",
-        "https://api.example.com.evil.example.com/?page_token=t",
         ORIGIN,
         f"{ORIGIN}?page_token=",
+        f"{ORIGIN}#?page_token=t",
+        f"{ORIGIN}?page_token=%FF",
         f"{ORIGIN}?page_token={'x' * 5000}",
+        f"{ORIGIN}?page_token=t&more={'x' * 16_384}",
         "http://[::1",
     ],
 )
-def test_links_that_lead_nowhere_good(link: str) -> None:
-    with pytest.raises(PaginationError, match="The listing is not used"):
+def test_a_link_without_a_usable_token_is_refused(link: str) -> None:
+    with pytest.raises(PaginationError, match=r"no usable page_token\. The listing is not used"):
         walk().token_after(link)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example.com/iam/v2/api-keys?page_token=t",
+        "//evil.example.com?page_token=t",
+        "https://api.example.com@evil.example.com/?page_token=t",
+        "http://[::1/?page_token=t",
+        "?page_token=t#fragment",
+    ],
+)
+def test_the_rest_of_the_link_does_not_matter(link: str) -> None:
+    assert walk().token_after(link) == "t"
+
+
+def test_the_longest_token_in_percent_encoding_is_usable() -> None:
+    assert walk().token_after(f"{ORIGIN}?page_token={'%3D' * 4096}") == "=" * 4096
+
+
+def test_a_link_of_four_megabytes_is_refused_before_it_is_parsed() -> None:
+    link = f"{ORIGIN}?" + "a=b&" * 1_000_000  # takes a second to parse
+    began = time.process_time()
+    with pytest.raises(PaginationError, match="no usable page_token"):
+        walk().token_after(link)
+    assert time.process_time() - began < 0.1
 
 
 def test_a_token_that_comes_again_is_a_loop_even_pages_later() -> None:

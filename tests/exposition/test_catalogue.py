@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from exporter.exposition import Format
+from exporter.exposition import Format, Instruments
 from exporter.exposition.catalogue import CATALOGUE, Metric
 from exporter.exposition.document_metrics import document
-from exporter.simulator import APPLIED_QUOTAS_PATH, RateLimit
+from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, RateLimit, SimulatedOwner
 from tests.world import World
 
 METRICS = [metric for section in CATALOGUE for metric in section.metrics]
@@ -54,6 +55,8 @@ async def exposed() -> dict[str, Metric]:
     """Return what a whole exporter exposes, as if it were a catalogue."""
     settings = "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true"
     world = World(300, settings=settings, rate_limit=RateLimit(1000, 60))
+    owner = SimulatedOwner("sa-1", "service-account")
+    world.organization.create(owner=owner, resources=(CLOUD,), now=world.clock.wall())
     world.simulator.script(1, "500")
     await world.exporter.refresh_once()
     await world.exporter.refresh_once()
@@ -61,11 +64,16 @@ async def exposed() -> dict[str, Metric]:
     await world.exporter.refresh_once()
     text = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
     found = {}
+    parts: defaultdict[str, set[str]] = defaultdict(set)
     for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
         suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
         labels = {name for sample in family.samples for name in sample.labels} - {"le"}
-        name = family.name + suffix
-        found[name] = Metric(name, family.type, family.documentation, tuple(sorted(labels)))
+        name, kind = family.name + suffix, family.type
+        if part := re.search("_(bucket|gcount|gsum)$", name):
+            name, kind = name.removesuffix(part[0]), "gaugehistogram"
+            parts[name].add(part[1])
+        found[name] = Metric(name, kind, family.documentation, tuple(sorted(labels)))
+    assert all(each == {"bucket", "gcount", "gsum"} for each in parts.values())
     return found
 
 
@@ -75,3 +83,37 @@ async def test_what_is_exposed_is_the_catalogue_no_less_and_no_more() -> None:
         for metric in METRICS
     }
     assert await exposed() == expected
+
+
+async def test_openmetrics_names_the_unit_of_every_family_that_has_one() -> None:
+    """Also of those that the client library writes; the parser refuses any other unit."""
+    world = World(5)
+    for _ in range(2):
+        await world.exporter.refresh_once()
+    openmetrics = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False)
+    process = Instruments(clock=world.clock).process(Format.OPENMETRICS)
+    units = {
+        family.name: family.unit
+        for exposition in (openmetrics, process)
+        for family in text_string_to_metric_families(exposition.decode())  # type: ignore[no-untyped-call]
+    }
+    assert {name: unit for name, unit in units.items() if unit} == {
+        name: unit
+        for name in units
+        for unit in ("seconds", "bytes", "ratio")
+        if name.endswith(f"_{unit}")
+    }
+    some = {
+        "confluent_cloud_api_throttled_seconds": "seconds",
+        "confluent_cloud_organization_vanished_api_keys_ratio": "ratio",
+        "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds": "seconds",
+        "process_cpu_seconds": "seconds",
+        "process_resident_memory_bytes": "bytes",
+    }
+    assert {name: units.get(name) for name in some} == some
+
+
+async def test_the_older_format_has_no_units() -> None:
+    world = World(5)
+    await world.exporter.refresh_once()
+    assert "# UNIT" not in world.exposition()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from itertools import product
+
+import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition import Format, Instruments
+from exporter.inventory import OWNER_KINDS, RESOURCE_KINDS
 from tests.virtual_time import EPOCH, FakeClock
-from tests.world import API_KEYS, World
+from tests.world import API_KEYS, World, configuration
 
 
 async def test_every_counter_is_at_0_before_its_first_event() -> None:
@@ -29,6 +33,29 @@ async def test_every_counter_is_at_0_before_its_first_event() -> None:
             "confluent_cloud_api_throttled_seconds_total",
             (acme, ("reason", reason)),
         ) in counters
+    for owner_kind, resource_kind in product(OWNER_KINDS, (*RESOURCE_KINDS, "unknown")):
+        labels = (acme, ("owner_kind", owner_kind), ("resource_kind", resource_kind))
+        for event in ("created", "deleted"):
+            assert (f"confluent_cloud_api_keys_{event}_total", labels) in counters
+
+
+async def test_every_counter_of_what_a_reload_adds_is_at_0() -> None:
+    world = World(5)
+    await world.exporter.refresh_once()
+    more = configuration("names: {enabled: true}", names=("acme", "globex"), environ=world.environ)
+    await world.exporter.reload(more)
+    await world.exporter.aclose()
+    counters = {
+        (name, labels): value
+        for (name, labels), value in world.series().items()
+        if name.endswith("_total") and ("organization", "globex") in labels
+    }
+    assert set(counters.values()) == {0}
+    whole = World(5, settings="names: {enabled: true}", names=("globex",))
+    expected = {
+        (name, labels) for name, labels in whole.series() if labels and name.endswith("_total")
+    }
+    assert counters.keys() == expected
 
 
 def test_the_reasons_of_a_failed_request() -> None:
@@ -85,3 +112,43 @@ async def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
         if line.startswith("confluent_cloud_exporter_config_last_reload_success_timestamp_seconds ")
     ]
     assert timestamp == EPOCH
+
+
+def requests_by_code(world: World) -> dict[str, float]:
+    return {
+        dict(labels)["code"]: value
+        for (name, labels), value in world.series().items()
+        if name == "confluent_cloud_api_requests_total"
+    }
+
+
+async def test_a_code_of_the_api_or_a_gateway_counts_from_a_0_that_was_scraped() -> None:
+    world = World(5)
+    codes = "none 200 307 308 400 401 403 404 408 429 500 502 503 504"
+    before = requests_by_code(world)
+    assert before == dict.fromkeys(codes.split(), 0)
+    world.simulator.script(1, "html502")
+    await world.exporter.refresh_once()
+    assert requests_by_code(world) == before | {"200": 1, "502": 1}
+
+
+async def test_every_response_of_any_other_code_is_counted_at_once() -> None:
+    world = World(5)
+    world.wire = Answering(418)
+    world.configured()
+    assert "418" not in requests_by_code(world)
+    failures = {"endpoint": API_KEYS, "reason": "bad_request"}
+    assert world.value("confluent_cloud_api_request_failures_total", **failures) == 0
+    await world.exporter.refresh_once()
+    assert requests_by_code(world)["418"] == 1
+    assert world.value("confluent_cloud_api_request_failures_total", **failures) == 1
+
+
+class Answering(httpx.AsyncBaseTransport):
+    """Answers every request with ``status``."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(self._status, request=request)

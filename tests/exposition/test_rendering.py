@@ -97,7 +97,7 @@ def series(lines: list[str], *, without: tuple[str, ...] = ()) -> list[str]:
         if not line.startswith(
             ("#", "confluent_cloud_exporter_build", "confluent_cloud_exporter_con")
         )
-        and not (line.endswith(" 0.0") and "_total{" in line)
+        and not (line.endswith(" 0.0") and "_total" in line)
         and not line.startswith(without)
     ]
 
@@ -249,15 +249,18 @@ def ages(lines: list[str]) -> list[str]:
     return [line for line in lines if AGE in line and not line.startswith("# HELP")]
 
 
-def test_the_ages_are_a_gauge_histogram_in_openmetrics() -> None:
+def test_the_ages_are_gauges_in_openmetrics() -> None:
     assert ages(exposed(state(), form=Format.OPENMETRICS)) == [
-        f"# TYPE {AGE} gaugehistogram", *BUCKETS, COUNT, SUM,
+        f"# TYPE {AGE}_bucket gauge", *BUCKETS,
+        f"# TYPE {AGE}_gcount gauge", COUNT,
+        f"# TYPE {AGE}_gsum gauge", SUM,
     ]  # fmt: skip
 
 
-def test_the_ages_are_what_comes_nearest_in_the_older_format() -> None:
+def test_the_ages_are_a_whole_histogram_in_the_older_format_and_gauges_beside_it() -> None:
     assert ages(exposed(state())) == [
-        f"# TYPE {AGE} histogram", *BUCKETS,
+        f"# TYPE {AGE} histogram", *BUCKETS, COUNT.replace("gcount", "count"),
+        SUM.replace("gsum", "sum"),
         f"# TYPE {AGE}_gcount gauge", COUNT,
         f"# TYPE {AGE}_gsum gauge", SUM,
     ]  # fmt: skip
@@ -273,9 +276,45 @@ def test_what_is_left_until_the_age_limit_is_said_without_the_exempted() -> None
         f'{REMAINING}_bucket{{le="5.184e+06",{AT}}} 0.0',
         f'{REMAINING}_bucket{{le="7.776e+06",{AT}}} 1.0',  # B is 2 days old
         f'{REMAINING}_bucket{{le="+Inf",{AT}}} 1.0',
+        f"{REMAINING}_count{{{AT}}} 1.0",
+        f"{REMAINING}_sum{{{AT}}} 7.6032e+06",
         f"{REMAINING}_gcount{{{AT}}} 1.0",
         f"{REMAINING}_gsum{{{AT}}} 7.6032e+06",
     ]
+
+
+NEW = "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds"
+
+
+def with_keys(*keys: Key) -> OrganizationState:
+    inventory = fold(keys, FoldSettings(100, Rules()), now=NOW, directory=DIRECTORY)
+    return replace(state(), inventory=inventory)
+
+
+def test_a_key_for_cloud_or_everything_has_its_creation_time_for_a_day() -> None:
+    everything = Resource("global", "global", "")
+    of = (CLOUD, KAFKA, everything)
+    keys = (
+        Key("YOUNG", OWNER, (CLOUD,), created_at=NOW - 3_600),
+        Key("KAFKA", OWNER, (KAFKA,), created_at=NOW - 10),
+        Key("WIDE", Owner("u-1", "user"), of, created_at=NOW - DAY + 1),
+        Key("OLD", OWNER, (CLOUD,), created_at=NOW - DAY),
+        Key("TIMELESS", OWNER, (CLOUD,), created_at=None),
+    )
+    assert [line for line in exposed(with_keys(*keys)) if line.startswith(NEW)] == [
+        f'{NEW}{{api_key_id="YOUNG",organization="acme",{SA},resource_kind="cloud"}} 1.7899964e+09',
+        (
+            f'{NEW}{{api_key_id="WIDE",organization="acme",owner_id="u-1",owner_kind="user",'
+            'resource_kind="global"} 1.789913601e+09'
+        ),
+    ]
+
+
+def test_only_the_20_newest_have_it() -> None:
+    keys = [Key(f"K{age}", OWNER, (CLOUD,), created_at=NOW - age) for age in range(30)]
+    lines = [line for line in exposed(with_keys(*keys)) if line.startswith(NEW)]
+    found = {match[1] for line in lines if (match := re.search(r'api_key_id="(\w+)"', line))}
+    assert found == {f"K{age}" for age in range(20)}
 
 
 def test_why_the_latest_refresh_failed_is_said_as_long_as_it_did() -> None:
@@ -297,7 +336,7 @@ def test_a_family_of_several_organizations_stands_together_under_one_header() ->
         lines = exposed(state("b"), state("a"), form=form)
         assert sum(line == "# TYPE confluent_cloud_up gauge" for line in lines) == 1
         names = [line.partition("{")[0] for line in lines if not line.startswith("#")]
-        families = [re.sub("_(bucket|gcount|gsum)$", "", name) for name in names]
+        families = [re.sub("_(bucket|count|sum)$", "", name) for name in names]
         first_seen = list(dict.fromkeys(families))
         assert families == sorted(families, key=first_seen.index)
 

@@ -16,7 +16,7 @@ LABEL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 SAMPLES = st.lists(st.tuples(st.tuples(LABEL, LABEL, LABEL), st.floats()), min_size=1)
 
 
-NAMES = {"gauge": "a_metric", "counter": "a_metric_total", "info": "a_metric_info"}
+SUFFIXES = {"counter": "_total", "info": "_info"}
 
 
 def registry_of(family: Family) -> CollectorRegistry:
@@ -29,15 +29,22 @@ def registry_of(family: Family) -> CollectorRegistry:
     return registry
 
 
-@given(samples=SAMPLES, kind=st.sampled_from(["gauge", "counter", "info"]))
+@given(
+    samples=SAMPLES,
+    kind=st.sampled_from(["gauge", "counter", "info"]),
+    unit=st.sampled_from(["", "seconds", "bytes", "ratio"]),
+)
 def test_every_byte_is_the_client_librarys_in_both_formats(
-    samples: list[tuple[tuple[str, ...], float]], kind: MetricType
+    samples: list[tuple[tuple[str, ...], float]], kind: MetricType, unit: str
 ) -> None:
-    family = Family("a_metric", METRIC.help, kind)
+    if kind == "info":
+        unit = ""  # the library refuses one
+    family = Family("a_metric", METRIC.help, kind, unit)
+    name = family.name + SUFFIXES.get(kind, "")
     for labels, value in samples:
-        family.add_sample(NAMES[kind], dict(zip(METRIC.labels, labels, strict=True)), value)
+        family.add_sample(name, dict(zip(METRIC.labels, labels, strict=True)), value)
     registry = registry_of(family)
-    metric = Metric(NAMES[kind], kind, METRIC.help, METRIC.labels)
+    metric = Metric(name, kind, METRIC.help, METRIC.labels)
     ours = {form: text.header(metric, form) + text.lines(metric, samples) for form in text.Format}
     assert ours[text.Format.TEXT].encode() == generate_latest(registry)
     theirs: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]

@@ -97,6 +97,8 @@ class Tags(HTMLParser):
             "code",
             "p",
             "footer",
+            "link",
+            "wbr",
         }
     )
 
@@ -107,6 +109,8 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.add(tag)
         assert not any(name.startswith("on") for name, _ in attrs)
+        if tag == "link":
+            assert (dict(attrs)["href"] or "").startswith("data:image/svg+xml,")
 
     @classmethod
     def of(cls, page: str) -> set[str]:
@@ -346,3 +350,44 @@ async def test_the_log_and_the_page_show_no_control_characters_of_an_error() -> 
     assert await outcome(world) == "bad_request"
     failure = str(world.state.collectors["api_keys"].failure)
     assert failure.isprintable()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        rb'"cut \ud83d"',
+        b'"latin-1 \xe9"',
+        b'"line\nbreak"',
+        rb'"C:\work"',
+        b"NaN",
+        b"1e999",
+        b"9" * 5000,
+        b"[" * 100_000 + b"]" * 100_000,
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+@pytest.mark.parametrize("member", ["expires_at", "unknown"])
+async def test_one_unreadable_value_costs_no_key(value: bytes, member: str) -> None:
+    world = answering(
+        b'{"data": [{"id": "A", "spec": {"owner": {"id": "sa-1"}, "%b": %b}},'
+        b' {"id": "B", "spec": {"owner": {"id": "sa-1"}}}], "metadata": {}}'
+        % (member.encode(), value)
+    )
+    assert await outcome(world) is None
+    assert world.values("confluent_cloud_owner_api_keys", "owner_id") == {"sa-1": 2}
+    assert world.value("confluent_cloud_exporter_unreadable_items") == 0
+
+
+async def test_keys_whose_ids_are_broken_are_counted_as_unreadable_and_not_as_one() -> None:
+    world = answering(
+        rb'{"data": [{"id": "A\ud83d", "spec": {}}, {"id": "A\ud83e", "spec": {}},'
+        rb' {"id": "B", "spec": {}}], "metadata": {}}'
+    )
+    assert await outcome(world) is None
+    assert world.value(TOTAL) == 1
+    assert world.value("confluent_cloud_exporter_unreadable_items") == 2
+
+
+async def test_a_broken_page_token_is_not_sent() -> None:
+    world = answering(rb'{"data": [], "metadata": {"next": "?page_token=a\ud83d"}}')
+    assert await outcome(world) == "pagination"

@@ -39,7 +39,6 @@ FAULTS = [
     Fault("truncated", "invalid_response", "200", 1),
     Fault("array", "invalid_response", "200", 1),
     Fault("redirect:foreign", "invalid_response", "307", 1),
-    Fault("foreign-next", "pagination", "200", 1),
     Fault("notoken", "pagination", "200", 1),
     Fault("401", "unauthorized", "401", 1),
     Fault("403", "forbidden", "403", 1),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import logging
 import pprint
 import re
 import traceback
@@ -11,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import structlog
 
 from exporter import logs
 from exporter.confluent.client import API_KEYS
 from exporter.errors import ExporterError
 from exporter.exposition import Format
 from exporter.simulator import FAULTS, parse_fault
+from tests.logged import captured
 from tests.web.browser import page_of
 from tests.world import API_KEY, World
 
@@ -31,13 +30,9 @@ SPECS = sorted({*FAULTS, "redirect:foreign", "slow:1h"})
 
 @pytest.fixture(autouse=True)
 def _logs_as_in_life(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    del capsys  # it must have replaced standard error before
-    root, structured = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    logs.set_up(level="debug")
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.configure(**structured)
+    with captured(capsys):
+        logs.set_up(level="debug")
+        yield
 
 
 def leaks(text: str) -> list[str]:
@@ -70,10 +65,9 @@ async def test_nothing_that_a_fault_produces_holds_a_credential(
         "client": repr([vars(client) for _, client in world.exporter.clients()]),
         "traceback": await traceback_of(world),
     }
-    captured = capsys.readouterr()
-    texts["log"] = captured.err
-    texts["output"] = captured.out
-    assert captured.err
+    logs.flush()
+    texts["output"], texts["log"] = capsys.readouterr()
+    assert texts["log"]
     assert {name: leaks(text) for name, text in texts.items() if leaks(text)} == {}
 
 

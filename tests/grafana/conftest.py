@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,16 @@ from tests.prometheus.server import prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_FOLDER = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run all tests of the one Prometheus in one worker: it takes half a minute to start."""
+    for item in items:
+        if item.path.parent == _FOLDER and "scene" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("dashboards"))
 
 
 @pytest.fixture(scope="package")

@@ -11,8 +11,10 @@ import pytest
 
 from tests.grafana.boards import BOARDS, PANELS
 from tests.programs import program
+from tests.prometheus.rule_files import FILES as RULE_FILES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import TypeAlias
 
@@ -73,6 +75,7 @@ def assert_shown(  # what there is to say of a history
     *,
     interval: str = "1m",
     at: str = f"{NOW:.0f}s",
+    rule_files: Sequence[Path] = (),
 ) -> None:
     """Ask some queries of the panel, by letter, after ``inputs``; compare by labels."""
     values = {"__rate_interval": "5m", "__range": "5m", "environment": ".*"}
@@ -88,7 +91,8 @@ def assert_shown(  # what there is to say of a history
     series = [{"series": name, "values": each} for name, each in inputs.items()]
     case = {"interval": interval, "input_series": series, "promql_expr_test": questions}
     file = tmp_path / "case.yml"
-    file.write_text(json.dumps({"rule_files": [], "tests": [case]}))
+    rules = [str(each) for each in rule_files]
+    file.write_text(json.dumps({"rule_files": rules, "evaluation_interval": "1m", "tests": [case]}))
     done = subprocess.run(
         [program("promtool"), "test", "rules", str(file)],
         capture_output=True,
@@ -282,6 +286,7 @@ EXPIRING = (
     'confluent_cloud_api_key_policy_violations{organization="%s", policy="expires_within",'
     ' owner_id="%s", owner_kind="%s"}'
 )
+NOT_JUDGED = UNKNOWN = -1.0
 OWNERS = [
     ("acme", "sa-1", "service-account"),  # has a finding
     ("acme", "sa-2", "service-account"),  # is exempted
@@ -297,7 +302,9 @@ def test_an_expiry_is_judged_by_the_findings(tmp_path: Path) -> None:
     series |= {EXPIRING % ("acme", "", ""): 0.0, EXPIRING % OWNERS[0]: 2.0}
     threshold = LIMIT.replace("max_age", "expires_within")
     series |= {threshold % "acme": 14 * DAY}
-    shown = {OWNER % OWNERS[0]: 1.0, OWNER % OWNERS[1]: 0.0}
+    values = dict(zip(OWNERS, (1.0, 0.0, NOT_JUDGED, NOT_JUDGED), strict=True))
+    shown = {OWNER % owner: value for owner, value in values.items()}
+    shown = {labels.replace('owner_id="", ', ""): value for labels, value in shown.items()}
     assert_shown(tmp_path, "api-keys.json: Expiries ahead", exposed(series), {"B": shown})
 
 
@@ -305,7 +312,9 @@ def test_no_finding_is_not_the_same_as_not_judged(tmp_path: Path) -> None:
     keys = "confluent_cloud_owner_api_keys"
     series: Exposed = {keys + OWNER % owner: 3.0 for owner in OWNERS}
     series |= {FINDINGS % ("acme", "", ""): 0.0, FINDINGS % OWNERS[0]: 2.0}
-    shown = {OWNER % OWNERS[0]: 2.0, OWNER % OWNERS[1]: 0.0}
+    values = dict(zip(OWNERS, (2.0, 0.0, NOT_JUDGED, NOT_JUDGED), strict=True))
+    shown = {OWNER % owner: value for owner, value in values.items()}
+    shown = {labels.replace('owner_id="", ', ""): value for labels, value in shown.items()}
     title = "api-keys.json: Owners with the most keys"
     assert_shown(tmp_path, title, exposed(series), {"D": shown})
 
@@ -324,7 +333,7 @@ _A_QUOTA = '{organization="acme", quota_id="q", scope="organization"}'
         pytest.param("0+1x95", "_x96 96+1x96", {"D": 360.0, "E": 10.0}, id="grows on"),
         # 40 keys within four days, all but 10 deleted: the trend of the week falls.
         pytest.param("0+0.4x95", "_x96 10x96", {"D": 0.0, "E": 365.0}, id="was relieved"),
-        pytest.param("", "_x180 10+1x12", {}, id="known for half a day"),
+        pytest.param("", "_x180 10+1x12", {"D": UNKNOWN, "E": UNKNOWN}, id="known for half a day"),
     ],
 )
 def test_the_trend_of_a_quota_is_that_of_all_pods_together(
@@ -335,7 +344,7 @@ def test_the_trend_of_a_quota_is_that_of_all_pods_together(
     pods = {"a": before, "b": after}
     inputs = {_of(usage, pod): values for pod, values in pods.items() if values}
     inputs |= {_of(limit, "b"): "432x192"}
-    shown = {ref: {_A_QUOTA: expected[ref]} if ref in expected else {} for ref in "DE"}
+    shown = {ref: {_A_QUOTA: value} for ref, value in expected.items()}
     title = "api-keys.json: Fullest quotas"
     assert_shown(tmp_path, title, inputs, shown, interval="1h", at="192h")
 
@@ -345,6 +354,40 @@ def test_a_full_quota_is_full_now(tmp_path: Path) -> None:
     inputs = {_of(usage, "a"): "10x192", _of(limit, "a"): "10x192"}
     title = "api-keys.json: Fullest quotas"
     assert_shown(tmp_path, title, inputs, {"E": {_A_QUOTA: 0.0}}, interval="1h", at="192h")
+
+
+def test_the_firing_alerts_are_those_that_the_rules_fire(tmp_path: Path) -> None:
+    """The most severe first; alerts without an organization too, and no pending ones."""
+    inputs = {
+        'up{job="confluent-api-keys", instance="down"}': "0x60",
+        'up{job="confluent-api-keys", instance="up"}': "1x60",
+        _of(KEY_UP % "acme", "a"): "0x60",
+        _of('confluent_cloud_up{organization="acme", collector="names"}', "a"): "0x60",
+        _of('confluent_cloud_up{organization="pending", collector="names"}', "a"): "1x50 0x10",
+        _of('confluent_cloud_exporter_collapsed_pairs{organization="acme"}', "a"): "5x60",
+    }
+    down = '{alertname="ConfluentApiKeysExporterDown"}'
+    failing = '{alertname="ConfluentApiKeysRefreshFailing", organization="acme"}'
+    collapsed = '{alertname="ConfluentApiKeysPairsCollapsed", organization="acme"}'
+    shown = {
+        "A": {down: 3.0, failing: 2.0, collapsed: 1.0},
+        "B": {down: 1.0, failing: 2.0, collapsed: 1.0},
+        "C": dict.fromkeys((down, failing, collapsed), 3600.0),
+    }
+    for name in BOARDS:
+        assert_shown(
+            tmp_path, f"{name}: Firing alerts", inputs, shown, at="60m", rule_files=RULE_FILES
+        )
+
+
+def test_an_alert_of_your_own_severity_is_the_least_severe(tmp_path: Path) -> None:
+    rule = {"alert": "ConfluentApiKeysOfMine", "expr": "up == 0", "labels": {"severity": "page"}}
+    file = tmp_path / "mine.yml"
+    file.write_text(json.dumps({"groups": [{"name": "mine", "rules": [rule]}]}))
+    shown = {'{alertname="ConfluentApiKeysOfMine"}': 0.0}
+    inputs = {'up{job="exporter", instance="a"}': "0x10"}
+    title = "api-keys.json: Firing alerts"
+    assert_shown(tmp_path, title, inputs, {"A": shown}, rule_files=[file])
 
 
 BUILD = 'confluent_cloud_exporter_build_info{version="1", python_version="3"}'

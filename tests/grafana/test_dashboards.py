@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from exporter.clock import SystemClock
+from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition import Format
 from exporter.exposition.catalogue import CATALOGUE
 from exporter.exposition.instruments import Instruments
@@ -54,6 +55,8 @@ OF_EACH = {
     "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds",
 } | OTHERS
 """What is said of each exporter by itself."""
+OF_RULES = {"ALERTS", "ALERTS_FOR_STATE"}
+"""What Prometheus writes about its rules; an alert may lack any of the labels."""
 FIXED = {"exporter-health.json: Failed requests, query A": ("[30m]",)}
 """Windows that are those of the alerts, whatever the time range is."""
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -65,7 +68,7 @@ FILTERS = {
 }
 """Labels, and the variables that choose among their values."""
 
-_SELECTOR = re.compile(r"\b([a-z_]\w*)\{([^{}]*)\}")
+_SELECTOR = re.compile(r"\b([A-Za-z_]\w*)\{([^{}]*)\}")
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
 _VARIABLE = re.compile(r"\$\{?(\w+)")
 
@@ -311,6 +314,144 @@ def test_labels_in_tables_are_written_as_they_are(panel: Any) -> None:
             assert not {"unit", "noValue"} & {each["id"] for each in override["properties"]}
 
 
+each_graph = pytest.mark.parametrize(
+    "panel",
+    [panel for panel in PANELS.values() if panel["type"] == "timeseries"],
+    ids=[place for place, panel in PANELS.items() if panel["type"] == "timeseries"],
+)
+FITTED = {"Keys by organization", "Series exposed", "Memory"}
+"""Graphs of numbers far above 0, whose changes are what matters."""
+
+
+@each_graph
+def test_a_legend_shows_the_latest_value_and_an_extreme(panel: Any) -> None:
+    legend = panel["options"]["legend"]
+    assert (legend["showLegend"], legend["displayMode"]) == (True, "table")
+    assert legend["calcs"][0] == "lastNotNull"
+    assert {"min", "max"} & {*legend["calcs"]}
+    assert (legend["sortBy"], legend["sortDesc"]) == ("Last *", True)
+
+
+@each_graph
+def test_an_axis_fits_zeros_and_small_changes(panel: Any) -> None:
+    """Grafana draws zeros alone on an axis to 100, and from 0 on no change of a large number."""
+    defaults = panel["fieldConfig"]["defaults"]
+    custom = defaults["custom"]
+    assert "max" not in defaults, "a share of a few percent would be a flat line"
+    if panel["title"] in FITTED:
+        assert "min" not in defaults
+        assert not {"axisSoftMin", "axisSoftMax"} & custom.keys()
+    else:
+        assert 0 < custom["axisSoftMax"] <= 1
+        both_ways = panel["title"] == "Keys created and deleted"
+        assert defaults.get("min") == (None if both_ways else 0)
+        assert custom.get("axisSoftMin") == (-1 if both_ways else None)
+
+
+FAILING = {
+    "confluent_cloud_api_request_failures_total",
+    "confluent_cloud_api_error_ratio",
+    "confluent_cloud_exporter_refresh_failures_total",
+    "confluent_cloud_organization_vanished_api_keys_ratio",
+    "confluent_cloud_exporter_collapsed_pairs",
+    "confluent_cloud_exporter_unreadable_items",
+}
+
+
+def test_no_failure_is_drawn_in_the_colour_of_success() -> None:
+    failing = {use.place.rsplit(", query ", 1)[0] for use in USES if use.metric in FAILING}
+    graphs = {place for place in failing if PANELS[place]["type"] == "timeseries"}
+    assert {place.partition(": ")[2] for place in graphs} == {
+        "Failures by reason",
+        "Error ratio of the latest refresh",
+        "Refresh failures by reason",
+        "Vanished keys",
+        "Collapsed pairs and unreadable items",
+    }
+    for place in graphs:
+        fields = PANELS[place]["fieldConfig"]
+        colors = [fields["defaults"]["color"]]
+        for override in fields["overrides"]:
+            colors += [each["value"] for each in override["properties"] if each["id"] == "color"]
+        for color in colors:
+            assert color["mode"] == "shades", "Grafana's own palette begins with green"
+            assert color["fixedColor"] in {"red", "orange", "yellow", "purple"}
+
+
+def colors_of(title: str, name: str) -> list[str]:
+    """Return the colours that overrides give to the line ``name``."""
+    return [
+        each["properties"][0]["value"]["fixedColor"]
+        for each in PANELS[f"exporter-health.json: {title}"]["fieldConfig"]["overrides"]
+        if re.search(each["matcher"]["options"].strip("/"), name)
+    ]
+
+
+def test_status_codes_have_the_colour_of_their_class() -> None:
+    codes = ("101", "200", "302", "403", "503", "none")
+    assert {code: colors_of("Requests by status code", code) for code in codes} == {
+        "101": ["blue"],
+        "200": ["green"],
+        "302": ["blue"],
+        "403": ["orange"],
+        "503": ["red"],
+        "none": ["purple"],
+    }
+
+
+@pytest.mark.parametrize("title", ["Failures by reason", "Refresh failures by reason"])
+def test_reasons_of_failures_have_the_colour_of_who_must_act(title: str) -> None:
+    default = PANELS[f"exporter-health.json: {title}"]["fieldConfig"]["defaults"]["color"]
+    assert default["fixedColor"] == "red"
+    shown = {
+        # The name of a line may begin with that of an organization called timeout.
+        reason: "".join(colors_of(title, f"timeout api_keys {reason}"))
+        for reason in (*REQUEST_FAILURE_REASONS, "credentials")
+    }
+    assert shown == dict.fromkeys(shown, "") | {
+        "rate_limited": "orange",
+        "unauthorized": "purple",
+        "forbidden": "purple",
+        "credentials": "purple",
+        "timeout": "yellow",
+        "connection": "yellow",
+        "tls": "yellow",
+    }
+
+
+@pytest.mark.parametrize(
+    ("title", "column", "words"),
+    [
+        ("Fullest quotas", "In a week", "unknown"),
+        ("Fullest quotas", "Full in", "unknown"),
+        ("Owners with the most keys", "Next expiry", "none expires"),
+        ("Owners with the most keys", "Findings", "not judged"),
+        ("Expiries ahead", "Policy", "not judged"),
+    ],
+)
+def test_a_column_says_what_it_does_not_know(title: str, column: str, words: str) -> None:
+    """Its query answers -1 then: of a query without an answer the table has no column at all."""
+    (override,) = (
+        each["properties"]
+        for each in PANELS[f"api-keys.json: {title}"]["fieldConfig"]["overrides"]
+        if each["matcher"]["options"] == column
+    )
+    (mapping,) = next(each["value"] for each in override if each["id"] == "mappings")
+    assert mapping["options"]["-1"] == {"text": words}
+
+
+def test_deleted_keys_are_drawn_below_0_and_counted_above() -> None:
+    panel = PANELS["api-keys.json: Keys created and deleted"]
+    (below,) = (
+        each["matcher"]["options"]
+        for each in panel["fieldConfig"]["overrides"]
+        if {"id": "custom.transform", "value": "negative-Y"} in each["properties"]
+    )
+    named = {each["refId"]: (each["legendFormat"], each["expr"][0]) for each in panel["targets"]}
+    assert named == {"A": ("created", "r"), "B": ("deleted", "r")}
+    assert below == "B"
+
+
 def test_policies_have_one_name_each() -> None:
     bars = PANELS["api-keys.json: Findings by policy"]
     words = [target["legendFormat"] for target in bars["targets"]]
@@ -438,32 +579,54 @@ def test_every_selector_names_the_chosen_exporters_first() -> None:
     assert {use.place for use in USES} == EXPRESSIONS.keys()
     for use in USES:
         first = list(use.matchers.items())[:2]
-        assert first == [("job", "=~$job"), ("instance", "=~$instance")], use
+        missing = "|" if use.series in OF_RULES else ""
+        assert first == [("job", f"=~$job{missing}"), ("instance", f"=~$instance{missing}")], use
 
 
 def test_no_metric_stands_without_a_selector() -> None:
     """Then the regular expressions of these tests have seen every metric."""
     for place, expression in EXPRESSIONS.items():
         rest = _SELECTOR.sub(" ", expression)
-        assert not re.search(r"confluent_cloud_|process_|scrape_|\bup\b", rest), place
+        assert not re.search(r"confluent_cloud_|process_|scrape_|ALERTS|\bup\b", rest), place
 
 
 def test_every_metric_exists_and_has_the_labels_that_are_matched() -> None:
     for use in USES:
-        assert use.metric in METRICS or use.series in OTHERS, use
+        assert use.metric in METRICS or use.series in OTHERS | OF_RULES, use
         metric = METRICS.get(use.metric)
         labels = set(metric.labels) if metric else set()
+        if use.series in OF_RULES:
+            labels = {"alertname", "alertstate", "severity", "organization"}
+        if metric and metric.type == "gaugehistogram":
+            assert use.series != use.metric, f"only the parts of it are series: {use}"
         if metric and metric.type in {"histogram", "gaugehistogram"}:
-            assert use.series != use.metric, f"only the parts of a histogram are series: {use}"
             labels |= {"le"} if use.series.endswith("_bucket") else set()
         assert use.matchers.keys() - {"job", "instance"} <= labels, use
+
+
+def test_a_histogram_is_found_as_a_classic_and_as_a_native_one() -> None:
+    """``convert_classic_histograms_to_nhcb`` leaves no series but the one of the bare name."""
+    found: dict[str, set[str]] = {}
+    for use in USES:
+        metric = METRICS.get(use.metric)
+        if metric and metric.type == "histogram":
+            suffix = use.series.removeprefix(use.metric)
+            reads = "histogram_quantile" if suffix == "_bucket" else "histogram_count"
+            found.setdefault(use.place, set()).add(suffix or "native")
+            if not suffix:
+                assert re.search(rf"\b(histogram_quantile|{reads})\(", use.before), use
+                assert " or " in EXPRESSIONS[use.place]
+    assert found == {
+        **{f"exporter-health.json: Latency, query {ref}": {"_bucket", "native"} for ref in "ABC"},
+        "exporter-health.json: Failed requests, query A": {"_count", "native"},
+    }
 
 
 def test_what_a_query_groups_by_are_labels_that_exist() -> None:
     for place, expression in EXPRESSIONS.items():
         for inner in re.findall(r"\b(?:by|on|group_left) \(([^()]*)\)", expression):
             names = {name for name in inner.split(", ") if name}
-            assert names <= LABELS | {"job", "instance", "le"}, place
+            assert names <= LABELS | {"job", "instance", "le", "alertname"}, place
 
 
 def test_variables_choose_by_the_label_they_are_for() -> None:
@@ -473,16 +636,17 @@ def test_variables_choose_by_the_label_they_are_for() -> None:
             assert use.matchers["organization"] == "=~$organization", use
         for label, matcher in use.matchers.items():
             if "$" in matcher and label not in {"job", "instance"}:
-                assert matcher == f"=~${FILTERS[label]}", use
+                missing = "|" if use.series in OF_RULES else ""
+                assert matcher == f"=~${FILTERS[label]}{missing}", use
 
 
 def test_two_replicas_do_not_double_a_number() -> None:
     """One of them is taken before anything else is done, but for what each of them spends."""
     for use in USES:
         if use.metric in SPENT:
-            added = r"\bsum(?: by \(\w+(?:, le)?\) )?\((?:rate|increase)\($"
+            added = r"\bsum(?: by \(\w+\) )?\((?:histogram_count\()?(?:rate|increase)\($"
             assert re.search(added, use.before), use
-        elif use.metric not in OF_EACH:
+        elif use.metric not in OF_EACH | OF_RULES:
             taken = r"\b(?:max|min) without \(instance, pod\) \((?:[a-z_]+\()?$"
             assert re.search(taken, use.before), use
 
@@ -573,7 +737,7 @@ def test_a_table_shows_and_sorts_by_what_its_queries_return(panel: Any) -> None:
     letters = [target["refId"] for target in panel["targets"]]
     assert all(target["format"] == "table" for target in panel["targets"])
     values = {"Value"} if len(letters) == 1 else {f"Value #{letter}" for letter in letters}
-    returned = LABELS | values | {"job", "instance", r"resource_kind\owner_kind"}
+    returned = LABELS | values | {"job", "instance", "alertname", r"resource_kind\owner_kind"}
     assert titles.keys() <= returned
     if len(letters) > 1:
         assert panel["transformations"][0]["id"] == "merge"

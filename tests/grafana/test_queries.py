@@ -29,23 +29,31 @@ class Empty:
 
 
 _COLOR = "another query of the panel has the value, in the colour of its case"
-EMPTY: dict[str, Empty] = {
-    f"{API_KEYS}: Oldest key B": Empty(KINDS, _COLOR, ("fresh", "now")),
-    f"{API_KEYS}: Oldest key C": Empty(KINDS, _COLOR, ("lenient", "now")),
-    f"{API_KEYS}: Next expiry B": Empty(KINDS, _COLOR, ("fresh", "now")),
-    f"{API_KEYS}: Next expiry C": Empty(KINDS, _COLOR, ("lenient", "now")),
-    f"{HEALTH}: Collectors E": Empty(("one",), "nothing fails", ("broken", "now")),
-    f"{HEALTH}: Collapsed pairs and unreadable items A": Empty(KINDS, "there are none"),
-    f"{HEALTH}: Collapsed pairs and unreadable items B": Empty(KINDS, "there are none"),
-} | {
-    f"{dashboard}: Data age {ref}": each
-    for dashboard in DASHBOARDS
-    for ref, each in {
-        "A": Empty(("one",), _COLOR, ("all", "end of the past")),
-        "B": Empty(KINDS, _COLOR, ("broken", "role just revoked")),
-        "C": Empty(("all", "several"), _COLOR, ("broken", "role not yet revoked")),
-    }.items()
-}
+EMPTY: dict[str, Empty] = (
+    {
+        f"{API_KEYS}: Oldest key B": Empty(KINDS, _COLOR, ("fresh", "now")),
+        f"{API_KEYS}: Oldest key C": Empty(KINDS, _COLOR, ("lenient", "now")),
+        f"{API_KEYS}: Next expiry B": Empty(KINDS, _COLOR, ("fresh", "now")),
+        f"{API_KEYS}: Next expiry C": Empty(KINDS, _COLOR, ("lenient", "now")),
+        f"{HEALTH}: Collectors E": Empty(("one",), "nothing fails", ("broken", "now")),
+        f"{HEALTH}: Collapsed pairs and unreadable items A": Empty(KINDS, "there are none"),
+        f"{HEALTH}: Collapsed pairs and unreadable items B": Empty(KINDS, "there are none"),
+    }
+    | {
+        f"{dashboard}: Firing alerts {ref}": Empty(KINDS, "this Prometheus evaluates no rules")
+        for dashboard in DASHBOARDS
+        for ref in "ABC"
+    }
+    | {
+        f"{dashboard}: Data age {ref}": each
+        for dashboard in DASHBOARDS
+        for ref, each in {
+            "A": Empty(("one",), _COLOR, ("all", "end of the past")),
+            "B": Empty(KINDS, _COLOR, ("broken", "role just revoked")),
+            "C": Empty(("all", "several"), _COLOR, ("broken", "role not yet revoked")),
+        }.items()
+    }
+)
 
 _REFRESHED_APART = "the replicas refreshed at different times"
 _SAW_DIFFERENT_TIMES = "one replica saw less of the past, and so predicts another future"

@@ -40,6 +40,8 @@ ORGANIZATIONS = ("acme", "broken", "empty", "fresh", "lenient")
 SPANS = {"6h": 6 * HOUR, "2d": DAYS}
 MOST = 100
 """Rows of a table."""
+UNKNOWN = -1.0
+"""Stands in a table for what is not known or not judged."""
 each_organization = pytest.mark.parametrize("organization", [ALL, *ORGANIZATIONS])
 each_instance = pytest.mark.parametrize("instance", [ALL, INSTANCE, REPLICA])
 
@@ -173,8 +175,14 @@ def aged(lower: float, upper: float) -> Table:
 TABLES: dict[str, Table] = {
     "Owners with the most keys A": (_OWNER, lambda truth: truth.owners()),
     "Owners with the most keys B": (_OWNER, lambda truth: truth.oldest()),
-    "Owners with the most keys C": (_OWNER, lambda truth: truth.next_expiries()),
-    "Owners with the most keys D": (_OWNER, findings_by_owner),
+    "Owners with the most keys C": (
+        _OWNER,
+        lambda truth: dict.fromkeys(truth.owners(), UNKNOWN) | truth.next_expiries(),
+    ),
+    "Owners with the most keys D": (
+        _OWNER,
+        lambda truth: dict.fromkeys(truth.owners(), UNKNOWN) | findings_by_owner(truth),
+    ),
     "Resources with the most keys A": (_RESOURCE, lambda truth: truth.resources()),
     "Kinds of resources by kinds of owners A": (
         ("resource_kind", "owner_kind"),
@@ -187,11 +195,14 @@ TABLES: dict[str, Table] = {
     "Expiries ahead A": (_OWNER, lambda truth: truth.next_expiries()),
     "Expiries ahead B": (
         _OWNER,
-        lambda truth: {
-            owner: float(count > 0)
-            for owner, count in findings_by_owner(truth, "expires_within").items()
-            if owner in truth.next_expiries()
-        },
+        lambda truth: (
+            dict.fromkeys(truth.next_expiries(), UNKNOWN)
+            | {
+                owner: float(count > 0)
+                for owner, count in findings_by_owner(truth, "expires_within").items()
+                if owner in truth.next_expiries()
+            }
+        ),
     ),
     "Rotation backlog by organization A": (
         ("organization",),

@@ -77,7 +77,7 @@ def labels_of(expression: str) -> set[str]:
     if expression.startswith("absent("):
         return set()  # with a matcher that is no equality
     leftmost = next(iter(selectors(expression)))
-    left_out = re.findall(r"without \(([^)]*)\)", expression.partition(leftmost)[0])
+    left_out = re.findall(r"(?<!topk )without \(([^)]*)\)", expression.partition(leftmost)[0])
     inherited = labels_of(RECORDED[leftmost]) if leftmost in RECORDED else EXPOSED[leftmost]
     return inherited - {label for each in left_out for label in each.split(", ")}
 

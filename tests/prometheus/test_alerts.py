@@ -12,6 +12,7 @@ import yaml
 
 from exporter.clock import SystemClock
 from exporter.simulator import (
+    CLOUD,
     Account,
     SimulatedOrganization,
     SimulatedOwner,
@@ -115,6 +116,21 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
         burst.annotations["description"],
     )
     told(burst, severity="warning", summary="Unusually many API keys were created.")
+
+    # Two keys with wide powers are created, the second while the first is alerted.
+    for number in (1, 2):
+        assert len(scene.alertmanager.alerts("ConfluentApiKeysNewCloudOrGlobalKey")) == number - 1
+        key = scene.organization.create(
+            owner=OWNER, resources=(CLOUD,), now=SystemClock().wall(), description="mine"
+        )
+        powerful = scene.alertmanager.gets(
+            "ConfluentApiKeysNewCloudOrGlobalKey", organization="acme", api_key_id=key.id
+        )
+        told(powerful, severity="info", summary="An API key with wide powers was created.")
+        assert re.fullmatch(
+            rf"Key {key.id} of sa-ann was created in acme \S+ ago\. Its kind is cloud\.",
+            powerful.annotations["description"],
+        )
 
     # The credentials are revoked. What follows from it is there, but wakes nobody.
     assert scene.alertmanager.alerts("ConfluentApiKeysCredentialsRejected") == []

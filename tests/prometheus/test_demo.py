@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -77,12 +79,9 @@ def as_text_format(openmetrics: bytes) -> bytes:
     for name in re.findall(r"^# TYPE (\S+) info$", text, re.MULTILINE):
         text = text.replace(f"# HELP {name} ", f"# HELP {name}_info ")
         text = text.replace(f"# TYPE {name} info", f"# TYPE {name}_info gauge")
-    for name in re.findall(r"^# TYPE (\S+) gaugehistogram$", text, re.MULTILINE):
-        text = text.replace(f"# TYPE {name} gaugehistogram", f"# TYPE {name} histogram")
-        (help_line,) = re.findall(rf"^# HELP {name} .*\n", text, re.MULTILINE)
-        for part in (f"{name}_gcount", f"{name}_gsum"):
-            lines = "".join(re.findall(rf"^{part}.*\n", text, re.MULTILINE))
-            text = re.sub(rf"^{part}.*\n", "", text, flags=re.MULTILINE)
-            head = help_line.replace(name, part, 1) + f"# TYPE {part} gauge\n"
-            text = text.replace("# EOF\n", head + lines + "# EOF\n")
+    text = re.sub(r"^# UNIT .*\n", "", text, flags=re.MULTILINE)
+    # There, only a histogram may have buckets.
+    for name in re.findall(r"^# TYPE (\S+)_bucket gauge$", text, re.MULTILINE):
+        text = text.replace(f"# HELP {name}_bucket ", f"# HELP {name} ")
+        text = text.replace(f"# TYPE {name}_bucket gauge", f"# TYPE {name} histogram")
     return text.removesuffix("# EOF\n").encode()

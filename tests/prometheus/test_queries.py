@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from exporter.simulator import SimulatedResource
 
+pytestmark = pytest.mark.xdist_group("queries")  # one server for all of them
+
 DAY = 86_400.0
 Answer = dict[tuple[tuple[str, str], ...], float]
 PAGE = (ROOT / "docs" / "queries.md").read_text()
@@ -269,6 +271,17 @@ def powerful(_scene: Scene, answer: Answer) -> None:
     assert value >= 3 * 0.5  # `increase` extrapolates over the scrapes that there were
 
 
+def young_and_powerful(scene: Scene, answer: Answer) -> None:
+    now = time.time()
+    truth = {
+        (key.id, "cloud"): now - key.created_at
+        for key in scene.listed()
+        if now - key.created_at < DAY and {"cloud"} & {one.kind for one in key.resources}
+    }
+    assert {key.id for key in scene.created} <= {key_id for key_id, _ in truth}
+    assert labelled(answer, "api_key_id", "resource_kind") == pytest.approx(truth, abs=30)
+
+
 def vanished(_scene: Scene, answer: Answer) -> None:
     assert list(answer.values()) == [0]
 
@@ -328,6 +341,7 @@ ANSWERS: dict[str, Callable[[Scene, Answer], None]] = {
     "Which keys are left over from owners that are gone?": left_over,
     "How many keys came since the exporter started, by what they open?": came,
     "Were keys for Cloud or for everything created in the last hour?": powerful,
+    "Which keys for Cloud or for everything are younger than a day?": young_and_powerful,
     "What share of the keys vanished in the latest refresh?": vanished,
     "Which quotas are nearest to their limit?": quotas,
     "How old is what I see?": data_age,

@@ -92,6 +92,19 @@ def test_an_expression_speaks_of_what_there_is(expression: str) -> None:
     assert grouped_by(expression) <= {label for name in found for label in labels_of(name)} | ADDED
 
 
+@pytest.mark.parametrize("expression", [*expressions()])
+def test_an_expression_reads_no_histogram_which_prometheus_may_convert(expression: str) -> None:
+    """With ``convert_classic_histograms_to_nhcb`` the series of its parts do not exist."""
+    parts = {
+        metric.name + suffix
+        for section in catalogue.CATALOGUE
+        for metric in section.metrics
+        for suffix in rule_files.SUFFIXES.get(metric.type, ())
+    }
+    assert len(parts) == 9
+    assert not samples_of(expression) & parts
+
+
 @files
 def test_the_cases_have_series_as_they_are_exposed(file: Path) -> None:
     for case in CASES[file.stem]:

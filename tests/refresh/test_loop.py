@@ -8,7 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
-from exporter.simulator import RateLimit, parse_fault
+from exporter.simulator import (
+    QUOTA_SCOPES_PATH,
+    SERVICE_ACCOUNTS_PATH,
+    RateLimit,
+    parse_fault,
+)
 from tests.world import API_KEY, API_KEYS, World, configuration
 
 if TYPE_CHECKING:
@@ -313,3 +318,59 @@ async def test_after_a_reload_they_do_so_again() -> None:
         await world.clock.sleep(10)
     began = [request.time for request in world.simulator.requests][3:]
     assert [round(at - began[0], 3) for at in began] == [0.0, 0.02, 0.04]
+
+
+BOTH = "names: {enabled: true}, quotas: {enabled: true}"
+
+
+async def test_names_and_quotas_run_as_soon_as_the_credentials_are_accepted() -> None:
+    world = World(50, settings=f"refresh_interval: 1m, {BOTH}", faults=[parse_fault("401")])
+    async with world.exporter.running():
+        await world.clock.sleep(10)
+        assert world.values("confluent_cloud_up", "collector") == {}
+        world.simulator.faults[:] = [parse_fault("500")]  # which is no recovery
+        await world.clock.sleep(60)
+        world.simulator.faults.clear()
+        world.simulator.reset_requests()
+        await world.clock.sleep(60)
+        assert world.values("confluent_cloud_up", "collector") == {
+            "api_keys": 1,
+            "names": 1,
+            "quotas": 1,
+        }
+        assert world.value("confluent_cloud_organization_api_keys") == 50
+        paths = [request.path for request in world.simulator.requests]
+        assert paths[0] == API_KEYS
+        assert paths.count(QUOTA_SCOPES_PATH) == 1
+
+
+@pytest.mark.parametrize("fault", ["401", "403"])
+async def test_a_refusal_later_in_life_costs_names_and_quotas_no_interval_either(
+    fault: str,
+) -> None:
+    world = World(50, settings=f"refresh_interval: 1m, {BOTH}")
+    async with world.exporter.running():
+        await world.clock.sleep(59 * MINUTE + 30)
+        world.simulator.faults.append(parse_fault(fault))
+        await world.clock.sleep(5 * MINUTE)
+        assert world.values("confluent_cloud_up", "collector") == {}
+        world.simulator.faults.clear()
+        world.simulator.reset_requests()
+        await world.clock.sleep(67)
+        assert world.values("confluent_cloud_up", "collector").keys() == {
+            "api_keys",
+            "names",
+            "quotas",
+        }
+        await world.clock.sleep(10 * MINUTE)
+        scopes = [one for one in world.simulator.requests if one.path == QUOTA_SCOPES_PATH]
+        assert len(scopes) == 1  # and from then on as configured
+
+
+async def test_names_that_alone_are_refused_wait_for_their_interval() -> None:
+    faults = [parse_fault(f"401@{SERVICE_ACCOUNTS_PATH}")]
+    world = World(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
+    async with world.exporter.running():
+        await world.clock.sleep(59 * MINUTE)
+    asked = [one for one in world.simulator.requests if one.path == SERVICE_ACCOUNTS_PATH]
+    assert len(asked) == 1

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from itertools import pairwise
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -406,6 +408,27 @@ async def test_an_unreadable_service_account_accuses_nobody() -> None:
         if name == "confluent_cloud_api_key_policy_violations"
     }
     assert "unknown_owner" not in judged
+
+
+async def test_a_name_with_half_a_surrogate_pair_costs_no_other_name() -> None:
+    world = World(300, settings=NAMES)
+    broken, name = next(iter(world.organization.service_accounts.items()))
+    inner = world.wire
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        response = await inner.handle_async_request(request)
+        body = await response.aread()
+        if request.url.path == SERVICE_ACCOUNTS_PATH:
+            body = body.replace(json.dumps(name).encode(), rb'"cut \ud83d"')
+        return httpx.Response(200, stream=httpx.ByteStream(body))
+
+    world.wire = httpx.MockTransport(answer)
+    await world.configured().exporter.refresh_once()
+    assert world.value("confluent_cloud_up", collector="names") == 1
+    accounts = world.state.directory.service_accounts
+    assert accounts == {**world.organization.service_accounts, broken: "cut \ufffd"}
+    owners = {(owner, name) for owner, name in infos(world, "owner", "owner_id", "owner_name")}
+    assert (broken, "cut \ufffd") in owners
 
 
 async def test_a_passing_failure_of_the_accounts_keeps_the_accusations() -> None:

@@ -1,0 +1,103 @@
+"""JSON with unreadable values in it, made readable without touching its structure.
+
+One broken description must not cost a listing. What a strict parser refuses inside of a value is
+replaced: broken text by U+FFFD, invalid numbers and excessive nesting by ``null``. Brackets, commas
+and colons are never added, so a body that was cut off stays unreadable.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""Stands where text was broken."""
+_ESCAPED_REPLACEMENT = b"\\ufffd"
+_MAX_STEPS = 200_000
+"""Tokens and repaired escapes of one page. A page of 100 keys has about 6,000 tokens."""
+_MAX_DEPTH = 64
+_MAX_TEXT = 64 * 1024  # bytes; longer than any text that is shown
+_MAX_NUMBER = 64  # characters; Python and msgspec refuse integers of thousands of digits
+
+# Possessive, and an unfinished string ends the work: each byte is looked at once.
+_TOKEN = re.compile(
+    rb'(?P<text>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<unfinished>")'
+    rb"|(?P<open>[\[{]++)|(?P<close>[\]}]++)|(?P<mark>[,:])"
+    rb'|(?P<scalar>[^ \t\n\r"\[\]{},:]++)',
+    re.DOTALL,
+)
+_SUSPECT = re.compile(rb"[\x00-\x1f\\]")
+_ESCAPE = re.compile(
+    rb"(?P<fine>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}"
+    rb'|\\["\\/bfnrt])'
+    rb"|(?P<control>[\x00-\x1f])"
+    rb"|\\u[0-9a-fA-F]{4}|\\.",
+    re.DOTALL,
+)
+_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+class Repair:
+    """Repairs the parts of one page, within a bound on the work for all of them."""
+
+    def __init__(self) -> None:
+        self._steps = _MAX_STEPS
+
+    def __call__(self, json: bytes) -> bytes:
+        """Return ``json`` with readable values.
+
+        Raises ``ValueError`` where a string does not end, or the page takes too much work.
+        """
+        parts: list[bytes] = []
+        depth = 0
+        for token in _TOKEN.finditer(json):
+            self._step()
+            kind, spelling = token.lastgroup, token[0]
+            if kind == "unfinished":
+                raise ValueError("a string does not end")
+            before = depth
+            if kind == "open":
+                depth += len(spelling)
+                spelling = spelling[: max(0, _MAX_DEPTH - before)]
+                if before <= _MAX_DEPTH < depth:
+                    spelling += b"null"
+            elif kind == "close":
+                depth -= len(spelling)
+                spelling = spelling[max(0, before - _MAX_DEPTH) :]
+            elif depth > _MAX_DEPTH:
+                continue
+            elif kind == "text":
+                spelling = self._text(spelling)
+            elif kind == "scalar":
+                spelling = _scalar(spelling)
+            parts.append(spelling)
+        return b" ".join(parts)  # what was apart stays apart
+
+    def _text(self, text: bytes) -> bytes:
+        if text.isascii() and not _SUSPECT.search(text):
+            return text
+        if len(text) > _MAX_TEXT:
+            return b'"' + _ESCAPED_REPLACEMENT + b'"'
+        return _ESCAPE.sub(self._escape, text.decode(errors="replace").encode())
+
+    def _escape(self, found: re.Match[bytes]) -> bytes:
+        self._step()
+        match found.lastgroup:
+            case "fine":
+                return found[0]
+            case "control":
+                return b"\\u%04x" % found[0][0]
+        return _ESCAPED_REPLACEMENT
+
+    def _step(self) -> None:
+        self._steps -= 1
+        if self._steps < 0:
+            raise ValueError("too much of the page is broken")
+
+
+def _scalar(spelling: bytes) -> bytes:
+    if spelling in {b"true", b"false", b"null"}:
+        return spelling
+    usable = len(spelling) <= _MAX_NUMBER and _NUMBER.fullmatch(spelling)
+    return spelling if usable and math.isfinite(float(spelling)) else b"null"

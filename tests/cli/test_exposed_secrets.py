@@ -1,0 +1,62 @@
+"""A secret file that every user may read is reported wherever the configuration is loaded."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.programs import EXPORTER, eventually, printed, run, started, stop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WARNING = "every user may read or change this secret file"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Two organizations with the same secret file, and one with a file of its own."""
+    for name, mode in (("shared", 0o644), ("own", 0o640)):
+        (tmp_path / name).write_text("cfltHIDDEN")
+        (tmp_path / name).chmod(mode)
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "defaults: {url: 'http://127.0.0.1:9', refresh_timeout: 1s, request_timeout: 1s}\n"
+        "organizations:\n"
+        + "".join(
+            f"  - {{name: {name}, credentials: {{api_key: K, api_secret_file: {file}}}}}\n"
+            for name, file in (("acme", "shared"), ("beta", "shared"), ("gamma", "own"))
+        )
+    )
+    return path
+
+
+def warnings(text: str) -> list[str]:
+    return [line for line in text.splitlines() if WARNING in line]
+
+
+@pytest.mark.parametrize("arguments", [["run", "--config.check"], ["check"]])
+def test_it_is_named_once_by_the_commands_that_check(config: Path, arguments: list[str]) -> None:
+    done = run(*arguments, f"--config.file={config}")
+    (line,) = warnings(done.stderr)
+    assert " level=warn " in line
+    assert line.endswith(f" file={config.parent / 'shared'}")
+    assert "HIDDEN" not in done.stderr + done.stdout
+
+
+def test_it_is_named_at_start_and_at_each_reload(config: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = (*EXPORTER, f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
+    with started(*command, log=log) as process:
+        printed(log, "(msg=listening)")
+        assert len(warnings(log.read_text())) == 1
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: "configuration loaded" in log.read_text(), what="the reload")
+        assert len(warnings(log.read_text())) == 2
+        (tmp_path / "shared").chmod(0o600)
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: log.read_text().count("configuration loaded") == 2, what="another")
+        assert len(warnings(log.read_text())) == 2
+        assert stop(process)[0] == 0

@@ -1,0 +1,105 @@
+"""A configuration that cannot be read delays neither a later reload nor the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import threading
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+
+from exporter.cli.reloading import load_in_time
+from exporter.errors import StartUpError
+from tests import programs
+from tests.programs import EXPORTER, free_address, printed, started, stop
+from tests.world import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from exporter.config import Config
+
+CONFIG = "organizations: [{name: acme, url: 'http://127.0.0.1:9'}]\n"
+ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
+
+
+def test_a_pipe_in_place_of_the_configuration_is_refused_and_replaced(tmp_path: Path) -> None:
+    path, log, address = tmp_path / "config.yaml", tmp_path / "log", free_address()
+    path.write_text(CONFIG)
+    command = (*EXPORTER, f"--config.file={path}", f"--web.listen-address={address}")
+    with started(*command, log=log, environ=ENVIRON) as process:
+        printed(log, r"msg=(listening)")
+        path.unlink()
+        os.mkfifo(path)
+        process.send_signal(signal.SIGHUP)
+        problem = printed(log, r'msg="the configuration is not used" problem="([^"]+)"')
+        assert problem == (
+            f"{path}: cannot be read (not a regular file, but a pipe or a device); expected a"
+            " regular file"
+        )
+        path.unlink()
+        path.write_text(CONFIG.replace("acme", "globex"))
+        process.send_signal(signal.SIGHUP)
+        printed(log, r'msg="(configuration loaded)"')
+        with urlopen(f"http://{address}/metrics") as response:
+            assert re.search(r'organization="globex"', response.read().decode())
+        assert stop(process)[0] == 0
+
+
+@pytest.fixture
+def hanging() -> Iterator[Callable[[], Config]]:
+    """A function that hangs until the end of the test."""
+    end = threading.Event()
+
+    def hang() -> Config:
+        end.wait(programs.PATIENCE)
+        raise OSError
+
+    yield hang
+    end.set()
+    for thread in threading.enumerate():
+        if thread.name == "load configuration":
+            thread.join()
+
+
+async def test_a_reload_that_hangs_is_given_up_and_a_later_one_is_not(
+    hanging: Callable[[], Config],
+) -> None:
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(StartUpError, match=r"^loading the configuration took longer than 10 s\. "):
+        await load_in_time(hanging)
+    assert asyncio.get_running_loop().time() - began == 10
+    others = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    assert [each.name for each in others if not each.daemon] == []  # the process may end
+
+
+def test_a_later_reload_does_not_wait(hanging: Callable[[], Config]) -> None:
+    config = configuration()
+
+    async def reload() -> Config:
+        with pytest.raises(StartUpError):
+            await load_in_time(hanging, within=0)
+        return await load_in_time(lambda: config)
+
+    assert asyncio.run(reload()) is config
+
+
+async def test_reloads_that_hang_do_not_add_up(hanging: Callable[[], Config]) -> None:
+    for _ in range(4):
+        with pytest.raises(StartUpError, match="took longer"):
+            await load_in_time(hanging)
+    with pytest.raises(StartUpError, match=r"hang\. Restart the exporter$"):
+        await load_in_time(hanging)
+
+
+def test_what_is_wrong_is_raised_where_it_is_waited_for() -> None:
+    def load() -> Config:
+        raise StartUpError("broken")
+
+    with pytest.raises(StartUpError, match=r"^broken$"):
+        asyncio.run(load_in_time(load))

@@ -1,0 +1,161 @@
+"""A signal ends the process within two seconds, whatever hangs in it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import programs
+from tests.programs import EXPORTER, ROOT, printed, started, stop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = "api.example.invalid"
+ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
+_START = """
+import os, socket, sys, time, exporter.cli
+
+def sleep():
+    os.write(2, b"hangs here\\n")
+    time.sleep(60)
+
+def compute():
+    os.write(2, b"hangs here\\n")
+    while True:
+        pass
+
+def instead_of(call, hang, condition):
+    return lambda *args, **kwargs: hang() if condition(*args) else call(*args, **kwargs)
+
+{fault}
+sys.exit(exporter.cli.main(sys.argv[1:]))
+"""
+RESOLVER = (
+    "socket.getaddrinfo = instead_of(socket.getaddrinfo, {hang}, lambda host, *_:"
+    f" {HOST.encode()!r} in (host, getattr(host, 'encode', bytes)()))"
+)
+RENDERING = """
+import threading, exporter.exposition.exposition as exposition
+exposition.render = instead_of(
+    exposition.render, compute, lambda *_: threading.current_thread() is not threading.main_thread()
+)
+"""
+DISK = """
+def is_secret(path, *_):
+    global reads
+    found = getattr(path, "name", "") == "secret"
+    reads += found
+    return found and reads > 1  # the first one is that of the configuration
+
+reads = 0
+os.open = instead_of(os.open, sleep, is_secret)
+"""
+
+
+def command(fault: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", _START.format(fault=fault), *arguments)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"organizations: [{{name: acme, url: 'https://{HOST}'}}]\n")
+    return path
+
+
+def stopped(process: subprocess.Popen[bytes], log: Path, number: int) -> int:
+    """Send the signal as soon as something hangs; return the exit code."""
+    printed(log, "(hangs here)")
+    code, seconds = stop(process, number)
+    assert seconds < 2
+    assert "Traceback" not in log.read_text()
+    return code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("hang", ["sleep", "compute"])
+def test_a_thread_that_hangs_keeps_the_exporter_from_nothing(
+    config: Path, tmp_path: Path, hang: str, number: signal.Signals
+) -> None:
+    log = tmp_path / "log"
+    run = command(
+        RESOLVER.format(hang=hang), f"--config.file={config}", "--web.listen-address=127.0.0.1:0"
+    )
+    with started(*run, log=log, environ=ENVIRON) as process:
+        assert stopped(process, log, number) == 0
+    assert "msg=stopping" in log.read_text().splitlines()[-1]
+
+
+def test_a_demo_ends_while_a_thread_renders(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run = command(RENDERING, "demo", "--web.listen-address=127.0.0.1:0", "--keys=10")
+    with started(*run, log=log) as process:
+        assert stopped(process, log, signal.SIGTERM) == 0
+    assert "msg=stopping" in log.read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["once"], ["report"]])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_is_cut_short_while_the_resolver_hangs(
+    config: Path, tmp_path: Path, arguments: list[str], number: signal.Signals, code: int
+) -> None:
+    log = tmp_path / "log"
+    run = command(RESOLVER.format(hang="sleep"), *arguments, f"--config.file={config}")
+    with started(*run, log=log, environ=ENVIRON) as process:
+        assert stopped(process, log, number) == code
+
+
+@pytest.mark.parametrize(("arguments", "code"), [([], 0), (["check"], 143)])
+def test_a_disk_that_holds_up_the_event_loop_holds_up_no_signal(
+    config: Path, tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    (tmp_path / "secret").write_text("hush")
+    config.write_text(
+        "organizations:\n"
+        f"  - {{name: acme, url: 'https://{HOST}', names: {{enabled: false}},"
+        " quotas: {enabled: false},"
+        " credentials: {api_key: KEYID, api_secret_file: secret}}\n"
+    )
+    log = tmp_path / "log"
+    if not arguments:
+        arguments = ["--web.listen-address=127.0.0.1:0"]
+    run = command(DISK, *arguments, f"--config.file={config}")
+    with started(*run, log=log) as process:
+        assert stopped(process, log, signal.SIGTERM) == code
+    assert 'msg="stopped without waiting for what hangs"' in log.read_text()
+
+
+def test_a_resolver_that_hangs_is_named_and_not_waited_for(config: Path) -> None:
+    config.write_text(
+        f"organizations: [{{name: acme, url: 'https://{HOST}', refresh_timeout: 1s,"
+        " request_timeout: 500ms, names: {enabled: false}, quotas: {enabled: false}}]\n"
+    )
+    done = subprocess.run(
+        command(RESOLVER.format(hang="sleep"), "check", f"--config.file={config}"),
+        env=programs.environment(ENVIRON),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=programs.PATIENCE,  # less than the resolver takes
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("acme: failed (timeout): ")
+    said = " ".join(done.stdout.split())
+    assert f"the name {HOST} was not resolved in time. Check DNS" in said
+
+
+def test_sigint_that_is_ignored_at_start_stays_ignored(config: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run = (*EXPORTER, f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
+    with started(*run, log=log, environ=ENVIRON, sigint=signal.SIG_IGN) as process:
+        printed(log, "(msg=listening)")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGHUP)
+        printed(log, '(msg="configuration loaded")')  # it goes on
+        assert stop(process)[0] == 0

@@ -1,0 +1,129 @@
+"""Names and ids reach no terminal with characters that it obeys or does not show."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from exporter import logs
+from exporter.cli.describing import describe
+from exporter.cli.report_output import as_csv, as_json, as_table
+from exporter.errors import ConfigurationError, Problem, StartUpError
+from exporter.escaping import escaped
+from exporter.simulator import SimulatedServiceAccount
+from tests import programs
+from tests.cli.test_report import LKC_1, SA_1, key, rows, small_world
+from tests.logged import captured
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal
+
+    from tests.world import World
+
+HOSTILE = (
+    "\x00\x07\x08\t\n\x0b\r\x1b[2J\x7f\x85\x9b1m"  # controls
+    "\u2028\u2029"  # separators of lines and paragraphs
+    "\u061c\u200e\u200f\u202a\u202e\u2066\u2069"  # bidirectional marks
+    "\u00ad\u200b\u200d\u2060\ufeff\U000e0041"  # invisible
+)
+KEPT = "Prüfung 注文 🚚\N{NO-BREAK SPACE}٣"
+NAME = f"a{HOSTILE}z {KEPT}"
+ESCAPED = (
+    r"a\u0000\u0007\u0008\t\n\u000b\r\u001b[2J\u007f\u0085\u009b1m"
+    r"\u2028\u2029"
+    r"\u061c\u200e\u200f\u202a\u202e\u2066\u2069"
+    r"\u00ad\u200b\u200d\u2060\ufeff\udb40\udc41"
+    f"z {KEPT}"
+)
+
+
+def obeyed(text: str) -> set[str]:
+    """Return the characters of ``text`` that a terminal obeys or hides, line breaks apart."""
+    found = {each for each in text if unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+    return found - {"\n"}
+
+
+def world() -> World:
+    keys = [
+        key("K1", SA_1, LKC_1, days=1, display_name=NAME, description=NAME),
+        key(f"K2{HOSTILE}", SA_1, LKC_1, days=2),
+    ]
+    found = small_world(keys)
+    accounts = found.organization.directory.service_accounts
+    accounts.replace(SimulatedServiceAccount("sa-1", NAME))
+    return found
+
+
+def test_what_is_escaped_and_what_is_not() -> None:
+    assert escaped(NAME) == ESCAPED
+    assert escaped(f"{KEPT} \\ \ue000 \udcff") == f"{KEPT} \\ \ue000 \\udcff"
+
+
+async def test_csv_escapes_what_a_terminal_obeys_and_keeps_each_key_on_a_line() -> None:
+    text = as_csv(await rows(world()))
+    assert obeyed(text.replace("\r\n", "\n")) == set()
+    assert text.count("\n") == 3
+    second, first = csv.DictReader(io.StringIO(text, newline=""))
+    assert first["description"] == first["display_name"] == first["owner_name"] == ESCAPED
+    assert second["api_key_id"] == "K2" + ESCAPED[1:].removesuffix(f"z {KEPT}")
+
+
+async def test_json_escapes_it_too_and_holds_the_value_itself() -> None:
+    text = as_json(await rows(world()))
+    assert obeyed(text) == set()
+    assert KEPT in text
+    second, first = json.loads(text)
+    assert first["description"] == first["owner_name"] == NAME
+    assert second["api_key_id"] == f"K2{HOSTILE}"
+
+
+async def test_the_table_and_check_escape_it_too() -> None:
+    one = world()
+    table = as_table(await rows(one), organizations=1, width=400, colour=False)
+    await one.exporter.refresh_once()
+    lines = "\n".join(describe(one.config.organizations[0], one.state))
+    for text in (table, lines):
+        assert obeyed(text) == set()
+        assert r"a\u0000\u0007\u0008\t\n" in text
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+async def test_log_lines_escape_it_too(
+    form: Literal["logfmt", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = world()
+    with captured(capsys) as log:
+        logs.set_up(form=form)
+        await one.exporter.refresh_once()
+        one.organization.add(key(f"NEW{HOSTILE}", SA_1, LKC_1, days=0))
+        await one.exporter.refresh_once()
+        structlog.get_logger("x").info(f"several words{HOSTILE}", value=HOSTILE)
+        text = log()
+    assert obeyed(text) == set()
+    (line,) = [each for each in text.splitlines() if "api key created" in each]
+    if form == "json":
+        assert json.loads(line)["api_key_id"] == f"NEW{HOSTILE}"
+    else:
+        assert rf"NEW{ESCAPED[1:].removesuffix(f'z {KEPT}')}" in line
+
+
+def test_errors_on_standard_error_are_lines_of_their_own() -> None:
+    problem = Problem(f"dir{HOSTILE}/config.yaml", 3, "", f"bad {HOSTILE}")
+    text = f"{ConfigurationError((problem, problem))}\n{StartUpError(f'cannot {HOSTILE}')}"
+    assert obeyed(text) == set()
+    assert len(text.splitlines()) == 3
+
+
+def test_a_hostile_file_name_reaches_no_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b[2J\u202e\udcff.yaml"
+    done = programs.run("check", f"--config.file={path}")
+    assert done.returncode == 1
+    assert obeyed(done.stderr) == set()
+    assert r"\u001b[2J\u202e\udcff.yaml: no such file" in done.stderr

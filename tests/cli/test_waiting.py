@@ -1,0 +1,195 @@
+"""One-shot commands under a rate limit that makes them wait."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.app import Exporter
+from exporter.cli.describing import describe
+from exporter.cli.one_shot import with_less_reserve
+from exporter.cli.report_survey import surveys_of
+from exporter.cli.waiting import countdown
+from exporter.clock import SystemClock
+from exporter.confluent.client import Wait
+from exporter.simulator import RateLimit
+from tests.cli.api import ENVIRON, api
+from tests.programs import EXPORTER, PATIENCE, ROOT, run
+from tests.world import World, configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class FromZero(SystemClock):
+    """A clock whose monotonic time starts at 0, and with it the first rate limit window."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def monotonic(self) -> float:
+        return time.monotonic() - self._began
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[str]:
+    """A configuration for an API that answers four requests in ten minutes."""
+    path = tmp_path / "config.yaml"
+    with api(keys=50, rate_limit=RateLimit(4, 600), clock=FromZero()) as url:
+        path.write_text(
+            f"defaults: {{url: {url}, refresh_interval: 1h, rate_limit: {{reserve: 0}}}}\n"
+            "organizations: [{name: acme}]\n"
+        )
+        yield f"--config.file={path}"
+
+
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_a_terminal_counts_down_and_says_why_and_how_to_stop(limited: str, command: str) -> None:
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*EXPORTER, command, limited],
+        env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "80"} | ENVIRON,
+        cwd=ROOT,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    line = r"Waiting (\d+) s for the rate limit of acme to reset\. Press Ctrl-C to stop\."
+    seen, deadline = "", time.monotonic() + PATIENCE
+    try:
+        while len(set(re.findall(line, seen))) < 2:
+            ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
+            assert ready, seen
+            seen += os.read(terminal, 65_536).decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+    first, second, *_ = dict.fromkeys(map(int, re.findall(line, seen)))
+    assert 560 < second == first - 1 <= 602  # rounded up by the server, the client, and jitter
+    assert "level=info" not in seen
+
+
+def test_once_that_runs_out_of_time_prints_what_it_has_and_says_what_is_missing(
+    limited: str,
+) -> None:
+    done = run("once", limited, "--timeout=1s", environ=ENVIRON)
+    assert done.returncode == 1
+    assert 'confluent_cloud_organization_api_keys{organization="acme"} 50.0' in done.stdout
+    assert 'confluent_cloud_up{collector="names",organization="acme"} 0.0' in done.stdout
+    *log, last = done.stderr.splitlines()
+    assert last == (
+        "confluent-api-keys-exporter: not complete within the `--timeout` of 1s:"
+        " acme (names, quotas)"
+    )
+    (waits,) = [entry for entry in log if "waiting for the rate limit to reset" in entry]
+    assert " organization=acme reason=reserve seconds=" in waits
+
+
+def test_a_check_that_runs_out_of_time_says_what_is_missing(limited: str) -> None:
+    done = run("check", limited, "--timeout=1s", environ=ENVIRON)
+    assert done.returncode == 1
+    assert done.stdout.startswith("acme: ok: 50 keys of ")
+    late = "failed (timeout): not complete within the `--timeout` of 1s"
+    assert done.stdout.splitlines()[-2:] == [f"  names {late}", f"  quotas {late}"]
+
+
+def test_a_check_that_got_no_keys_in_time_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        path = tmp_path / "config.yaml"
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        path.write_text(f"organizations: [{{name: acme, url: {url}}}]\n")
+        done = run("check", f"--config.file={path}", "--timeout=300ms", environ=ENVIRON)
+    assert (done.returncode, done.stdout) == (
+        1,
+        "acme: failed (timeout): not complete within the `--timeout` of 300ms\n",
+    )
+
+
+async def test_a_report_that_runs_out_of_time_leaves_the_organization_out() -> None:
+    world = World(50, settings="names: {enabled: true}", rate_limit=RateLimit(4, 120))
+    with capture_logs() as logs:
+        (survey,) = await surveys_of(
+            world.exporter.clients(), clock=world.clock, listener=lambda *_, **__: None, timeout=9
+        )
+    assert survey.failed
+    assert world.clock.monotonic() == 9
+    (failed,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert failed["event"] == "the organization is not in the report"
+    assert failed["reason"] == "timeout"
+    assert failed["error"] == "not complete within the `--timeout` of 9s"
+
+
+async def test_a_check_prints_the_same_with_fewer_requests() -> None:
+    world = World(400, settings="names: {users: true}, quotas: {enabled: true}")
+    await world.exporter.refresh_once()
+    (organization,) = world.config.organizations
+    full, everything = list(describe(organization, world.state)), len(world.sent)
+    world.sent.clear()
+    check = Exporter(
+        world.config,
+        clock=world.clock,
+        transport=lambda _: world.wire,
+        process_metrics=False,
+        sample_clusters=True,
+    )
+    await check.refresh_once()
+    assert list(describe(organization, check.states()[0])) == full
+    asked = [request.url.path for request in world.sent]
+    assert asked.count("/srcm/v3/clusters") == asked.count("/ksqldbcm/v2/clusters") == 1
+    environments = len(check.states()[0].directory.environments)
+    assert environments > 1
+    assert len(asked) == everything - 2 * (environments - 1)
+
+
+def test_a_check_leaves_a_quarter_to_others_and_no_more_than_is_configured() -> None:
+    def reserve(settings: str) -> float:
+        loaded = with_less_reserve(configuration(settings))
+        return loaded.organizations[0].rate_limit.reserve
+
+    assert reserve("rate_limit: {reserve: 0.9}") == 0.25
+    assert reserve("rate_limit: {reserve: 0.1}") == 0.1
+
+
+@pytest.mark.parametrize(
+    ("waits", "line"),
+    [
+        ({}, ""),
+        ({"acme": ()}, ""),
+        (
+            {"acme": (Wait(101.2, "backoff"),)},
+            "Waiting 2 s before retrying a failed request of acme. Press Ctrl-C to stop.",
+        ),
+        (
+            {"acme": (Wait(130.0, "retry_after"), Wait(110.0, "reserve"))},
+            "Waiting 30 s as the API asked acme to. Press Ctrl-C to stop.",
+        ),
+        (
+            {"a": (Wait(101.0, "reserve"),), "b": (Wait(140.0, "reserve"),), "c": ()},
+            "Waiting 40 s for the rate limit of b and 1 more to reset. Press Ctrl-C to stop.",
+        ),
+        (
+            {"a" * 64: (Wait(101.0, "reserve"),)},
+            f"Waiting 1 s for the rate limit of {'a' * 23}… to reset. Press Ctrl-C to stop.",
+        ),
+        (
+            {"acme": (Wait(99.0, "reserve"),)},
+            "Waiting 0 s for the rate limit of acme to reset. Press Ctrl-C to stop.",
+        ),
+    ],
+)
+def test_the_countdown(waits: dict[str, tuple[Wait, ...]], line: str) -> None:
+    assert countdown(waits, now=100.0) == line

@@ -1,0 +1,208 @@
+"""Rate-limit headers as gateways and skewed clocks send them, through the whole exporter."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.simulator import SERVICE_ACCOUNTS_PATH, RateLimit, parse_fault
+from tests.world import API_KEYS, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Headers = list[tuple[str, str]]
+TOTAL = "confluent_cloud_organization_api_keys"
+EPOCH_RESET = [
+    ("X-RateLimit-Limit", "100"),
+    ("X-RateLimit-Remaining", "0"),
+    ("X-RateLimit-Reset", "1790000060"),
+]
+
+
+def behind_a_gateway(world: World, change: Callable[[Headers], Headers]) -> World:
+    inner = world.wire
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        response = await inner.handle_async_request(request)
+        body = await response.aread()
+        headers = change(list(response.headers.multi_items()))
+        return httpx.Response(response.status_code, headers=headers, stream=httpx.ByteStream(body))
+
+    world.wire = httpx.MockTransport(answer)
+    return world.configured()
+
+
+def answering(
+    world: World, answers: Sequence[tuple[int, Headers]], *, path: str = API_KEYS
+) -> list[float]:
+    """Let the first requests to ``path`` get ``answers``; return the times of all of them."""
+    inner, times = world.wire, list[float]()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path != path:
+            return await inner.handle_async_request(request)
+        times.append(world.clock.monotonic())
+        status, headers = answers[len(times) - 1] if len(times) <= len(answers) else (200, [])
+        body = httpx.ByteStream(b'{"data": [], "metadata": {}}')
+        return httpx.Response(status, headers=headers, stream=body)
+
+    world.wire = httpx.MockTransport(answer)
+    world.configured()
+    return times
+
+
+def as_a_list(headers: Headers) -> Headers:
+    return [
+        (name, f"{value}, {value};w=60" if name == "x-ratelimit-limit" else value)
+        for name, value in headers
+    ]
+
+
+def twice(headers: Headers) -> Headers:
+    return headers + [each for each in headers if each[0].startswith("x-ratelimit")]
+
+
+@pytest.mark.parametrize("change", [as_a_list, twice])
+async def test_the_reserve_holds_for_headers_that_are_lists_or_repeated(
+    change: Callable[[Headers], Headers],
+) -> None:
+    world = World(
+        90,
+        settings="page_size: 5, refresh_timeout: 10m, refresh_interval: 10m",
+        rate_limit=RateLimit(10, 60),
+    )
+    with capture_logs() as logs:
+        await behind_a_gateway(world, change).exporter.refresh_once()
+    assert world.value(TOTAL) == 90
+    windows = world.simulator.window(world.organization).windows()
+    assert [sum(t.accepted for t in each.values()) for each in windows.values()] == [5, 5, 5, 3]
+    assert world.value("confluent_cloud_api_rate_limit_limit", endpoint=API_KEYS) == 10
+    assert [entry for entry in logs if entry["log_level"] == "warning"] == []
+
+
+async def test_fewer_than_no_requests_are_left_is_none_left() -> None:
+    settings = "refresh_interval: 10s, refresh_timeout: 1m, rate_limit: {reserve: 0}"
+    world = World(0, settings=settings)
+    spent = [("X-RateLimit-Remaining", "-1"), ("X-RateLimit-Reset", "30")]
+    times = answering(world, [(200, spent)])
+    async with world.exporter.running():
+        await world.clock.sleep(40)
+    assert 31 <= times[1] - times[0] <= 32
+    assert world.value("confluent_cloud_api_rate_limit_remaining", endpoint=API_KEYS) == 0
+
+
+async def test_unreadable_headers_are_logged_once_for_each_organization() -> None:
+    world = World(
+        25,
+        settings="page_size: 5",
+        names=("acme", "globex"),
+        faults=[parse_fault("garbled-headers")],
+        rate_limit=RateLimit(100, 60),
+    )
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+        await world.exporter.refresh_once()
+    warnings = [
+        (entry["header"], entry["value"]) for entry in logs if entry["log_level"] == "warning"
+    ]
+    each_once = [
+        ("X-RateLimit-Limit", "many"),
+        ("X-RateLimit-Remaining", "few"),
+        ("X-RateLimit-Reset", "1e999"),
+    ]
+    assert sorted(warnings) == sorted(each_once * 2)
+
+
+async def test_an_unreadable_retry_after_is_logged_once() -> None:
+    world = World(0)
+    answering(world, [(503, [("Retry-After", "soon")])] * 3)
+    with capture_logs() as logs:
+        await world.exporter.refresh_once()
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert (warning["header"], warning["value"]) == ("Retry-After", "soon")
+
+
+@pytest.mark.parametrize("skew", [-86_400, 0, 600])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_date_in_retry_after_is_that_of_the_servers_clock(status: int, skew: float) -> None:
+    world = World(0)
+    now = world.clock._wall + skew
+    retry = [("Retry-After", formatdate(now + 2, usegmt=True))]
+    times = answering(world, [(status, [*retry, ("Date", formatdate(now, usegmt=True))])])
+    await world.exporter.refresh_once()
+    assert 3 <= times[1] - times[0] <= 4  # a second of rounding, up to one of jitter
+
+
+async def test_a_date_in_retry_after_without_a_date_of_the_answer_is_that_of_our_clock() -> None:
+    world = World(0)
+    retry = [("Retry-After", formatdate(world.clock._wall + 20, usegmt=True))]
+    times = answering(world, [(429, retry)])
+    await world.exporter.refresh_once()
+    assert 21 <= times[1] - times[0] <= 22
+
+
+async def test_a_unix_time_as_reset_stops_requests_for_a_minute() -> None:
+    world = World(0, settings="refresh_interval: 10s, refresh_timeout: 5m")
+    times = answering(world, [(200, EPOCH_RESET)])
+    with capture_logs() as logs:
+        async with world.exporter.running():
+            await world.clock.sleep(70)
+    assert 61 <= times[1] - times[0] <= 62
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert (warning["header"], warning["value"]) == ("X-RateLimit-Reset", "1790000060")
+
+
+async def test_a_unix_time_as_reset_of_a_429_does_not_stop_requests_for_an_hour() -> None:
+    world = World(0)
+    times = answering(world, [(429, EPOCH_RESET)])
+    await world.exporter.refresh_once()
+    assert times[1] - times[0] <= 62
+
+
+async def test_a_refresh_that_a_header_stops_names_it() -> None:
+    world = World(0, settings="refresh_interval: 30s")
+    answering(world, [(200, EPOCH_RESET)])
+    await world.exporter.refresh_once()
+    await world.exporter.refresh_once()
+    failure = world.state.collectors["api_keys"].failure
+    assert failure is not None
+    assert "X-RateLimit-Reset allows no request before the `refresh_timeout` of 30 s is over" in (
+        failure.message
+    )
+
+
+async def test_an_api_that_stays_spent_and_says_nothing_plausible_is_asked_ever_later() -> None:
+    world = World(0, settings="refresh_interval: 10s, refresh_timeout: 2h")
+    times = answering(world, [(200, EPOCH_RESET)] * 100)
+    async with world.exporter.running():
+        await world.clock.sleep(6 * 3600)
+    gaps = [round(after - before, -1) for before, after in pairwise(times)]
+    assert gaps[:7] == [60, 120, 240, 480, 960, 1920, 3600]
+
+
+async def test_the_retry_after_of_a_503_counts_for_the_next_refresh() -> None:
+    world = World(0, settings="refresh_interval: 1m")
+    times = answering(world, [(503, [("Retry-After", "600")])])
+    async with world.exporter.running():
+        await world.clock.sleep(700)
+    assert 601 <= times[1] - times[0] <= 603
+    assert times[2] - times[1] == 60
+
+
+async def test_the_retry_after_of_one_endpoint_holds_no_other() -> None:
+    world = World(5, settings="refresh_interval: 1m, names: {enabled: true}")
+    times = answering(world, [(503, [("Retry-After", "1800")])] * 9, path=SERVICE_ACCOUNTS_PATH)
+    async with world.exporter.running():
+        await world.clock.sleep(300)
+        listed = [one for one in world.simulator.requests if one.path == API_KEYS]
+        assert len(listed) == 5
+        await world.clock.sleep(1500)
+        assert len(times) == 1
+        await world.clock.sleep(600)
+        assert len(times) == 2

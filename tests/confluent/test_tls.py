@@ -1,0 +1,204 @@
+"""Which certificates of the API are accepted, from the TLS handshake to what the operator reads."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.config import Tls
+from exporter.confluent.trust import TrustStore
+from tests.certificates import authority
+from tests.sockets import SocketServer, asking
+from tests.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.certificates import Authority
+
+
+@pytest.fixture(autouse=True)
+def _usual_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("ours"), "ours")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("other"), "other")
+
+
+@pytest.fixture(scope="module")
+def lax(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("lax"), "lax", basic_constraints_critical=False)
+
+
+async def refreshed(world: World) -> str | None:
+    """Refresh once; return why that failed, None if it did not."""
+    await world.exporter.refresh_once()
+    failure = world.state.collectors["api_keys"].failure
+    return None if failure is None else f"{failure.reason}: {failure.message}"
+
+
+async def asked_with(settings: str, server: Authority, *, host: str = "127.0.0.1") -> str | None:
+    world = World(3)
+    tls = server.server_context()
+    upstream = SocketServer(world.simulator.transport())
+    async with asking(world, upstream, settings, tls=tls, host=host):
+        failure = await refreshed(world)
+    assert (failure is None) == (world.value("confluent_cloud_organization_api_keys") == 3)
+    return failure
+
+
+async def test_the_ca_of_the_setting_is_trusted(ours: Authority) -> None:
+    assert await asked_with(f"tls: {{ca_file: {ours.certificate}}}", ours) is None
+
+
+async def test_the_ca_of_the_setting_is_trusted_instead_of_those_of_the_environment(
+    ours: Authority, other: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(other.certificate))
+    assert await asked_with(f"tls: {{ca_file: {ours.certificate}}}", ours) is None
+    failure = await asked_with(f"tls: {{ca_file: {ours.certificate}}}", other)
+    assert failure == (
+        "tls: GET /iam/v2/api-keys: TLS: the certificate's CA is not trusted (unable to get local"
+        " issuer certificate). If you trust it, add its certificate to `tls.ca_file`"
+    )
+
+
+async def test_a_private_ca_that_nothing_names_is_told_how_to_be_named(ours: Authority) -> None:
+    failure = await asked_with("", ours)
+    assert failure is not None
+    assert failure.endswith("If you trust it, name it in `tls.ca_file`")
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+async def test_the_environment_names_cas_too(
+    ours: Authority,
+    other: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    (tmp_path / f"{ours.subject_hash()}.0").write_text(ours.text())
+    place = tmp_path if variable == "SSL_CERT_DIR" else ours.certificate
+    monkeypatch.setenv(variable, str(place))
+    assert await asked_with("", ours) is None
+    failure = await asked_with("", other)
+    assert failure is not None
+    assert failure.endswith(f"If you trust it, add its certificate to `{variable}`")
+
+
+async def test_a_ca_that_breaks_rfc_5280_is_trusted_only_without_strictness(lax: Authority) -> None:
+    failure = await asked_with(f"tls: {{ca_file: {lax.certificate}}}", lax)
+    assert failure == (
+        "tls: GET /iam/v2/api-keys: TLS: a certificate breaks RFC 5280 (Basic Constraints of CA"
+        " cert not marked critical). Have it reissued, or set `tls.strict` to false"
+    )
+    assert await asked_with(f"tls: {{ca_file: {lax.certificate}, strict: false}}", lax) is None
+
+
+async def test_a_certificate_for_another_host(ours: Authority) -> None:
+    failure = await asked_with(f"tls: {{ca_file: {ours.certificate}}}", ours, host="127.1")
+    assert failure is not None
+    assert "TLS: the certificate is for another host (" in failure
+    assert failure.endswith("). Check `url` and proxies")
+
+
+async def test_a_file_that_changes_is_taken_up_by_the_next_refresh(
+    ours: Authority, other: Authority, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(other.text())
+    world = World(3)
+    upstream = SocketServer(world.simulator.transport())
+    settings = f"tls: {{ca_file: {bundle}}}"
+    async with asking(world, upstream, settings, tls=ours.server_context()):
+        assert await refreshed(world) is not None
+        bundle.write_text(other.text() + ours.text())
+        assert await refreshed(world) is None
+        # The kept connection was made with trust that has been withdrawn since.
+        bundle.write_text(other.text())
+        assert await refreshed(world) is not None
+
+
+@pytest.mark.parametrize("broken", ["cut off", "empty", "gone"])
+async def test_while_a_file_is_unreadable_the_previous_certificates_stay_in_use(
+    ours: Authority, other: Authority, tmp_path: Path, broken: str
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(ours.text())
+    world = World(3)
+    upstream = SocketServer(world.simulator.transport())
+    settings = f"tls: {{ca_file: {bundle}}}"
+    async with asking(world, upstream, settings, tls=ours.server_context()):
+        assert await refreshed(world) is None
+        if broken == "gone":
+            bundle.unlink()
+        else:
+            bundle.write_text(other.text()[:200] if broken == "cut off" else "")
+        with capture_logs() as logs:
+            assert await refreshed(world) is None
+            assert await refreshed(world) is None
+        errors = [entry for entry in logs if entry["log_level"] == "error"]
+        assert [(entry["event"], entry["setting"]) for entry in errors] == [
+            ("CA certificates cannot be read; the previous ones stay in use", "tls.ca_file")
+        ]
+        assert str(bundle) in errors[0]["error"]
+        bundle.write_text(other.text())
+        assert await refreshed(world) is not None
+
+
+async def test_a_folder_of_certificates_is_watched(
+    ours: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    certificate = tmp_path / f"{ours.subject_hash()}.0"
+    certificate.write_text(ours.text())
+    world = World(3)
+    upstream = SocketServer(world.simulator.transport())
+    async with asking(world, upstream, tls=ours.server_context()):
+        assert await refreshed(world) is None
+        certificate.unlink()
+        assert await refreshed(world) is not None
+
+
+async def test_a_reload_reads_certificates_again_although_the_file_looks_unchanged(
+    ours: Authority, other: Authority, tmp_path: Path
+) -> None:
+    bundle, size = tmp_path / "bundle.pem", 4096
+    bundle.write_text(ours.text().ljust(size))
+    before = bundle.stat()
+    world = World(3)
+    upstream = SocketServer(world.simulator.transport())
+    settings = f"tls: {{ca_file: {bundle}}}"
+    async with asking(world, upstream, settings, tls=ours.server_context()):
+        assert await refreshed(world) is None
+        bundle.write_text(other.text().ljust(size))
+        os.utime(bundle, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert await refreshed(world) is None
+        await world.exporter.reload(world.config)
+        assert await refreshed(world) is not None
+
+
+def test_organizations_with_the_same_settings_share_a_context(ours: Authority) -> None:
+    store = TrustStore({})
+    trusts = [
+        store.of(Tls.model_construct(ca_file=path, strict=strict))
+        for path, strict in [
+            (None, True),
+            (None, True),
+            (None, False),
+            (ours.certificate, True),
+            (ours.certificate, True),
+        ]
+    ]
+    assert [trusts.index(trust) for trust in trusts] == [0, 0, 2, 3, 3]

@@ -1,0 +1,82 @@
+"""The simulator behind a socket of the test's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING
+
+import httpx
+
+from exporter.app import Exporter
+from tests.world import World, configuration
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Mapping
+
+
+class SocketServer:
+    """Answers what the ``simulator`` answers and keeps its connections.
+
+    Subclasses end them in other ways.
+    """
+
+    def __init__(self, simulator: httpx.AsyncBaseTransport) -> None:
+        self._simulator = simulator
+        self.answers = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self.serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await self.answer(await self.asked(reader), writer)
+
+    async def asked(self, reader: asyncio.StreamReader) -> bytes:
+        return await reader.readuntil(b"\r\n\r\n")
+
+    async def answer(
+        self, head: bytes, writer: asyncio.StreamWriter, more: Mapping[str, str] | None = None
+    ) -> None:
+        """Answer the request ``head``; ``more``: headers of the answer."""
+        first, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines if line)
+        request = httpx.Request("GET", f"http://simulator{first.split()[1]}", headers=headers)
+        response = await self._simulator.handle_async_request(request)
+        body = await response.aread()
+        given = {"Content-Length": str(len(body)), **(more or {})}
+        status = f"HTTP/1.1 {response.status_code} X"
+        head = "\r\n".join(
+            [status, *(f"{name}: {value}" for name, value in given.items())]
+        ).encode()
+        writer.write(head + b"\r\n\r\n" + body)
+        self.answers += 1
+
+
+@asynccontextmanager
+async def asking(
+    world: World,
+    server: SocketServer,
+    settings: str = "",
+    *,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+) -> AsyncIterator[None]:
+    """Let the exporter of ``world`` ask ``server`` over the network while the context is open."""
+    async with await asyncio.start_server(server, "127.0.0.1", 0, ssl=tls) as listening:
+        scheme, port = "https" if tls else "http", listening.sockets[0].getsockname()[1]
+        world.config = configuration(
+            settings, url=f"{scheme}://{host}:{port}", environ=world.environ
+        )
+        world.exporter = Exporter(
+            world.config, clock=world.clock, random=Random(0), process_metrics=False
+        )
+        yield
+        await world.exporter.aclose()

@@ -1,0 +1,41 @@
+"""What an installation may use is what was tested, and the images are what they were."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_lowest_versions_that_are_tested_are_the_lower_bounds() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lock = (ROOT / "requirements/lowest.txt").read_text()
+    tested = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", lock, re.MULTILINE))
+    for dependency in project["dependencies"]:
+        name, bound = dependency.partition(",")[0].split(">=")
+        assert _padded(tested[name.lower()]) == _padded(bound), name
+
+
+def _padded(version: str) -> list[int]:
+    """Return ``version`` as numbers, 0.28 like 0.28.0."""
+    numbers = [int(each) for each in version.split(".")]
+    return numbers + [0] * (3 - len(numbers))
+
+
+def test_the_image_is_built_from_a_digest() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.findall(r"^ARG PYTHON_IMAGE=(.*)$", dockerfile, re.MULTILINE) == re.findall(
+        r"python:3\.\d+\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", dockerfile
+    )
+    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+
+
+def test_lock_files_carry_hashes_and_no_addresses() -> None:
+    for lock in sorted((ROOT / "requirements").glob("*.txt")):
+        text = lock.read_text()
+        pins = re.findall(r"^[a-z0-9-]+==", text, re.MULTILINE)
+        assert pins, lock
+        assert text.count("--hash=sha256:") >= len(pins)
+        assert "://" not in text

@@ -1,0 +1,158 @@
+"""The status page as a person reads it, on a narrow screen too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+from exporter.inventory import POLICIES
+from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner
+from tests.virtual_time import EPOCH
+from tests.web.browser import browser, page_of
+from tests.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BREAK = "\u200b"
+"""Stands for ``<wbr>``."""
+_ROOM = 24
+"""Characters that fit on a line beside a number at a width of 400 pixels."""
+
+
+class _Page(HTMLParser):
+    """The tables, links and ``meta`` elements of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        """The cells of each row, by the heading above the table."""
+        self.refresh: list[str] = []
+        self.icons: list[str] = []
+        self._heading = ""
+        self._text: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        match tag:
+            case "h3" | "th" | "td":
+                self._text = []
+            case "table":
+                self.tables[self._heading] = []
+            case "tr":
+                self.tables[self._heading].append([])
+            case "small":
+                self._text.append(" ")
+            case "wbr":
+                self._text.append(_BREAK)
+            case "meta" if found.get("http-equiv") == "refresh":
+                self.refresh.append(found["content"])
+            case "link" if found["rel"] == "icon":
+                self.icons.append(found["href"])
+
+    def handle_endtag(self, tag: str) -> None:
+        text = " ".join("".join(self._text).split())
+        if tag == "h3":
+            self._heading = text
+        elif tag in {"th", "td"}:
+            self.tables[self._heading][-1].append(text)
+
+    def handle_data(self, data: str) -> None:
+        self._text.append(data)
+
+    def labels(self, heading: str) -> Sequence[str]:
+        """Return the first cell of each row, without the places where a line may break."""
+        return [row[0].replace(_BREAK, "") for row in self.tables[heading]]
+
+
+async def test_the_page_reloads_itself_sooner_before_the_first_refresh() -> None:
+    world = World(5)
+    assert _Page(await page_of(world)).refresh == ["10"]
+    await world.exporter.refresh_once()
+    async with browser(world) as client:
+        response = await client.get("/")
+    assert _Page(response.text).refresh == ["60"]
+    assert "sandbox" not in response.headers["content-security-policy"], "it would forbid reloading"
+
+
+async def test_the_icon_is_part_of_the_page_and_allowed_by_its_policy() -> None:
+    async with browser(World(5)) as client:
+        response = await client.get("/")
+    (icon,) = _Page(response.text).icons
+    assert icon.startswith("data:image/svg+xml,")
+    assert "img-src data:;" in response.headers["content-security-policy"]
+
+
+async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -> None:
+    world = World(300, settings="names: {}, quotas: {}")
+    owners = [key.owner for key in world.organization.keys.values() if key.owner]
+    user = next(owner.id for owner in owners if owner.kind == "user")
+    world.configured(f"    policy: {{exempt: {{owners: [{user}]}}}}\n")
+    await world.exporter.refresh_once()
+    page = _Page(await page_of(world))
+    assert [*page.tables] == [
+        "Findings by policy",
+        "Owners with the most keys",
+        "Oldest keys",
+        "Quotas nearest to their limit",
+    ]
+    for heading, rows in page.tables.items():
+        assert {len(row) for row in rows} == {2}, heading
+        pieces = [piece for label, _ in rows for piece in label.replace(_BREAK, " ").split()]
+        assert max(map(len, pieces)) <= _ROOM, heading
+    policies = page.labels("Findings by policy")
+    assert [label.split()[0] for label in policies] == [*POLICIES]
+    assert policies[-1].endswith("not judged for owner kind user")
+    exempt = next(label for label in policies if label.startswith("user_owned"))
+    assert exempt.endswith(" exempt")
+
+
+async def test_quotas_of_two_clusters_with_one_name_read_differently() -> None:
+    world = World(300, settings="names: {}, quotas: {include: ['kafka.max_api_keys.per_cluster']}")
+    clusters = world.organization.directory.clusters
+    for cluster in clusters.snapshot().values():
+        clusters.replace(replace(cluster, name="shipping"))
+    await world.exporter.refresh_once()
+    labels = _Page(await page_of(world)).labels("Quotas nearest to their limit")
+    assert len(labels) == 5
+    assert len(set(labels)) == 5
+    for label in labels:
+        quota, name, cluster_id, environment_id = label.split()
+        assert (quota, name) == ("kafka.max_api_keys.per_cluster", "shipping")
+        assert world.organization.clusters[cluster_id].environment_id == environment_id
+
+
+async def test_a_quota_of_an_environment_names_it() -> None:
+    world = World(300, settings="quotas: {include: ['kafka.max_kafka_clusters.per_env']}")
+    await world.exporter.refresh_once()
+    labels = _Page(await page_of(world)).labels("Quotas nearest to their limit")
+    shown = {label.split()[1] for label in labels}
+    assert len(shown) == len(labels) > 1
+    assert shown <= world.organization.environments.keys()
+
+
+async def test_the_oldest_keys_name_their_owners_by_name_and_id_or_say_that_there_is_none() -> None:
+    world = World(20, settings="names: {}")
+    owner = world.organization.estate.service_accounts[0]
+    (name,) = (
+        each.display_name
+        for each in world.organization.directory.service_accounts.snapshot().values()
+        if each.id == owner.id
+    )
+    owners: list[SimulatedOwner | None] = [None, owner]
+    for years, each in enumerate(owners):
+        world.organization.add(
+            SimulatedKey(
+                id=f"OLD{years}",
+                owner=each,
+                resources=(CLOUD,),
+                created_at=EPOCH - (10 - years) * 365 * 86_400,
+            )
+        )
+    await world.exporter.refresh_once()
+    page = _Page(await page_of(world))
+    assert page.labels("Oldest keys")[:2] == ["OLD0 no owner", f"OLD1 {name} {owner.id}"]
+    ages = [row[1] for row in page.tables["Oldest keys"]]
+    assert ages[:2] == ["3650 d", "3285 d"]
