@@ -19,9 +19,10 @@ test: .venv/.dev ## run all tests and print the coverage
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
-# What the exporter's own packages do with the libraries. Programs, servers and images have their tests above.
-LOWEST_TESTS := tests/config tests/confluent tests/exposition tests/faults tests/inventory tests/refresh tests/web \
-  tests/cli/test_report.py tests/cli/test_report_command.py tests/cli/test_report_table.py tests/test_logs.py
+# What uses the libraries directly. The long property tests and most processes run with `make test` alone.
+LOWEST_TESTS := tests/config tests/confluent tests/exposition tests/inventory tests/refresh tests/web \
+  tests/faults/test_echo.py tests/faults/test_matrix.py tests/cli/test_report.py \
+  tests/cli/test_report_command.py tests/cli/test_report_table.py
 
 lowest: .venv-lowest/.ready ## run a part of the tests with the lowest versions that pyproject.toml allows
 	@.venv-lowest/bin/python -m pytest --quiet --numprocesses=auto $(LOWEST_TESTS) $(ARGS)
