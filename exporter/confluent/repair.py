@@ -7,8 +7,13 @@ and colons are never added, so a body that was cut off stays unreadable.
 
 from __future__ import annotations
 
+import json as json_module
 import math
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Stands where text was broken."""
@@ -101,3 +106,18 @@ def _scalar(spelling: bytes) -> bytes:
         return spelling
     usable = len(spelling) <= _MAX_NUMBER and _NUMBER.fullmatch(spelling)
     return spelling if usable and math.isfinite(float(spelling)) else b"null"
+
+
+def without_unusable(json: bytes, optional: Mapping[str, Callable[[object], bool]]) -> bytes:
+    """Return ``json`` without the optional members whose values are unusable.
+
+    ``optional``: by the name of such a member, wherever it is, whether a value is usable. Raises
+    ``ValueError`` and ``RecursionError`` where ``json`` cannot be parsed.
+    """
+
+    def usable(members: list[tuple[str, object]]) -> dict[str, object]:
+        return {
+            name: value for name, value in members if name not in optional or optional[name](value)
+        }
+
+    return json_module.dumps(json_module.loads(json, object_pairs_hook=usable)).encode()

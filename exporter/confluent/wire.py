@@ -1,7 +1,8 @@
 """Bytes to structs: what this exporter reads of the API's JSON, and nothing else.
 
-Unknown members are ignored, as the provider's compatibility policy asks (facts §1.3). Types are
-strict: an item with a number where a string belongs is unreadable and counted, not guessed at.
+Unknown members are ignored, as the provider's compatibility policy asks. Types are strict: an item
+with a number where an id belongs is unreadable and counted, not guessed at. Members that no count
+depends on, such as a description, are ignored where they have another type.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Generic, Protocol, TypeVar
 
 import msgspec
 
-from exporter.confluent.repair import REPLACEMENT, Repair
-from exporter.escaping import one_line
+from exporter.confluent.repair import REPLACEMENT, Repair, without_unusable
+from exporter.escaping import escaped, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
 
+_LONGEST_CRN = 4096  # characters
+_LARGEST_COUNT = 2**63 - 1  # msgspec decodes larger ones to another type
 Short = Annotated[str, msgspec.Meta(max_length=255)]
 """Ids and kinds: opaque, up to 255 characters (facts §1.3)."""
-Crn = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +33,7 @@ class Reference(msgspec.Struct, frozen=True, gc=False):
     kind: Short | None = None
     api_version: Short | None = None
     environment: Short | None = None
-    resource_name: Crn | None = None
+    resource_name: Annotated[str, msgspec.Meta(max_length=_LONGEST_CRN)] | None = None
     """A CRN, or a bare word such as ``cloud`` (facts §1.6)."""
 
 
@@ -160,7 +162,8 @@ class PageDecoder(Generic[T]):
     """Decodes the pages of one kind of listing.
 
     A page whose items are all readable, the normal case, is decoded in one go. Otherwise each item
-    is decoded alone, and if that fails once more after a repair of its values.
+    is decoded alone, and if that fails once more after a repair of its values, and then once more
+    without the members in :data:`_OPTIONAL` that are unusable.
     """
 
     def __init__(self, item: type[T]) -> None:
@@ -195,12 +198,22 @@ class PageDecoder(Generic[T]):
             item = self._item.decode(raw)
         except _UNREADABLE:
             raw = repair(raw)
-            item = self._item.decode(raw)
+            try:
+                item = self._item.decode(raw)
+            except msgspec.ValidationError:
+                item = self._item.decode(without_unusable(raw, _OPTIONAL))
         if REPLACEMENT in _ID.decode(raw).id:
             raise ValueError("its id is broken")  # and might be that of another item now
         return item
 
 
+_TEXTS = ("display_name", "description", "full_name", "email")
+_OPTIONAL: dict[str, Callable[[object], bool]] = {
+    **dict.fromkeys(_TEXTS, lambda value: isinstance(value, str)),
+    "resource_name": lambda value: isinstance(value, str) and len(value) <= _LONGEST_CRN,
+    "usage": lambda value: type(value) is int and 0 <= value <= _LARGEST_COUNT,
+}
+"""Members of items that are only shown, or only help to find an environment."""
 _UNREADABLE = (ValueError, RecursionError)
 """What msgspec raises, whose own errors are ``ValueError``, as ``UnicodeDecodeError`` is."""
 
@@ -235,7 +248,7 @@ def _envelope(body: bytes, repair: Repair) -> _Envelope[msgspec.Raw]:
 
 def _id_of(raw: bytes) -> str:
     try:
-        return one_line(_ID.decode(raw).id, 255)
+        return escaped(_ID.decode(raw).id)
     except _UNREADABLE:
         return ""
 

@@ -363,10 +363,13 @@ async def test_the_log_and_the_page_show_no_control_characters_of_an_error() -> 
         b"1e999",
         b"9" * 5000,
         b"[" * 100_000 + b"]" * 100_000,
+        b"7",
+        b"true",
+        b'{"text": "a"}',
     ],
     ids=lambda value: ascii(value)[:20],
 )
-@pytest.mark.parametrize("member", ["expires_at", "unknown"])
+@pytest.mark.parametrize("member", ["description", "display_name", "expires_at", "unknown"])
 async def test_one_unreadable_value_costs_no_key(value: bytes, member: str) -> None:
     world = answering(
         b'{"data": [{"id": "A", "spec": {"owner": {"id": "sa-1"}, "%b": %b}},'
@@ -376,6 +379,17 @@ async def test_one_unreadable_value_costs_no_key(value: bytes, member: str) -> N
     assert await outcome(world) is None
     assert world.values("confluent_cloud_owner_api_keys", "owner_id") == {"sa-1": 2}
     assert world.value("confluent_cloud_exporter_unreadable_items") == 0
+
+
+async def test_an_unusable_crn_costs_no_key() -> None:
+    longest = b"a" * 5000
+    world = answering(
+        b'{"data": [{"id": "A", "spec": {"resource": {"id": "lkc-1", "resource_name": "%b"}}},'
+        b' {"id": "B", "spec": {"resource": {"id": "lkc-1", "resource_name": 7}}}], "metadata": {}}'
+        % longest
+    )
+    assert await outcome(world) is None
+    assert world.values("confluent_cloud_resource_api_keys", "resource_id") == {"lkc-1": 2}
 
 
 async def test_keys_whose_ids_are_broken_are_counted_as_unreadable_and_not_as_one() -> None:
