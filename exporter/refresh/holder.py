@@ -32,6 +32,8 @@ class Holder:
         self.recovered = asyncio.Event()
         """Set, and replaced by a new one, when the keys are listed after a listing that failed
         because of the credentials."""
+        self.listed = asyncio.Event()
+        """Set, and replaced by a new one, whenever the keys are listed."""
         self._publish = publish
         self._turn = turn or asyncio.Lock()
         if state.attempted:
@@ -44,11 +46,16 @@ class Holder:
         One change happens after the other.
         """
         async with self._turn:
+            before = self.state.collectors["api_keys"]
             state = await asyncio.to_thread(change, self.state)
             await self._publish(state)
             self.state = state
         if state.attempted:
             self.attempted.set()
+        keys = state.collectors["api_keys"]
+        if keys.up and keys is not before:
+            listed, self.listed = self.listed, asyncio.Event()
+            listed.set()
         self._look_for_recovery(state)
 
     def _look_for_recovery(self, state: OrganizationState) -> None:

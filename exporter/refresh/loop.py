@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 API_KEYS = "api_keys"
 """The collector that the others go behind."""
 _INTERNAL = "internal"
+_EARLY_RETRIES = 3
+"""After refused credentials; each waits for a listing of the keys."""
 REFRESH_FAILURE_REASONS: tuple[str, ...] = (
     *REQUEST_FAILURE_REASONS,
     CredentialsError.reason,
@@ -115,24 +117,34 @@ class Refresher:
         """Refresh ``after`` so many seconds and then for ever; ends only by cancellation."""
         await self._clock.sleep(after)
         while True:
-            recovered = self._holder.recovered
+            recovered, listed = self._holder.recovered, self._holder.listed
             next_start = await self.refresh()
-            await self._sleep(max(0.0, next_start - self._clock.monotonic()), recovered)
+            await self._sleep(
+                max(0.0, next_start - self._clock.monotonic()), recovered=recovered, listed=listed
+            )
 
-    async def _sleep(self, seconds: float, recovered: asyncio.Event) -> None:
+    async def _sleep(
+        self, seconds: float, *, recovered: asyncio.Event, listed: asyncio.Event
+    ) -> None:
         """Sleep until the next refresh.
 
-        A low-priority refresh that failed because of the credentials is due as soon as the keys
-        have ``recovered``: a key that was just created is not accepted for some seconds, and the
-        interval of the names is an hour.
+        A low-priority refresh that failed because of the credentials is due once the keys have
+        ``recovered`` from that. An API key that was just created is refused for some seconds, not
+        by all endpoints for equally long, and the interval of the names is an hour: if the keys
+        were not refused, it is due once they are ``listed`` again, but not for ever.
         """
-        failure = self._holder.state.collectors[self._collector.name].failure
+        state = self._holder.state.collectors[self._collector.name]
+        failure = state.failure
         if not self._collector.patient or failure is None or not failure.is_of_credentials:
             await self._clock.sleep(seconds)
             return
+        may_be_new = (
+            failure.reason != Forbidden.reason and state.failures_in_a_row <= _EARLY_RETRIES
+        )
+        due = listed if may_be_new else recovered
         either = [
             asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(recovered.wait()),
+            asyncio.ensure_future(due.wait()),
         ]
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

@@ -367,10 +367,22 @@ async def test_a_refusal_later_in_life_costs_names_and_quotas_no_interval_either
         assert len(scopes) == 1  # and from then on as configured
 
 
-async def test_names_that_alone_are_refused_wait_for_their_interval() -> None:
+async def test_names_that_are_refused_a_little_longer_than_the_keys_are_not_an_hour_late() -> None:
     faults = [parse_fault(f"401@{SERVICE_ACCOUNTS_PATH}")]
+    world = World(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
+    async with world.exporter.running():
+        await world.clock.sleep(30)
+        assert world.values("confluent_cloud_up", "collector") == {"api_keys": 1}
+        world.simulator.faults.clear()
+        await world.clock.sleep(40)
+        assert world.values("confluent_cloud_up", "collector") == {"api_keys": 1, "names": 1}
+
+
+@pytest.mark.parametrize(("fault", "requests"), [("401", 4), ("403", 1)])
+async def test_names_that_stay_refused_wait_for_their_interval(fault: str, requests: int) -> None:
+    faults = [parse_fault(f"{fault}@{SERVICE_ACCOUNTS_PATH}")]
     world = World(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
     async with world.exporter.running():
         await world.clock.sleep(59 * MINUTE)
     asked = [one for one in world.simulator.requests if one.path == SERVICE_ACCOUNTS_PATH]
-    assert len(asked) == 1
+    assert len(asked) == requests
