@@ -154,8 +154,10 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
             return
         self._phase = phase
         self.deadline = self.loop.time() + self._seconds(phase)
-        if phase in _BUSY:
-            self._connections.busy(self)
+        if phase is Phase.ANSWERING:
+            self._connections.answering(self)
+        elif phase is Phase.WRITING:
+            self._connections.writing(self)
         else:
             self._connections.waiting(self)
 

@@ -16,7 +16,9 @@ class Connections:
         self._limit = limit
         self._open: set[Connection] = set()
         self._waiting: dict[Connection, None] = {}
-        """Connections that wait for their client, in the order in which they began to."""
+        """Connections that wait for a request, in the order in which they began to."""
+        self._writing: dict[Connection, None] = {}
+        """Connections whose client does not take what was written, likewise."""
         self._changed = asyncio.Event()
 
     def add(self, connection: Connection) -> None:
@@ -28,31 +30,42 @@ class Connections:
         """Remove a closed connection."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
+        self._writing.pop(connection, None)
         self._changed.set()
 
     def waiting(self, connection: Connection) -> None:
-        """Record that a connection begins to wait for its client."""
+        """Record that a connection begins to wait for a request of its client."""
         self._waiting.pop(connection, None)
+        self._writing.pop(connection, None)
         if connection in self._open:
             self._waiting[connection] = None
             self._changed.set()
 
-    def busy(self, connection: Connection) -> None:
-        """Record that a request of the connection is being answered."""
+    def writing(self, connection: Connection) -> None:
+        """Record that a connection begins to wait for its client to take what was written."""
         self._waiting.pop(connection, None)
+        self._writing[connection] = None
+        self._changed.set()
+
+    def answering(self, connection: Connection) -> None:
+        """Record that the application is working on a request of the connection."""
+        self._waiting.pop(connection, None)
+        self._writing.pop(connection, None)
 
     async def room(self) -> None:
         """Wait until one more connection can be added.
 
-        Closes the connection that has waited longest for its client. If all have a request in
-        progress, waits until one of them closes or finishes its request.
+        Closes the connection that has waited longest for its client to send a request, or if there
+        is none, the one whose client has taken nothing for longest. If the application is working
+        on a request of each, waits for one of them.
         """
         while len(self._open) >= self._limit:
-            oldest = next(iter(self._waiting), None)
+            oldest = next(iter(self._waiting), None) or next(iter(self._writing), None)
             if oldest is None:
                 await self._change()
                 continue
-            del self._waiting[oldest]
+            self._waiting.pop(oldest, None)
+            self._writing.pop(oldest, None)
             oldest.abort()
             while oldest in self._open:
                 await self._change()

@@ -129,19 +129,29 @@ def test_a_connection_without_a_request_is_closed_for_another() -> None:
     run(main())
 
 
-def test_a_connection_whose_answer_is_being_written_is_not_closed_for_another() -> None:
+def test_an_idle_connection_is_closed_before_one_whose_answer_is_being_written() -> None:
     async def main() -> None:
         async with serving(large, Limits(connections=2)) as server:
-            slow = [await server.client(buffer=TINY) for _ in range(2)]
-            for each in slow:
+            slow, idle = await server.client(buffer=TINY), await server.client()
+            await slow.send(GET)
+            assert (await idle.get("/hello"))[0] == 200
+            assert (await (await server.client()).get("/hello"))[0] == 200
+            assert await is_closed(idle)
+            assert (await slow.response())[2] == LARGE
+
+    run(main())
+
+
+def test_clients_that_take_nothing_do_not_keep_others_out() -> None:
+    async def main() -> None:
+        async with serving(large, Limits(connections=2)) as server:
+            stuck = [await server.client(buffer=TINY) for _ in range(2)]
+            for each in stuck:
                 await each.send(GET)
-            waiting = await server.client()
-            await waiting.send(GET)
-            await server.skip(1)
-            answered = asyncio.ensure_future(waiting.response())
-            bodies = [(await each.response())[2] for each in slow]
-            assert bodies == [LARGE, LARGE]
-            assert (await answered)[2] == LARGE
+                await server.skip(1)
+            assert (await (await server.client()).get("/hello"))[0] == 200
+            assert len(await stuck[0].rest()) < len(LARGE)
+            assert (await stuck[1].response())[2] == LARGE
 
     run(main())
 
