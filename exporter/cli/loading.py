@@ -23,8 +23,8 @@ def load_config(path: Path) -> Config:
     exposed = {each.credentials.exposed_file() for each in loaded.organizations}
     for file in sorted(exposed - {None}, key=str):
         log.warning(
-            "every user may read or change this secret file; take the permission away, for example"
-            " with `chmod o-rw`, or with `defaultMode: 0440` in Kubernetes",
+            "every user may read or change this secret file; restrict it, for example with `chmod"
+            " o-rw`, or with `defaultMode: 0440` and an `fsGroup` in Kubernetes",
             file=str(file),
         )
     return loaded

@@ -71,7 +71,7 @@ class QuotasCollector:
                 listed[scope.lower()] = began
             rows |= {quota.place: quota for quota in found}
         unreadable.summarize()
-        until = max(listed.values(), default=began) + self.stale_after
+        until = min(listed.values(), default=began) + self.stale_after
         quotas = tuple(rows.values())
 
         def change(state: OrganizationState) -> OrganizationState:

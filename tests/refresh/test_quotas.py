@@ -119,6 +119,24 @@ async def test_a_scope_that_fails_keeps_its_rows_and_the_others_are_new() -> Non
     assert world.value("confluent_cloud_up", collector="api_keys") == 1
 
 
+async def test_rows_that_a_failing_scope_keeps_grow_no_older_than_the_others() -> None:
+    world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
+
+    def fail(answered: int) -> None:
+        if world.sent[answered - 1].url.params.get("scope", "").upper() == "ORGANIZATION":
+            world.simulator.faults.append(parse_fault(f"500@{APPLIED_QUOTAS_PATH}"))
+
+    async with world.exporter.running():
+        await world.clock.sleep(60)
+        world.meanwhile(fail)  # of the scopes, only the first is listed again
+        await world.clock.sleep(20 * 60)
+        world.simulator.faults.append(parse_fault(f"500@{QUOTA_SCOPES_PATH}"))
+        await world.clock.sleep(24 * 60 - 2)
+        assert rows(world, "limit")
+        await world.clock.sleep(2)
+        assert not rows(world, "limit")
+
+
 async def test_quotas_grow_old_and_go() -> None:
     world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
     async with world.exporter.running():
