@@ -26,7 +26,9 @@ async def load_in_time(load: Callable[[], Config], *, within: float = _TIMEOUT) 
     :class:`~exporter.errors.StartUpError` after ``within`` seconds, and what ``load`` raises.
     """
     if sum(thread.name == _NAME for thread in threading.enumerate()) >= _MOST_HANGING:
-        raise StartUpError("earlier attempts to load the configuration hang. Restart the exporter")
+        raise StartUpError(
+            "earlier attempts to load the configuration are still hanging. Restart the exporter"
+        )
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Config] = loop.create_future()
 

@@ -32,17 +32,22 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="Write to FILE instead of standard output. A regular file is replaced in one step.",
     )
-    _add_list(parser, "--organization", _entries, "Ask only organizations whose name is like this.")
+    _add_list(parser, "--organization", _entries, "Ask only organizations whose name matches.")
     _add_list(parser, "--policy", _policies, "Only keys that violate one of these policies.")
-    _add_list(parser, "--owner", _entries, "Only keys whose owner's id or name is like this.")
-    _add_list(parser, "--resource", _entries, "Only keys for a resource of such an id or name.")
-    _add_list(parser, "--environment", _entries, "Only keys for a resource in such an environment.")
+    _add_list(parser, "--owner", _entries, "Only keys whose owner's id or name matches.")
+    _add_list(parser, "--resource", _entries, "Only keys for a resource whose id or name matches.")
+    _add_list(
+        parser,
+        "--environment",
+        _entries,
+        "Only keys for a resource in an environment that matches.",
+    )
     for flag, text in (("--min-age", "at least"), ("--max-age", "at most")):
         parser.add_argument(
             flag,
             type=duration,
             metavar="DURATION",
-            help=f"Only keys that are {text} so old, such as 90d.",
+            help=f"Only keys that are {text} this old, such as 90d.",
         )
     _add_list(
         parser,

@@ -46,7 +46,7 @@ def _hint(given: str, command: str, flags: Mapping[str, Collection[str]]) -> str
         return ""
     name = f"--{_name(given).lstrip('-')}"
     if others := [each for each, known in flags.items() if name in known]:
-        return f"; {name} belongs to {' and '.join(others)}"
+        return f"; {name} is a flag of {' and '.join(others)}"
     return _closest(name, flags[command])
 
 

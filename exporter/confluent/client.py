@@ -317,10 +317,10 @@ class Client:
         if given is None or not hold.is_of_the_window:
             return f"{hold.source} allows no request before the {setting} is over. {remedy}"
         return (
-            f"the listing takes more requests than are ours: of {given.limit} per"
-            f" {given.window:.0f} s, less the reserve of {self._organization.rate_limit.reserve:g},"
-            f" {given.share} per window, and at most {given.share * given.windows} within the"
-            f" {setting}. {remedy}"
+            f"the listing needs more requests than the exporter's share: {given.share} of"
+            f" {given.limit} per {given.window:.0f} s with the reserve of"
+            f" {self._organization.rate_limit.reserve:g}, at most {given.share * given.windows}"
+            f" within the {setting}. {remedy}"
         )
 
     @staticmethod

@@ -40,8 +40,8 @@ _BAD_KEY = (
     " some seconds after its creation"
 )
 _TOO_MANY = (
-    "too many requests by all who share the limit. If that is us, raise `refresh_interval` or"
-    " `rate_limit.reserve`"
+    "the clients that share this limit sent too many requests. If this exporter is the cause, raise"
+    " `refresh_interval` or `rate_limit.reserve`"
 )
 _NO_ROLE = (
     "the API key is known, but its owner lacks the role. Give its service account the"

@@ -80,7 +80,7 @@ class Trust:
                 raise ValueError(f"the file {self._file} {error}") from None
         elif self._folders:
             if not any(folder.is_dir() for folder in self._folders):
-                raise ValueError("no such folder; expected one with certificates")
+                raise ValueError("the directory does not exist")
             context = ssl.create_default_context(capath=os.pathsep.join(map(str, self._folders)))
         else:
             context = httpx.create_ssl_context(trust_env=False)

@@ -68,7 +68,7 @@ def _bind_one(address: str) -> list[socket.socket]:
             with contextlib.suppress(_PortTakenElsewhereError):
                 return _bind_all(places, port)
     except UnicodeError:
-        raise StartUpError(f"cannot listen on {address}: that is no host name") from None
+        raise StartUpError(f"cannot listen on {address}: that is not a valid host name") from None
     except OSError as error:
         cause = _CAUSES.get(error.errno or 0) or error.strerror or str(error)
         raise StartUpError(f"cannot listen on {address}: {cause}") from None

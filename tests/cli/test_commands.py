@@ -83,7 +83,7 @@ def test_version() -> None:
         (["-config.fil=x"], ": -config.fil=x; did you mean --config.file?"),
         (["--log-level=debug"], "; did you mean --log.level?"),
         (["demo", "--listen-address=:1"], "; did you mean --web.listen-address?"),
-        (["--output=x"], ": --output=x; --output belongs to once"),
+        (["--output=x"], ": --output=x; --output is a flag of once"),
         (["--config.file=x", "check"], ": check; write the command before its flags: check …"),
         (["chek"], "unknown command 'chek'; did you mean check?"),
         (["help", "chek"], "unknown command 'chek'; did you mean check?"),
@@ -325,7 +325,7 @@ def test_a_failure_names_its_organization_in_the_log(good: Path) -> None:
     ("environ", "begins"),
     [
         ({"SSL_CERT_FILE": "/nowhere"}, "`SSL_CERT_FILE`: the file /nowhere does not exist"),
-        ({"SSL_CERT_FILE": "", "SSL_CERT_DIR": "/nowhere"}, "`SSL_CERT_DIR`: no such folder"),
+        ({"SSL_CERT_FILE": "", "SSL_CERT_DIR": "/nowhere"}, "`SSL_CERT_DIR`: the directory does not exist"),
         (
             {"ALL_PROXY": "socks5://127.0.0.1:9"},
             "the environment variable ALL_PROXY is not",
