@@ -42,6 +42,10 @@ class Redactor:
         self._data_probes = tuple(probe.encode() for probe in self._probes)
         self._compiled: tuple[re.Pattern[str], re.Pattern[bytes]] | None = None
 
+    def starts(self) -> frozenset[str]:
+        """Return with which characters the secret begins, as :data:`_by_start` has it."""
+        return frozenset(probe[:_START] for probe in self._probes)
+
     def text(self, text: str) -> str:
         """Return ``text`` without the secret."""
         if any(probe in text for probe in self._probes):
@@ -104,10 +108,13 @@ def _spellings_of(character: str, other: str | None) -> list[str]:
     return spellings if other is None else [*spellings, other]
 
 
+_START = 4  # characters
 _lock = Lock()
 _known: dict[tuple[str, str], Redactor] = {}
 """Those used last at the end."""
-_redactors: tuple[Redactor, ...] = ()
+_by_start: dict[str, tuple[Redactor, ...]] = {}
+"""By the first characters of their probes, so that a line is not searched for each of thousands of
+secrets."""
 
 
 def know(secret: str, *, user: str = "") -> Redactor:
@@ -115,15 +122,22 @@ def know(secret: str, *, user: str = "") -> Redactor:
 
     Those that were replaced stay registered, because an answer to them may still be on its way.
     """
-    global _redactors  # noqa: PLW0603 # the log has no other way to learn of a secret
     with _lock:
         known = _known.pop((secret, user), None)
         redactor = _known[secret, user] = known or Redactor(secret, user=user)
         if known is None:
+            for start in redactor.starts():
+                _by_start[start] = (*_by_start.get(start, ()), redactor)
             while len(_known) > _MOST_KNOWN:
-                del _known[next(iter(_known))]
-            _redactors = tuple(_known.values())
+                _forget(_known.pop(next(iter(_known))))
         return redactor
+
+
+def _forget(redactor: Redactor) -> None:
+    for start in redactor.starts():
+        _by_start[start] = tuple(each for each in _by_start[start] if each is not redactor)
+        if not _by_start[start]:
+            del _by_start[start]
 
 
 def looks_like_a_secret(text: str) -> bool:
@@ -139,6 +153,8 @@ def looks_like_a_secret(text: str) -> bool:
 
 def redacted(text: str) -> str:
     """Return ``text`` without any registered secret, and without what looks like one."""
-    for redactor in _redactors:
-        text = redactor.text(text)
+    sizes, places = range(1, _START + 1), range(len(text))
+    for start in {text[at : at + size] for size in sizes for at in places} & _by_start.keys():
+        for redactor in _by_start.get(start, ()):
+            text = redactor.text(text)
     return _SHAPE.sub(REDACTED, text)

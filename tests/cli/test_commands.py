@@ -325,7 +325,10 @@ def test_a_failure_names_its_organization_in_the_log(good: Path) -> None:
     ("environ", "begins"),
     [
         ({"SSL_CERT_FILE": "/nowhere"}, "`SSL_CERT_FILE`: the file /nowhere does not exist"),
-        ({"SSL_CERT_FILE": "", "SSL_CERT_DIR": "/nowhere"}, "`SSL_CERT_DIR`: the directory does not exist"),
+        (
+            {"SSL_CERT_FILE": "", "SSL_CERT_DIR": "/nowhere"},
+            "`SSL_CERT_DIR`: the directory does not exist",
+        ),
         (
             {"ALL_PROXY": "socks5://127.0.0.1:9"},
             "the environment variable ALL_PROXY is not",
