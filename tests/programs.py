@@ -64,8 +64,8 @@ def started(
     """
     with (
         log.open("wb") as file,
-        _start(
-            command, sigint, env=environment(environ), stdout=file, stderr=subprocess.STDOUT
+        start(
+            command, sigint=sigint, env=environment(environ), stdout=file, stderr=subprocess.STDOUT
         ) as process,
     ):
         try:
@@ -78,9 +78,10 @@ def started(
                 process.kill()
 
 
-def _start(
-    command: Sequence[str], sigint: signal.Handlers, **options: Any
+def start(
+    command: Sequence[str], *, sigint: signal.Handlers = signal.SIG_DFL, **options: Any
 ) -> subprocess.Popen[bytes]:
+    """Start ``command``; ``sigint`` as of :func:`started`."""
     # A child inherits that a signal is ignored, and a shell ignores SIGINT for background jobs.
     before = signal.signal(signal.SIGINT, sigint)
     try:
@@ -154,7 +155,7 @@ def free_address() -> str:
 def is_ready(address: str) -> bool:
     """Whether the server at host:port says that it is, as Prometheus' programs do."""
     try:
-        with urlopen(f"http://{address}/-/ready") as response:
+        with urlopen(f"http://{address}/-/ready", timeout=PATIENCE) as response:
             return bool(response.status == 200)
     except OSError:
         return False

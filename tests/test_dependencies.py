@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -39,3 +41,13 @@ def test_lock_files_carry_hashes_and_no_addresses() -> None:
         assert pins, lock
         assert text.count("--hash=sha256:") >= len(pins)
         assert "://" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("h11", [0, 16, 0]), ("starlette", [1, 3, 1])],  # CVE-2025-43859; CVE-2026-48710, -54283
+)
+def test_no_version_with_a_known_fault_is_allowed(name: str, safe: list[int]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (bound,) = re.findall(rf"^{name}>=([\d.]+)", "\n".join(project["dependencies"]), re.MULTILINE)
+    assert _padded(bound) >= safe

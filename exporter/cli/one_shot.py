@@ -23,6 +23,7 @@ from exporter.cli.waiting import showing
 from exporter.clock import SystemClock
 from exporter.config import RateLimit
 from exporter.config.durations import format_duration
+from exporter.escaping import escaped
 from exporter.exposition import Format
 from exporter.refresh import CollectorState, Failure
 
@@ -59,7 +60,8 @@ def once(options: argparse.Namespace) -> int:
         else writing(options.output) as file,
     ):
         result = _refresh(exporter, "Listing API keys …", timeout=options.timeout)
-        file.write(exporter.exposition.scrape(Format.TEXT, gzip=False))
+        metrics = exporter.exposition.scrape(Format.TEXT, gzip=False)
+        file.write(_for_a_terminal(metrics) if file.isatty() else metrics)
     if result.late:
         logs.flush()  # its lines came first
         say(f"{_message(options.timeout)}: {', '.join(result.late)}")
@@ -101,6 +103,14 @@ def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Re
 
     with showing(Spinner("dots", activity), exporter, clock=clock):
         return run_to_its_answer(refresh())
+
+
+def _for_a_terminal(metrics: bytes) -> bytes:
+    """Return ``metrics`` with control characters escaped: names in labels are from the network.
+
+    Programs get them as they are, since the format has no such escapes.
+    """
+    return "\n".join(map(escaped, metrics.decode().split("\n"))).encode()
 
 
 def _failed(state: OrganizationState, failure: Failure, *, now: float) -> OrganizationState:

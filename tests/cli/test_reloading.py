@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -51,6 +52,40 @@ def test_a_pipe_in_place_of_the_configuration_is_refused_and_replaced(tmp_path: 
         assert stop(process)[0] == 0
 
 
+_HANGING_DISK = """
+import os, sys, time, exporter.cli
+
+def hang(path, *rest):
+    global reads
+    if getattr(path, "name", path) == "config.yaml":
+        reads += 1
+        if reads > 1:  # the first one is that of the start
+            os.write(2, b"hangs here\\n")
+            time.sleep(600)
+    return before(path, *rest)
+
+reads, before = 0, os.open
+os.open = hang
+sys.exit(exporter.cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_reload_whose_disk_hangs_holds_up_neither_scrapes_nor_the_end(tmp_path: Path) -> None:
+    path, log, address = tmp_path / "config.yaml", tmp_path / "log", free_address()
+    path.write_text(CONFIG)
+    flags = (f"--config.file={path}", f"--web.listen-address={address}")
+    with started(sys.executable, "-c", _HANGING_DISK, *flags, log=log, environ=ENVIRON) as process:
+        printed(log, r"msg=(listening)")
+        process.send_signal(signal.SIGHUP)
+        printed(log, "(hangs here)")
+        with urlopen(f"http://{address}/metrics", timeout=5) as response:
+            assert response.status == 200
+        code, seconds = stop(process)
+    assert code == 0
+    assert seconds < 2
+    assert "stopped without waiting" not in log.read_text()
+
+
 @pytest.fixture
 def hanging() -> Iterator[Callable[[], Config]]:
     """A function that hangs until the end of the test."""
@@ -93,7 +128,7 @@ async def test_reloads_that_hang_do_not_add_up(hanging: Callable[[], Config]) ->
     for _ in range(4):
         with pytest.raises(StartUpError, match="took longer"):
             await load_in_time(hanging)
-    with pytest.raises(StartUpError, match=r"hang\. Restart the exporter$"):
+    with pytest.raises(StartUpError, match=r"hanging\. Restart the exporter$"):
         await load_in_time(hanging)
 
 

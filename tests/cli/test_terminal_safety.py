@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pty
+import subprocess
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -17,11 +21,12 @@ from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.errors import ConfigurationError, Problem, StartUpError
 from exporter.escaping import escaped
 from exporter.simulator import SimulatedServiceAccount
-from tests import programs
+from tests import programs, virtual_time
 from tests.cli.test_report import LKC_1, SA_1, key, rows, small_world
 from tests.logged import captured
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Literal
 
@@ -92,6 +97,39 @@ async def test_the_table_and_check_escape_it_too() -> None:
     for text in (table, lines):
         assert obeyed(text) == set()
         assert r"a\u0000\u0007\u0008\t\n" in text
+
+
+def test_metrics_are_escaped_on_a_terminal_alone(tmp_path: Path) -> None:
+    async def in_a_loop() -> World:
+        return world()
+
+    one, path = virtual_time.run(in_a_loop()), tmp_path / "config.yaml"
+    with programs.served(one.simulator) as url:
+        path.write_text(
+            f"defaults: {{url: {url}, quotas: {{enabled: false}}}}\norganizations:\n"
+            "  - {name: acme, credentials: {api_key_env: KEY_0, api_secret_env: SECRET}}\n"
+        )
+        command = ("once", f"--config.file={path}", "--log.level=error")
+        raw = programs.run(*command, environ=one.environ).stdout
+        shown = on_a_terminal([*programs.EXPORTER, *command], one.environ)
+    assert "\x1b[2J" in raw
+    assert obeyed(shown.replace("\r\n", "\n")) == set()
+    assert r"\u001b[2J" in shown
+
+
+def on_a_terminal(command: list[str], environ: Mapping[str, str]) -> str:
+    """Return what ``command`` prints on a terminal as its standard output."""
+    terminal, theirs = pty.openpty()
+    environ = programs.environment(environ)
+    with programs.start(command, env=environ, stdout=theirs, stderr=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        printed = b""
+        with contextlib.suppress(OSError):  # as Linux tells the end
+            while more := os.read(terminal, 65536):
+                printed += more
+        os.close(terminal)
+        assert process.wait(programs.PATIENCE) == 0
+    return printed.decode()
 
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])

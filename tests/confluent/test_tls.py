@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 
+from exporter.app import Exporter
 from exporter.config import Tls
 from exporter.confluent.trust import TrustStore
 from tests.certificates import authority
 from tests.sockets import SocketServer, asking
-from tests.world import World
+from tests.world import World, configuration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,3 +205,27 @@ def test_organizations_with_the_same_settings_share_a_context(ours: Authority) -
         ]
     ]
     assert [trusts.index(trust) for trust in trusts] == [0, 0, 2, 3, 3]
+
+
+async def test_each_organization_trusts_its_own_ca(ours: Authority, other: Authority) -> None:
+    world = World(3, names=("acme", "globex"))
+    upstream = SocketServer(world.simulator.transport())
+    tls = ours.server_context()
+    async with await asyncio.start_server(upstream, "127.0.0.1", 0, ssl=tls) as listening:
+        loaded = configuration(
+            url=f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}",
+            names=("acme", "globex"),
+            environ=world.environ,
+        )
+        organizations = [
+            each.model_copy(
+                update={"tls": Tls.model_construct(ca_file=ca.certificate, strict=True)}
+            )
+            for each, ca in zip(loaded.organizations, (other, ours), strict=True)
+        ]
+        loaded = replace(loaded, organizations=tuple(organizations))
+        exporter = Exporter(loaded, clock=world.clock, process_metrics=False)
+        await exporter.refresh_once()
+        failures = [state.collectors["api_keys"].failure for state in exporter.states()]
+        await exporter.aclose()
+    assert [failure and failure.reason for failure in failures] == ["tls", None]

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import subprocess
+import time
 import tracemalloc
 import zlib
 from html.parser import HTMLParser
@@ -405,3 +406,21 @@ async def test_keys_whose_ids_are_broken_are_counted_as_unreadable_and_not_as_on
 async def test_a_broken_page_token_is_not_sent() -> None:
     world = answering(rb'{"data": [], "metadata": {"next": "?page_token=a\ud83d"}}')
     assert await outcome(world) == "pagination"
+
+
+async def test_a_page_in_several_gzip_members_is_read() -> None:
+    world = answering(
+        gzip.compress(b'{"data": [{"id": "A", "spec": {}}') + gzip.compress(b'], "metadata": {}}'),
+        headers=[(b"Content-Encoding", b"gzip")],
+    )
+    assert await outcome(world) is None
+    assert world.value(TOTAL) == 1
+
+
+async def test_a_link_of_four_megabytes_stalls_nothing() -> None:
+    world = answering(
+        b'{"data": [], "metadata": {"next": "?' + b"a=b&" * 1_000_000 + b'page_token=t"}}'
+    )
+    began = time.process_time()
+    assert await outcome(world) == "pagination"
+    assert time.process_time() - began < 0.5  # more than 1 s if the link is parsed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -18,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.exposition import Format
 from exporter.simulator import seeded_organization
 from tests import virtual_time
-from tests.programs import eventually, free_address, started
+from tests.programs import eventually, free_address, program, started
 from tests.prometheus.server import prometheus
 from tests.prometheus.test_queries import QUERIES
 from tests.virtual_time import EPOCH
@@ -149,14 +148,11 @@ def test_the_node_exporter_passes_the_truth_on_from_a_file(
     expositions: dict[Format, bytes], truth: Samples, tmp_path: Path
 ) -> None:
     """It reads the file with Go's parser, and serves what that understood."""
-    name = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
-    if name is None:
-        pytest.skip("node_exporter is missing; apt-get install prometheus-node-exporter")
     folder, address = tmp_path / "textfiles", free_address()
     folder.mkdir()
     (folder / "api-keys.prom").write_bytes(expositions[Format.TEXT])
     command = (
-        name,
+        program("prometheus-node-exporter", package="prometheus-node-exporter"),
         f"--web.listen-address={address}",
         "--collector.disable-defaults",
         "--collector.textfile",

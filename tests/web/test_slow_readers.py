@@ -46,14 +46,14 @@ def test_a_client_that_takes_nothing_for_half_a_minute_is_cut_off() -> None:
 
 def test_slow_readers_do_not_hold_the_body() -> None:
     async def main() -> tuple[int, int]:
-        world = World(5000, settings="per_key_metrics: true")
+        world = World(12_000, settings="per_key_metrics: true")
         await world.exporter.refresh_once()
         size = len(world.exposition())
         async with serving(world.exporter.web()) as server:
             assert (await (await server.client()).get("/metrics"))[0] == 200
             tracemalloc.start()
             try:
-                readers = [await server.client(buffer=TINY) for _ in range(40)]
+                readers = [await server.client(buffer=TINY) for _ in range(10)]
                 for each in readers:
                     await each.send(GET.replace(b"/", b"/metrics", 1))
                 await server.skip(1)
@@ -67,7 +67,7 @@ def test_slow_readers_do_not_hold_the_body() -> None:
         return size, held // len(readers)
 
     size, held = run(main())
-    assert size > 2**21
+    assert size > 1.5 * 2**22  # more than the kernel buffers, which is up to 4 MiB a connection
     assert held < 2**18
 
 
