@@ -60,6 +60,31 @@ class SocketServer:
         self.answers += 1
 
 
+class ConnectProxy:
+    """A proxy that opens the tunnels that it is asked for."""
+
+    def __init__(self) -> None:
+        self.tunnels = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        host, _, port = head.split()[1].decode().rpartition(":")
+        self.tunnels += 1
+        there, out = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(_copy(reader, out), _copy(there, writer))
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
 @asynccontextmanager
 async def asking(
     world: World,

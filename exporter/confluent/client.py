@@ -251,6 +251,7 @@ class Client:
                 try:
                     return await self._follow(endpoint, url, query, budget)
                 except _WORTH_A_RETRY as error:
+                    failure = error
                     reason, pause = self._pause_after(error, attempt)
                     if isinstance(error, RateLimited):
                         self._throttle.close(endpoint, pause, now=self._clock.monotonic())
@@ -261,7 +262,7 @@ class Client:
                     ):
                         raise
             budget.retries -= 1
-            await self._hold(reason, pause)
+            await self._hold(reason, pause, error=str(failure))
         raise AssertionError("the last attempt returns or raises")
 
     async def _let_others_go_first(self, endpoint: str, budget: Budget) -> None:
@@ -329,12 +330,13 @@ class Client:
             f"the refresh did not end within the {_setting(budget)}; raise it", endpoint=endpoint
         )
 
-    async def _hold(self, reason: str, seconds: float) -> None:
+    async def _hold(self, reason: str, seconds: float, **facts: str) -> None:
         log.log(
             logging.INFO if seconds >= _LONG_WAIT else logging.DEBUG,
             _WAITING[reason],
             reason=reason,
             seconds=round(seconds, 1),
+            **facts,
         )
         began = self._clock.monotonic()
         wait = Wait(began + seconds, reason)

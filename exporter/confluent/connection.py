@@ -70,6 +70,8 @@ class Route:
 
     proxy: str
     """The variable that names the proxy; empty without one."""
+    proxy_address: str
+    """Its host and port."""
     trust: Trust | None
     """The certificates that are trusted; None for plain http."""
 
@@ -95,7 +97,7 @@ class Connection:
     ) -> None:
         self._max_body = max_body
         proxy = None if transport else proxy_for(httpx.URL(url), environ)
-        self.route = Route(proxy.variable if proxy else "", trust)
+        self.route = Route(proxy.variable if proxy else "", proxy.address if proxy else "", trust)
         self._proxy = proxy
         self._context = trust.context if trust else None
         self._transport = transport or self._network()
@@ -148,6 +150,9 @@ class Connection:
         except (TimeoutError, ValueError, *TRANSPORT_ERRORS) as error:
             if answer is not None:
                 return answer
+            if self._proxy is not None:
+                # httpcore counts a tunnel whose TLS handshake failed as open, and one is allowed.
+                await self._replace_transport()
             if isinstance(error, TimeoutError) and exchange.resolving:
                 raise NameResolutionTimeout(exchange.resolving) from None
             raise
@@ -176,8 +181,12 @@ class Connection:
         trust = self.route.trust
         if trust is not None and trust.context is not self._context:
             self._context = trust.context
-            before, self._transport = self._transport, self._network()
-            await before.aclose()
+            await self._replace_transport()
+
+    async def _replace_transport(self) -> None:
+        """Close the connection; the next request makes another one."""
+        before, self._transport = self._transport, self._network()
+        await before.aclose()
 
     def _network(self) -> httpx.AsyncHTTPTransport:
         context = self._context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which trusts nobody

@@ -138,9 +138,15 @@ def failure_of_transport(error: Exception, *, endpoint: str, route: Route) -> Ap
             f" {what}. Check DNS and {route.proxy or '`url`'}"
         )
     elif isinstance(error, httpx.ProxyError):
-        message = f"{proxy} refused the connection: {what}. Check its user, password and rules"
+        remedy = (
+            f"Correct the user and password in {route.proxy}"
+            if what.startswith("407")
+            else "Let the proxy allow CONNECT to the host of `url`"
+        )
+        message = f"{proxy} refused the connection: {what}. {remedy}"
     elif proxy and isinstance(error, httpx.ConnectError):
-        message = f"no connection to {proxy}: {what}. Check the variable and the proxy"
+        where = f"{proxy} ({route.proxy_address})"
+        message = f"no connection to {where}: {what}. Check the variable and the proxy"
     else:
         message = f"no complete answer: {what}. Check `url`, proxies and firewalls"
     return ConnectionFailed(message, endpoint=endpoint)

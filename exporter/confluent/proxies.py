@@ -15,7 +15,7 @@ from exporter.errors import StartUpError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HTTPS = 443
+_HTTP, _HTTPS = 80, 443
 _MAX_PORT = 65535
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<other>[^:]*))(?::(?P<port>\d{1,5}))?")
 
@@ -27,6 +27,13 @@ class Proxy:
     url: httpx.URL = field(repr=False)
     """It may hold a password."""
     variable: str
+
+    @property
+    def address(self) -> str:
+        """Its host and port, without user and password."""
+        port = self.url.port or {"http": _HTTP, "https": _HTTPS}[self.url.scheme]
+        host = f"[{self.url.host}]" if ":" in self.url.host else self.url.host
+        return f"{host}:{port}"
 
 
 def proxy_for(url: httpx.URL, environ: Mapping[str, str]) -> Proxy | None:

@@ -12,8 +12,10 @@ import structlog
 from exporter.errors import (
     REQUEST_FAILURE_REASONS,
     ApiError,
+    ConnectionFailed,
     CredentialsError,
     Forbidden,
+    TlsFailed,
     Unauthorized,
 )
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
@@ -168,7 +170,7 @@ class Refresher:
         began = self._clock.monotonic()
         budget: Budget | None = None
         try:
-            self._go_nowhere_if_the_keys_are_refused()
+            self._raise_if_keys_unavailable()
             patience = self._collector.interval if self._collector.patient else None
             budget = self._client.budget(patience=patience)
             outcome = await self._collector.collect(self._client, budget, self._holder.state)
@@ -186,15 +188,15 @@ class Refresher:
         await asyncio.to_thread(outcome.served)
         return self._clock.monotonic() + after.delay
 
-    def _go_nowhere_if_the_keys_are_refused(self) -> None:
-        """Raise what refused the keys: the same credentials fare no better elsewhere."""
+    def _raise_if_keys_unavailable(self) -> None:
+        """Raise if the keys could not be listed for a reason that all endpoints share."""
         if not self._collector.patient:
             return
         failure = self._holder.state.collectors[API_KEYS].failure
-        for kind in (Unauthorized, Forbidden):
+        for kind in (Unauthorized, Forbidden, ConnectionFailed, TlsFailed):
             if failure is not None and failure.reason == kind.reason:
                 raise kind(
-                    "not asked, because the API keys may not be listed either",
+                    "not asked, because the API keys could not be listed for the same reason",
                     endpoint=self._collector.endpoints[0],
                 )
 

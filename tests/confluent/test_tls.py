@@ -14,7 +14,7 @@ from exporter.app import Exporter
 from exporter.config import Tls
 from exporter.confluent.trust import TrustStore
 from tests.certificates import authority
-from tests.sockets import SocketServer, asking
+from tests.sockets import ConnectProxy, SocketServer, asking
 from tests.world import World, configuration
 
 if TYPE_CHECKING:
@@ -229,3 +229,20 @@ async def test_each_organization_trusts_its_own_ca(ours: Authority, other: Autho
         failures = [state.collectors["api_keys"].failure for state in exporter.states()]
         await exporter.aclose()
     assert [failure and failure.reason for failure in failures] == ["tls", None]
+
+
+async def test_a_proxy_gets_a_new_tunnel_after_each_failed_handshake(
+    ours: Authority, other: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, proxy = World(3), ConnectProxy()
+    upstream = SocketServer(world.simulator.transport())
+    async with await asyncio.start_server(proxy, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        settings = f"tls: {{ca_file: {other.certificate}}}"
+        async with asking(world, upstream, settings, tls=ours.server_context()):
+            for tunnels in (1, 2, 3):
+                began = world.clock.monotonic()
+                assert (await refreshed(world) or "").startswith("tls: ")
+                assert proxy.tunnels == tunnels
+                assert world.clock.monotonic() - began < 5

@@ -82,8 +82,8 @@ async def test_a_proxy_that_nobody_listens_as(monkeypatch: pytest.MonkeyPatch) -
         port = closed.getsockname()[1]
     monkeypatch.setenv("ALL_PROXY", f"me:s3cret@127.0.0.1:{port}")
     assert await failure_at(f"https://{HOST}") == (
-        "connection: no connection to the proxy in ALL_PROXY: Connection refused. Check the"
-        " variable and the proxy"
+        f"connection: no connection to the proxy in ALL_PROXY (127.0.0.1:{port}): Connection"
+        " refused. Check the variable and the proxy"
     )
 
 
@@ -98,5 +98,5 @@ async def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:s3cret@127.0.0.1:{port}")
         assert await failure_at(f"https://{HOST}") == (
             "connection: the proxy in HTTPS_PROXY refused the connection: 407 Proxy Authentication"
-            " Required. Check its user, password and rules"
+            " Required. Correct the user and password in HTTPS_PROXY"
         )

@@ -367,6 +367,15 @@ async def test_a_refusal_later_in_life_costs_names_and_quotas_no_interval_either
         assert len(scopes) == 1  # and from then on as configured
 
 
+async def test_nothing_else_is_asked_while_there_is_no_connection_for_the_keys() -> None:
+    world = World(5, settings=BOTH, faults=[parse_fault("reset")])
+    await world.exporter.refresh_once()
+    assert {request.path for request in world.simulator.requests} == {API_KEYS}
+    failures = {name: state.failure for name, state in world.state.collectors.items()}
+    assert {failure and failure.reason for failure in failures.values()} == {"connection"}
+    assert "could not be listed for the same reason" in str(failures["names"])
+
+
 async def test_names_that_are_refused_a_little_longer_than_the_keys_are_not_an_hour_late() -> None:
     faults = [parse_fault(f"401@{SERVICE_ACCOUNTS_PATH}")]
     world = World(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
