@@ -88,7 +88,7 @@ def test_the_links_lead_somewhere() -> None:
 
 def test_the_number_of_faults() -> None:
     words = {18: "eighteen"}
-    assert f"{words[len(FAULTS)]} ways" in README.replace("\n", " ")
+    assert f"{words[len(FAULTS)]} faults" in README.replace("\n", " ")
 
 
 def test_the_dashboards_have_the_rows_it_names() -> None:
