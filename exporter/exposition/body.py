@@ -12,24 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SLICE = 64 * 1024
-"""Bytes."""
+"""Bytes. While a client is waited for, one slice is in the buffer and the next one is ready."""
+WHOLE = 2 * SLICE + SLICE // 2
+"""Bytes up to which a body is one slice: no more than two others, and 5,000 compressed series."""
 
 
 class Body:
-    """Yields ``size`` bytes in slices of at most 64 KiB; can be iterated once."""
+    """Yields ``size`` bytes, above 160 KiB in slices of at most 64 KiB; can be iterated once."""
 
     def __init__(self, parts: Iterable[bytes], size: int) -> None:
         """``parts``: the bytes in pieces of any length."""
         self.size = size
-        self._slices = _slices(parts)
+        self._slices = _slices(parts, WHOLE if size <= WHOLE else SLICE)
 
     def __iter__(self) -> Iterator[bytes]:
         return self._slices
 
 
-def _slices(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _slices(parts: Iterable[bytes], length: int) -> Iterator[bytes]:
     gathered: list[bytes | memoryview] = []
-    room = SLICE
+    room = length
     for part in parts:
         if len(part) < room:
             gathered.append(part)
@@ -38,7 +40,7 @@ def _slices(parts: Iterable[bytes]) -> Iterator[bytes]:
         rest = memoryview(part)
         while len(rest) >= room:
             gathered.append(rest[:room])
-            rest, room = rest[room:], SLICE
+            rest, room = rest[room:], length
             yield b"".join(gathered)  # a variable would keep it alive until the next slice
             gathered.clear()
         if rest:

@@ -19,7 +19,7 @@ class Limits:
     """Between two requests. Longer than the usual scrape intervals: a scraper that reuses its
     connection at the moment when the server closes it sees a failed scrape."""
     write: float = 30.0
-    """For the client to make room for the next 64 KiB of an answer."""
+    """For the client to take enough of an answer that more can be written."""
     shutdown: float = 1.0
     """For answers that are being written when the server stops."""
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from exporter.exposition.body import SLICE, Body
+from exporter.exposition.body import SLICE, WHOLE, Body
 from exporter.exposition.document import Block, Document, piece, pieces, weave
 
 
@@ -20,6 +20,8 @@ from exporter.exposition.document import Block, Document, piece, pieces, weave
         [SLICE - 1, 1, 1],
         [SLICE + 1],
         [1, SLICE, SLICE - 1],
+        [WHOLE - 1, 1],
+        [WHOLE, 1],
         [3 * SLICE, 0, 7],
         [10] * 20_000,
         [100, 5 * SLICE - 100, 2 * SLICE + 3, 9],
@@ -30,8 +32,11 @@ def test_the_slices_are_the_parts_in_their_order(sizes: list[int]) -> None:
     whole = b"".join(parts)
     slices = list(Body(parts, len(whole)))
     assert b"".join(slices) == whole
+    if len(whole) <= WHOLE:
+        assert len(slices) == bool(whole)
+        return
     assert [len(each) for each in slices[:-1]] == [SLICE] * (len(slices) - 1)
-    assert all(0 < len(each) <= SLICE for each in slices)
+    assert 0 < len(slices[-1]) <= SLICE
 
 
 @pytest.mark.parametrize("encoding", ["plain", "gzip"])
