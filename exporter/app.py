@@ -74,7 +74,7 @@ class _Member:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self, *, position: int) -> None:
-        """Begin to refresh, so much later as it stands behind others."""
+        """Start the refresh loops, staggered by position."""
         if not self.tasks:
             name = f"refresh {self.organization.name}"
             self.tasks = [
@@ -226,9 +226,9 @@ class Exporter:
     async def reload(self, config: Config) -> None:
         """Replace the configuration.
 
-        Organizations whose settings stay the same are not interrupted; CA certificates are read
-        again for all of them. Of the others, those that still list the same keep what they know
-        until their next refresh. Raises :class:`~exporter.errors.StartUpError`; the previous
+        Organizations whose settings did not change are not interrupted; CA certificates are read
+        again for all of them. Of the others, those that still list the same keys keep their state
+        until the next refresh. Raises :class:`~exporter.errors.StartUpError`; the previous
         configuration then stays in use.
         """
         self._trusts.renew()
@@ -259,7 +259,7 @@ class Exporter:
         self.instruments.config_loaded(successful=True)
 
     def reject(self, problems: str) -> None:
-        """Take in that a new configuration cannot be used; the one before goes on."""
+        """Record that a new configuration was rejected; the previous one stays in use."""
         self.rejected_config = problems
         self.instruments.config_loaded(successful=False)
 

@@ -38,7 +38,7 @@ async def serve_until_told(
 ) -> None:
     """Serve ``exporter`` until SIGTERM or SIGINT.
 
-    ``load``: how SIGHUP gets the configuration anew. ``listening`` is called with the URLs when
+    ``load``: how SIGHUP reloads the configuration. ``listening`` is called with the URLs when
     they answer. Raises :class:`~exporter.errors.StartUpError`.
     """
     # While one thread folds a large organization, the event loop gets a turn each millisecond, and
@@ -85,14 +85,14 @@ async def _reloading(exporter: Exporter, load: Callable[[], Config] | None) -> A
 
 
 async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
-    """Replace the configuration by what ``load`` returns; if it is bad, the old one goes on."""
+    """Replace the configuration by what ``load`` returns; keep the previous one if it is not valid."""
     try:
         config = await load_in_time(load)
         await exporter.reload(config)
     except ExporterError as error:
         exporter.reject(str(error))
         for problem in str(error).splitlines():
-            log.error("the configuration is not used", problem=problem)  # noqa: TRY400 # it says all
+            log.error("the new configuration was rejected", problem=problem)  # noqa: TRY400 # it says all
     except Exception:
         exporter.reject("an error in the exporter itself; see its log")
         log.exception("error in the exporter; please report it")

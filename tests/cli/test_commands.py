@@ -294,7 +294,7 @@ def test_sighup_loads_the_configuration_anew_and_refuses_a_bad_one(
         printed(log, r"msg=refreshed (organization=renamed)")
         good.write_text("organizations: []")
         process.send_signal(signal.SIGHUP)
-        problem = printed(log, r'msg="the configuration is not used" problem="([^"]+)"')
+        problem = printed(log, r'msg="the new configuration was rejected" problem="([^"]+)"')
         assert "is an empty list" in problem
         url = printed(log, r"urls=(\S+)")
         with urlopen(f"{url}/metrics") as response:  # noqa: S310 # our own http URL

@@ -38,7 +38,7 @@ def test_a_pipe_in_place_of_the_configuration_is_refused_and_replaced(tmp_path: 
         path.unlink()
         os.mkfifo(path)
         process.send_signal(signal.SIGHUP)
-        problem = printed(log, r'msg="the configuration is not used" problem="([^"]+)"')
+        problem = printed(log, r'msg="the new configuration was rejected" problem="([^"]+)"')
         assert problem == (
             f"{path}: cannot be read (not a regular file, but a pipe or a device); expected a"
             " regular file"
