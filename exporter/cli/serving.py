@@ -85,7 +85,7 @@ async def _reloading(exporter: Exporter, load: Callable[[], Config] | None) -> A
 
 
 async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
-    """Replace the configuration by what ``load`` returns; keep the previous one if it is not valid."""
+    """Replace the configuration by what ``load`` returns, or keep it if that is not valid."""
     try:
         config = await load_in_time(load)
         await exporter.reload(config)
