@@ -19,10 +19,9 @@ from exporter.cli.files import writing
 from exporter.cli.loading import load_config
 from exporter.cli.signals import run_to_its_answer
 from exporter.cli.streams import say
-from exporter.cli.waiting import showing
+from exporter.cli.waiting import showing, timed_out
 from exporter.clock import SystemClock
 from exporter.config import RateLimit
-from exporter.config.durations import format_duration
 from exporter.escaping import escaped
 from exporter.exposition import Format
 from exporter.refresh import CollectorState, Failure
@@ -64,7 +63,7 @@ def once(options: argparse.Namespace) -> int:
         file.write(_for_a_terminal(metrics) if file.isatty() else metrics)
     if result.late:
         logs.flush()  # its lines came first
-        say(f"{_message(options.timeout)}: {', '.join(result.late)}")
+        say(f"{timed_out(options.timeout)}: {', '.join(result.late)}")
     return result.code
 
 
@@ -92,7 +91,7 @@ def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Re
             async with asyncio.timeout(timeout):
                 await exporter.refresh_once()
         except TimeoutError:
-            late = Failure("timeout", _message(timeout), None)
+            late = timed_out(timeout)
             states = [_failed(state, late, now=clock.wall()) for state in exporter.states()]
             for state in states:
                 await exporter.exposition.publish(state)
@@ -132,10 +131,6 @@ def _unfinished(state: OrganizationState) -> str:
     """Return the organization and its unfinished collectors; nothing if there are none."""
     names = [name for name, each in state.collectors.items() if each.finished is None]
     return f"{state.name} ({', '.join(names)})" if names else ""
-
-
-def _message(timeout: float | None) -> str:
-    return f"not complete within the `--timeout` of {format_duration(timeout or 0.0)}"
 
 
 def with_less_reserve(loaded: Config) -> Config:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from exporter.cli.report_rows import ListedKey, rows_of
-from exporter.config.durations import format_duration
+from exporter.cli.waiting import timed_out
 from exporter.confluent.client import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
 from exporter.inventory import Directory, judged, judged_kinds, key_of
 from exporter.refresh.api_keys import MAX_KEYS, list_items
 from exporter.refresh.folding import rules_of
 from exporter.refresh.names import list_names
-from exporter.refresh.state import Failure, failure_from
+from exporter.refresh.state import failure_from
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent.client import Client
+    from exporter.refresh.state import Failure
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What could be learnt of one organization; nothing if it ``failed``."""
+    """What was listed of one organization; nothing if it ``failed``."""
 
     organization: str
     rows: Sequence[Row] = ()
@@ -82,8 +83,7 @@ async def _survey(
         except (ApiError, CredentialsError) as error:
             failure = failure_from(error)
         except TimeoutError:
-            given = format_duration(timeout or 0.0)
-            failure = Failure("timeout", f"not complete within the `--timeout` of {given}", None)
+            failure = timed_out(timeout)
         else:
             return _surveyed(organization, listed, directory, now=clock.wall())
         log.error("the organization is not in the report", **_facts(failure))

@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from exporter.cli.signals import kept_from_new_threads
+from exporter.config.durations import format_duration
+from exporter.refresh import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +71,12 @@ def showing(
             yield
         finally:
             live.stop()
+
+
+def timed_out(timeout: float | None) -> Failure:
+    """Return the failure of what was not complete within ``--timeout``, in seconds."""
+    given = format_duration(timeout or 0.0)
+    return Failure("timeout", f"not complete within the `--timeout` of {given}", None)
 
 
 def countdown(waits: Mapping[str, Sequence[Wait]], *, now: float) -> str:

@@ -12,7 +12,8 @@ from exporter.config.durations import PATTERN, format_duration, parse_duration
 from exporter.config.urls import check_url
 
 NAME = "^[A-Za-z0-9_.-]{1,64}$"
-_LONGEST_NUMBER = 12  # characters; a longer one may be a secret
+LONGEST_NUMBER = 12
+"""Characters of a number that a message quotes; a longer one may be a secret."""
 _LONGEST_ENTRY = 255  # characters; the API's own limit for an identifier
 
 
@@ -64,7 +65,7 @@ def _without_unit(value: object) -> str:
             spelling = f"{value}s"
         case float() if 0.001 <= value < 1e9:  # noqa: PLR2004 # what a duration can say, about
             spelling = format_duration(value)
-    if spelling and len(spelling) <= _LONGEST_NUMBER:
+    if spelling and len(spelling) <= LONGEST_NUMBER:
         return f"has no unit; write `{spelling}` for {value} seconds"
     return f"is {kind_of(value)}; expected a duration such as `30s` or `5m`"
 

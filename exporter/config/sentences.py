@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from exporter.config.document import kind_of
+from exporter.config.fields import LONGEST_NUMBER
 from exporter.config.schema import Document, Organization, Settings
 from exporter.config.sources import CredentialsSection
 
@@ -42,7 +43,6 @@ _BOUNDS = {
 }
 _TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 """What YAML 1.1 took for truth values."""
-_LONGEST_NUMBER = 12  # characters; a longer one may be a secret
 _BARE = "(?i:true|false|[-+]?[0-9]+([.][0-9]+)?)"
 """What is text only because of its quotes."""
 
@@ -58,7 +58,7 @@ def sentence(error: ErrorDetails, *, model: type[BaseModel]) -> str:
         return f"is missing; {_MISSING.get(str(place[-1]), 'it is required')}"
     if kind in _BOUNDS:
         key, relation = _BOUNDS[kind]
-        shown = value if len(str(value)) <= _LONGEST_NUMBER else "out of range"
+        shown = value if len(str(value)) <= LONGEST_NUMBER else "out of range"
         return f"is {shown}; expected {relation} {error['ctx'][key]:.15g}"
     if kind in _TYPES:
         nothing = ", or null" if place[:1] == ("policy",) and len(place) > 1 else ""

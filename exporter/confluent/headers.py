@@ -11,13 +11,12 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from exporter.confluent.throttle import RateLimit
+from exporter.confluent.throttle import RETRY_AFTER, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIMIT, REMAINING, RESET = "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"
-RETRY_AFTER = "Retry-After"
 _MAX_COUNT = 2**53  # exact in a float, and so in a sample
 _MAX_ENTRIES = 32  # of a list; the rest is not looked at
 

@@ -19,7 +19,7 @@ MAX_WAIT = 3600.0
 ROUNDING = 1.0
 """Seconds; a window said to end in 3 s may end in 3.9 s, because the headers are whole numbers."""
 _MOST_DOUBTS = 16
-_RETRY_AFTER = "Retry-After"
+RETRY_AFTER = "Retry-After"
 _UNKNOWN_RESET = 60.0  # seconds; some response said what remains, but not for how long
 _BACKOFF_CAP = 30.0
 
@@ -71,7 +71,7 @@ class Hold:
     @property
     def is_of_the_window(self) -> bool:
         """Whether the rate limit is the reason, not a failure."""
-        return self.source != _RETRY_AFTER
+        return self.source != RETRY_AFTER
 
 
 class Throttle:
@@ -150,7 +150,7 @@ class Throttle:
             for window in self._windows.values()
             if window.remaining <= self._reserve * window.limit
         }
-        ends |= {self._paused[each]: _RETRY_AFTER for each in endpoints if each in self._paused}
+        ends |= {self._paused[each]: RETRY_AFTER for each in endpoints if each in self._paused}
         latest = max(ends, default=now)
         if latest <= now:
             return None
