@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition import catalogue, text
-from exporter.exposition.document import pieces
+from exporter.exposition.document import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.confluent.throttle import RateLimit
     from exporter.exposition.catalogue import Metric
-    from exporter.exposition.document import Pieces
+    from exporter.exposition.document import Chunks
 
 _CODES = (
     *("none", "200", "307", "308"),
@@ -60,7 +60,7 @@ class Activity:
         self._durations: dict[str, _Durations] = {}
         self._throttled: dict[str, float] = dict.fromkeys(_THROTTLED_REASONS, 0.0)
         self._limits: dict[str, tuple[RateLimit, float]] = {}
-        self._rendered: tuple[int, Pieces] = self.version, {}
+        self._rendered: tuple[int, Chunks] = self.version, {}
         self.expect(endpoints)
 
     def expect(self, endpoints: Iterable[str]) -> None:
@@ -92,10 +92,10 @@ class Activity:
         self._throttled[reason] += seconds
         self.version += 1
 
-    def render(self) -> Pieces:
-        """Return the lines of this moment; what is as before are the same pieces."""
+    def render(self) -> Chunks:
+        """Return the current lines; unchanged ones keep their chunk."""
         if self._rendered[0] != self.version:
-            self._rendered = self.version, pieces(self._lines(), self._rendered[1])
+            self._rendered = self.version, chunks(self._lines(), self._rendered[1])
         return self._rendered[1]
 
     def _lines(self) -> dict[str, str]:

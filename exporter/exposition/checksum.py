@@ -1,14 +1,15 @@
-"""The CRC-32 of bytes put together, from those of the parts.
+"""CRC-32 checksums that can be combined without reading the bytes again.
 
-CRC-32 takes bytes for a polynomial over GF(2), where adding is exclusive or, and is the remainder
-of its division by P, the polynomial of RFC 1952 §8. Bytes in front of n others are that many
-times eight powers of x higher, so that
+CRC-32 treats bytes as a polynomial over GF(2), where addition is XOR. It is the remainder of the
+division by P, the polynomial of RFC 1952 §8. Appending n bytes multiplies the polynomial of the
+preceding bytes by x^(8n), so that
 
     crc(A B) = crc(A) · x^(8n) + crc(B)  mod P,  where n is the length of B.
 
-The ones that a sum starts from and the inversion at its end cancel each other in this.
+The initial value and the final inversion of the checksum cancel each other out in this equation.
 
-Polynomials are integers here, as in the RFC: the highest of the 32 bits is the coefficient of x^0.
+Polynomials are represented as integers, as in the RFC: the highest of the 32 bits is the
+coefficient of x^0.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ from dataclasses import dataclass
 from functools import cache
 
 _P = 0xEDB88320
-"""Without its x^32."""
+"""Without the term x^32."""
 _BITS = tuple(1 << bit for bit in reversed(range(32)))
-"""x^0, x^1 and so on."""
+"""x^0, x^1, …, x^31."""
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """The CRC-32 of some bytes, ready to go behind others."""
+    """The CRC-32 of n bytes, with the factor needed to append them to others."""
 
     crc: int
     shift: int
-    """x^(8n) mod P, where n is how many bytes they are."""
+    """x^(8n) mod P."""
 
-    def behind(self, crc: int) -> int:
-        """Return the CRC-32 of these bytes behind those of which it is ``crc``."""
+    def extend_crc(self, crc: int) -> int:
+        """Return ``crc``, the CRC-32 of the preceding bytes, extended by these bytes."""
         return _product(crc, self.shift) ^ self.crc
 
 
 def checksum(crc: int, size: int) -> Checksum:
-    """Return the checksum of ``size`` bytes of which the CRC-32 is ``crc``."""
+    """Return the checksum of ``size`` bytes that have the CRC-32 ``crc``."""
     shift = _BITS[0]
     for exponent in range(size.bit_length()):
         if size >> exponent & 1:
@@ -54,7 +55,7 @@ def _shift(exponent: int) -> int:
 
 
 def _product(one: int, other: int) -> int:
-    """Return ``one`` · ``other`` mod P: the sum of ``other`` · x^i for each x^i in ``one``."""
+    """Return ``one`` · ``other`` mod P, the sum of ``other`` · x^i for each x^i in ``one``."""
     product = 0
     for bit in _BITS:
         if one & bit:

@@ -1,15 +1,15 @@
-"""Documents made of pieces: compressed once, copied by every scrape.
+"""Exposition documents assembled from chunks that are compressed once and copied by every scrape.
 
-Prometheus wants all samples of a family together, so the families of all organizations are woven
-into one document. One organization's lines of one family are a :class:`Piece`; those of all
-organizations, with the header, are a :class:`Section`; the sections are the :class:`Document`.
+Prometheus wants all samples of a family together, so one document holds the families of all
+organizations. A :class:`Chunk` is one organization's lines of one family. A :class:`Section` is a
+family's header and the chunks of all organizations. A :class:`Document` is a sequence of sections.
 
-Lines that are the same as before stay the same piece, and a section of the same pieces stays the
-same section: only what has changed is compressed and summed up, however much there is. What the
-clients do moves with every request; that is gathered into one section, by itself.
+Unchanged lines keep their chunk, and unchanged chunks keep their section. Only changes are
+compressed and checksummed, however large the document is. The client's metrics change with every
+request, so the caller assembles them separately.
 
-A piece is deflated by a compressor of its own and flushed to a byte boundary, so that pieces in a
-row are one valid deflate stream (RFC 1951 §3.2.4). See :meth:`Document.gzip` for its end.
+Each chunk is compressed by its own compressor and flushed to a byte boundary. A sequence of chunks
+is therefore a valid deflate stream (RFC 1951 §3.2.4). :meth:`Document.gzip` adds its end.
 """
 
 from __future__ import annotations
@@ -34,64 +34,64 @@ _LEVEL = 6
 _TAIL_LEVEL = 1  # compressed at every scrape, and small
 _RAW_DEFLATE = -zlib.MAX_WBITS
 _SMALL = 5 * 1024
-"""Bytes. For more, CPython's ``zlib.crc32`` lets go of the interpreter's lock, and while refreshes
-are rendered it takes milliseconds to get it back."""
+"""Bytes. Above this size, CPython's ``zlib.crc32`` releases the GIL. Getting it back takes
+milliseconds while a refresh is being rendered."""
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952 §2.3: no name, no time
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """Some lines, plain and deflated."""
+class Chunk:
+    """Lines of one family, plain and compressed."""
 
     plain: bytes
     deflated: bytes
     checksum: Checksum | None
-    """Of ``plain``; None for a small piece, where taking it anew is as fast as having it."""
+    """Of ``plain``; None for a small chunk, which ``zlib.crc32`` reads as fast."""
 
-    def behind(self, crc: int) -> int:
-        """Return the CRC-32 of these lines behind bytes of which it is ``crc``."""
+    def extend_crc(self, crc: int) -> int:
+        """Return ``crc``, the CRC-32 of the preceding bytes, extended by this chunk."""
         if self.checksum is None:
             return zlib.crc32(self.plain, crc)
-        return self.checksum.behind(crc)
+        return self.checksum.extend_crc(crc)
 
 
-Pieces = dict[str, Piece]
-"""By key of the :class:`Block` they belong to."""
+Chunks = dict[str, Chunk]
+"""By the key of their :class:`Block`."""
 
 
-def piece(plain: bytes) -> Piece:
-    """Return whole lines as a piece."""
+def chunk(plain: bytes) -> Chunk:
+    """Return the chunk of ``plain``, which are complete lines."""
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE)
-    return Piece(
+    return Chunk(
         plain,
         compressor.compress(plain) + compressor.flush(zlib.Z_SYNC_FLUSH),
         checksum(zlib.crc32(plain), len(plain)) if len(plain) > _SMALL else None,
     )
 
 
-def pieces(lines: Mapping[str, str], before: Pieces) -> Pieces:
-    """Return what there are lines of as pieces: those of ``before`` that have the same."""
-    found: Pieces = {}
-    for key, some in lines.items():
-        if some:
-            plain, known = some.encode(), before.get(key)
-            found[key] = piece(plain) if known is None or known.plain != plain else known
-    return found
+def chunks(lines: Mapping[str, str], before: Chunks) -> Chunks:
+    """Return the chunks of all ``lines`` but empty ones, reusing unchanged ones of ``before``."""
+    result: Chunks = {}
+    for key, text_ in lines.items():
+        if text_:
+            plain, previous = text_.encode(), before.get(key)
+            result[key] = previous if previous and previous.plain == plain else chunk(plain)
+    return result
 
 
 @dataclass(frozen=True)
 class Block:
-    """A header and the key of the pieces under it."""
+    """The header of a family and the key of its chunks."""
 
     key: str
-    header: Piece
+    header: Chunk
 
 
 @cache
 def blocks(metrics: Sequence[Metric], form: Format) -> tuple[Block, ...]:
-    """Return the blocks of ``metrics`` in their order."""
+    """Return the blocks of ``metrics``, in order."""
     return tuple(
-        Block(key, piece(header.encode()))
+        Block(key, chunk(header.encode()))
         for metric in metrics
         for key, header in text.families(metric, form).items()
     )
@@ -99,46 +99,46 @@ def blocks(metrics: Sequence[Metric], form: Format) -> tuple[Block, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """Pieces in a row, such as a header and the lines of all organizations under it."""
+    """Consecutive chunks: a header, then the lines of all organizations."""
 
-    row: tuple[Piece, ...]
+    chunks: tuple[Chunk, ...]
     deflated: bytes
     size: int
-    """Bytes, plain."""
+    """Bytes, uncompressed."""
     checksum: Checksum
-    """Of them."""
+    """Of the uncompressed bytes."""
 
 
 Sections = dict[str, Section]
-"""By key of their :class:`Block`, in the order of the document."""
+"""By the key of their :class:`Block`, in the order of the document."""
 
 
-def weave(
-    layout: Iterable[Block], organizations: Sequence[Pieces], before: Mapping[str, Section]
+def assemble(
+    layout: Iterable[Block], organizations: Sequence[Chunks], before: Mapping[str, Section]
 ) -> Sections:
-    """Return the pieces of all ``organizations``, laid out by block.
+    """Return the sections of ``layout`` with the chunks of all ``organizations``.
 
-    Sections of ``before`` are kept where the pieces are the same.
+    Blocks without chunks are left out. Unchanged sections of ``before`` are reused.
     """
     sections: Sections = {}
     for block in layout:
         found = [each[block.key] for each in organizations if block.key in each]
         if found:
-            row, known = (block.header, *found), before.get(block.key)
-            sections[block.key] = _section(row) if known is None or known.row != row else known
+            row, previous = (block.header, *found), before.get(block.key)
+            sections[block.key] = previous if previous and previous.chunks == row else _section(row)
     return sections
 
 
-def _section(row: tuple[Piece, ...]) -> Section:
+def _section(row: tuple[Chunk, ...]) -> Section:
     crc = 0
     for each in row:
-        crc = each.behind(crc)
+        crc = each.extend_crc(crc)
     size = sum(len(each.plain) for each in row)
     return Section(row, b"".join([each.deflated for each in row]), size, checksum(crc, size))
 
 
 class Document:
-    """Sections in a row."""
+    """Consecutive sections."""
 
     def __init__(self, sections: Sequence[Section]) -> None:
         self._sections = sections
@@ -146,11 +146,11 @@ class Document:
         self._deflated_size = sum(len(each.deflated) for each in sections)
         self._crc = 0
         for each in sections:
-            self._crc = each.checksum.behind(self._crc)
+            self._crc = each.checksum.extend_crc(self._crc)
 
     def plain(self, tail: bytes) -> Body:
         """Return the document followed by ``tail``."""
-        lines = (each.plain for section in self._sections for each in section.row)
+        lines = (each.plain for section in self._sections for each in section.chunks)
         return Body(chain(lines, (tail,)), self._size + len(tail))
 
     def gzip(self, tail: bytes) -> Body:

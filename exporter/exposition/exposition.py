@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from exporter.exposition.document import Document, Sections, blocks, weave
+from exporter.exposition.document import Document, Sections, assemble, blocks
 from exporter.exposition.rendering import NOTHING, Rendered, render
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class _Prepared:
 
 
 @dataclass(frozen=True, eq=False)
-class _Woven:
+class _Assembled:
     """That with the live metrics behind it."""
 
     prepared: _Prepared
@@ -57,7 +57,7 @@ class Exposition:
         self._rendered: dict[str, Rendered] = {}
         self._version = 0
         """Grows with every change of what is rendered."""
-        self._woven: dict[Format, _Woven] = {}
+        self._assembled: dict[Format, _Assembled] = {}
 
     async def publish(self, state: OrganizationState) -> None:
         """Serve ``state`` from now on; renders off the event loop."""
@@ -89,16 +89,20 @@ class Exposition:
 
     def _document(self, form: Format) -> Document:
         """Return all but the process' own metrics."""
-        woven, versions = self._woven.get(form), self._instruments.versions()
-        prepared = self._prepare(form, None if woven is None else woven.prepared)
-        if woven is None or woven.prepared is not prepared or woven.versions != versions:
-            before = {} if woven is None else woven.live
-            live = weave(
+        assembled, versions = self._assembled.get(form), self._instruments.versions()
+        prepared = self._prepare(form, None if assembled is None else assembled.prepared)
+        if (
+            assembled is None
+            or assembled.prepared is not prepared
+            or assembled.versions != versions
+        ):
+            before = {} if assembled is None else assembled.live
+            live = assemble(
                 blocks(catalogue.API.metrics, form), self._instruments.activities(), before
             )
             document = Document([*prepared.sections.values(), *live.values()])
-            woven = self._woven[form] = _Woven(prepared, live, versions, document)
-        return woven.document
+            assembled = self._assembled[form] = _Assembled(prepared, live, versions, document)
+        return assembled.document
 
     def _prepare(self, form: Format, before: _Prepared | None) -> _Prepared:
         """Return what refreshes brought: ``before``, if it is still that."""
@@ -106,11 +110,11 @@ class Exposition:
         if before and before.version == self._version and now < before.fresh_until:
             return before
         kept = before.sections if before else {}
-        sections, fresh_until = _weave(self._rendered, form, kept, now=now)
+        sections, fresh_until = _assemble(self._rendered, form, kept, now=now)
         return _Prepared(sections, self._version, fresh_until)
 
 
-def _weave(
+def _assemble(
     rendered: Mapping[str, Rendered], form: Format, before: Sections, *, now: float
 ) -> tuple[Sections, float]:
     """Return what is fresh, and the monotonic seconds until which it all is."""
@@ -123,6 +127,6 @@ def _weave(
         (_KNOWN, [each.known for each in organizations]),
     ):
         fresh = [part for part in parts if now < part.fresh_until]
-        sections |= weave(blocks(metrics, form), [each.pieces for each in fresh], before)
+        sections |= assemble(blocks(metrics, form), [each.chunks for each in fresh], before)
         fresh_until = min((fresh_until, *(part.fresh_until for part in fresh)))
     return sections, fresh_until

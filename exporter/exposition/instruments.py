@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric as Family
 
     from exporter.clock import Clock
-    from exporter.exposition.document import Pieces
+    from exporter.exposition.document import Chunks
 
 _END = b"# EOF\n"
 
@@ -101,7 +101,7 @@ class Instruments:
         """Return what is different whenever any organization's live metrics are."""
         return tuple(each.version for each in self._activities.values())
 
-    def activities(self) -> list[Pieces]:
+    def activities(self) -> list[Chunks]:
         """Return the live metrics of every organization, sorted by its name."""
         return [each.render() for each in self._activities.values()]
 

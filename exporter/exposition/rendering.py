@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import astuple
 
 from exporter.exposition import catalogue, text
-from exporter.exposition.document import Pieces, pieces
+from exporter.exposition.document import Chunks, chunks
 from exporter.inventory import (
     OWNER_KINDS,
     RESOURCE_KINDS,
@@ -44,7 +44,7 @@ _MOST_NEW = 20
 class Part:
     """Lines that grow old together."""
 
-    pieces: Pieces
+    chunks: Chunks
     fresh_until: float = float("inf")
     """Monotonic seconds; from then on they are too old to be served."""
 
@@ -67,17 +67,17 @@ NOTHING = Rendered(Part({}), Part({}), Part({}))
 def render(state: OrganizationState, before: Rendered = NOTHING) -> Rendered:
     """Return the lines of ``state``. Takes time in proportion to its pairs, and keys if wanted.
 
-    Pieces are those of ``before`` where the lines are the same. The lines of the pairs, by far the
+    Chunks are those of ``before`` where the lines are the same. The lines of the pairs, by far the
     most, are not even made if the counts are still the same ones, as they are after a refresh that
     brought no change.
     """
     inventory = state.inventory
     lines: dict[str, str] = {}
-    kept: Pieces = {}
+    kept: Chunks = {}
     if inventory is not None:
         pairs = catalogue.PAIR_API_KEYS
         if before.pairs is inventory.pairs:
-            kept = {key: each for key, each in before.inventory.pieces.items() if key == pairs.name}
+            kept = {key: each for key, each in before.inventory.chunks.items() if key == pairs.name}
         else:
             lines[pairs.name] = text.lines(pairs, _pair_samples(state.name, inventory))
         for metric, samples in _inventory_samples(state, inventory):
@@ -86,9 +86,9 @@ def render(state: OrganizationState, before: Rendered = NOTHING) -> Rendered:
         remaining = inventory.remaining
         lines |= _histogram_lines(catalogue.MAX_AGE_REMAINING, state.name, remaining)
     return Rendered(
-        inventory=Part(pieces(lines, before.inventory.pieces) | kept, state.fresh_until),
-        quotas=Part(_pieces(_quota_samples(state), before.quotas), state.quotas_until),
-        known=Part(_pieces(_known_samples(state), before.known)),
+        inventory=Part(chunks(lines, before.inventory.chunks) | kept, state.fresh_until),
+        quotas=Part(_chunks(_quota_samples(state), before.quotas), state.quotas_until),
+        known=Part(_chunks(_known_samples(state), before.known)),
         pairs=None if inventory is None else inventory.pairs,
     )
 
@@ -100,9 +100,9 @@ def _pair_samples(name: str, inventory: Inventory) -> Samples:
     )
 
 
-def _pieces(samples: Iterable[tuple[Metric, Samples]], before: Part) -> Pieces:
+def _chunks(samples: Iterable[tuple[Metric, Samples]], before: Part) -> Chunks:
     lines = {metric.name: text.lines(metric, values) for metric, values in samples}
-    return pieces(lines, before.pieces)
+    return chunks(lines, before.chunks)
 
 
 def _inventory_samples(

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from exporter.exposition.body import SLICE, WHOLE, Body
-from exporter.exposition.document import Block, Document, piece, pieces, weave
+from exporter.exposition.document import Block, Document, assemble, chunk, chunks
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_the_slices_are_the_parts_in_their_order(sizes: list[int]) -> None:
 @pytest.mark.parametrize("encoding", ["plain", "gzip"])
 def test_a_body_that_is_half_sent_holds_nothing_of_its_own(encoding: str) -> None:
     lines = "".join(f"a {Random(number).random()}\n" for number in range(100_000))
-    layout = [Block("one", piece(b"# one\n"))]
-    document = Document(list(weave(layout, [pieces({"one": lines}, {})], {}).values()))
+    layout = [Block("one", chunk(b"# one\n"))]
+    document = Document(list(assemble(layout, [chunks({"one": lines}, {})], {}).values()))
     bodies = [getattr(document, encoding)(b"tail\n") for _ in range(100)]
     tracemalloc.start()
     try:

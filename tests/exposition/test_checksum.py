@@ -10,14 +10,14 @@ from exporter.exposition.checksum import checksum
 
 
 @given(st.binary(), st.binary())
-def test_the_sum_of_two_parts_is_that_of_the_whole(front: bytes, back: bytes) -> None:
-    together = checksum(zlib.crc32(back), len(back)).behind(zlib.crc32(front))
+def test_the_checksum_of_two_parts_is_that_of_the_whole(front: bytes, back: bytes) -> None:
+    together = checksum(zlib.crc32(back), len(back)).extend_crc(zlib.crc32(front))
     assert together == zlib.crc32(front + back)
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 2**20 - 1, 2**20, 3_000_001])
-def test_of_parts_of_any_length(size: int) -> None:
+def test_the_second_part_may_have_any_length(size: int) -> None:
     back = b"x" * size
-    assert checksum(zlib.crc32(back), size).behind(zlib.crc32(b"front")) == zlib.crc32(
+    assert checksum(zlib.crc32(back), size).extend_crc(zlib.crc32(b"front")) == zlib.crc32(
         b"front" + back
     )

@@ -360,7 +360,7 @@ def test_lines_that_are_the_same_are_not_compressed_again() -> None:
     after = render(replace(state(), collectors=collectors), before)
     assert after.pairs is not before.pairs
     for name in ("inventory", "quotas", "known"):
-        old, new = getattr(before, name).pieces, getattr(after, name).pieces
+        old, new = getattr(before, name).chunks, getattr(after, name).chunks
         others = {key for key in old.keys() | new.keys() if new.get(key) is not old.get(key)}
         moved = {"confluent_cloud_exporter_refreshes_total"} if name == "known" else set()
         assert others == moved
