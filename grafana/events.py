@@ -23,7 +23,7 @@ def events() -> Sequence[dashboard.AnnotationQuery]:
     """
     created, deleted = (
         f"sum by (organization) ({growth(metric, INTERVAL, filters=ORGANIZATION)}) > 0"
-        for metric in (catalogue.CREATED, catalogue.DELETED)
+        for metric in (catalogue.API_KEYS_CREATED, catalogue.API_KEYS_DELETED)
     )
     started = outside("process_start_time_seconds")
     # Each start once, at the first step that knows of it; it may be scraped in the step after its

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import config
 from exporter.app import Exporter
+from exporter.cli.describing import describe
 from exporter.exposition import Format
 from exporter.simulator import Account, RateLimit, Rules, Simulator, seeded_organization
 from tests.virtual_time import EPOCH, FakeClock
@@ -159,6 +160,11 @@ class World:
     @property
     def state(self) -> OrganizationState:
         return self.exporter.states()[0]
+
+    def described(self) -> str:
+        """Return what ``check`` prints about the first organization."""
+        (organization, *_) = self.config.organizations
+        return "\n".join(describe(organization, self.state, self.exporter.summaries(self.state)))
 
     def exposition(self) -> str:
         return self.exporter.exposition.scrape(Format.TEXT, gzip=False).decode()

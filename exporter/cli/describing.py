@@ -5,36 +5,38 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from exporter.collectors.api_keys import API_KEYS_STATE
 from exporter.escaping import one_line
-from exporter.refresh import summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from exporter.collectors.api_keys import ApiKeysState
     from exporter.config import Organization
     from exporter.inventory import Inventory
     from exporter.refresh import OrganizationState
+    from exporter.summary import Row, Summary
 
 _UNBREAKABLE = "\N{FIGURE SPACE}"
 
 
-def describe(organization: Organization, state: OrganizationState) -> Iterator[str]:
+def describe(
+    organization: Organization, state: OrganizationState, summaries: Sequence[Summary]
+) -> Iterator[str]:
     """Yield the lines about one organization after its first refresh."""
-    failure = state.collectors["api_keys"].failure
-    if failure is not None or state.inventory is None:
+    failure, keys = state.prioritized.failure, state.get(API_KEYS_STATE)
+    if failure is not None or keys.inventory is None:
         reason = failure.reason if failure else "unknown"
         yield f"{state.name}: failed ({reason}): {failure}"
         return
-    yield f"{state.name}: ok: {_what_is_seen(organization, state, state.inventory)}"
-    yield from _facts(state, state.inventory, named=organization.names.enabled)
+    yield f"{state.name}: ok: {_visibility(organization, keys, keys.inventory)}"
+    yield from _tables(summaries)
     for name, collector in state.collectors.items():
         if collector.failure is not None:
             yield f"  {name} failed ({collector.failure.reason}): {collector.failure}"
 
 
-def _what_is_seen(
-    organization: Organization, state: OrganizationState, inventory: Inventory
-) -> str:
+def _visibility(organization: Organization, state: ApiKeysState, inventory: Inventory) -> str:
     owners = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
     own = organization.credentials.read()[0] in state.keys
     seen = (
@@ -42,9 +44,10 @@ def _what_is_seen(
         f" ({owners or 'none'}) for {_many(len(inventory.resources), 'resource')};"
         f" own key {'seen' if own else 'not seen'}"
     )
-    if not inventory.total and state.filtered:
+    filtered = bool(organization.filters.owners or organization.filters.resources)
+    if not inventory.total and filtered:
         return f"{seen}: nothing matches the filters; ids look like sa-…, u-…, lkc-… or cloud"
-    if own or state.filtered:
+    if own or filtered:
         return seen
     return (
         f"{seen}: the role may hide keys. Only OrganizationAdmin on the whole organization is known"
@@ -52,45 +55,28 @@ def _what_is_seen(
     )
 
 
-def _facts(state: OrganizationState, inventory: Inventory, *, named: bool) -> Iterator[str]:
-    facts = summarize(state, inventory)
-    now = state.collectors["api_keys"].finished or 0.0
-    not_judged = "not judged" if named else "not judged (`names.enabled` is false)"
-    rows = {
-        "findings": [
-            f"{one.policy} {one.count if one.judged else not_judged}"
-            + (f" ({', '.join(one.not_judged)} not judged)" if one.not_judged else "")
-            for one in facts.policies
-        ],
-        "top owners": [f"{_named(one.name, one.id)} {one.count}" for one in facts.top_owners],
-        "oldest keys": [
-            f"{one_line(one.id, 40)} {(now - one.created_at) // 86_400:.0f} d"
-            for one in facts.oldest_keys
-        ],
-        "quotas": [
-            f"{one_line(one.quota.id, 60)}"
-            f" {_named(one.name, ''.join(one.about[:1]))}"
-            f" {one.used}/{one.quota.limit}".replace("  ", " ")
-            for one in facts.quotas
-        ],
-    }
-    for name, parts in rows.items():
-        if parts:
-            # An item is not broken between its name and its number.
-            yield textwrap.fill(
-                ", ".join(part.replace(" ", _UNBREAKABLE) for part in parts),
-                width=79,
-                initial_indent=f"  {name + ':':<13}",
-                subsequent_indent=" " * 15,
-                break_long_words=False,
-                break_on_hyphens=False,
-            ).replace(_UNBREAKABLE, " ")
+def _tables(summaries: Sequence[Summary]) -> Iterator[str]:
+    for table in (table for summary in summaries for table in summary.tables if table.rows):
+        yield textwrap.fill(
+            ", ".join(map(_row, table.rows)),
+            width=79,
+            initial_indent=f"  {table.short_title + ':':<13}",
+            subsequent_indent=" " * 15,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ).replace(_UNBREAKABLE, " ")
 
 
-def _named(name: str, its_id: str) -> str:
-    """Return a name beside an id, both from the network, as a terminal may show them."""
-    shown = one_line(its_id, 40)
-    return f"{one_line(name, 40)} ({shown})" if name else shown
+def _row(row: Row) -> str:
+    """Return a row, whose texts may come from the network, as a terminal may show it.
+
+    It is not to be broken between its label and its value.
+    """
+    limit = "" if row.limit is None else f"/{row.limit}"
+    label = one_line(row.label, 60)
+    name = f"{label} ({one_line(row.id, 40)})" if row.id else label
+    notes = f" ({'; '.join(one_line(note, 60) for note in row.notes)})" if row.notes else ""
+    return f"{name} {row.value}{limit}".replace(" ", _UNBREAKABLE) + notes
 
 
 def _many(count: int, noun: str) -> str:

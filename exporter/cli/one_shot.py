@@ -21,17 +21,19 @@ from exporter.cli.signals import run_to_its_answer
 from exporter.cli.streams import say
 from exporter.cli.waiting import showing, timed_out
 from exporter.clock import SystemClock
+from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
 from exporter.config import RateLimit
 from exporter.escaping import escaped
 from exporter.exposition import Format
-from exporter.refresh import CollectorState, Failure
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from exporter.config import Config, Organization
-    from exporter.refresh import OrganizationState
+    from exporter.refresh import CollectorState, Failure, OrganizationState
+
+_COLLECTORS_OF_CHECK = (ApiKeysCollector, SampledNamesCollector, QuotasCollector)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class _Result:
     @property
     def code(self) -> int:
         """The exit code: 1 if an organization failed, or if time ran out."""
-        failed = any(not state.collectors["api_keys"].up for state in self.states)
+        failed = any(not state.prioritized.up for state in self.states)
         return 1 if failed or self.late else 0
 
 
@@ -71,13 +73,16 @@ def check(options: argparse.Namespace) -> int:
     """Print what each organization's credentials see; 1 if those of any do not work."""
     loaded = load_config(options.config_file)
     exporter = Exporter(
-        with_less_reserve(loaded), clock=SystemClock(), process_metrics=False, sample_clusters=True
+        with_less_reserve(loaded),
+        clock=SystemClock(),
+        process_metrics=False,
+        collectors=_COLLECTORS_OF_CHECK,
     )
     # The lines below report failures, once each.
     logging.getLogger("exporter.refresh").setLevel(logging.CRITICAL)
     result = _refresh(exporter, "Asking the API …", timeout=options.timeout)
     for (organization, _), state in zip(exporter.clients(), result.states, strict=True):
-        for line in describe(organization, state):
+        for line in describe(organization, state, exporter.summaries(state)):
             print(line)
     return result.code
 
@@ -94,7 +99,7 @@ def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Re
             late = timed_out(timeout)
             states = [_failed(state, late, now=clock.wall()) for state in exporter.states()]
             for state in states:
-                await exporter.exposition.publish(state)
+                await exporter.publish(state)
             return _Result(states, [each for each in map(_unfinished, exporter.states()) if each])
         finally:
             await exporter.aclose()
@@ -114,15 +119,20 @@ def _for_a_terminal(metrics: bytes) -> bytes:
 
 def _failed(state: OrganizationState, failure: Failure, *, now: float) -> OrganizationState:
     """Return ``state`` with ``failure`` for the collectors that have not finished."""
-    failed = CollectorState(
-        finished=now,
-        failure=failure,
-        failures_in_a_row=1,
-        refreshes=1,
-        failures={failure.reason: 1},
-    )
+
+    def failed(before: CollectorState) -> CollectorState:
+        return replace(
+            before,
+            finished=now,
+            failure=failure,
+            failures_in_a_row=1,
+            refreshes=1,
+            failures={failure.reason: 1},
+        )
+
     collectors = {
-        name: failed if each.finished is None else each for name, each in state.collectors.items()
+        name: failed(each) if each.finished is None else each
+        for name, each in state.collectors.items()
     }
     return replace(state, collectors=collectors)
 

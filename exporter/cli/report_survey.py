@@ -10,13 +10,12 @@ import structlog
 
 from exporter.cli.report_rows import ListedKey, rows_of
 from exporter.cli.waiting import timed_out
+from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
+from exporter.collectors.names import list_names
 from exporter.confluent.client import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
 from exporter.inventory import Directory, judged, judged_kinds, key_of
-from exporter.refresh.api_keys import MAX_KEYS, list_items
-from exporter.refresh.folding import rules_of
-from exporter.refresh.names import list_names
-from exporter.refresh.state import failure_from
+from exporter.refresh import failure_from
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent.client import Client
-    from exporter.refresh.state import Failure
+    from exporter.refresh import Failure
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Section:
+class MetricGroup:
     """Metrics that belong together, for the documentation and for the order of the exposition."""
 
     title: str
@@ -91,13 +91,13 @@ UNREADABLE_ITEMS = Metric(
     ("organization",),
 )
 
-AGES = Metric(
+API_KEY_AGES = Metric(
     "confluent_cloud_api_keys_age_seconds",
     "gaugehistogram",
     "Ages of the API keys whose creation time is believable, at the time of the refresh." + _CACHED,
     ("organization", "owner_kind"),
 )
-OLDEST = Metric(
+OLDEST_API_KEY = Metric(
     "confluent_cloud_owner_oldest_api_key_created_timestamp_seconds",
     "gauge",
     "Unix time at which the oldest API key of the owner was created." + _CACHED,
@@ -138,7 +138,7 @@ THRESHOLD = Metric(
     "The duration that is configured for the policy.",
     ("organization", "policy"),
 )
-CREATED = Metric(
+API_KEYS_CREATED = Metric(
     "confluent_cloud_api_keys_created_total",
     "counter",
     "API keys that a complete refresh listed and the one before did not, without those that are"
@@ -146,7 +146,7 @@ CREATED = Metric(
     " resource it opens, unheard-of kinds as unknown. The first refresh counts nothing.",
     ("organization", "owner_kind", "resource_kind"),
 )
-DELETED = Metric(
+API_KEYS_DELETED = Metric(
     "confluent_cloud_api_keys_deleted_total",
     "counter",
     "API keys that a complete refresh did not list any more and the one before did; a key counts"
@@ -355,7 +355,7 @@ LOG_RECORDS_DROPPED = Metric(
     " written.",
 )
 
-INVENTORY = Section(
+INVENTORY = MetricGroup(
     "Inventory",
     "From the latest complete listing. A failed refresh leaves them as they are; after"
     " `stale_after` they disappear.",
@@ -364,9 +364,9 @@ INVENTORY = Section(
         OWNER_API_KEYS,
         RESOURCE_API_KEYS,
         PAIR_API_KEYS,
-        AGES,
+        API_KEY_AGES,
         MAX_AGE_REMAINING,
-        OLDEST,
+        OLDEST_API_KEY,
         NEXT_EXPIRY,
         VIOLATIONS,
         EXEMPTED,
@@ -381,21 +381,20 @@ INVENTORY = Section(
         OWNER_INFO,
         RESOURCE_INFO,
         ENVIRONMENT_INFO,
-        QUOTA_COUNTED,
     ),
 )
-QUOTAS = Section(
+QUOTAS = MetricGroup(
     "Quotas",
     "From the latest listing of the quotas, which has an interval of its own and fails alone. After"
     " three intervals without success they disappear.",
-    (QUOTA_LIMIT, QUOTA_USAGE),
+    (QUOTA_LIMIT, QUOTA_USAGE, QUOTA_COUNTED),
 )
-KNOWN = Section(
+POLICY_AND_CHURN = MetricGroup(
     "Policy, churn and the organization",
     "What is configured, and what came and went.",
-    (THRESHOLD, CREATED, DELETED, ORGANIZATION_INFO),
+    (THRESHOLD, API_KEYS_CREATED, API_KEYS_DELETED, ORGANIZATION_INFO),
 )
-REFRESH = Section(
+REFRESH = MetricGroup(
     "Refreshes",
     "Whether the numbers above are current. `collector` is `api_keys`, `names` or `quotas`.",
     (
@@ -409,7 +408,7 @@ REFRESH = Section(
         REFRESH_FAILING,
     ),
 )
-API = Section(
+API = MetricGroup(
     "The Confluent Cloud API",
     "How healthy the API is and what the exporter spends of its rate limit. `endpoint` is the path"
     " template, such as `/iam/v2/api-keys`.",
@@ -424,10 +423,10 @@ API = Section(
         RATE_LIMIT_OBSERVED,
     ),
 )
-EXPORTER = Section(
+EXPORTER = MetricGroup(
     "The exporter itself",
     "Besides these, the usual `process_*` metrics and `python_info` of the Prometheus client"
     " library.",
     (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP, LOG_RECORDS_DROPPED),
 )
-CATALOGUE: tuple[Section, ...] = (INVENTORY, QUOTAS, KNOWN, REFRESH, API, EXPORTER)
+CATALOGUE: tuple[MetricGroup, ...] = (INVENTORY, QUOTAS, POLICY_AND_CHURN, REFRESH, API, EXPORTER)

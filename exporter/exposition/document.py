@@ -69,12 +69,19 @@ def chunk(plain: bytes) -> Chunk:
     )
 
 
-def chunks(lines: Mapping[str, str], before: Chunks) -> Chunks:
-    """Return the chunks of all ``lines`` but empty ones, reusing unchanged ones of ``before``."""
+def chunks(lines: Mapping[str, str | None], before: Chunks) -> Chunks:
+    """Return the chunks of all ``lines`` but empty ones, reusing unchanged ones of ``before``.
+
+    None stands for unchanged lines.
+    """
     result: Chunks = {}
     for key, text_ in lines.items():
-        if text_:
-            plain, previous = text_.encode(), before.get(key)
+        previous = before.get(key)
+        if text_ is None:
+            if previous is not None:
+                result[key] = previous
+        elif text_:
+            plain = text_.encode()
             result[key] = previous if previous and previous.plain == plain else chunk(plain)
     return result
 

@@ -9,7 +9,7 @@ from exporter.exposition.catalogue import CATALOGUE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.exposition.catalogue import Metric, Section
+    from exporter.exposition.catalogue import Metric, MetricGroup
 
 
 _FORMATS = """\
@@ -42,15 +42,15 @@ def document() -> str:
             "Written by `make docs` from the catalogue in `exporter/exposition/catalogue.py`.",
             "",
             _FORMATS,
-            *(line for section in CATALOGUE for line in _section(section)),
+            *(line for group in CATALOGUE for line in _group(group)),
             "",
         ]
     )
 
 
-def _section(section: Section) -> Iterator[str]:
-    yield from ("", f"## {section.title}", "", section.about)
-    for metric in section.metrics:
+def _group(group: MetricGroup) -> Iterator[str]:
+    yield from ("", f"## {group.title}", "", group.about)
+    for metric in group.metrics:
         yield from _metric(metric)
 
 

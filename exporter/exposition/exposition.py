@@ -1,4 +1,4 @@
-"""The exposition as a whole: what refreshes prepared, what the clients do, and the process."""
+"""The exposition: the metrics of collectors and refreshes, of API requests and of the process."""
 
 from __future__ import annotations
 
@@ -7,78 +7,117 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from exporter.exposition.document import Document, Sections, assemble, blocks
-from exporter.exposition.rendering import NOTHING, Rendered, render
+from exporter.exposition.document import Document, assemble, blocks, chunks
+from exporter.exposition.refreshes import RefreshRenderer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Sequence
 
     from exporter.clock import Clock
     from exporter.exposition.body import Body
+    from exporter.exposition.catalogue import Metric
+    from exporter.exposition.document import Chunks, Sections
     from exporter.exposition.instruments import Instruments
+    from exporter.exposition.rendering import Renderer
     from exporter.exposition.text import Format
     from exporter.refresh import OrganizationState
 
-_KNOWN = (*catalogue.KNOWN.metrics, *catalogue.REFRESH.metrics)
+_REFRESHES = RefreshRenderer()
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """The lines of one organization."""
+
+    state: OrganizationState
+    chunks: Chunks
+    expiries: Sequence[tuple[float, Collection[str]]]
+    """Monotonic seconds, and the keys of the chunks that are too old to be served from then on."""
+
+    def fresh(self, *, now: float) -> Chunks:
+        """Return the chunks that may be served at the monotonic time ``now``."""
+        expired = {key for at, keys in self.expiries if at <= now for key in keys}
+        if not expired:
+            return self.chunks
+        return {key: each for key, each in self.chunks.items() if key not in expired}
+
+    def fresh_until(self, *, now: float) -> float:
+        """Return the monotonic time after ``now`` at which the next chunks expire."""
+        return min((at for at, _ in self.expiries if at > now), default=_NEVER)
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
-    """What refreshes brought, in one format."""
+class _RefreshedSections:
+    """The metrics that only a refresh or their age changes, in one format."""
 
     sections: Sections
     version: int
-    """Of what it was made from."""
+    """Of the rendered lines that they were assembled from."""
     fresh_until: float
-    """Monotonic seconds; from then on a part of it is too old to be served."""
+    """Monotonic seconds; from then on a part of them is too old to be served."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Assembled:
-    """That with the live metrics behind it."""
+    """Those, followed by the metrics that every API request changes."""
 
-    prepared: _Prepared
-    live: Sections
+    refreshed: _RefreshedSections
+    requests: Sections
     versions: tuple[int, ...]
-    """Of the live metrics."""
+    """Of the request metrics."""
     document: Document
 
 
 class Exposition:
-    """What a scrape gets. Scrapes neither wait for a refresh nor start one.
+    """The response to a scrape. Scrapes neither wait for a refresh nor start one.
 
-    However many refreshes and requests there were since the last scrape, only the families with
-    changes are put together anew; without any, bytes are copied.
+    Only families that have changed since the previous scrape are assembled again, and without a
+    change prepared bytes are copied. ``metrics``: those of all collectors, in their order.
     """
 
-    def __init__(self, *, clock: Clock, instruments: Instruments) -> None:
+    def __init__(
+        self, *, clock: Clock, instruments: Instruments, metrics: Iterable[Metric]
+    ) -> None:
         self._clock = clock
         self._instruments = instruments
-        self._rendered: dict[str, Rendered] = {}
+        self._metrics = tuple(dict.fromkeys((*metrics, *_REFRESHES.metrics)))
+        self._rendered: dict[str, _Rendered] = {}
         self._version = 0
-        """Grows with every change of what is rendered."""
+        """Incremented with every change of the rendered lines."""
         self._assembled: dict[Format, _Assembled] = {}
 
-    async def publish(self, state: OrganizationState) -> None:
+    async def publish(self, state: OrganizationState, renderers: Sequence[Renderer]) -> None:
         """Serve ``state`` from now on; renders off the event loop."""
-        before = self._rendered.get(state.name, NOTHING)
-        self._rendered[state.name] = await asyncio.to_thread(render, state, before)
+        self._rendered[state.name] = await asyncio.to_thread(self._render, state, renderers)
         self._version += 1
         self._instruments.prepare(state.name)
 
-    def begin(self, state: OrganizationState) -> None:
-        """Serve ``state``, of an organization of which nothing is known yet."""
-        self._rendered[state.name] = render(state)
+    def begin(self, state: OrganizationState, renderers: Sequence[Renderer]) -> None:
+        """Serve ``state``, that of an organization before its first refresh."""
+        self._rendered[state.name] = self._render(state, renderers)
         self._version += 1
 
+    def _render(self, state: OrganizationState, renderers: Sequence[Renderer]) -> _Rendered:
+        before = self._rendered.get(state.name)
+        rendered: Chunks = {}
+        expiries: list[tuple[float, Collection[str]]] = []
+        for renderer in (*renderers, _REFRESHES):
+            for part in renderer.render(state, before.state if before else None):
+                found = chunks(part.lines, before.chunks if before else {})
+                rendered |= found
+                if part.fresh_until < _NEVER:
+                    expiries.append((part.fresh_until, found.keys()))
+        return _Rendered(state, rendered, expiries)
+
     def retain(self, organizations: Collection[str]) -> None:
-        """Forget every organization but these."""
+        """Forget every other organization."""
         for name in self._rendered.keys() - set(organizations):
             del self._rendered[name]
         self._version += 1
 
     def scrape(self, form: Format, *, gzip: bool) -> bytes:
-        """Return the exposition of this moment, as one gzip member if ``gzip``."""
+        """Return the current exposition, as one gzip member if ``gzip``."""
         return b"".join(self.body(form, gzip=gzip))
 
     def body(self, form: Format, *, gzip: bool) -> Body:
@@ -88,45 +127,30 @@ class Exposition:
         return document.gzip(process) if gzip else document.plain(process)
 
     def _document(self, form: Format) -> Document:
-        """Return all but the process' own metrics."""
-        assembled, versions = self._assembled.get(form), self._instruments.versions()
-        prepared = self._prepare(form, None if assembled is None else assembled.prepared)
-        if (
-            assembled is None
-            or assembled.prepared is not prepared
-            or assembled.versions != versions
-        ):
-            before = {} if assembled is None else assembled.live
-            live = assemble(
-                blocks(catalogue.API.metrics, form), self._instruments.activities(), before
-            )
-            document = Document([*prepared.sections.values(), *live.values()])
-            assembled = self._assembled[form] = _Assembled(prepared, live, versions, document)
-        return assembled.document
+        """Return everything except the metrics of the process itself."""
+        before, versions = self._assembled.get(form), self._instruments.versions()
+        refreshed = self._refreshed(form, None if before is None else before.refreshed)
+        if before and before.refreshed is refreshed and before.versions == versions:
+            return before.document
+        requests = assemble(
+            blocks(catalogue.API.metrics, form),
+            self._instruments.activities(),
+            {} if before is None else before.requests,
+        )
+        document = Document([*refreshed.sections.values(), *requests.values()])
+        self._assembled[form] = _Assembled(refreshed, requests, versions, document)
+        return document
 
-    def _prepare(self, form: Format, before: _Prepared | None) -> _Prepared:
-        """Return what refreshes brought: ``before``, if it is still that."""
+    def _refreshed(self, form: Format, before: _RefreshedSections | None) -> _RefreshedSections:
+        """Return ``before``, or new sections if it is out of date."""
         now = self._clock.monotonic()
         if before and before.version == self._version and now < before.fresh_until:
             return before
-        kept = before.sections if before else {}
-        sections, fresh_until = _assemble(self._rendered, form, kept, now=now)
-        return _Prepared(sections, self._version, fresh_until)
-
-
-def _assemble(
-    rendered: Mapping[str, Rendered], form: Format, before: Sections, *, now: float
-) -> tuple[Sections, float]:
-    """Return what is fresh, and the monotonic seconds until which it all is."""
-    organizations = [rendered[name] for name in sorted(rendered)]
-    sections: Sections = {}
-    fresh_until = float("inf")
-    for metrics, parts in (
-        (catalogue.INVENTORY.metrics, [each.inventory for each in organizations]),
-        (catalogue.QUOTAS.metrics, [each.quotas for each in organizations]),
-        (_KNOWN, [each.known for each in organizations]),
-    ):
-        fresh = [part for part in parts if now < part.fresh_until]
-        sections |= assemble(blocks(metrics, form), [each.chunks for each in fresh], before)
-        fresh_until = min((fresh_until, *(part.fresh_until for part in fresh)))
-    return sections, fresh_until
+        organizations = [self._rendered[name] for name in sorted(self._rendered)]
+        sections = assemble(
+            blocks(self._metrics, form),
+            [each.fresh(now=now) for each in organizations],
+            before.sections if before else {},
+        )
+        fresh_until = min((each.fresh_until(now=now) for each in organizations), default=_NEVER)
+        return _RefreshedSections(sections, self._version, fresh_until)

@@ -1,33 +1,27 @@
-"""One loop per organization and collector: fetch, fold, publish, schedule the next."""
+"""One loop per organization and collector: fetch, apply, publish, schedule the next refresh."""
 
-from exporter.refresh.api_keys import ApiKeysCollector
+from exporter.refresh.collector import Collector, Outcome
 from exporter.refresh.holder import Holder
-from exporter.refresh.loop import REFRESH_FAILURE_REASONS, Collector, Outcome, Refresher
-from exporter.refresh.names import NamesCollector
-from exporter.refresh.quotas import QuotasCollector
+from exporter.refresh.loop import REFRESH_FAILURE_REASONS, Refresher
+from exporter.refresh.organization import OrganizationRefresh
 from exporter.refresh.state import (
-    ChurnTotals,
     CollectorState,
     Failure,
     OrganizationState,
-    Quota,
+    Slice,
+    failure_from,
 )
-from exporter.refresh.summary import Summary, summarize
 
 __all__ = [
     "REFRESH_FAILURE_REASONS",
-    "ApiKeysCollector",
-    "ChurnTotals",
     "Collector",
     "CollectorState",
     "Failure",
     "Holder",
-    "NamesCollector",
+    "OrganizationRefresh",
     "OrganizationState",
     "Outcome",
-    "Quota",
-    "QuotasCollector",
     "Refresher",
-    "Summary",
-    "summarize",
+    "Slice",
+    "failure_from",
 ]

@@ -6,62 +6,73 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from exporter.refresh.collector import Change, Collector
     from exporter.refresh.state import OrganizationState
 
 
 class Holder:
     """Holds the state of an organization.
 
-    ``publish`` is awaited with each new state before it becomes ``state``: whoever sees the new
-    state here finds it published. ``turn``: taken for each change; one that organizations share
-    keeps their folding from crowding the event loop out.
+    ``publish`` is awaited with each new state before it becomes ``state``. ``lock`` is taken for
+    each change; organizations that share one do not compute at the same time and crowd out the
+    event loop.
     """
 
     def __init__(
         self,
         state: OrganizationState,
         *,
+        collectors: Sequence[Collector],
         publish: Callable[[OrganizationState], Awaitable[None]],
-        turn: asyncio.Lock | None = None,
+        lock: asyncio.Lock | None = None,
     ) -> None:
         self.state = state
         self.attempted = asyncio.Event()
-        """Set when the keys were listed for the first time, or could not be."""
+        """Set when the first listing of the keys has ended, successfully or not."""
         self.recovered = asyncio.Event()
-        """Set, and replaced by a new one, when the keys are listed after a listing that failed
+        """Set, and replaced by a new event, when the keys are listed after a listing that failed
         because of the credentials."""
         self.listed = asyncio.Event()
-        """Set, and replaced by a new one, whenever the keys are listed."""
+        """Set, and replaced by a new event, whenever the keys are listed."""
+        self._collectors = collectors
         self._publish = publish
-        self._turn = turn or asyncio.Lock()
-        if state.attempted:
-            self.attempted.set()
-        self._credentials_failed = state.credentials_failed
+        self._lock = lock or asyncio.Lock()
+        self._credentials_failed = False
+        self._set_flags()
 
-    async def replace(self, change: Callable[[OrganizationState], OrganizationState]) -> None:
-        """Replace the state by what ``change`` makes of it, off the event loop.
+    async def restore(self, state: OrganizationState) -> None:
+        """Start from ``state``, which an earlier configuration left. Does not publish it."""
+        self.state = await asyncio.to_thread(self._derived, state)
+        self._set_flags()
 
-        One change happens after the other.
+    async def replace(self, change: Change) -> None:
+        """Replace the state by the result of ``change``, off the event loop.
+
+        Changes are applied one at a time.
         """
-        async with self._turn:
-            before = self.state.collectors["api_keys"]
-            state = await asyncio.to_thread(change, self.state)
+        async with self._lock:
+            before = self.state.prioritized
+            state = await asyncio.to_thread(lambda: self._derived(change(self.state)))
             await self._publish(state)
             self.state = state
-        if state.attempted:
-            self.attempted.set()
-        keys = state.collectors["api_keys"]
-        if keys.up and keys is not before:
+        if state.prioritized.up and state.prioritized is not before:
             listed, self.listed = self.listed, asyncio.Event()
             listed.set()
-        self._look_for_recovery(state)
+        self._set_flags()
 
-    def _look_for_recovery(self, state: OrganizationState) -> None:
-        if state.credentials_failed:
+    def _derived(self, state: OrganizationState) -> OrganizationState:
+        for each in reversed(self._collectors):
+            state = each.derive(state)
+        return state
+
+    def _set_flags(self) -> None:
+        if self.state.attempted:
+            self.attempted.set()
+        if self.state.credentials_failed:
             self._credentials_failed = True
-        elif self._credentials_failed and state.collectors["api_keys"].up:
+        elif self._credentials_failed and self.state.prioritized.up:
             self._credentials_failed = False
             recovered, self.recovered = self.recovered, asyncio.Event()
             recovered.set()

@@ -1,11 +1,10 @@
-"""The loop that keeps what one collector knows of one organization true."""
+"""The loop that refreshes one collector of one organization."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,82 +17,36 @@ from exporter.errors import (
     TlsFailed,
     Unauthorized,
 )
+from exporter.refresh.collector import Outcome
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
-from exporter.refresh.state import CollectorState, Failure, OrganizationState, failure_from
+from exporter.refresh.state import Failure, failure_from
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from random import Random
 
     from exporter.clock import Clock
     from exporter.confluent.client import Budget, Client
+    from exporter.refresh.collector import Collector
     from exporter.refresh.holder import Holder
+    from exporter.refresh.state import CollectorState, OrganizationState
 
 log = structlog.get_logger(__name__)
 
-API_KEYS = "api_keys"
-"""The collector that the others go behind."""
 _INTERNAL = "internal"
 _EARLY_RETRIES = 3
-"""After refused credentials; each waits for a listing of the keys."""
+"""Retries before the next interval after rejected credentials; each waits for a key listing."""
 REFRESH_FAILURE_REASONS: tuple[str, ...] = (
     *REQUEST_FAILURE_REASONS,
     CredentialsError.reason,
     _INTERNAL,
 )
 """Every value of the label ``reason`` of the refresh failures."""
-
-
-Change = Callable[[OrganizationState], OrganizationState]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a collector brought."""
-
-    change: Change
-    """What it changes in the state."""
-    failure: Failure | None = None
-    """Why a part of it could not be fetched; the rest is in ``change``."""
-    served: Callable[[], None] = lambda: None
-    """Called, off the event loop, when the change is served."""
-
-
-class Collector(Protocol):
-    """One kind of thing that is fetched of an organization."""
-
-    @property
-    def name(self) -> str:
-        """Value of the label ``collector``."""
-
-    @property
-    def interval(self) -> float:
-        """Seconds from the start of one refresh to the start of the next."""
-
-    @property
-    def stale_after(self) -> float | None:
-        """Seconds after which what was fetched is too old to be shown; None if it never is."""
-
-    @property
-    def patient(self) -> bool:
-        """Whether it goes behind the listing of the keys, and nowhere if that is refused."""
-
-    @property
-    def endpoints(self) -> Sequence[str]:
-        """The path templates that it asks."""
-
-    async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
-        """Fetch everything; ``state`` is what is known by now.
-
-        Raises :class:`~exporter.errors.ApiError`; then nothing changes.
-        """
-
-
 _INTERNAL_FAILURE = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
 
 
 class Refresher:
-    """Refreshes what ``collector`` fetches, and puts it into ``holder``."""
+    """Refreshes what ``collector`` fetches and publishes it through ``holder``."""
 
     def __init__(
         self,
@@ -101,22 +54,20 @@ class Refresher:
         holder: Holder,
         *,
         client: Client,
+        refresh_timeout: float,
         clock: Clock,
         random: Random,
     ) -> None:
-        self._collector = collector
+        """``refresh_timeout``: seconds that a refresh of the keys may take."""
+        self.collector = collector
         self._holder = holder
         self._client = client
+        self._refresh_timeout = refresh_timeout
         self._clock = clock
         self._random = random
 
-    @property
-    def patient(self) -> bool:
-        """As that of its collector."""
-        return self._collector.patient
-
     async def run(self, *, after: float = 0.0) -> None:
-        """Refresh ``after`` so many seconds and then for ever; ends only by cancellation."""
+        """Wait ``after`` seconds, then refresh until cancelled."""
         await self._clock.sleep(after)
         while True:
             recovered, listed = self._holder.recovered, self._holder.listed
@@ -130,20 +81,20 @@ class Refresher:
     ) -> None:
         """Sleep until the next refresh.
 
-        A low-priority refresh that failed because of the credentials is due once the keys have
-        ``recovered`` from that. An API key that was just created is refused for some seconds, not
-        by all endpoints for equally long, and the interval of the names is an hour: if the keys
-        were not refused, it is due once they are ``listed`` again, but not for ever.
+        A low-priority refresh that failed because of the credentials is due as soon as the key
+        listing has ``recovered`` from that. The API rejects a new API key for some seconds, and not
+        on all endpoints for equally long. If the key listing was accepted, the refresh is therefore
+        also due at the next few times that the keys are ``listed``, long before its own interval.
         """
-        state = self._holder.state.collectors[self._collector.name]
+        state = self._holder.state.collectors[self.collector.name]
         failure = state.failure
-        if not self._collector.patient or failure is None or not failure.is_of_credentials:
+        if not self.collector.low_priority or failure is None or not failure.is_credentials_failure:
             await self._clock.sleep(seconds)
             return
-        may_be_new = (
+        key_may_be_new = (
             failure.reason != Forbidden.reason and state.failures_in_a_row <= _EARLY_RETRIES
         )
-        due = listed if may_be_new else recovered
+        due = listed if key_may_be_new else recovered
         either = [
             asyncio.ensure_future(self._clock.sleep(seconds)),
             asyncio.ensure_future(due.wait()),
@@ -155,72 +106,73 @@ class Refresher:
                 each.cancel()
 
     async def refresh(self) -> float:
-        """Refresh once; return the monotonic time at which to do so again. Never raises."""
+        """Refresh once; return the monotonic time of the next refresh. Never raises."""
         name = self._holder.state.name
         with structlog.contextvars.bound_contextvars(organization=name):
             try:
                 return await self._refresh()
             except Exception:
                 log.exception("error in the exporter; please report it")
-                return self._clock.monotonic() + self._collector.interval
+                return self._clock.monotonic() + self.collector.interval
 
     async def _refresh(self) -> float:
-        if self._collector.patient:
+        if self.collector.low_priority:
             await self._holder.attempted.wait()
         began = self._clock.monotonic()
         budget: Budget | None = None
         try:
             self._raise_if_keys_unavailable()
-            patience = self._collector.interval if self._collector.patient else None
-            budget = self._client.budget(patience=patience)
-            outcome = await self._collector.collect(self._client, budget, self._holder.state)
+            timeout = self.collector.interval if self.collector.low_priority else None
+            budget = self._client.budget(patience=timeout)
+            outcome = await self.collector.collect(self._client, budget, self._holder.state)
         except (ApiError, CredentialsError) as error:
             outcome = Outcome(_no_change, failure_from(error))
         except Exception:
             outcome = Outcome(_no_change, _INTERNAL_FAILURE)
             log.exception("error in the exporter; please report it")
+        before = self._holder.state.collectors[self.collector.name]
+        ended = self._clock.monotonic()
         try:
-            after = await self._conclude(outcome, budget, began=began)
+            after = await self._publish(outcome, budget, began=began, ended=ended)
         except Exception:
             log.exception("error in the exporter; please report it")
             outcome = Outcome(_no_change, _INTERNAL_FAILURE)
-            after = await self._conclude(outcome, budget, began=began)
-        await asyncio.to_thread(outcome.served)
-        return self._clock.monotonic() + after.delay
+            after = await self._publish(outcome, budget, began=began, ended=ended)
+        self._log(before, after, budget)
+        await asyncio.to_thread(outcome.on_published)
+        return ended + after.delay
 
     def _raise_if_keys_unavailable(self) -> None:
         """Raise if the keys could not be listed for a reason that all endpoints share."""
-        if not self._collector.patient:
+        if not self.collector.low_priority:
             return
-        failure = self._holder.state.collectors[API_KEYS].failure
+        failure = self._holder.state.prioritized.failure
         for kind in (Unauthorized, Forbidden, ConnectionFailed, TlsFailed):
             if failure is not None and failure.reason == kind.reason:
                 raise kind(
-                    "not asked, because the API keys could not be listed for the same reason",
-                    endpoint=self._collector.endpoints[0],
+                    "not requested, because the API keys could not be listed for the same reason",
+                    endpoint=self.collector.endpoints[0],
                 )
 
-    async def _conclude(
-        self, outcome: Outcome, budget: Budget | None, *, began: float
+    async def _publish(
+        self, outcome: Outcome, budget: Budget | None, *, began: float, ended: float
     ) -> CollectorState:
-        """Put ``outcome`` into the holder; return what is known of the collector then."""
-        name = self._collector.name
+        """Publish ``outcome``; return the collector's new state."""
+        name = self.collector.name
         before = self._holder.state.collectors[name]
-        ended = self._clock.monotonic()
-        after = self._concluded(before, outcome.failure, budget, began=began, ended=ended)
+        after = self._next_state(before, outcome.failure, budget, began=began, ended=ended)
 
         def change(state: OrganizationState) -> OrganizationState:
             return replace(
-                outcome.change(state),
+                outcome.apply(state),
                 collectors={**state.collectors, name: after},
                 rate_limits=dict(self._client.rate_limits),
             )
 
         await self._holder.replace(change)
-        self._log(before, after, budget)
         return after
 
-    def _concluded(
+    def _next_state(
         self,
         before: CollectorState,
         failure: Failure | None,
@@ -229,9 +181,9 @@ class Refresher:
         began: float,
         ended: float,
     ) -> CollectorState:
-        """Return what is known of the collector after this refresh."""
+        """Return the collector's state after this refresh."""
         failures_in_a_row = before.failures_in_a_row + 1 if failure else 0
-        interval = self._collector.interval
+        interval = self.collector.interval
         if failure is None:
             delay = delay_after_success(interval=interval, took=ended - began)
         else:
@@ -241,9 +193,10 @@ class Refresher:
                 interval=interval,
                 random=self._random,
             )
-            delay = max(delay, self._client.wait(self._collector.endpoints))
+            delay = max(delay, self._client.wait(self.collector.endpoints))
         now = self._clock.wall()
-        return CollectorState(
+        return replace(
+            before,
             finished=now,
             succeeded=before.succeeded if failure else now,
             duration=ended - began,
@@ -256,9 +209,9 @@ class Refresher:
         )
 
     def _log(self, before: CollectorState, after: CollectorState, budget: Budget | None) -> None:
-        """Say in full what is wrong when it begins to be wrong, and after that only that it is."""
+        """Log a failure in full the first time, and briefly while it stays the same."""
         facts = {
-            "collector": self._collector.name,
+            "collector": self.collector.name,
             "seconds": round(after.duration or 0.0, 3),
             "requests": sum(budget.requests.values()) if budget else 0,
             "next_in_seconds": round(after.delay, 1),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.exposition import Exposition
     from exporter.refresh import OrganizationState
+    from exporter.summary import Summary
 
 _NOT_FOUND = "Not found. Try / for the pages that exist.\n"
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -42,6 +43,9 @@ class Source(Protocol):
     def rejected_config(self) -> str | None:
         """What is wrong with the latest configuration, if it was refused."""
 
+    def summaries(self, state: OrganizationState) -> Sequence[Summary]:
+        """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
+
     def dead_loops(self) -> Sequence[str]:
         """Return the organizations whose refresh loop has ended although it never should."""
 
@@ -53,10 +57,9 @@ def create_app(
 
     async def status(_request: Request) -> Response:
         page = render_status_page(
-            source.states(),
+            [(state, source.summaries(state)) for state in source.states()],
             rejected_config=source.rejected_config,
             wall=clock.wall(),
-            monotonic=clock.monotonic(),
             telemetry_path=telemetry_path,
         )
         return HTMLResponse(page, headers=_PAGE_HEADERS)

@@ -85,11 +85,14 @@ def _distribution(spot: Spot) -> AnyPanel:
 
 def _bands() -> list[Query]:
     """Return the keys between each two bounds of the histogram, below the first, and beyond."""
-    upper = [f"sum({gauge(catalogue.AGES, up_to(each), suffix='_bucket')})" for each in AGE_BOUNDS]
+    upper = [
+        f"sum({gauge(catalogue.API_KEY_AGES, up_to(each), suffix='_bucket')})"
+        for each in AGE_BOUNDS
+    ]
     days = [f"{each / _DAY:.0f}" for each in AGE_BOUNDS]
     between = [or_none(f"{above} - {below}") for below, above in pairwise(upper)]
     names = [f"{below} to {above} d" for below, above in pairwise(days)]
-    beyond = or_none(f"sum({gauge(catalogue.AGES, suffix='_gcount')}) - {upper[-1]}")
+    beyond = or_none(f"sum({gauge(catalogue.API_KEY_AGES, suffix='_gcount')}) - {upper[-1]}")
     return [
         Query(or_none(upper[0]), f"up to {days[0]} d"),
         *(Query(band, name) for band, name in zip(between, names, strict=True)),
@@ -98,7 +101,7 @@ def _bands() -> list[Query]:
 
 
 def _median(spot: Spot) -> AnyPanel:
-    buckets = by(("owner_kind", "le"), gauge(catalogue.AGES, suffix="_bucket"), "sum")
+    buckets = by(("owner_kind", "le"), gauge(catalogue.API_KEY_AGES, suffix="_bucket"), "sum")
     panel = graph(
         spot,
         Text(

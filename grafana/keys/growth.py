@@ -16,7 +16,7 @@ def panels() -> list[AnyPanel]:
     """Return the row."""
     created, deleted = (
         f"round(sum({growth(metric, INTERVAL)}))"
-        for metric in (catalogue.CREATED, catalogue.DELETED)
+        for metric in (catalogue.API_KEYS_CREATED, catalogue.API_KEYS_DELETED)
     )
     keys = graph(
         Spot(101, x=0, y=0, w=12, h=8),

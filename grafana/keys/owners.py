@@ -54,7 +54,7 @@ def panels() -> list[AnyPanel]:
 def _owners(spot: Spot) -> AnyPanel:
     keys = f"topk({MOST}, {by(OWNER_ROW, gauge(catalogue.OWNER_API_KEYS))})"
     here = f"and on (organization, owner_id) {keys}"
-    age = by(OWNER_ROW, f"time() - {gauge(catalogue.OLDEST)}")
+    age = by(OWNER_ROW, f"time() - {gauge(catalogue.OLDEST_API_KEY)}")
     left = by(OWNER_ROW, f"{gauge(catalogue.NEXT_EXPIRY)} - time()")
     # The provider's own keys are not judged, and neither are organizations without a policy.
     mine = by(OWNER_ROW, gauge(catalogue.OWNER_API_KEYS, 'owner_kind!="internal"'))

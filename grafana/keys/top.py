@@ -115,7 +115,7 @@ def _oldest(spot: Spot) -> stat.Panel:
             none="none known",
             decimals=0,
         ),
-        _judged(f"max(time() - {gauge(catalogue.OLDEST)}) / 86400", "max_age", BAD),
+        _judged(f"max(time() - {gauge(catalogue.OLDEST_API_KEY)}) / 86400", "max_age", BAD),
     )
 
 

@@ -16,7 +16,6 @@ import pytest
 import structlog
 
 from exporter import logs
-from exporter.cli.describing import describe
 from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.errors import ConfigurationError, Problem, StartUpError
 from exporter.escaping import escaped
@@ -93,7 +92,7 @@ async def test_the_table_and_check_escape_it_too() -> None:
     one = world()
     table = as_table(await rows(one), organizations=1, width=400, colour=False)
     await one.exporter.refresh_once()
-    lines = "\n".join(describe(one.config.organizations[0], one.state))
+    lines = one.described()
     for text in (table, lines):
         assert obeyed(text) == set()
         assert r"a\u0000\u0007\u0008\t\n" in text

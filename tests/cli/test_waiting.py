@@ -15,11 +15,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.app import Exporter
-from exporter.cli.describing import describe
 from exporter.cli.one_shot import with_less_reserve
 from exporter.cli.report_survey import surveys_of
 from exporter.cli.waiting import countdown
 from exporter.clock import SystemClock
+from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
+from exporter.collectors.names import DIRECTORY
 from exporter.confluent.client import Wait
 from exporter.simulator import RateLimit
 from tests.cli.api import ENVIRON, api
@@ -135,21 +136,21 @@ async def test_a_report_that_runs_out_of_time_leaves_the_organization_out() -> N
 async def test_a_check_prints_the_same_with_fewer_requests() -> None:
     world = World(400, settings="names: {users: true}, quotas: {enabled: true}")
     await world.exporter.refresh_once()
-    (organization,) = world.config.organizations
-    full, everything = list(describe(organization, world.state)), len(world.sent)
+    full, everything = world.described(), len(world.sent)
     world.sent.clear()
     check = Exporter(
         world.config,
         clock=world.clock,
         transport=lambda _: world.wire,
         process_metrics=False,
-        sample_clusters=True,
+        collectors=(ApiKeysCollector, SampledNamesCollector, QuotasCollector),
     )
     await check.refresh_once()
-    assert list(describe(organization, check.states()[0])) == full
+    world.exporter = check
+    assert world.described() == full
     asked = [request.url.path for request in world.sent]
     assert asked.count("/srcm/v3/clusters") == asked.count("/ksqldbcm/v2/clusters") == 1
-    environments = len(check.states()[0].directory.environments)
+    environments = len(check.states()[0].get(DIRECTORY).environments)
     assert environments > 1
     assert len(asked) == everything - 2 * (environments - 1)
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.collectors import COLLECTORS
+from exporter.collectors.api_keys import ApiKeysState
+from exporter.collectors.api_keys.state import with_inventory
+from exporter.collectors.quotas import Quota, QuotasState
 from exporter.exposition import Exposition, Format, Instruments
-from exporter.inventory import FoldSettings, Key, Owner, Resource, fold
-from exporter.refresh import CollectorState, OrganizationState, Quota
+from exporter.inventory import Directory, FoldSettings, Key, Owner, Resource
+from exporter.refresh import CollectorState, OrganizationState
 from tests import virtual_time
 from tests.virtual_time import EPOCH, FakeClock
+from tests.world import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,31 +26,38 @@ if TYPE_CHECKING:
 PATH = "/iam/v2/api-keys"
 STALE_AFTER = 900.0
 KAFKA = Resource("lkc-1", "kafka", "env-1")
-FOLDED = [
-    fold(
-        [
-            Key(str(number), Owner(f"sa-{number % 70}", "service-account"), (KAFKA,))
-            for number in range(keys)
-        ],
+LISTED = [
+    with_inventory(
+        ApiKeysState(
+            keys={
+                str(number): Key(
+                    str(number), Owner(f"sa-{number % 70}", "service-account"), (KAFKA,)
+                )
+                for number in range(keys)
+            },
+            listings=1,
+        ),
         FoldSettings(1000),
+        Directory(),
         now=EPOCH,
     )
     for keys in (3, 300)
 ]
+METRICS = [metric for each in COLLECTORS for metric in each.metrics]
 WHAT = st.sampled_from(["publish", "request", "forget", "sleep", "scrape"])
 STEPS = st.lists(st.tuples(WHAT, st.sampled_from("abc"), st.integers(0, 3)), max_size=12)
 
 
 def state(name: str, *, at: float, refreshes: int) -> OrganizationState:
     """Return a state; those of odd ``refreshes`` share the larger inventory."""
+    quota = Quota("iam.max_cloud_api_keys.per_org", "organization", 10, None, "", "", "")
     return OrganizationState(
         name,
         {"api_keys": CollectorState(finished=EPOCH + at, succeeded=EPOCH, refreshes=refreshes)},
-        inventory=FOLDED[refreshes % 2],
-        listed_at=at,
-        stale_after={"api_keys": STALE_AFTER},
-        quotas=(Quota("iam.max_cloud_api_keys.per_org", "organization", 10, None, "", "", ""),),
-        quotas_until=at + STALE_AFTER / 2,
+        {
+            "api_keys": replace(LISTED[refreshes % 2], listed_at=at),
+            "quotas": QuotasState((quota,), fresh_until=at + STALE_AFTER / 2),
+        },
     )
 
 
@@ -54,12 +67,18 @@ class Served:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.instruments = Instruments(clock=self.clock, process=False)
-        self.exposition = Exposition(clock=self.clock, instruments=self.instruments)
+        (organization,) = configuration("quotas: {enabled: true}").organizations
+        created = [each.create(organization, clock=self.clock) for each in COLLECTORS]
+        self.renderers = [each for each in created if each is not None]
+        self.exposition = self.new_exposition()
         self.states: dict[str, OrganizationState] = {}
+
+    def new_exposition(self) -> Exposition:
+        return Exposition(clock=self.clock, instruments=self.instruments, metrics=METRICS)
 
     async def publish(self, name: str, *, refreshes: int = 1) -> None:
         self.states[name] = state(name, at=self.clock.monotonic(), refreshes=refreshes)
-        await self.exposition.publish(self.states[name])
+        await self.exposition.publish(self.states[name], self.renderers)
 
     def request(self, name: str) -> None:
         self.instruments.of(name, endpoints=[PATH]).answered(PATH, 200, 0.1)
@@ -70,9 +89,9 @@ class Served:
         self.exposition.retain(self.states)
 
     async def compare(self) -> None:
-        another = Exposition(clock=self.clock, instruments=self.instruments)
+        another = self.new_exposition()
         for each in self.states.values():
-            await another.publish(each)
+            await another.publish(each, self.renderers)
         for form in Format:
             expected = another.scrape(form, gzip=False)
             assert self.exposition.scrape(form, gzip=False) == expected
@@ -125,7 +144,7 @@ async def test_what_becomes_stale_or_is_forgotten_after_a_scrape_goes() -> None:
 async def test_an_organization_that_begins_after_a_scrape_is_seen() -> None:
     served = Served()
     assert served.lines("a") == []
-    served.exposition.begin(state("a", at=0, refreshes=0))
+    served.exposition.begin(state("a", at=0, refreshes=0), served.renderers)
     assert 'confluent_cloud_organization_api_keys{organization="a"} 3.0' in served.lines("a")
 
 

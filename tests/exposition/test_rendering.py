@@ -3,9 +3,13 @@ from __future__ import annotations
 import gzip
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from exporter.collectors import COLLECTORS
+from exporter.collectors.api_keys import API_KEYS_STATE, ApiKeysState, ChurnTotals
+from exporter.collectors.api_keys.state import with_inventory
+from exporter.collectors.quotas import Quota, QuotasState
 from exporter.exposition import Exposition, Format, Instruments
-from exporter.exposition.rendering import render
 from exporter.inventory import (
     Cluster,
     Directory,
@@ -14,12 +18,16 @@ from exporter.inventory import (
     Owner,
     Resource,
     Rules,
-    fold,
-    place,
 )
-from exporter.refresh import ChurnTotals, CollectorState, Failure, OrganizationState, Quota
+from exporter.refresh import CollectorState, Failure, OrganizationState
 from tests import virtual_time
 from tests.virtual_time import FakeClock
+from tests.world import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.collectors import Collector
 
 DAY = 86_400
 NOW = 1_790_000_000.0
@@ -42,9 +50,16 @@ DIRECTORY = Directory(
 )
 
 
+SETTINGS = (
+    "per_key_metrics: true, names: {enabled: true}, quotas: {enabled: true},"
+    " policy: {max_age: 90d, expires_within: null}"
+)
+
+
 def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> OrganizationState:
     failure = None if up else Failure("server_error", "500", None)
     collector = CollectorState(
+        stale_after=stale_after,
         finished=1000,
         succeeded=400,
         duration=2.5,
@@ -54,33 +69,41 @@ def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> O
         failures={"timeout": 1},
     )
     rules = Rules(max_age=90 * DAY, undescribed=True, exempt_api_keys=("A",))
-    keys = place(KEYS, DIRECTORY)
-    return OrganizationState(
-        name,
-        {"api_keys": collector},
+    keys = ApiKeysState(
+        keys={key.id: key for key in KEYS},
         unreadable=2,
         vanished=1,
         previous_total=4,
         churn=ChurnTotals(created={("user", "kafka"): 5}),
-        inventory=fold(keys, FoldSettings(100, rules), now=NOW, directory=DIRECTORY),
-        directory=DIRECTORY,
-        quotas=(QUOTA,),
-        placed=tuple(keys),
-        thresholds={"max_age": 90 * DAY},
-        per_key_metrics=True,
-        stale_after={"api_keys": stale_after},
-        quotas_until=3000,
+        listings=1,
     )
+    slices = {
+        "api_keys": with_inventory(keys, FoldSettings(100, rules), DIRECTORY, now=NOW),
+        "names": DIRECTORY,
+        "quotas": QuotasState((QUOTA,), fresh_until=3000),
+    }
+    return OrganizationState(name, {"api_keys": collector}, slices)
+
+
+def renderers(state: OrganizationState, clock: FakeClock) -> Sequence[Collector]:
+    seconds = state.prioritized.stale_after or 900
+    config = configuration(f"{SETTINGS}, stale_after: {seconds}s")
+    created = [each.create(config.organizations[0], clock=clock) for each in COLLECTORS]
+    return [each for each in created if each is not None]
+
+
+METRICS = [metric for each in COLLECTORS for metric in each.metrics]
 
 
 def exposed(*states: OrganizationState, after: float = 0, form: Format = Format.TEXT) -> list[str]:
-    """Return the lines that a scrape gets that many seconds later."""
+    """Return the lines of a scrape that many seconds later."""
 
     async def scrape() -> bytes:
         clock = FakeClock()
-        exposition = Exposition(clock=clock, instruments=Instruments(clock=clock, process=False))
+        instruments = Instruments(clock=clock, process=False)
+        exposition = Exposition(clock=clock, instruments=instruments, metrics=METRICS)
         for each in states:
-            await exposition.publish(each)
+            await exposition.publish(each, renderers(each, clock))
         await clock.sleep(after)
         plain = exposition.scrape(form, gzip=False)
         assert gzip.decompress(exposition.scrape(form, gzip=True)) == plain
@@ -187,16 +210,6 @@ def test_an_organization_in_full() -> None:
             'organization="acme"} 1.0'
         ),
         (
-            'confluent_cloud_quota_counted_usage{environment_id="",organization="acme",'
-            'owner_id="sa-1",quota_id="iam.max_cloud_api_keys.per_service_account",resource_id="",'
-            'scope="service_account"} 1.0'
-        ),
-        (
-            'confluent_cloud_quota_limit{environment_id="",organization="acme",owner_id="sa-1",'
-            'quota_id="iam.max_cloud_api_keys.per_service_account",resource_id="",'
-            'scope="service_account"} 10.0'
-        ),
-        (
             "confluent_cloud_api_key_policy_threshold_seconds"
             '{organization="acme",policy="max_age"} 7.776e+06'
         ),
@@ -207,6 +220,16 @@ def test_an_organization_in_full() -> None:
         (
             'confluent_cloud_organization_info{organization="acme",organization_id="uuid",'
             'organization_name="Acme"} 1.0'
+        ),
+        (
+            'confluent_cloud_quota_limit{environment_id="",organization="acme",owner_id="sa-1",'
+            'quota_id="iam.max_cloud_api_keys.per_service_account",resource_id="",'
+            'scope="service_account"} 10.0'
+        ),
+        (
+            'confluent_cloud_quota_counted_usage{environment_id="",organization="acme",'
+            'owner_id="sa-1",quota_id="iam.max_cloud_api_keys.per_service_account",resource_id="",'
+            'scope="service_account"} 1.0'
         ),
         'confluent_cloud_up{collector="api_keys",organization="acme"} 1.0',
         (
@@ -287,8 +310,9 @@ NEW = "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds"
 
 
 def with_keys(*keys: Key) -> OrganizationState:
-    inventory = fold(keys, FoldSettings(100, Rules()), now=NOW, directory=DIRECTORY)
-    return replace(state(), inventory=inventory)
+    one = ApiKeysState(keys={key.id: key for key in keys}, listings=1)
+    folded = with_inventory(one, FoldSettings(100), DIRECTORY, now=NOW)
+    return state().with_slice(API_KEYS_STATE, folded)
 
 
 def test_a_key_for_cloud_or_everything_has_its_creation_time_for_a_day() -> None:
@@ -328,7 +352,8 @@ def test_why_the_latest_refresh_failed_is_said_as_long_as_it_did() -> None:
 
 def test_before_the_first_refresh_has_ended_nothing_is_claimed() -> None:
     fresh = OrganizationState("acme", {"api_keys": CollectorState()})
-    assert series(exposed(fresh)) == []
+    (threshold,) = series(exposed(fresh))
+    assert threshold.startswith("confluent_cloud_api_key_policy_threshold_seconds"), "a setting"
 
 
 def test_a_family_of_several_organizations_stands_together_under_one_header() -> None:
@@ -354,13 +379,30 @@ def test_what_is_stale_goes_and_only_of_the_organization_that_is() -> None:
     assert 'confluent_cloud_organization_api_keys{organization="new"} 2.0' in after
 
 
-def test_lines_that_are_the_same_are_not_compressed_again() -> None:
-    collectors = {"api_keys": replace(state().collectors["api_keys"], refreshes=4)}
-    before = render(state())
-    after = render(replace(state(), collectors=collectors), before)
-    assert after.pairs is not before.pairs
-    for name in ("inventory", "quotas", "known"):
-        old, new = getattr(before, name).chunks, getattr(after, name).chunks
-        others = {key for key in old.keys() | new.keys() if new.get(key) is not old.get(key)}
-        moved = {"confluent_cloud_exporter_refreshes_total"} if name == "known" else set()
-        assert others == moved
+async def test_unchanged_pairs_are_not_rendered_again() -> None:
+    clock = FakeClock()
+    before = state()
+    after = replace(before, rate_limits={})
+    (keys, *_) = renderers(before, clock)
+    name = "confluent_cloud_api_keys"
+    first, again = [
+        [part.lines[name] for part in keys.render(after, previous) if name in part.lines]
+        for previous in (None, before)
+    ]
+    assert first != again == [None]
+
+
+async def test_unchanged_lines_are_not_compressed_again() -> None:
+    clock = FakeClock()
+    instruments = Instruments(clock=clock, process=False)
+    exposition = Exposition(clock=clock, instruments=instruments, metrics=METRICS)
+    before = state()
+    again = replace(before.prioritized, refreshes=4)
+    published = []
+    for each in (before, replace(before, collectors={"api_keys": again})):
+        await exposition.publish(each, renderers(each, clock))
+        published.append(exposition._rendered["acme"].chunks)
+    old, new = published
+    assert {key for key in old.keys() | new.keys() if new.get(key) is not old.get(key)} == {
+        "confluent_cloud_exporter_refreshes_total"
+    }

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from exporter import logs
-from exporter.cli.describing import describe
 from exporter.confluent.proxies import proxy_for
 from exporter.errors import ConnectionFailed
 from exporter.exposition import Format
@@ -112,7 +111,7 @@ async def test_repeated_credentials_are_blanked_everywhere(
             "page": await page_of(world),
             "text": world.exposition(),
             "openmetrics": world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False),
-            "check": "\n".join(describe(world.config.organizations[0], world.state)),
+            "check": world.described(),
         }
         assert {name: leaks(str(text)) for name, text in seen.items() if leaks(str(text))} == {}
     assert echo.authorizations[0] != echo.authorizations[1]

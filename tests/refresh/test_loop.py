@@ -227,10 +227,10 @@ async def test_an_error_of_our_own_is_told_and_the_loop_goes_on() -> None:
     async def publish_or_break(state: OrganizationState) -> None:
         if broken.pop():
             raise RuntimeError("can't start new thread")
-        await publish(state)
+        await publish(state, organization.collectors)
 
-    holder = next(iter(world.exporter._members.values())).holder  # no seam breaks here in life
-    holder._publish = publish_or_break
+    organization = next(iter(world.exporter._organizations.values()))
+    organization._holder._publish = publish_or_break  # nothing at the edges can break it here
     with capture_logs() as logs:
         async with world.exporter.running():
             await world.clock.sleep(1)

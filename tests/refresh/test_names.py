@@ -9,7 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.cli.describing import describe
+from exporter.collectors.names import DIRECTORY
 from exporter.simulator import (
     ENVIRONMENTS_PATH,
     KAFKA_CLUSTERS_PATH,
@@ -257,7 +257,7 @@ async def test_without_users_no_persons_name_or_address_appears_anywhere() -> No
         if text
     ]
     assert len(people) > 20
-    said = "\n".join(describe(world.config.organizations[0], world.state))
+    said = world.described()
     everything = world.exposition() + await page_of(world) + said + repr(logs)
     assert [text for text in people if text in everything] == []
     assert USERS_PATH not in {request.path for request in world.simulator.requests}
@@ -425,7 +425,7 @@ async def test_a_name_with_half_a_surrogate_pair_costs_no_other_name() -> None:
     world.wire = httpx.MockTransport(answer)
     await world.configured().exporter.refresh_once()
     assert world.value("confluent_cloud_up", collector="names") == 1
-    accounts = world.state.directory.service_accounts
+    accounts = world.state.get(DIRECTORY).service_accounts
     assert accounts == {**world.organization.service_accounts, broken: "cut \ufffd"}
     owners = {(owner, name) for owner, name in infos(world, "owner", "owner_id", "owner_name")}
     assert (broken, "cut \ufffd") in owners

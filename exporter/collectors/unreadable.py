@@ -1,4 +1,4 @@
-"""Log lines about items that cannot be read: a few in full, and the number of the rest."""
+"""Log lines about unreadable items: a few in full, then the number of the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class UnreadableLog:
         return self._items.keys()
 
     def add(self, endpoint: str, items: Collection[UnreadableItem]) -> None:
-        """Log ``items`` of ``endpoint`` as far as there were few before."""
+        """Log ``items`` of ``endpoint``, up to the limit of one refresh."""
         if not items:
             return
         for item in islice(items, max(0, _LOGGED - self._items[endpoint])):
@@ -39,7 +39,7 @@ class UnreadableLog:
         self._items[endpoint] += len(items)
 
     def summarize(self) -> None:
-        """Log how many items of each endpoint were not logged."""
+        """Log the number of items of each endpoint that were not logged."""
         for endpoint, count in self._items.items():
             if count > _LOGGED:
                 log.warning(

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from exporter.collectors.api_keys.page_cache import PageCache
 from exporter.confluent.client import API_KEYS
 from exporter.inventory import Key, key_of
-from exporter.refresh.known_pages import KnownPages
 
 
 def page(*ids: str, more: str = "") -> bytes:
@@ -14,7 +14,7 @@ def page(*ids: str, more: str = "") -> bytes:
     return json.dumps({"data": items, "metadata": {"next": more}}).encode()
 
 
-def read(pages: KnownPages, *bodies: bytes) -> list[Key]:
+def read(pages: PageCache, *bodies: bytes) -> list[Key]:
     """Return the keys of one walk."""
     decoder = pages.listing().decoder
     return [key for body in bodies for key in decoder.decode(body).items]
@@ -22,7 +22,7 @@ def read(pages: KnownPages, *bodies: bytes) -> list[Key]:
 
 def test_a_page_is_read_as_if_nothing_was_known() -> None:
     bodies = page("A", "B", more="?page_token=x"), page("C")
-    pages = KnownPages()
+    pages = PageCache()
     expected = [key_of(item) for body in bodies for item in API_KEYS.decoder.decode(body).items]
     assert read(pages, *bodies) == read(pages, *bodies) == expected
     again = pages.listing().decoder.decode(bodies[0])
@@ -30,7 +30,7 @@ def test_a_page_is_read_as_if_nothing_was_known() -> None:
 
 
 def test_what_came_before_as_it_comes_now_is_the_same_object_and_the_rest_is_new() -> None:
-    pages = KnownPages()
+    pages = PageCache()
     first, second = read(pages, page("A"), page("B"))
     same, other = read(pages, page("A"), page("C"))
     assert same is first
@@ -38,7 +38,7 @@ def test_what_came_before_as_it_comes_now_is_the_same_object_and_the_rest_is_new
 
 
 def test_pages_that_are_gone_are_forgotten_and_a_walk_that_failed_at_once_forgets_nothing() -> None:
-    pages = KnownPages()
+    pages = PageCache()
     (first,) = read(pages, page("A"))
     pages.listing()  # a walk whose first request failed
     (same,) = read(pages, page("A"))
@@ -49,7 +49,7 @@ def test_pages_that_are_gone_are_forgotten_and_a_walk_that_failed_at_once_forget
 
 
 def test_what_is_no_page_is_refused_each_time() -> None:
-    pages = KnownPages()
+    pages = PageCache()
     for _ in range(2):
         with pytest.raises(ValueError, match="not JSON"):
             read(pages, b"<html>")

@@ -1,11 +1,12 @@
-"""The collector of names: who the owners are, what the resources are, and where."""
+"""The collector of names: those of owners, resources, environments and the organization."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from exporter.collectors.unreadable import UnreadableLog
 from exporter.confluent.client import (
     ENVIRONMENTS,
     KAFKA_CLUSTERS,
@@ -17,75 +18,105 @@ from exporter.confluent.client import (
     USERS,
 )
 from exporter.errors import ApiError, Forbidden, NotFound, PaginationError, Unauthorized
+from exporter.exposition import catalogue, part
 from exporter.inventory import Cluster, Directory
-from exporter.refresh.folding import fold_anew
-from exporter.refresh.loop import Outcome
-from exporter.refresh.state import Failure, failure_from
-from exporter.refresh.unreadable import UnreadableLog
+from exporter.refresh import Failure, Outcome, Slice, failure_from
+from exporter.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Self
 
     from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent import wire
     from exporter.confluent.client import Budget, Client, Listing
-    from exporter.refresh.state import OrganizationState
+    from exporter.exposition import Part
+    from exporter.exposition.catalogue import Metric
+    from exporter.refresh import OrganizationState
 
 T = TypeVar("T")
-_ENOUGH_REFUSALS = 2
+_MAX_REFUSALS = 2
+"""Refused environments until the role is assumed to be missing for all of them."""
 _MAX_ITEMS = 100_000
-_LONGEST_NAME = 255
+_MAX_NAME_LENGTH = 255
 _CLUSTERS = (KAFKA_CLUSTERS, SCHEMA_REGISTRIES, KSQLDB_CLUSTERS)
 
 
-class NamesCollector:
-    """Lists service accounts, users if wanted, environments, clusters, regions, the organization.
+DIRECTORY = Slice("names", Directory())
 
-    Each of these sources fails alone; what it brought the last time it succeeded stays.
-    ``sample_clusters``: list Schema Registry and ksqlDB clusters of one environment only. Their
-    names are then incomplete, but a missing role still shows. Kafka clusters are always listed in
-    full, because the policy ``unknown_owner`` needs their environments.
+
+class NamesCollector:
+    """Lists service accounts, environments, clusters, regions and the organization.
+
+    Users are listed if the configuration enables it. Each of these sources fails independently; if
+    one fails, the names of its latest successful listing stay.
     """
 
-    name = "names"
-    patient = True
+    name = DIRECTORY.collector
+    low_priority = True
     stale_after = None
+    metrics: ClassVar[Sequence[Metric]] = (catalogue.ORGANIZATION_INFO,)
+    _sample_clusters = False
 
-    def __init__(
-        self, organization: Organization, *, clock: Clock, sample_clusters: bool = False
-    ) -> None:
-        self._organization = organization
+    def __init__(self, organization: Organization, *, clock: Clock) -> None:
+        self._users = organization.names.users
         self._clock = clock
-        self._sample_clusters = sample_clusters
         self.interval = organization.names.refresh_interval
+
+    @classmethod
+    def create(cls, organization: Organization, *, clock: Clock) -> Self | None:
+        """See :class:`~exporter.collectors.Collector`."""
+        return cls(organization, clock=clock) if organization.names.enabled else None
 
     @property
     def endpoints(self) -> Sequence[str]:
-        """See :class:`~exporter.refresh.loop.Collector`."""
+        """See :class:`~exporter.refresh.Collector`."""
         listings = (SERVICE_ACCOUNTS, ENVIRONMENTS, *_CLUSTERS, REGIONS, ORGANIZATIONS)
-        users = [USERS.endpoint] if self._organization.names.users else []
+        users = [USERS.endpoint] if self._users else []
         return [each.endpoint for each in listings] + users
 
     async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
-        """See :class:`~exporter.refresh.loop.Collector`."""
+        """See :class:`~exporter.refresh.Collector`."""
         walk = _Walk(client, budget, self._clock, sample_clusters=self._sample_clusters)
-        directory = await walk.directory(state.directory, users=self._organization.names.users)
-        now = self._clock.wall()
+        directory = await walk.directory(state.get(DIRECTORY), users=self._users)
+        return Outcome(lambda state: state.with_slice(DIRECTORY, directory), walk.failure())
 
-        def change(state: OrganizationState) -> OrganizationState:
-            known = replace(state, directory=directory)
-            if known.inventory is None:
-                return known
-            return fold_anew(known, self._organization, now=now)
+    def derive(self, state: OrganizationState) -> OrganizationState:
+        """Return ``state`` without the names of users if they are disabled since a reload."""
+        directory = state.get(DIRECTORY)
+        if self._users or not (directory.users or "user" in directory.complete):
+            return state
+        complete = {kind: at for kind, at in directory.complete.items() if kind != "user"}
+        return state.with_slice(DIRECTORY, replace(directory, users={}, complete=complete))
 
-        return Outcome(change, walk.failure())
+    def render(self, state: OrganizationState, before: OrganizationState | None) -> Iterable[Part]:
+        """Yield the organization's own name; the names of the others belong to its keys."""
+        del before
+        directory = state.get(DIRECTORY)
+        at = (state.name, directory.organization_id, directory.organization_name)
+        yield part([(catalogue.ORGANIZATION_INFO, [(at, 1)] if directory.organization_id else [])])
+
+    def summarize(self, state: OrganizationState) -> Summary:
+        """Return nothing: the names stand beside the ids in the other summaries."""
+        del state
+        return Summary()
+
+
+class SampledNamesCollector(NamesCollector):
+    """Lists the Schema Registry and ksqlDB clusters of one environment only.
+
+    Their names are then incomplete, but a missing role still shows. Kafka clusters are always
+    listed in full, because the policy ``unknown_owner`` needs their environments.
+    """
+
+    _sample_clusters = True
 
 
 async def list_names(
     client: Client, budget: Budget, *, clock: Clock, users: bool
 ) -> tuple[Directory, Failure | None]:
-    """Return what can be listed, and why something could not."""
+    """Return the names that can be listed, and why the others could not."""
     walk = _Walk(client, budget, clock)
     return await walk.directory(Directory(), users=users), walk.failure()
 
@@ -98,13 +129,13 @@ class _Walk:
     budget: Budget
     clock: Clock
     sample_clusters: bool = False
-    """As in :class:`NamesCollector`."""
+    """See :class:`SampledNamesCollector`."""
     failures: dict[str, ApiError] = field(default_factory=dict)
     """By endpoint."""
     unreadable: UnreadableLog = field(default_factory=UnreadableLog)
 
     async def directory(self, before: Directory, *, users: bool) -> Directory:
-        """Return what is known now; of sources that fail, what was known ``before``."""
+        """Return the listed names; those of ``before`` for sources that fail."""
         complete = {**before.complete}
         accounts = await self._owners("service-account", self._named, SERVICE_ACCOUNTS, complete)
         people: Mapping[str, str] | None = {}
@@ -139,9 +170,10 @@ class _Walk:
         listing: Listing[T],
         complete: dict[str, float],
     ) -> Mapping[str, str] | None:
-        """Return the owners of a kind, and note in ``complete`` since when all of them are known.
+        """Return the owners of a kind, and record in ``complete`` when a full listing began.
 
-        An empty list is what somebody gets who may not see them (facts §1.10).
+        Without the role to see them, the API returns an empty list instead of an error
+        (docs/confluent-cloud-api.md#who-sees-which-keys).
         """
         began = self.clock.wall()
         found = await names(listing)
@@ -157,7 +189,7 @@ class _Walk:
             return None
         first = failure_from(next(iter(self.failures.values())))
         others = list(self.failures)[1:]
-        more = f". Nor could be listed: {', '.join(others)}" if others else ""
+        more = f". Could not be listed either: {', '.join(others)}" if others else ""
         return Failure(first.reason, first.message + more, first.request_id)
 
     async def _named(self, listing: Listing[wire.Named]) -> Mapping[str, str] | None:
@@ -175,9 +207,9 @@ class _Walk:
     ) -> Mapping[str, Cluster]:
         """Return the clusters of all environments.
 
-        An environment that is refused is skipped, because it may have been deleted meanwhile; if
-        the first ones all are, it is the role that is missing. What was known ``before`` of
-        environments that were not listed stays.
+        An environment that is refused is skipped, because it may have been deleted meanwhile. If
+        the first ones are all refused, the role is missing. Clusters of environments that were not
+        listed are taken from ``before``.
         """
         found: dict[str, Cluster] = {}
         listed: set[str] = set()
@@ -188,7 +220,7 @@ class _Walk:
                     items = await self._all(listing, {"environment": environment_id})
                 except (Forbidden, NotFound) as error:
                     refused.append(error)
-                    if not listed and len(refused) >= _ENOUGH_REFUSALS:
+                    if not listed and len(refused) >= _MAX_REFUSALS:
                         break
                     continue
                 listed.add(environment_id)
@@ -203,12 +235,12 @@ class _Walk:
             raise
         except ApiError as error:
             self.failures[listing.endpoint] = error
-        kept = {
+        previous = {
             cluster_id: cluster
             for cluster_id, cluster in before.clusters.items()
             if cluster.environment_id in environments and cluster.environment_id not in listed
         }
-        return kept | found
+        return previous | found
 
     async def _items(self, listing: Listing[T]) -> list[T] | None:
         try:
@@ -234,5 +266,5 @@ class _Walk:
 
 
 def _short(name: str | None) -> str:
-    """Return ``name``, as far as a label should hold it."""
-    return (name or "")[:_LONGEST_NAME]
+    """Return ``name``, cut to the length of a label."""
+    return (name or "")[:_MAX_NAME_LENGTH]

@@ -1,0 +1,15 @@
+"""The collector of the API keys: lists them and folds them into the inventory."""
+
+from exporter.collectors.api_keys.collector import ApiKeysCollector
+from exporter.collectors.api_keys.listing import MAX_KEYS, list_items
+from exporter.collectors.api_keys.state import API_KEYS_STATE, ApiKeysState, ChurnTotals, rules_of
+
+__all__ = [
+    "API_KEYS_STATE",
+    "MAX_KEYS",
+    "ApiKeysCollector",
+    "ApiKeysState",
+    "ChurnTotals",
+    "list_items",
+    "rules_of",
+]

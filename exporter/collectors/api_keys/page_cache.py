@@ -1,0 +1,39 @@
+"""A cache of the decoded pages of the previous listing."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from exporter.confluent.client import API_KEYS, Listing
+from exporter.confluent.wire import Page
+from exporter.inventory import Key, key_of
+
+
+class PageCache:
+    """Decodes pages into keys, and pages that are the same as in the previous listing only once.
+
+    Most organizations do not change between two refreshes, and decoding is half of what a refresh
+    costs besides its requests. A page is looked up by its SHA-256 digest. It costs the memory of a
+    tuple, since the state holds its keys anyway.
+    """
+
+    def __init__(self) -> None:
+        self._previous: dict[bytes, Page[Key]] = {}
+        self._current: dict[bytes, Page[Key]] = {}
+
+    def listing(self) -> Listing[Key]:
+        """Return the listing of the keys, for a walk that begins now."""
+        if self._current:
+            self._previous, self._current = self._current, {}
+        return Listing(API_KEYS.endpoint, self)
+
+    def decode(self, body: bytes) -> Page[Key]:
+        """See :meth:`~exporter.confluent.wire.PageDecoder.decode`."""
+        digest = sha256(body).digest()
+        page = self._previous.get(digest)
+        if page is None:
+            read = API_KEYS.decoder.decode(body)
+            keys = tuple(map(key_of, read.items))
+            page = Page(keys, read.next, read.total_size, read.unreadable)
+        self._current[digest] = page
+        return page

@@ -1,0 +1,129 @@
+"""The slice of the state that the API keys collector owns, and how its inventory is derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from exporter.inventory import FoldSettings, Rules, fold, later, place
+from exporter.refresh import Slice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exporter.config import Organization, Policy
+    from exporter.inventory import Directory, Inventory, Key
+
+
+@dataclass(frozen=True)
+class ChurnTotals:
+    """Keys created and deleted since the start, by kind of owner and kind of resource."""
+
+    created: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+    deleted: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The result of folding the keys of one listing."""
+
+    inventory: Inventory
+    keys: Sequence[Key]
+    """The listed keys, with the environments of their resources."""
+    listings: int
+    """As in :class:`ApiKeysState`."""
+    settings: FoldSettings
+    directory: Directory
+    source: Mapping[str, Key]
+    """What it was folded from; ``source`` are the keys as they were listed."""
+
+    def is_from(
+        self, source: Mapping[str, Key], settings: FoldSettings, directory: Directory
+    ) -> bool:
+        """Whether folding these would give the same, apart from the time."""
+        return self.source is source and self.directory is directory and self.settings == settings
+
+
+@dataclass(frozen=True)
+class ApiKeysState:
+    """The latest complete listing of the keys."""
+
+    keys: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
+    """By id."""
+    unreadable: int = 0
+    """Items that could not be read; none of the counts includes them."""
+    hidden: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
+    """Keys whose items could be read before but not now, as they were; they still exist."""
+    vanished: int | None = None
+    """Keys of the previous listing that this one lacks; None before the second listing."""
+    previous_total: int = 0
+    """Keys of the previous listing."""
+    churn: ChurnTotals = field(default_factory=ChurnTotals)
+    listings: int = 0
+    """Complete listings since the start."""
+    listed_at: float = 0.0
+    """Monotonic seconds when the listing began; its first page is that old."""
+    folded: Folded | None = None
+
+    @property
+    def inventory(self) -> Inventory | None:
+        """The inventory of the keys; None before the first listing."""
+        return None if self.folded is None else self.folded.inventory
+
+    @property
+    def listed_keys(self) -> Sequence[Key]:
+        """The keys with the environments of their resources."""
+        return () if self.folded is None else self.folded.keys
+
+    @property
+    def vanished_ratio(self) -> float | None:
+        """``vanished`` divided by ``previous_total``, 0 to 1."""
+        return None if self.vanished is None else self.vanished / max(1, self.previous_total)
+
+
+API_KEYS_STATE = Slice("api_keys", ApiKeysState())
+
+
+def with_inventory(
+    state: ApiKeysState, settings: FoldSettings, directory: Directory, *, now: float
+) -> ApiKeysState:
+    """Return ``state`` with its inventory at the Unix time ``now``; as it is if nothing changed.
+
+    The keys are folded again only if they, the ``directory`` or the ``settings`` have changed.
+    """
+    before = state.folded
+    if not state.listings:
+        return state
+    if before and before.is_from(state.keys, settings, directory):
+        if before.listings == state.listings:
+            return state
+        if now < before.inventory.holds_until:
+            inventory = later(before.inventory, now=now)
+            folded = replace(before, inventory=inventory, listings=state.listings)
+            return replace(state, folded=folded)
+    keys = place(state.keys.values(), directory)
+    inventory = fold(keys, settings, now=now, directory=directory)
+    folded = Folded(inventory, keys, state.listings, settings, directory, state.keys)
+    return replace(state, folded=folded)
+
+
+def fold_settings(organization: Organization) -> FoldSettings:
+    """Return how the keys of an organization are folded."""
+    return FoldSettings(organization.max_pairs, rules_of(organization.policy))
+
+
+def rules_of(policy: Policy) -> Rules:
+    """Return the policy of a configuration as the rules of the inventory."""
+    return Rules(
+        max_age=policy.max_age,
+        expires_within=policy.expires_within,
+        expired=bool(policy.expired),
+        max_keys_per_owner_and_resource=policy.max_keys_per_owner_and_resource,
+        user_owned=bool(policy.user_owned),
+        undescribed=bool(policy.undescribed),
+        unknown_owner=bool(policy.unknown_owner),
+        exempt_owners=policy.exempt.owners,
+        exempt_resources=policy.exempt.resources,
+        exempt_api_keys=policy.exempt.api_keys,
+    )

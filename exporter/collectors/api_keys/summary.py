@@ -1,0 +1,131 @@
+"""The API keys on the status page and in the output of ``check``."""
+
+from __future__ import annotations
+
+from heapq import nlargest
+from typing import TYPE_CHECKING
+
+from exporter.collectors.api_keys.state import API_KEYS_STATE
+from exporter.collectors.names import DIRECTORY
+from exporter.confluent.client import API_KEYS
+from exporter.summary import Fact, Row, Summary, Table, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.clock import Clock
+    from exporter.collectors.api_keys.state import ApiKeysState
+    from exporter.config import Organization
+    from exporter.inventory import Directory, Inventory
+    from exporter.refresh import OrganizationState
+
+_MAX_OWNERS = 5
+_SUSPICIOUS_RATIO = 0.2
+"""Of the keys that vanished at once, as in the alert about a lost role."""
+
+
+def summarize(state: OrganizationState, organization: Organization, *, clock: Clock) -> Summary:
+    """Return the counts, and the findings, owners and keys that matter most."""
+    mine = state.get(API_KEYS_STATE)
+    inventory = mine.inventory
+    rate_limit = tuple(_rate_limit(state))
+    if inventory is None:
+        return Summary((Fact("API keys", "not known yet"), *rate_limit))
+    fresh_for = mine.listed_at + organization.stale_after - clock.monotonic()
+    if fresh_for <= 0:
+        return Summary((Fact("API keys", "too old to publish", level="error"), *rate_limit))
+    failing = state.prioritized.failure is not None
+    total = Fact(
+        "API keys",
+        inventory.total,
+        note=f"disappears in {duration(fresh_for)}" if failing else "",
+        note_level="warning",
+    )
+    directory = state.get(DIRECTORY)
+    return Summary(
+        (total, *_counts(mine, inventory), *rate_limit),
+        (
+            _findings(inventory, named=organization.names.enabled),
+            _owners(inventory, directory),
+            _oldest_keys(inventory, directory, now=clock.wall()),
+        ),
+    )
+
+
+def _counts(mine: ApiKeysState, inventory: Inventory) -> Iterator[Fact]:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
+    yield Fact("Owners", len(inventory.owners), note=kinds)
+    yield Fact("Resources", len(inventory.resources))
+    if mine.vanished:
+        suspicious = (mine.vanished_ratio or 0.0) > _SUSPICIOUS_RATIO
+        yield Fact(
+            "Vanished in the latest refresh",
+            mine.vanished,
+            note="deleted, or hidden by a lost role",
+            level="error" if suspicious else "warning",
+        )
+    if mine.unreadable:
+        yield Fact("Unreadable items", mine.unreadable, level="error")
+    if inventory.collapsed_pairs:
+        yield Fact("Pairs beyond max_pairs", inventory.collapsed_pairs, level="warning")
+
+
+def _rate_limit(state: OrganizationState) -> Iterator[Fact]:
+    observed = state.rate_limits.get(API_KEYS.endpoint)
+    if observed is not None:
+        remaining = "?" if observed.remaining is None else observed.remaining
+        limit = "?" if observed.limit is None else observed.limit
+        yield Fact("Rate limit for listing keys", f"{remaining} of {limit} requests left")
+
+
+def _findings(inventory: Inventory, *, named: bool) -> Table:
+    findings = inventory.findings
+    counts = dict.fromkeys(findings.active, 0)
+    for (policy, _), count in findings.by_owner.items():
+        counts[policy] += count
+    not_judged: tuple[str, ...] = ()
+    if "unknown_owner" in findings.judged:
+        kinds = {"service-account", "user"} & inventory.owners_by_kind.keys()
+        not_judged = tuple(sorted(kinds - set(findings.judged_kinds)))
+
+    def row(policy: str, count: int) -> Row:
+        exempt = findings.exempted.get(policy, 0)
+        notes = [f"{exempt} exempt"] if exempt else []
+        if policy == "unknown_owner" and not_judged:
+            notes.append(f"not judged for owner kind {', '.join(not_judged)}")
+        if policy in findings.judged:
+            return Row(policy, count, notes=notes)
+        if not named:
+            notes.append("`names.enabled` is false")
+        return Row(policy, "not judged", notes=notes)
+
+    return Table(
+        "Findings by policy",
+        "findings",
+        [row(*each) for each in counts.items()],
+        if_empty="no policy is enabled",
+    )
+
+
+def _owners(inventory: Inventory, directory: Directory) -> Table:
+    counts = {owner.id: count for owner, count in inventory.owners.items() if owner.id}
+    most = nlargest(_MAX_OWNERS, counts, key=lambda owner_id: (counts[owner_id], owner_id))
+    rows = [_named_row(owner_id, counts[owner_id], directory) for owner_id in most]
+    return Table("Owners with the most keys", "top owners", rows)
+
+
+def _named_row(owner_id: str, count: int, directory: Directory) -> Row:
+    name = directory.owner_name(owner_id)
+    return Row(name, count, id=owner_id) if name else Row(owner_id, count)
+
+
+def _oldest_keys(inventory: Inventory, directory: Directory, *, now: float) -> Table:
+    def owner(owner_id: str) -> str:
+        name = directory.owner_name(owner_id)
+        return f"{name} {owner_id}" if name else owner_id or "no owner"
+
+    rows = [
+        Row(key.id, duration(now - created_at), notes=[owner(key.owner.id)])
+        for key, created_at in inventory.oldest_keys
+    ]
+    return Table("Oldest keys", "oldest keys", rows)

@@ -1,0 +1,135 @@
+"""One organization at work: its client, its collectors and their refresh loops."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from exporter.refresh.collector import Collector
+from exporter.refresh.holder import Holder
+from exporter.refresh.loop import Refresher
+from exporter.refresh.state import CollectorState, OrganizationState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from random import Random
+
+    from exporter.clock import Clock
+    from exporter.config import Organization
+    from exporter.confluent.client import Client
+
+C = TypeVar("C", bound=Collector)
+_STAGGER = 0.02
+"""Seconds between the first refreshes of two organizations. If hundreds of responses arrived at
+once, scrapes would have to wait while all of them are read."""
+_LOW_PRIORITY_STAGGER = 0.1
+"""The same for low-priority collectors, which send many requests."""
+
+
+class OrganizationRefresh(Generic[C]):
+    """Keeps the state of one organization up to date.
+
+    ``collectors``: at least one; the first lists the keys and has priority. ``publish`` and
+    ``lock``: see :class:`~exporter.refresh.Holder`.
+    """
+
+    def __init__(
+        self,
+        organization: Organization,
+        collectors: Sequence[C],
+        client: Client,
+        *,
+        clock: Clock,
+        random: Random,
+        publish: Callable[[OrganizationState, Sequence[C]], Awaitable[None]],
+        lock: asyncio.Lock,
+    ) -> None:
+        self.organization = organization
+        self.collectors = collectors
+        self.client = client
+        initial = OrganizationState(
+            organization.name,
+            {each.name: CollectorState(stale_after=each.stale_after) for each in collectors},
+        )
+        self._holder = Holder(
+            initial,
+            collectors=collectors,
+            publish=lambda state: publish(state, collectors),
+            lock=lock,
+        )
+        self._refreshers = [
+            Refresher(
+                each,
+                self._holder,
+                client=client,
+                refresh_timeout=organization.refresh_timeout,
+                clock=clock,
+                random=random,
+            )
+            for each in collectors
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def state(self) -> OrganizationState:
+        """The current state."""
+        return self._holder.state
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a refresh loop has ended, which none should."""
+        return any(task.done() for task in self._tasks)
+
+    async def resume(self, previous: OrganizationRefresh[C]) -> None:
+        """Take over the state of ``previous``, which has stopped, if both list the same keys."""
+        if _lists(previous.organization) == _lists(self.organization):
+            await self._holder.restore(_restored(self.state, previous.state))
+
+    def start(self, *, position: int) -> None:
+        """Start the refresh loops, staggered by position."""
+        name = f"refresh {self.organization.name}"
+        self._tasks = [
+            asyncio.create_task(
+                one.run(
+                    after=position
+                    * (_LOW_PRIORITY_STAGGER if one.collector.low_priority else _STAGGER)
+                ),
+                name=name,
+            )
+            for one in self._refreshers
+        ]
+
+    async def refresh_once(self) -> None:
+        """Refresh every collector once."""
+        await asyncio.gather(*(one.refresh() for one in self._refreshers))
+
+    async def stop(self) -> None:
+        """Stop the refresh loops and close the connections."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self.client.aclose()
+
+
+def _lists(organization: Organization) -> tuple[object, ...]:
+    """Return the settings that decide which keys are listed."""
+    return organization.url, organization.credentials, organization.filters
+
+
+def _restored(initial: OrganizationState, previous: OrganizationState) -> OrganizationState:
+    """Return ``previous`` for the collectors of ``initial``, with their settings."""
+    names = initial.collectors.keys() & previous.collectors.keys()
+    return OrganizationState(
+        initial.name,
+        {
+            name: replace(previous.collectors[name], stale_after=state.stale_after)
+            if name in names
+            else state
+            for name, state in initial.collectors.items()
+        },
+        {name: value for name, value in previous.slices.items() if name in names},
+        previous.rate_limits,
+    )
