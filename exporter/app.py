@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.collectors import Collector
     from exporter.config import Config, Organization
-    from exporter.exposition.activity import Activity
+    from exporter.exposition.request_metrics import RequestMetrics
     from exporter.refresh import OrganizationState
     from exporter.summary import Summary
 
@@ -94,7 +94,7 @@ class Exporter:
             lock=self._folding,
         )
 
-    def _client(self, organization: Organization, observer: Activity) -> Client:
+    def _client(self, organization: Organization, observer: RequestMetrics) -> Client:
         transport = self._transport(organization)
         over_tls = transport is None and organization.url.startswith("https:")
         return Client(

@@ -134,7 +134,7 @@ class Exposition:
             return before.document
         requests = assemble(
             blocks(catalogue.API.metrics, form),
-            self._instruments.activities(),
+            self._instruments.request_chunks(),
             {} if before is None else before.requests,
         )
         document = Document([*refreshed.sections.values(), *requests.values()])

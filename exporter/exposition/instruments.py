@@ -1,4 +1,4 @@
-"""The live metrics: what moves between refreshes."""
+"""The metrics that change between refreshes: those of API requests and of the process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from exporter.exposition import catalogue
-from exporter.exposition.activity import Activity
+from exporter.exposition.request_metrics import RequestMetrics
 from exporter.exposition.text import Format, unit_of
 from exporter.version import __version__
 
@@ -34,11 +34,11 @@ _END = b"# EOF\n"
 
 
 class Instruments:
-    """All live metrics of the process.
+    """All metrics that change between refreshes.
 
-    ``process``: whether to add the ``process_*`` metrics and ``python_info``; a file for the
-    textfile collector must not have them, since the node exporter has its own.
-    ``dropped_log_records`` returns their number since the start.
+    ``process``: whether to add the ``process_*`` metrics and ``python_info``. A file for the
+    textfile collector must not have them, because the node exporter has its own.
+    ``dropped_log_records``: returns the number of dropped log records since the start.
     """
 
     def __init__(
@@ -49,80 +49,80 @@ class Instruments:
         dropped_log_records: Callable[[], int] = lambda: 0,
     ) -> None:
         self._clock = clock
-        self._activities: dict[str, Activity] = {}
+        self._requests: dict[str, RequestMetrics] = {}
         """Sorted by organization."""
         self._process = CollectorRegistry()
-        self._lasting = CollectorRegistry()
-        """Of what seldom changes."""
+        self._static = CollectorRegistry()
+        """Metrics that seldom change."""
         self._rendered: dict[Format, bytes] = {}
-        """That, as it was rendered since it changed."""
+        """The static metrics, rendered since their latest change."""
         successful, timestamp = (
             catalogue.CONFIG_RELOAD_SUCCESSFUL,
             catalogue.CONFIG_RELOAD_TIMESTAMP,
         )
-        self._config_successful = Gauge(successful.name, successful.help, registry=self._lasting)
+        self._config_successful = Gauge(successful.name, successful.help, registry=self._static)
         self._config_timestamp = Gauge(
-            timestamp.name, timestamp.help, unit=unit_of(timestamp.name), registry=self._lasting
+            timestamp.name, timestamp.help, unit=unit_of(timestamp.name), registry=self._static
         )
         build = Info(
             catalogue.BUILD_INFO.name.removesuffix("_info"),
             catalogue.BUILD_INFO.help,
-            registry=self._lasting,
+            registry=self._static,
         )
         build.info({"version": __version__, "python_version": platform.python_version()})
         self._dropped_log_records = _DroppedLogRecords(dropped_log_records)
-        self._lasting.register(self._dropped_log_records)
+        self._static.register(self._dropped_log_records)
         if process:
             self._process.register(_ProcessMetrics())
-            PlatformCollector(registry=self._lasting)
+            PlatformCollector(registry=self._static)
 
-    def of(self, organization: str, *, endpoints: Iterable[str]) -> Activity:
-        """Return the observer of one organization; its counters go on if it was there before."""
-        known = self._activities.get(organization)
-        if known is None:
-            known = Activity(organization, endpoints=endpoints, clock=self._clock)
-            self._activities = dict(sorted([*self._activities.items(), (organization, known)]))
+    def of(self, organization: str, *, endpoints: Iterable[str]) -> RequestMetrics:
+        """Return the observer of one organization; existing counters continue."""
+        metrics = self._requests.get(organization)
+        if metrics is None:
+            metrics = RequestMetrics(organization, endpoints=endpoints, clock=self._clock)
+            self._requests = dict(sorted([*self._requests.items(), (organization, metrics)]))
         else:
-            known.expect(endpoints)
-        return known
+            metrics.expect(endpoints)
+        return metrics
 
     def forget(self, organization: str) -> None:
-        """Remove every series of an organization that is configured no more."""
-        self._activities.pop(organization, None)
+        """Remove every series of an organization that is no longer configured."""
+        self._requests.pop(organization, None)
 
     def config_loaded(self, *, successful: bool) -> None:
-        """Take in that the configuration was loaded, or could not be."""
+        """Record whether the configuration could be loaded."""
         self._config_successful.set(successful)
         if successful:
             self._config_timestamp.set(self._clock.wall())
         self._rendered.clear()
 
     def versions(self) -> tuple[int, ...]:
-        """Return what is different whenever any organization's live metrics are."""
-        return tuple(each.version for each in self._activities.values())
+        """Return a value that changes with every change of any request metrics."""
+        return tuple(each.version for each in self._requests.values())
 
-    def activities(self) -> list[Chunks]:
-        """Return the live metrics of every organization, sorted by its name."""
-        return [each.render() for each in self._activities.values()]
+    def request_chunks(self) -> list[Chunks]:
+        """Return the request metrics of every organization, sorted by its name."""
+        return [each.render() for each in self._requests.values()]
 
     def prepare(self, organization: str) -> None:
-        """Render the live metrics of an organization, so that the next scrape need not."""
-        known = self._activities.get(organization)
-        if known is not None:
-            known.render()
+        """Render the request metrics of an organization ahead of the next scrape."""
+        metrics = self._requests.get(organization)
+        if metrics is not None:
+            metrics.render()
 
     def process(self, form: Format) -> bytes:
-        """Return the live metrics of the process itself, ending the exposition."""
-        if self._dropped_log_records.moved():
+        """Return the metrics of the process itself, which end the exposition."""
+        if self._dropped_log_records.has_changed():
             self._rendered.clear()
-        lasting = self._rendered.get(form)
-        if lasting is None:
-            lasting = self._rendered[form] = _render(self._lasting, form).removesuffix(_END)
-        return lasting + _render(self._process, form)
+        static = self._rendered.get(form)
+        if static is None:
+            static = self._rendered[form] = _render(self._static, form).removesuffix(_END)
+        return static + _render(self._process, form)
 
 
 class _ProcessMetrics:
-    """The client library's ``process_*`` metrics with their units, which it leaves out."""
+    """The client library's ``process_*`` metrics with their units, which the library leaves out."""
 
     def __init__(self) -> None:
         self._library = ProcessCollector(registry=None)
@@ -134,14 +134,14 @@ class _ProcessMetrics:
 
 
 class _DroppedLogRecords(Collector):
-    """A counter that is counted elsewhere."""
+    """A counter whose value is kept elsewhere."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
         self._value = count()
 
-    def moved(self) -> bool:
-        """Take in the count; return whether it is another one than before."""
+    def has_changed(self) -> bool:
+        """Read the value; return whether it has changed."""
         before, self._value = self._value, self._count()
         return self._value != before
 

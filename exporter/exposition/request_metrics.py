@@ -1,4 +1,4 @@
-"""What one organization's client does, in counters that are rendered only when they have moved."""
+"""The metrics of API requests, rendered again only after they have changed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _CODES = (
     *("400", "401", "403", "404", "408", "429"),
     *("500", "502", "503", "504"),
 )
-"""The codes that the API documents for reading, and those of a gateway in front of it. They exist
-at 0 for every endpoint. Any other code exists from its first response on, since each costs a series
-for each endpoint and organization; its failures are counted from 0 by reason."""
+"""The codes that the API documents for read requests, and those of a gateway in front of it. Their
+counters exist at 0 for every endpoint. Any other code costs a series per endpoint and organization,
+so its counter appears with the first response; the failures are counted from 0 by reason anyway."""
 _THROTTLED_REASONS = ("reserve", "retry_after", "backoff")
 _BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, inclusive, as Prometheus' ``le``."""
@@ -44,15 +44,15 @@ class _Durations:
         self.sum += seconds
 
 
-class Activity:
-    """The observer of one organization's client; implements the protocol of the client's room.
+class RequestMetrics:
+    """Observes the requests of one organization.
 
     Every counter of ``endpoints`` exists at 0 from the beginning.
     """
 
     def __init__(self, organization: str, *, endpoints: Iterable[str], clock: Clock) -> None:
         self.version = 0
-        """Grows with every change of what is rendered."""
+        """Incremented with every change."""
         self._organization = organization
         self._clock = clock
         self._requests: Counter[tuple[str, str]] = Counter()
@@ -64,7 +64,7 @@ class Activity:
         self.expect(endpoints)
 
     def expect(self, endpoints: Iterable[str]) -> None:
-        """Let every counter of ``endpoints`` exist, at 0 where it does not."""
+        """Create the counters of ``endpoints`` that do not exist yet, at 0."""
         for endpoint in endpoints:
             self._requests.update({(endpoint, code): 0 for code in _CODES})
             self._failures.update({(endpoint, reason): 0 for reason in REQUEST_FAILURE_REASONS})
@@ -72,23 +72,23 @@ class Activity:
         self.version += 1
 
     def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
-        """One request ended after ``seconds``; ``status`` is None where no response came."""
+        """Record a request that ended after ``seconds``; ``status`` is None without a response."""
         self._requests[endpoint, "none" if status is None else str(status)] += 1
         self._durations.setdefault(endpoint, _Durations()).observe(seconds)
         self.version += 1
 
     def failed(self, endpoint: str, reason: str) -> None:
-        """That request, or the body it brought, was of no use."""
+        """Record that this request failed, or that its response was unusable."""
         self._failures[endpoint, reason] += 1
         self.version += 1
 
     def rate_limit_said(self, endpoint: str, said: RateLimit) -> None:
-        """A response spoke of the rate limit; what it left out is absent."""
+        """Record the rate limit in a response; values that it lacks are not exposed."""
         self._limits[endpoint] = said, self._clock.wall()
         self.version += 1
 
     def throttled(self, reason: str, seconds: float) -> None:
-        """The client held back for ``seconds``."""
+        """Record a wait of ``seconds``."""
         self._throttled[reason] += seconds
         self.version += 1
 
