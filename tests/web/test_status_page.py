@@ -97,7 +97,7 @@ async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -
         "Owners with the most keys",
         "Oldest keys",
         "Quotas nearest to their limit",
-        "Refreshes",
+        "Latest successful refresh",
     ]
     for heading, rows in page.tables.items():
         assert {len(row) for row in rows} == {2}, heading
