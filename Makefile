@@ -45,9 +45,8 @@ format: .venv/.dev ## write the formatting and the lint's safe fixes
 docs: .venv/.dev ## write docs/metrics.md from the catalogue
 	@$(BIN)/python -m exporter.exposition.document_metrics > docs/metrics.md
 
-monitoring: .venv/.dev ## write the dashboards and the PrometheusRule from their sources
-	@$(BIN)/python -m grafana
-	@$(BIN)/python -m prometheus
+monitoring: .venv/.dev ## generate the dashboards and the PrometheusRule
+	@$(BIN)/python -m monitoring
 
 lock: ## regenerate requirements/*.txt from the ranges
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \

@@ -20,7 +20,7 @@ from exporter.exposition import Format
 from exporter.exposition.catalogue import CATALOGUE
 from exporter.exposition.instruments import Instruments
 from exporter.inventory import POLICIES
-from grafana import dashboards
+from monitoring.dashboards import dashboards
 from tests.grafana.boards import BOARDS, FOLDER, PANELS, everything_of, panels_of
 from tests.programs import program
 
@@ -151,7 +151,7 @@ def test_the_committed_files_are_what_the_program_writes() -> None:
     written = {name: text.encode() for name, text in dashboards().items()}
     assert written.keys() == committed.keys()
     stale = [name for name in written if written[name] != committed[name]]
-    assert not stale, "run: python -m grafana"
+    assert not stale, "run: make monitoring"
 
 
 def test_the_dashboards_are_named_for_good() -> None:

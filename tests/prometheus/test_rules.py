@@ -13,7 +13,7 @@ import yaml
 
 from exporter.config.durations import parse_duration
 from exporter.exposition import catalogue
-from prometheus.operator import prometheus_rule
+from monitoring.prometheus_rule import prometheus_rule
 from tests.programs import ROOT
 from tests.prometheus import rule_files
 from tests.prometheus.rule_files import (
@@ -283,7 +283,7 @@ def test_a_recorded_series_is_named_level_metric_operation(name: str) -> None:
 
 def test_the_resource_is_written_from_the_rules() -> None:
     written = (FOLDER / "prometheus-rule.yaml").read_bytes()
-    assert written == prometheus_rule().encode(), "run: python -m prometheus"
+    assert written == prometheus_rule().encode(), "run: make monitoring"
 
 
 def test_the_resource_has_the_groups_of_both_files(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_the_resource_has_the_groups_of_both_files(tmp_path: Path) -> None:
 
 def test_the_resource_is_read_as_the_files_are() -> None:
     lines = [line.strip() for line in prometheus_rule().splitlines()]
-    assert lines[0] == "# Generated from prometheus/rules by: python -m prometheus"
+    assert lines[0] == "# Generated from prometheus/rules by: make monitoring"
     assert lines.count("expr: |") == sum("\n" in rule["expr"] for rule in RULES)
     for rule in RULES:
         assert all(line.strip() in lines for line in rule["expr"].splitlines()[1:])

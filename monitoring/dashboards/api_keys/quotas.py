@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import (
+from monitoring.dashboards.panels import (
     BAD,
     COUNT,
     DAYS,
@@ -19,7 +19,7 @@ from grafana.panels import (
     marked,
     setting,
 )
-from grafana.queries import (
+from monitoring.dashboards.queries import (
     ORGANIZATION,
     UNKNOWN,
     WEEK,
@@ -30,7 +30,7 @@ from grafana.queries import (
     resource_named,
     selector,
 )
-from grafana.tables import (
+from monitoring.dashboards.tables import (
     GAUGE_CELL,
     MOST,
     ORGANIZATION_COLUMN,
@@ -43,7 +43,7 @@ from grafana.tables import (
 )
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 STEPS = ((0, GOOD), (0.8, WARNING), (0.95, BAD))
 """Shares of a limit, and their colours; as the alerts have them."""

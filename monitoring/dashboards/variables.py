@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from exporter.exposition import catalogue
-from grafana.panels import DATASOURCE
-from grafana.queries import ORGANIZATION, gauge, selector
-from grafana.sdk import dashboard, model
+from monitoring.dashboards.panels import DATASOURCE
+from monitoring.dashboards.queries import ORGANIZATION, gauge, selector
+from monitoring.dashboards.sdk import dashboard, model
 
 _LABEL_VALUES, _QUERY_RESULT = 1, 3  # as the editor of Grafana's Prometheus plugin numbers them
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import BAD, COUNT, GOOD, WARNING, Spot, Text
-from grafana.queries import by, gauge, least, of_exporters, outside, selector
-from grafana.shared import COLLECTOR, age, limit, never
-from grafana.tables import ORGANIZATION_COLUMN, Column, grid, judged, unit
+from monitoring.dashboards.panels import BAD, COUNT, GOOD, WARNING, Spot, Text
+from monitoring.dashboards.queries import by, gauge, least, of_exporters, outside, selector
+from monitoring.dashboards.shared import COLLECTOR, age, limit, never
+from monitoring.dashboards.tables import ORGANIZATION_COLUMN, Column, grid, judged, unit
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 _TARGET = ("job", "instance")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import COUNT, DAYS, WARNING, Spot, Text, setting
-from grafana.queries import (
+from monitoring.dashboards.panels import COUNT, DAYS, WARNING, Spot, Text, setting
+from monitoring.dashboards.queries import (
     OWNER_ROW,
     RESOURCE_ROW,
     UNKNOWN,
@@ -18,8 +18,8 @@ from grafana.queries import (
     owner_named,
     resource_named,
 )
-from grafana.sdk import model
-from grafana.tables import (
+from monitoring.dashboards.sdk import model
+from monitoring.dashboards.tables import (
     BACKGROUND_CELL,
     KIND_COLUMN,
     MOST,
@@ -35,7 +35,7 @@ from grafana.tables import (
 )
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 _RESOURCE_ID = Column("resource_id", "Resource id", 95)
 _BOUNDED = f"At most {MOST} rows, those with the most keys"

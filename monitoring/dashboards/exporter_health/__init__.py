@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from grafana import variables
-from grafana.board import API_KEYS, HEALTH, Board, Row, link
-from grafana.health import api, collectors, exporters, refreshes, top
+from monitoring.dashboards import variables
+from monitoring.dashboards.board import API_KEYS, HEALTH, Board, Row, link
+from monitoring.dashboards.exporter_health import api, collectors, exporters, overview, refreshes
 
 
 def board() -> Board:
@@ -22,7 +22,7 @@ def board() -> Board:
         ],
         other=link("API keys", API_KEYS, "The keys themselves"),
         rows=[
-            Row(0, "", [*top.panels(), *collectors.panels()]),
+            Row(0, "", [*overview.panels(), *collectors.panels()]),
             Row(100, "Rate limit of the API", api.rate_limit()),
             Row(200, "Requests to the API", api.requests()),
             Row(300, "Refreshes", refreshes.panels()),

@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import COUNT, NEUTRAL, WARNING, Query, Spot, Text, bar_graph, downward, graph
-from grafana.queries import INTERVAL, ORGANIZATION, by, gauge, growth
+from monitoring.dashboards.panels import (
+    COUNT,
+    NEUTRAL,
+    WARNING,
+    Query,
+    Spot,
+    Text,
+    bar_graph,
+    downward,
+    graph,
+)
+from monitoring.dashboards.queries import INTERVAL, ORGANIZATION, by, gauge, growth
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 
 def panels() -> list[AnyPanel]:

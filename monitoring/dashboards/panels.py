@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from grafana.sdk import (
+from monitoring.dashboards.sdk import (
     bargauge,
     common,
     dashboard,

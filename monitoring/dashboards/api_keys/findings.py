@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.keys.policies import TITLES
-from grafana.panels import COUNT, Spot, Text
-from grafana.queries import OWNER_ROW, by, gauge, owner_named
-from grafana.tables import (
+from monitoring.dashboards.api_keys.policies import TITLES
+from monitoring.dashboards.panels import COUNT, Spot, Text
+from monitoring.dashboards.queries import OWNER_ROW, by, gauge, owner_named
+from monitoring.dashboards.tables import (
     KIND_COLUMN,
     MOST,
     ORGANIZATION_COLUMN,
@@ -19,7 +19,7 @@ from grafana.tables import (
 )
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 _POLICY = Column("policy", "Policy", 165, (mapped(TITLES),))
 _NAMES = "; ".join(f"{words}: `{policy}`" for policy, words in TITLES.items())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from grafana import variables
-from grafana.board import API_KEYS, HEALTH, Board, Row, link
-from grafana.keys import age, findings, growth, owners, quotas, top
+from monitoring.dashboards import variables
+from monitoring.dashboards.api_keys import age, findings, growth, overview, owners, quotas
+from monitoring.dashboards.board import API_KEYS, HEALTH, Board, Row, link
 
 
 def board() -> Board:
@@ -23,7 +23,7 @@ def board() -> Board:
         ],
         other=link("API and exporter health", HEALTH, "Whether the numbers here can be trusted"),
         rows=[
-            Row(0, "", top.panels()),
+            Row(0, "", overview.panels()),
             Row(100, "Growth and churn", growth.panels()),
             Row(200, "Who has keys, for what", owners.panels()),
             Row(300, "Age and rotation", age.panels()),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import DATASOURCE
-from grafana.queries import INTERVAL, ORGANIZATION, growth, of_exporters, outside
-from grafana.sdk import dashboard, prometheus
+from monitoring.dashboards.panels import DATASOURCE
+from monitoring.dashboards.queries import INTERVAL, ORGANIZATION, growth, of_exporters, outside
+from monitoring.dashboards.sdk import dashboard, prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

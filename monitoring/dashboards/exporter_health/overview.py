@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana.alerts import firing
-from grafana.health.api import failure_share, left_lately
-from grafana.panels import BAD, GOOD, WARNING, Query, Spot, Text, number
-from grafana.queries import of_exporters, outside
-from grafana.shared import data_age, organizations_failing
+from monitoring.dashboards.alerts import firing
+from monitoring.dashboards.exporter_health.api import failure_share, left_lately
+from monitoring.dashboards.panels import BAD, GOOD, WARNING, Query, Spot, Text, number
+from monitoring.dashboards.queries import of_exporters, outside
+from monitoring.dashboards.shared import data_age, organizations_failing
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 
 def panels() -> list[AnyPanel]:

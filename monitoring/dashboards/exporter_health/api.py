@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import (
+from monitoring.dashboards.panels import (
     BAD,
     COUNT,
     GOOD,
@@ -21,12 +21,21 @@ from grafana.panels import (
     graph,
     marked,
 )
-from grafana.queries import ORGANIZATION, RANGE, by, gauge, least, once, rate, selector
+from monitoring.dashboards.queries import (
+    ORGANIZATION,
+    RANGE,
+    by,
+    gauge,
+    least,
+    once,
+    rate,
+    selector,
+)
 
 if TYPE_CHECKING:
     from exporter.exposition.catalogue import Metric
-    from grafana.panels import AnyPanel
-    from grafana.sdk import timeseries
+    from monitoring.dashboards.panels import AnyPanel
+    from monitoring.dashboards.sdk import timeseries
 
 _AT = "{{organization}} {{endpoint}}"
 _WHOSE = "{{organization}}"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from exporter.inventory import POLICIES
-from grafana.alerts import firing
-from grafana.board import HEALTH, panel_link
-from grafana.keys.policies import TITLES
-from grafana.keys.quotas import STEPS, share
-from grafana.panels import (
+from monitoring.dashboards.alerts import firing
+from monitoring.dashboards.api_keys.policies import TITLES
+from monitoring.dashboards.api_keys.quotas import STEPS, share
+from monitoring.dashboards.board import HEALTH, panel_link
+from monitoring.dashboards.panels import (
     BAD,
     COUNT,
     DAYS,
@@ -23,12 +23,12 @@ from grafana.panels import (
     bars,
     number,
 )
-from grafana.queries import RANGE, findings, gauge, once, or_none, selector
-from grafana.shared import data_age, organizations_failing
+from monitoring.dashboards.queries import RANGE, findings, gauge, once, or_none, selector
+from monitoring.dashboards.shared import data_age, organizations_failing
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
-    from grafana.sdk import stat
+    from monitoring.dashboards.panels import AnyPanel
+    from monitoring.dashboards.sdk import stat
 
 
 def panels() -> list[AnyPanel]:

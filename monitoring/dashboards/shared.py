@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import BAD, GOOD, WARNING, Query, Text, number
-from grafana.queries import by, gauge, least
-from grafana.sdk import model
+from monitoring.dashboards.panels import BAD, GOOD, WARNING, Query, Text, number
+from monitoring.dashboards.queries import by, gauge, least
+from monitoring.dashboards.sdk import model
 
 if TYPE_CHECKING:
-    from grafana.panels import Spot
-    from grafana.sdk import stat
+    from monitoring.dashboards.panels import Spot
+    from monitoring.dashboards.sdk import stat
 
 COLLECTOR = ("organization", "collector")
 _KEYS = 'collector="api_keys"'

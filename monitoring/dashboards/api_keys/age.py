@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from exporter.inventory.ages import AGE_BOUNDS, REMAINING_BOUNDS
-from grafana.panels import (
+from monitoring.dashboards.panels import (
     BAD,
     COUNT,
     DAYS,
@@ -21,7 +21,7 @@ from grafana.panels import (
     dashed,
     graph,
 )
-from grafana.queries import (
+from monitoring.dashboards.queries import (
     ORGANIZATION,
     OWNER_ROW,
     UNKNOWN,
@@ -33,7 +33,7 @@ from grafana.queries import (
     owner_named,
     up_to,
 )
-from grafana.tables import (
+from monitoring.dashboards.tables import (
     KIND_COLUMN,
     MOST,
     ORGANIZATION_COLUMN,
@@ -46,7 +46,7 @@ from grafana.tables import (
 )
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 _DAY = 86_400
 _AHEAD = REMAINING_BOUNDS[:4]

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from grafana.events import events
-from grafana.sdk import JSONEncoder, dashboard, model
+from monitoring.dashboards.annotations import events
+from monitoring.dashboards.sdk import JSONEncoder, dashboard, model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 API_KEYS, HEALTH = "confluent-api-keys", "confluent-api-keys-health"
 """The dashboards' uids."""

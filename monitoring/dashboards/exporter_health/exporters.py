@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import COUNT, WARNING, Query, Spot, Text, failures, graph
-from grafana.queries import INTERVAL, gauge, of_exporters, outside
+from monitoring.dashboards.panels import COUNT, WARNING, Query, Spot, Text, failures, graph
+from monitoring.dashboards.queries import INTERVAL, gauge, of_exporters, outside
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 _INSTANCE = "{{instance}}"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana.panels import BAD, COUNT, NEUTRAL, WARNING, Text
-from grafana.queries import by
-from grafana.tables import Column, grid, judged, unit
+from monitoring.dashboards.panels import BAD, COUNT, NEUTRAL, WARNING, Text
+from monitoring.dashboards.queries import by
+from monitoring.dashboards.tables import Column, grid, judged, unit
 
 if TYPE_CHECKING:
-    from grafana.panels import Spot
-    from grafana.sdk import table
+    from monitoring.dashboards.panels import Spot
+    from monitoring.dashboards.sdk import table
 
 _ROW = ("alertname", "organization")
 # Some alerts lack these labels: one about an exporter has no organization.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grafana.board import API_KEYS
-from grafana.panels import Query, described, setting, target, thresholds
-from grafana.sdk import PromQueryFormat, common, model, table
+from monitoring.dashboards.board import API_KEYS
+from monitoring.dashboards.panels import Query, described, setting, target, thresholds
+from monitoring.dashboards.sdk import PromQueryFormat, common, model, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from grafana.panels import Spot, Steps, Text
+    from monitoring.dashboards.panels import Spot, Steps, Text
 
 MOST = 100
 """Rows of a table; more would be slow in the browser and read by nobody."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from grafana.panels import (
+from monitoring.dashboards.panels import (
     BAD,
     COUNT,
     WARNING,
@@ -19,11 +19,11 @@ from grafana.panels import (
     graph,
     marked,
 )
-from grafana.queries import INTERVAL, by, gauge, growth
-from grafana.shared import age, limit
+from monitoring.dashboards.queries import INTERVAL, by, gauge, growth
+from monitoring.dashboards.shared import age, limit
 
 if TYPE_CHECKING:
-    from grafana.panels import AnyPanel
+    from monitoring.dashboards.panels import AnyPanel
 
 _WHERE = "{{organization}} {{collector}}"
 

@@ -1,0 +1,1 @@
+"""Generates the Grafana dashboards and the PrometheusRule: ``python -m monitoring``."""

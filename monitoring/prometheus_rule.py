@@ -1,0 +1,43 @@
+"""The rule files as one ``PrometheusRule`` resource for the Prometheus Operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+_RULES = Path(__file__).parents[1] / "prometheus" / "rules"
+_HEADER = """\
+# Generated from prometheus/rules by: make monitoring
+# Add the labels that your ruleSelector selects. The host in runbook_url is a placeholder.
+"""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes multi-line strings as literal blocks."""
+
+
+def _represent_string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_string)
+
+
+def prometheus_rule() -> str:
+    """Return the text of ``prometheus-rule.yaml``: the recording rules, then the alerts."""
+    files = [_RULES / f"confluent-api-keys.{kind}.yml" for kind in ("recording", "alerts")]
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    resource = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {
+            "name": "confluent-api-keys",
+            "labels": {"app.kubernetes.io/name": "confluent-api-keys-exporter"},
+        },
+        "spec": {"groups": groups},
+    }
+    return _HEADER + yaml.dump(
+        resource, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf")
+    )

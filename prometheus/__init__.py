@@ -1,1 +1,0 @@
-"""Rules and alerts for Prometheus, and what is generated from them: ``python -m prometheus``."""
