@@ -1,4 +1,4 @@
-"""Each alert has its runbook, what one is to type works, and every link leads somewhere."""
+"""Every alert has a runbook, its commands and queries are valid, and no link is broken."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from collections import Counter
+from operator import attrgetter
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -26,24 +27,30 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "docs" / "runbooks"
 TEXTS = {file.stem: file.read_text() for file in sorted(FOLDER.glob("*.md"))}
-"""By name; ``README`` is the index."""
+"""By file name without its suffix; ``README`` is the index."""
 PAGES = {name: text for name, text in TEXTS.items() if name != "README"}
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-SECTIONS = [
-    "What it means",
-    "How bad it is",
-    "How to see …",
-    "What to do",
-    "How to silence it",
-]
+SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Silencing"]
 IN_WORDS = {
-    "10m": "ten",
-    "15m": "15 minutes",
-    "30m": "30 minutes",
-    "1h": "an hour",
+    "10m": "for 10 minutes",
+    "15m": "for 15 minutes",
+    "30m": "for 30 minutes",
+    "1h": "for an hour",
 }
-"""How the pages write the time that a condition must hold."""
+"""How the pages write each ``for`` of a rule."""
+UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
+OUTPUT = [
+    "Healthy.",
+    "api key created",
+    "api key deleted",
+    "configuration loaded",
+    "refresh failed",
+    "refreshed",
+    "the new configuration was rejected",
+    "the port is in use",
+]
+"""Log messages and answers of the exporter that the pages quote."""
 DASHBOARDS: list[Any] = [
     json.loads(file.read_text()) for file in (ROOT / "grafana" / "dashboards").glob("*.json")
 ]
@@ -54,18 +61,19 @@ texts = pytest.mark.parametrize("name", TEXTS)
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """Return the code in that language, also that which is part of a list."""
+    """Return the code blocks in ``language``, including those inside lists."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", text, re.DOTALL | re.MULTILINE)
     return [dedent(code) for _, code in found]
 
 
 def lines(text: str) -> list[str]:
-    """Return what is typed into a shell, one command with its continuations each."""
+    """Return the shell commands, each with its continuation lines joined."""
     typed = "".join(blocks(text, "sh")).replace("\\\n", " ")
     return [*typed.splitlines(), *re.findall(r"`(confluent-api-keys-exporter [^`]*)`", text)]
 
 
 def sections(text: str) -> dict[str, str]:
+    """Return the text of each section by its heading."""
     parts = re.split(r"^## (.*)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -73,49 +81,78 @@ def sections(text: str) -> dict[str, str]:
 # One page for each alert
 
 
-def test_alerts_and_runbooks_are_one_to_one() -> None:
+def test_every_alert_has_exactly_one_runbook() -> None:
     assert PAGES.keys() == ALERTS.keys()
     assert len(ALERTS) >= 20
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_the_alert_links_its_runbook(alert: str) -> None:
+def test_the_alert_links_to_its_runbook(alert: str) -> None:
     url = ALERTS[alert]["annotations"]["runbook_url"]
     assert url.startswith(f"{PROJECT_URL}/")
     assert ROOT / url.removeprefix(f"{PROJECT_URL}/") == FOLDER / f"{alert}.md"
     assert (FOLDER / f"{alert}.md").is_file()
 
 
-def test_the_index_has_them_all() -> None:
+def test_the_index_lists_every_alert_with_its_severity() -> None:
     rows = re.findall(
-        r"^\| \[(\w+)\]\((\w+)\.md\) \| (\w+) \| (\S.*) \|$", TEXTS["README"], re.MULTILINE
+        r"^\| \[(\w+)\]\((\w+)\.md\) \| (\S.*\.) \| (\w+) \| (\S.*\.) \|$",
+        TEXTS["README"],
+        re.MULTILINE,
     )
-    assert [(name, severity) for name, _, severity, _ in rows] == [
+    assert [(name, severity) for name, _, _, severity, _ in rows] == [
         (name, rule["labels"]["severity"]) for name, rule in ALERTS.items()
     ]
-    assert all(name == link for name, link, _, _ in rows)
+    assert all(name == link for name, link, *_ in rows)
 
 
 @pages
-def test_the_page_has_its_parts(name: str) -> None:
+def test_the_page_has_a_summary_and_all_sections(name: str) -> None:
     title, summary = PAGES[name].split("\n\n", 2)[:2]
     assert title == f"# {name}"
     assert re.fullmatch(r"[A-Z].*\.", summary, re.DOTALL)
     found = sections(PAGES[name])
-    shown = [re.sub(r"How to see (which keys|what is wrong)$", SECTIONS[2], each) for each in found]
-    assert shown == SECTIONS
+    assert list(found) == SECTIONS
     assert all(each.strip() for each in found.values())
 
 
 @pages
-def test_the_page_says_what_the_rule_says(name: str) -> None:
+def test_the_page_has_the_severity_and_duration_of_the_rule(name: str) -> None:
     rule, found = ALERTS[name], sections(PAGES[name])
     severity = rule["labels"]["severity"].capitalize()
-    assert re.match(rf"\n{severity}[:,.]", found["How bad it is"])
-    assert IN_WORDS[rule["for"]] in found["What it means"].replace("\n", " ").lower()
+    assert found["Impact"].startswith(f"\n**{severity}.** ")
+    assert IN_WORDS[rule["for"]] in " ".join(found["Meaning"].split()).lower()
 
 
-# What is typed
+def test_the_pages_name_the_default_of_each_setting() -> None:
+    (organization,) = config.parse(
+        "organizations: [{name: acme}]", file="config.yaml", folder=FOLDER, environ=ENVIRON
+    ).organizations
+    found = {
+        (setting, " ".join(value.split()))
+        for text in TEXTS.values()
+        for setting, value in re.findall(r"`([a-z_.]+)`\s\(([^()]*)\sby\sdefault\)", text)
+    }
+    assert {setting for setting, _ in found} >= {"stale_after", "policy.max_age", "max_pairs"}
+    for setting, value in found:
+        assert in_words(attrgetter(setting)(organization)) == value, setting
+
+
+def in_words(value: object) -> str:
+    """Return a number, or a duration of at least a minute, as the pages write it."""
+    if isinstance(value, float) and value >= 60:
+        unit, seconds = next(each for each in UNITS if value % each[1] == 0)
+        return f"{value / seconds:g} {unit}" + ("s" if value > seconds else "")
+    return f"{value:,}"
+
+
+@pytest.mark.parametrize("output", OUTPUT)
+def test_the_quoted_output_exists_in_the_exporter(output: str) -> None:
+    assert any(f"`{output}`" in " ".join(text.split()) for text in PAGES.values())
+    assert any(output in file.read_text() for file in (ROOT / "exporter").rglob("*.py"))
+
+
+# Commands and queries
 
 
 def parsed(line: str) -> argparse.Namespace:
@@ -128,28 +165,27 @@ def parsed(line: str) -> argparse.Namespace:
 
 
 def commands(text: str) -> Iterator[argparse.Namespace]:
-    """Yield what the exporter's own argument parser makes of its commands."""
+    """Yield the arguments of the exporter's commands, as its own parser reads them."""
     for line in lines(text):
         if match := re.search(r"(?<!\S)confluent-api-keys-exporter\s.*", line):
             yield parsed(match[0])
 
 
 @texts
-def test_the_commands_are_understood(name: str) -> None:
+def test_the_commands_are_valid_and_only_read(name: str) -> None:
     found = list(commands(TEXTS[name]))
-    # What may be tried in the night only reads.
     assert all(each.command in {"report", "check"} or each.config_check for each in found)
 
 
 @pages
-def test_the_report_is_that_of_the_policy(name: str) -> None:
+def test_the_page_reports_the_policy_of_its_alert(name: str) -> None:
     policies = set(re.findall(r'policy="(\w+)"', ALERTS[name]["expr"]))
     asked = {one for each in commands(PAGES[name]) for one in vars(each).get("policy", ())}
     assert policies <= asked
 
 
-def test_the_pages_have_commands() -> None:
-    # Of no target there is nothing to ask, and what is nearly spent should not be spent on asking.
+def test_two_pages_have_no_commands() -> None:
+    # One is about a missing target, the other about a rate limit that commands would use up.
     assert {name for name in PAGES if not list(commands(PAGES[name]))} == {
         "ConfluentApiKeysExporterAbsent",
         "ConfluentApiKeysRateLimitNearlyExhausted",
@@ -163,13 +199,13 @@ def test_the_configuration_is_valid(name: str, tmp_path: Path) -> None:
 
 
 @texts
-def test_the_queries_are_promql(name: str, tmp_path: Path) -> None:
+def test_the_queries_are_valid_and_select_existing_metrics(name: str, tmp_path: Path) -> None:
     found = blocks(TEXTS[name], "promql")
     for query in found:
         assert selectors(query)
         assert selectors(query).keys() <= EXPOSED.keys() | RECORDED.keys()
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(found)]
-    path = tmp_path / "rules.json"  # which is YAML, too
+    path = tmp_path / "rules.json"  # JSON is valid YAML
     path.write_text(json.dumps({"groups": [{"name": name, "rules": rules}]}))
     promtool("check", "rules", path)
 
@@ -184,7 +220,7 @@ def silences(text: str) -> Iterator[Sequence[str]]:
 
 
 @pages
-def test_the_silence_is_narrow_and_ends(name: str) -> None:
+def test_the_silence_is_narrow_and_has_a_duration(name: str) -> None:
     labels = labels_of(ALERTS[name]["expr"].strip()) | {"alertname", "severity"}
     found = list(silences(PAGES[name]))
     assert found
@@ -200,7 +236,7 @@ def test_the_silence_is_narrow_and_ends(name: str) -> None:
 
 
 @pages
-def test_amtool_understands_the_silence(name: str) -> None:
+def test_amtool_accepts_the_silence(name: str) -> None:
     for words in silences(PAGES[name]):
         nowhere = "--alertmanager.url=http://127.0.0.1:1"
         done = subprocess.run(
@@ -209,11 +245,11 @@ def test_amtool_understands_the_silence(name: str) -> None:
             text=True,
             check=False,
         )
-        # It has read everything by the time it finds nobody to tell.
+        # amtool parses all arguments before it connects.
         assert "127.0.0.1:1: connect: connection refused" in done.stderr
 
 
-# What is pointed at
+# Panels and links
 
 
 @pages
@@ -232,12 +268,12 @@ def test_the_panels_exist(name: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Return Markdown without its code."""
+    """Return Markdown without code blocks and inline code."""
     return re.sub(r"^ *```.*?^ *```$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def anchors(text: str) -> set[str]:
-    """Return the anchors that GitHub gives to the headings."""
+    """Return the anchors that GitHub generates for the headings."""
     text = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
     seen: Counter[str] = Counter()
     found = set()
@@ -249,13 +285,13 @@ def anchors(text: str) -> set[str]:
     return found
 
 
-def test_anchors_are_those_of_github() -> None:
+def test_anchors_match_those_of_github() -> None:
     text = "# A `b_c`: d-e?\n## Twice\n## Twice\n```sh\n# a comment\n```\n## [Link](x.md) & more\n"
     assert anchors(text) == {"a-b_c-d-e", "twice", "twice-1", "link--more"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_links_lead_somewhere(document: Path) -> None:
+def test_the_links_are_not_broken(document: Path) -> None:
     text = plain(document.read_text())
     targets = re.findall(r"\]\(\s*<?([^)>\s]+)", text)
     targets += re.findall(r"^\[[^]]+\]:\s*(\S+)", text, re.MULTILINE)
