@@ -53,8 +53,26 @@ def test_promtool_accepts_the_rules() -> None:
 
 
 @files
-def test_promtool_proves(file: Path) -> None:
-    promtool("test", "rules", file)
+def test_promtool_proves(file: Path, tmp_path: Path) -> None:
+    """Without the alerts that no case asks for, whose evaluation takes most of the time."""
+    named = {
+        check["alertname"] for case in CASES[file.stem] for check in case.get("alert_rule_test", ())
+    }
+    kept = [
+        group | {"rules": [rule for rule in group["rules"] if rule.get("alert") in {None, *named}]}
+        for group in GROUPS
+    ]
+    rules = tmp_path / "rules.yml"
+    rules.write_text(yaml.safe_dump({"groups": [group for group in kept if group["rules"]]}))
+    text, changed = re.subn(
+        r"(?m)^rule_files: \[\.\./\.\./\.\./prometheus/rules/confluent-api-keys\.\*\.yml\]$",
+        f"rule_files: [{rules.name}]",
+        file.read_text(),
+    )
+    assert changed == 1
+    cases = tmp_path / file.name
+    cases.write_text(text)
+    promtool("test", "rules", cases)
 
 
 # What an expression speaks of
