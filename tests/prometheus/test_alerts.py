@@ -104,7 +104,7 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
         scene.alertmanager.gets("ConfluentApiKeysPastMaxAge", organization="acme"),
         severity="warning",
         summary="API keys are older than the policy allows.",
-        description="Keys of acme older than 30d 0h 0m 0s: 4.",
+        description="API keys of acme older than 30d 0h 0m 0s: 4.",
     )
 
     # A burst of keys is created.
@@ -112,12 +112,12 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
     scene.create(25, age=0)
     burst = scene.alertmanager.gets("ConfluentApiKeysCreationBurst", organization="acme")
     assert re.match(
-        r"About \d+ keys were created in acme within the last hour",
+        r"About \d+ API keys were created in acme in the last hour",
         burst.annotations["description"],
     )
-    told(burst, severity="warning", summary="Unusually many API keys were created.")
+    told(burst, severity="warning", summary="An unusual number of API keys was created.")
 
-    # Two keys with wide powers are created, the second while the first is alerted.
+    # Two Cloud keys are created, the second while the alert for the first fires.
     for number in (1, 2):
         assert len(scene.alertmanager.alerts("ConfluentApiKeysNewCloudOrGlobalKey")) == number - 1
         key = scene.organization.create(
@@ -126,20 +126,21 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
         powerful = scene.alertmanager.gets(
             "ConfluentApiKeysNewCloudOrGlobalKey", organization="acme", api_key_id=key.id
         )
-        told(powerful, severity="info", summary="An API key with wide powers was created.")
+        told(powerful, severity="info", summary="A Cloud or Global API key was created.")
         assert re.fullmatch(
-            rf"Key {key.id} of sa-ann was created in acme \S+ ago\. Its kind is cloud\.",
+            rf"API key {key.id} of sa-ann was created in acme \S+ ago\."
+            r" Its resource kind is cloud\.",
             powerful.annotations["description"],
         )
 
-    # The credentials are revoked. What follows from it is there, but wakes nobody.
+    # The credentials are revoked. The alerts that follow from this are inhibited.
     assert scene.alertmanager.alerts("ConfluentApiKeysCredentialsRejected") == []
     scene.account.api_secret = "another"
     rejected = scene.alertmanager.gets("ConfluentApiKeysCredentialsRejected", organization="acme")
     told(
         rejected,
         severity="critical",
-        summary="The credentials of an organization are rejected or cannot be read.",
+        summary="The exporter's credentials for an organization are rejected or cannot be read.",
     )
     assert "401" in rejected.annotations["description"]
     failing = {"organization": "acme", "collector": "api_keys"}
