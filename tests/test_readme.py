@@ -1,9 +1,10 @@
-"""What the README shows is what one gets."""
+"""The README and docs/monitoring.md show what the project does."""
 
 from __future__ import annotations
 
 import json
 import re
+import signal
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README = (ROOT / "README.md").read_text()
+MONITORING = (ROOT / "docs" / "monitoring.md").read_text()
 ENVIRON = {
     "CONFLUENT_CLOUD_API_KEY": "SIMULATEDADMIN01",
     "CONFLUENT_CLOUD_API_SECRET": "simulated-secret-of-an-organization-admin",
@@ -81,28 +83,29 @@ def test_the_metrics_in_the_queries_exist() -> None:
         assert f"### `{name}`" in catalogue
 
 
-def test_the_links_lead_somewhere() -> None:
-    for target in shown(r"\]\(([^)]+)\)"):
-        assert (ROOT / target).exists()
-
-
 def test_the_number_of_faults() -> None:
     words = {18: "eighteen"}
     assert f"{words[len(FAULTS)]} faults" in README.replace("\n", " ")
 
 
-def test_the_dashboards_have_the_rows_it_names() -> None:
+def test_the_exit_codes_of_an_interrupted_command() -> None:
+    (listed,) = shown(r"^\| (130, 143) \|")
+    assert [int(code) for code in listed.split(", ")] == [
+        128 + number for number in (signal.SIGINT, signal.SIGTERM)
+    ]
+
+
+def test_the_dashboards_have_the_rows_that_are_named() -> None:
     rows = {
         panel["title"]
         for path in (ROOT / "grafana" / "dashboards").glob("*.json")
         for panel in json.loads(path.read_text())["panels"]
         if panel["type"] == "row"
     }
-    answers = re.search(r"\| the dashboard (.*?)\n\n## ", README, re.DOTALL)
-    assert answers
+    _, _, answers = MONITORING.partition("\n## Dashboards\n")
     named = {
         row.strip()
-        for where in re.findall(r"^\|.*\| (.*) \|$", answers[1], re.MULTILINE)
+        for where in re.findall(r"^\|.*\| (.*) \|$", answers, re.MULTILINE)
         for row in where.partition(":")[0].split(";")
     }
-    assert named - {"where", "Top"} == rows
+    assert named - {"row", "Top"} == rows
