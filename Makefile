@@ -27,10 +27,12 @@ LOWEST_TESTS := tests/config tests/confluent tests/exposition tests/inventory te
 lowest: .venv-lowest/.ready ## run a part of the tests with the lowest versions that pyproject.toml allows
 	@.venv-lowest/bin/python -m pytest --quiet --numprocesses=auto $(LOWEST_TESTS) $(ARGS)
 
-check: .venv/.dev ## lint, formatting and types
+check: .venv/.dev ## lint, formatting, types, spelling and prose
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+	@$(BIN)/python -m codespell_lib
+	@$(BIN)/python -m tests.prose
 
 soak: .venv/.dev ## run the real process for minutes under every fault, and measure it
 	@$(BIN)/python -m tests.soak $(ARGS)
