@@ -1,12 +1,12 @@
-# docs/dependencies.md tells how to update the digest.
+# docs/dependencies.md explains how to update the digest.
 ARG PYTHON_IMAGE=python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
-# pip and setuptools live in /tmp/build and stay behind with this stage. /opt/exporter is made where
-# it will be used, so that its scripts find their Python.
+# pip and setuptools are in /tmp/build and are not copied to the final stage. /opt/exporter has its
+# final path, so that its scripts find their Python.
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY requirements/runtime.txt requirements/build.txt requirements/
-# Only wheels: to build from source would need a compiler, and run tools that no hash covers.
+# Only wheels: building from source needs a compiler, and runs tools that no hash covers.
 RUN python3 -m venv /tmp/build \
  && python3 -m venv --without-pip /opt/exporter \
  && /tmp/build/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes \
@@ -15,8 +15,8 @@ RUN python3 -m venv /tmp/build \
       --only-binary=:all: --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
-# In two steps, since with --python pip would look for setuptools in /opt/exporter. The bytecode is
-# valid whatever becomes of the files' times: a read-only file system takes no new one.
+# In two steps, because with --python pip looks for setuptools in /opt/exporter. The bytecode does
+# not depend on file times, because a read-only file system cannot store a new one.
 RUN /tmp/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir=/tmp/dist . \
  && /tmp/build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile \
       --no-index --no-deps /tmp/dist/*.whl \
@@ -26,17 +26,17 @@ FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/exporter /opt/exporter
 ENV PATH=/opt/exporter/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /etc/confluent-api-keys-exporter
-# A number, so that Kubernetes can tell that it is not root.
+# A number, so that Kubernetes can verify that it is not root.
 USER 65532:65532
 EXPOSE 10049
 STOPSIGNAL SIGTERM
-# http.client heeds no proxy from the environment, and -I no module beside the configuration.
+# http.client ignores proxies in the environment, and -I ignores modules beside the configuration.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python3", "-Ic", "import http.client, sys\n\
 try: c = http.client.HTTPConnection('127.0.0.1', 10049, timeout=4); c.request('GET', '/-/healthy'); r = c.getresponse(); sys.exit(r.status != 200 and r.read().decode())\n\
-except (OSError, http.client.HTTPException) as e: sys.exit(f'no answer from 127.0.0.1:10049: {e}; if --web.listen-address says otherwise, give --health-cmd or --no-healthcheck')"]
+except (OSError, http.client.HTTPException) as e: sys.exit(f'no answer from 127.0.0.1:10049: {e}; if --web.listen-address differs, set --health-cmd or --no-healthcheck')"]
 ENTRYPOINT ["confluent-api-keys-exporter"]
 CMD ["--config.file=/etc/confluent-api-keys-exporter/config.yaml"]
-# Last, since they change with every commit.
+# Last, because they change with every commit.
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="confluent-api-keys-exporter" \
