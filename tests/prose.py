@@ -41,7 +41,7 @@ def _strings_and_comments(source: str) -> str:
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if tokenize.tok_name[token.type] in {"STRING", "COMMENT", "FSTRING_MIDDLE"}:
             start, end = (starts[line - 1] + column for line, column in (token.start, token.end))
-            masked[start:end] = source[start:end]
+            masked[start:end] = re.sub(r"\{[^{}]*\}", _masked, source[start:end])
     return "".join(masked)
 
 
