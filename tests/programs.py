@@ -24,6 +24,7 @@ import pytest
 
 from exporter.web import bind, serve
 from exporter.web.sockets import url_of
+from tests import command_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,16 +40,8 @@ PATIENCE = 30.0
 def run(
     *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the exporter to its end."""
-    return subprocess.run(
-        [*EXPORTER, *arguments],
-        env=environment(environ),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    """Run a command of the exporter to its end, in a process that is forked for it."""
+    return command_server.run(arguments, environ=environment(environ), cwd=cwd, timeout=PATIENCE)
 
 
 @contextmanager
