@@ -109,6 +109,12 @@ def environment(environ: Mapping[str, str] | None) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", **(environ or {})}
 
 
+def environment_of_a_terminal(*, columns: int) -> dict[str, str]:
+    """Return the environment of a child on a terminal, without the variables that change colors."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return kept | {"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": str(columns)}
+
+
 def eventually(condition: Callable[[], bool], *, what: str) -> None:
     """Return when ``condition`` holds; fail after some patience. For other processes only."""
     deadline = time.monotonic() + PATIENCE

@@ -82,3 +82,27 @@ def test_a_text_of_several_lines_stays_one_line(written: Callable[[], str]) -> N
     logs.set_up()
     structlog.get_logger("x").info("first\nsecond", error='a "b"\nc')
     assert len(written().splitlines()) == 1
+
+
+def test_setting_up_again_replaces_the_handler(written: Callable[[], str]) -> None:
+    logs.set_up()
+    logs.set_up(form="json")
+    structlog.get_logger("x").info("a message")
+    (line,) = written().splitlines()
+    assert json.loads(line)["msg"] == "a message"
+
+
+def test_a_record_that_cannot_be_rendered_is_replaced_by_its_error_without_secrets(
+    written: Callable[[], str],
+) -> None:
+    class Unprintable:
+        def __repr__(self) -> str:
+            raise ValueError(SECRET)
+
+    logs.set_up()
+    logging.getLogger("a library").error("said %r", Unprintable())
+    structlog.get_logger("x").info("a message")
+    error, line = written().splitlines()
+    assert "ValueError: <redacted>" in error
+    assert 'msg="a message"' in line
+    assert SECRET not in error

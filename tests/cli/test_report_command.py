@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.inventory import POLICIES
-from tests.programs import EXPORTER, PATIENCE, ROOT, printed, run, started, stop
+from tests.programs import (
+    EXPORTER,
+    PATIENCE,
+    ROOT,
+    environment_of_a_terminal,
+    printed,
+    run,
+    started,
+    stop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,7 +253,7 @@ def on_a_terminal(*arguments: str, output: Path | None = None, **environ: str) -
         (Path("/dev/null") if output is None else output).open("wb") as file,
         subprocess.Popen(
             [*EXPORTER, "report", *arguments],
-            env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "100"} | ENVIRON | environ,
+            env=environment_of_a_terminal(columns=100) | ENVIRON | environ,
             cwd=ROOT,
             stdout=ours if output is None else file,
             stderr=ours,

@@ -24,7 +24,14 @@ from exporter.collectors.names import DIRECTORY
 from exporter.confluent.client import Wait
 from exporter.simulator import RateLimit
 from tests.cli.api import ENVIRON, api
-from tests.programs import EXPORTER, PATIENCE, ROOT, run, start
+from tests.programs import (
+    EXPORTER,
+    PATIENCE,
+    ROOT,
+    environment_of_a_terminal,
+    run,
+    start,
+)
 from tests.world import World, configuration
 
 if TYPE_CHECKING:
@@ -59,7 +66,7 @@ def test_a_terminal_counts_down_and_says_why_and_how_to_stop(limited: str, comma
     terminal, theirs = pty.openpty()
     process = start(
         [*EXPORTER, command, limited],
-        env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "80"} | ENVIRON,
+        env=environment_of_a_terminal(columns=80) | ENVIRON,
         cwd=ROOT,
         stdout=theirs,
         stderr=theirs,

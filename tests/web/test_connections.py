@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
@@ -165,6 +166,14 @@ def test_the_limit_leaves_half_of_the_file_descriptors(tmp_path: Path) -> None:
     with started(EXPORTER[0], "-c", program, log=log):
         assert printed(log, r"(\d+) \.") == "50"
     assert 1 <= process_limits().connections <= 512
+
+
+def test_without_a_limit_of_file_descriptors_there_are_512_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    infinity = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (infinity, infinity))
+    assert process_limits() == Limits(connections=512)
 
 
 def test_scrapes_succeed_while_others_hold_more_connections_than_there_are_descriptors(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from structlog.testing import capture_logs
 
+from exporter.web.loop_errors import logged_sparingly
 from tests.web.sockets import answers, hello, run, serving
 
 if TYPE_CHECKING:
@@ -84,3 +85,25 @@ def test_equal_errors_of_the_event_loop_are_logged_once_a_minute(
         "99 more errors like the following were not logged",
         "again",
     ]
+
+
+async def test_a_hundred_kinds_of_errors_are_remembered(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.get_running_loop()
+    with logged_sparingly(loop):
+        for kind in range(100):
+            loop.call_exception_handler({"message": f"{kind}"})
+        loop.call_exception_handler({"message": "0"})  # known, and so not logged again
+        loop.call_exception_handler({"message": "one more"})  # makes it forget all others
+        loop.call_exception_handler({"message": "0"})
+    said = [each.getMessage() for each in caplog.records]
+    assert said == [*map(str, range(100)), "one more", "0"]
+
+
+async def test_another_handler_of_errors_is_left_alone() -> None:
+    loop, handled = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, context: handled.append(context["message"]))
+    with logged_sparingly(loop):
+        for _ in range(2):
+            loop.call_exception_handler({"message": "again"})
+    assert handled == ["again", "again"]
+    assert loop.get_exception_handler() is not None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -114,3 +115,44 @@ def test_a_port_in_use_on_one_address_of_a_name_is_an_error(
             bind([f"localhost:{port}"])
         with socket.create_server(("127.0.0.2", port)):
             """The other address was given back."""
+
+
+def test_every_address_of_the_machine_is_one_socket_and_known_as_localhost() -> None:
+    (listener,) = bind([":0"])
+    with listener:
+        port = listener.getsockname()[1]
+        assert url_of(listener) == f"http://localhost:{port}"
+        with socket.create_connection(("127.0.0.1", port)):
+            """It listens."""
+
+
+@pytest.mark.parametrize(("taken", "found"), [(9, True), (10, False)])
+def test_a_free_port_is_looked_for_ten_times(
+    monkeypatch: pytest.MonkeyPatch, taken: int, *, found: bool
+) -> None:
+    """The system chooses a port for the first address, and it may be in use on the second."""
+    ports: list[int] = []
+
+    def create_server(address: tuple[str, int], **options: Any) -> socket.socket:
+        if address[0] == "127.0.0.2":
+            ports.append(address[1])
+            if len(ports) <= taken:
+                raise OSError(errno.EADDRINUSE, "in use")
+        return create(address, **options)
+
+    create = socket.create_server
+    monkeypatch.setattr(socket, "getaddrinfo", resolving_to("127.0.0.1", "127.0.0.2"))
+    monkeypatch.setattr(socket, "create_server", create_server)
+    if found:
+        sockets = bind(["localhost:0"])
+        assert [each.getsockname() for each in sockets] == [
+            ("127.0.0.1", ports[-1]),
+            ("127.0.0.2", ports[-1]),
+        ]
+        for each in sockets:
+            each.close()
+    else:
+        with pytest.raises(StartUpError, match="found no port that is free on every address"):
+            bind(["localhost:0"])
+    assert len(ports) == 10
+    assert all(ports)
