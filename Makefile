@@ -5,7 +5,7 @@ BIN := .venv/bin
 WHEELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/confluent-api-keys-exporter/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest check soak bench format docs monitoring lock image clean
+.PHONY: help demo test quick lowest check soak bench format docs monitoring lock image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -13,11 +13,19 @@ help: ## list the targets
 demo: .venv/.runtime ## serve the exporter over a simulated Confluent Cloud, no credentials needed
 	@$(BIN)/python -m exporter demo $(ARGS)
 
+# Run the commands $(2); print how long they took and $(1), the seconds that they may take on two cores.
+define timed
+began=$$(date +%s); { $(2); }; code=$$?; \
+echo "make $@: $$(( $$(date +%s) - began )) s (goal: $(1) s)"; exit $$code
+endef
+
 test: .venv/.dev ## run all tests and print the coverage
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m coverage run -m pytest --numprocesses=auto --dist=loadgroup $(ARGS)
-	@$(BIN)/python -m coverage combine --quiet
-	@$(BIN)/python -m coverage report
+	@$(call timed,240,$(BIN)/python -m coverage run -m pytest --numprocesses=auto --dist=loadgroup $(ARGS) \
+	  && $(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report)
+
+quick: .venv/.dev ## run the tests without sockets and other programs
+	@$(call timed,60,$(BIN)/python -m pytest --quiet --numprocesses=auto -m "not integration" $(ARGS))
 
 # What uses the libraries directly. The long property tests and most processes run with `make test` alone.
 LOWEST_TESTS := tests/config tests/confluent tests/exposition tests/inventory tests/refresh tests/web \

@@ -272,6 +272,7 @@ def test_a_goal_that_is_missed_fails_the_run_that_checks_and_is_told_in_any_case
     assert capsys.readouterr().err == f"{verdict(rows)}\n"
 
 
+@pytest.mark.integration
 def test_the_facts_tell_machine_versions_and_commit() -> None:
     names = {"cores", "cpu", "memory_mib", "kernel", "python", "commit", "date"}
     assert facts().keys() == names | {"uvicorn", "httpx", "prometheus-client", "msgspec"}
@@ -286,6 +287,7 @@ def test_the_configuration_is_one_that_the_exporter_takes(tmp_path: Path) -> Non
     assert not any(each.names.enabled or each.quotas.enabled for each in found)
 
 
+@pytest.mark.integration
 def test_what_a_child_uses_is_read_from_the_kernel() -> None:
     code = (
         "import time; held = bytearray(b'x') * (64 << 20); del held\n"
@@ -298,6 +300,7 @@ def test_what_a_child_uses_is_read_from_the_kernel() -> None:
         assert child.peak_memory() >= child.memory() + 60  # of the 64 MiB that it gave back
 
 
+@pytest.mark.integration
 def test_a_child_that_ends_instead_of_starting_says_why() -> None:
     with (
         pytest.raises(RuntimeError, match="did not start: no luck"),
@@ -417,6 +420,7 @@ def test_a_page_is_made_once_for_each_address_and_each_key() -> None:
     assert asyncio.run(asked()) == ["1", "2", "3", "1", "2"]
 
 
+@pytest.mark.integration
 def test_the_real_exporter_is_known_and_finds_the_keys_that_came_and_went() -> None:
     with (
         upstream(200, churning=True) as api,
@@ -443,6 +447,7 @@ def bench(*arguments: str, python: tuple[str, ...] = ("-m", "benchmarks")) -> Do
     )
 
 
+@pytest.mark.integration
 def test_the_benchmarks_run_from_start_to_refresh_and_count_exactly(tmp_path: Path) -> None:
     output = tmp_path / "not" / "there" / "bench.json"
     done = bench("--quick", f"--output={output}")
@@ -470,6 +475,7 @@ def test_the_benchmarks_run_from_start_to_refresh_and_count_exactly(tmp_path: Pa
     assert ("goals are reached" in done.stderr) == (not missed)
 
 
+@pytest.mark.integration
 def test_a_run_that_checks_exits_with_1_if_a_goal_is_missed(tmp_path: Path) -> None:
     # No process is ready at once.
     code = "from benchmarks import __main__, start; start.SOON = 0; exit(__main__.main())"
@@ -480,6 +486,7 @@ def test_a_run_that_checks_exits_with_1_if_a_goal_is_missed(tmp_path: Path) -> N
     assert f"\nmissed: {row}: ≤ 0 s\n" in done.stderr
 
 
+@pytest.mark.integration
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(
     tmp_path: Path,
 ) -> None:

@@ -108,6 +108,7 @@ def test_an_answer_that_cannot_be_measured_is_an_error(head: bytes) -> None:
         read_head(head)
 
 
+@pytest.mark.integration
 def test_connections_are_kept_and_every_byte_of_a_body_is_awaited() -> None:
     with answering(KEPT[:20], KEPT[20:40], KEPT[40:], close=False) as (url, counts):
         seen = asyncio.run(load(url, connections=3, seconds=0.1))
@@ -118,6 +119,7 @@ def test_connections_are_kept_and_every_byte_of_a_body_is_awaited() -> None:
     assert 0 < seen.p50 <= seen.p99 <= seen.most < 1
 
 
+@pytest.mark.integration
 def test_a_server_that_closes_is_connected_to_anew() -> None:
     with answering(CLOSED, close=True) as (url, counts):
         seen = asyncio.run(load(url, connections=2, seconds=0.1))
@@ -125,6 +127,7 @@ def test_a_server_that_closes_is_connected_to_anew() -> None:
     assert len(counts) == seen.requests > 2
 
 
+@pytest.mark.integration
 def test_a_body_that_is_cut_short_is_an_error() -> None:
     with (
         answering(KEPT[:-1], close=True) as (url, _),
@@ -134,6 +137,7 @@ def test_a_body_that_is_cut_short_is_an_error() -> None:
     assert caught.group_contains(ValueError, match="closed the connection within an answer")
 
 
+@pytest.mark.integration
 def test_a_rate_is_kept_by_all_connections_together() -> None:
     with answering(KEPT, close=False) as (url, counts):
         seen = asyncio.run(load(url, connections=4, seconds=0.195, rate=100))
@@ -141,6 +145,7 @@ def test_a_rate_is_kept_by_all_connections_together() -> None:
     assert seen.requests == 20
 
 
+@pytest.mark.integration
 def test_what_a_stuck_server_keeps_waiting_counts_from_when_it_was_due() -> None:
     stuck = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -162,6 +167,7 @@ def test_what_a_stuck_server_keeps_waiting_counts_from_when_it_was_due() -> None
     assert seen.p50 >= 0.09
 
 
+@pytest.mark.integration
 def test_the_library_serves_the_samples_that_the_exporter_does(tmp_path: Path) -> None:
     file = tmp_path / "exposition"
     with upstream(100) as api, exporter(configuration(api.found)) as process:
@@ -222,6 +228,7 @@ def test_the_watch_sees_how_long_a_garbage_collection_took() -> None:
     assert longest.collection == 0
 
 
+@pytest.mark.integration
 def test_the_scrape_section_has_a_glance_at_every_combination() -> None:
     found = list(scrape.rows(quick=True))
     rows = [row for row in found if isinstance(row, Row)]
@@ -289,6 +296,7 @@ def test_the_memory_of_one_more_organization_is_compared_repeat_by_repeat() -> N
     assert many.memory_of_each({2: few, 42: most}).value == Spread(1.0, 0.9, 1.1)
 
 
+@pytest.mark.integration
 def test_the_section_of_many_has_each_number_of_organizations() -> None:
     rows = list(many.rows(quick=True))
     assert (rows[0].of, rows[0].figure) == ("one more organization, 1 to 3", "memory")

@@ -56,11 +56,13 @@ def check_schema(path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.integration
 def test_the_schema_of_the_compose_specification_accepts_it() -> None:
     done = check_schema(COMPOSE)
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
@@ -169,6 +171,7 @@ def test_the_simulator_and_the_exporter_agree() -> None:
     assert tuple(ENVIRON.values()) == (*ADMIN, *WITHOUT_ROLE)
 
 
+@pytest.mark.integration
 def test_the_exporter_finds_its_configuration_valid() -> None:
     done = run(
         "run", "--config.check", f"--config.file={EXPORTER_CONFIG}", environ=ENVIRON, cwd=ROOT
@@ -177,6 +180,7 @@ def test_the_exporter_finds_its_configuration_valid() -> None:
     assert done.stdout.endswith(": valid, 2 organizations\n")
 
 
+@pytest.mark.integration
 def test_prometheus_finds_its_configuration_and_every_rule_valid() -> None:
     said = promtool("check", "config", PROMETHEUS_CONFIG)
     rules = sorted((ROOT / "prometheus" / "rules").glob("*.yml"))

@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
+import pytest
 import yaml
 
 from exporter import config
@@ -16,6 +17,8 @@ from tests.programs import EXPORTER, ROOT, printed, run, started
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.integration
 
 README = (ROOT / "README.md").read_text()
 MONITORING = (ROOT / "docs" / "monitoring.md").read_text()

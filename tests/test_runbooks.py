@@ -198,6 +198,7 @@ def test_the_configuration_is_valid(name: str, tmp_path: Path) -> None:
         config.parse(block, file=f"{name}.md", folder=tmp_path, environ=ENVIRON)
 
 
+@pytest.mark.integration
 @texts
 def test_the_queries_are_valid_and_select_existing_metrics(name: str, tmp_path: Path) -> None:
     found = blocks(TEXTS[name], "promql")
@@ -235,6 +236,7 @@ def test_the_silence_is_narrow_and_has_a_duration(name: str) -> None:
         assert "organization" in matchers or "organization" not in labels
 
 
+@pytest.mark.integration
 @pages
 def test_amtool_accepts_the_silence(name: str) -> None:
     for words in silences(PAGES[name]):

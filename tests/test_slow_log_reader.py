@@ -29,6 +29,8 @@ from tests.world import API_KEY, SECRET, World
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.integration
+
 ENVIRON = {"CONFLUENT_CLOUD_API_KEY": API_KEY, "CONFLUENT_CLOUD_API_SECRET": SECRET}
 KEYS, PAGE = 100, 2
 QUEUE = 10_000  # lines

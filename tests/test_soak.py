@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.programs import ROOT
+
+pytestmark = pytest.mark.integration
 
 
 def test_under_every_fault_in_turn_all_stays_flat_and_ends_true() -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 KEY, SECRET = "SIMULATEDADMIN01", "simulated-secret-of-an-organization-admin"
 POOR_KEY, POOR_SECRET = "SIMULATEDNOROLE1", "simulated-secret-of-somebody-without-a-role"
 ENVIRON = {

@@ -12,6 +12,8 @@ from tests.programs import EXPORTER, eventually, printed, run, started, stop
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 WARNING = "every user may read or change this secret file"
 
 

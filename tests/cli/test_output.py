@@ -20,6 +20,8 @@ from tests.programs import EXPORTER, PATIENCE, ROOT, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.integration
+
 TOTAL = 'confluent_cloud_organization_api_keys{organization="acme"} 5.0\n'
 NULL, FULL = os.makedev(1, 3), os.makedev(1, 7)
 """The devices that /dev/null and /dev/full are, on Linux."""

@@ -29,6 +29,7 @@ CONFIG = "organizations: [{name: acme, url: 'http://127.0.0.1:9'}]\n"
 ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
 
 
+@pytest.mark.integration
 def test_a_pipe_in_place_of_the_configuration_is_refused_and_replaced(tmp_path: Path) -> None:
     path, log, address = tmp_path / "config.yaml", tmp_path / "log", free_address()
     path.write_text(CONFIG)
@@ -70,6 +71,7 @@ sys.exit(exporter.cli.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.integration
 def test_a_reload_whose_disk_hangs_holds_up_neither_scrapes_nor_the_end(tmp_path: Path) -> None:
     path, log, address = tmp_path / "config.yaml", tmp_path / "log", free_address()
     path.write_text(CONFIG)

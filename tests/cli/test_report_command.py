@@ -31,6 +31,8 @@ from tests.programs import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.integration
+
 ENVIRON = {
     "CONFLUENT_CLOUD_API_KEY": "SIMULATEDADMIN01",
     "CONFLUENT_CLOUD_API_SECRET": "simulated-secret-of-an-organization-admin",

@@ -15,6 +15,8 @@ from tests.programs import EXPORTER, ROOT, printed, started, stop
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 HOST = "api.example.invalid"
 ENVIRON = {"CONFLUENT_CLOUD_API_KEY": "KEYID", "CONFLUENT_CLOUD_API_SECRET": "hush"}
 _START = """

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 CANNOT = "confluent-api-keys-exporter: cannot write the output: "
 CLOSED = f"{CANNOT}standard output is not open for writing"
 FULL = f"{CANNOT}No space left on device"

@@ -98,6 +98,7 @@ async def test_the_table_and_check_escape_it_too() -> None:
         assert r"a\u0000\u0007\u0008\t\n" in text
 
 
+@pytest.mark.integration
 def test_metrics_are_escaped_on_a_terminal_alone(tmp_path: Path) -> None:
     async def in_a_loop() -> World:
         return world()
@@ -158,6 +159,7 @@ def test_errors_on_standard_error_are_lines_of_their_own() -> None:
     assert len(text.splitlines()) == 3
 
 
+@pytest.mark.integration
 def test_a_hostile_file_name_reaches_no_terminal(tmp_path: Path) -> None:
     path = tmp_path / "\x1b[2J\u202e\udcff.yaml"
     done = programs.run("check", f"--config.file={path}")

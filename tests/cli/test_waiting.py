@@ -61,6 +61,7 @@ def limited(tmp_path: Path) -> Iterator[str]:
         yield f"--config.file={path}"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("command", ["check", "once", "report"])
 def test_a_terminal_counts_down_and_says_why_and_how_to_stop(limited: str, command: str) -> None:
     terminal, theirs = pty.openpty()
@@ -90,6 +91,7 @@ def test_a_terminal_counts_down_and_says_why_and_how_to_stop(limited: str, comma
     assert command == "once" or "level=info" not in seen
 
 
+@pytest.mark.integration
 def test_once_that_runs_out_of_time_prints_what_it_has_and_says_what_is_missing(
     limited: str,
 ) -> None:
@@ -106,6 +108,7 @@ def test_once_that_runs_out_of_time_prints_what_it_has_and_says_what_is_missing(
     assert " organization=acme reason=reserve seconds=" in waits
 
 
+@pytest.mark.integration
 def test_a_check_that_runs_out_of_time_says_what_is_missing(limited: str) -> None:
     done = run("check", limited, "--timeout=1s", environ=ENVIRON)
     assert done.returncode == 1
@@ -114,6 +117,7 @@ def test_a_check_that_runs_out_of_time_says_what_is_missing(limited: str) -> Non
     assert done.stdout.splitlines()[-2:] == [f"  names {late}", f"  quotas {late}"]
 
 
+@pytest.mark.integration
 def test_a_check_that_got_no_keys_in_time_says_so(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         path = tmp_path / "config.yaml"

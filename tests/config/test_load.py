@@ -267,6 +267,7 @@ def test_relative_paths_of_secrets_start_at_the_folder_of_the_file(
     assert found.credentials.read() == ("K", Secret("second"))
 
 
+@pytest.mark.integration
 def test_a_relative_path_of_a_ca_file_starts_at_the_folder_of_the_file(tmp_path: Path) -> None:
     ca = authority(tmp_path, "private")
     acme, beta = _read(

@@ -16,6 +16,8 @@ from exporter.confluent.trust import TrustStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.integration
+
 API = "https://api.example.invalid"
 
 

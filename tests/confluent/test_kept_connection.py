@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+pytestmark = pytest.mark.integration
+
 MANNERS = ("announced", "at once", "late", "reset")
 """Ways to end a connection after one answer. The last two begin with the next request."""
 

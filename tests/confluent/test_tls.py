@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.certificates import Authority
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(autouse=True)
 def _usual_certificates(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,7 @@ async def test_a_proxy_whose_name_cannot_be_resolved(monkeypatch: pytest.MonkeyP
     )
 
 
+@pytest.mark.integration
 async def test_a_proxy_that_nobody_listens_as(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -87,6 +88,7 @@ async def test_a_proxy_that_nobody_listens_as(monkeypatch: pytest.MonkeyPatch) -
     )
 
 
+@pytest.mark.integration
 async def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -152,6 +152,7 @@ async def test_a_name_that_is_the_secret_is_blanked_in_the_metrics() -> None:
     assert leaks(world.exposition() + await page_of(world)) == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 def test_check_shows_no_repeated_credentials(tmp_path: Path, form: str) -> None:
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:

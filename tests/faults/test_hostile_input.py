@@ -197,6 +197,7 @@ def test_any_items_are_counted_or_counted_as_unreadable(items: list[Any], metada
 LONG = "x" * 255
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "text",
     [

@@ -24,6 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == _FOLDER and "scene" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("dashboards"))
+            item.add_marker(pytest.mark.integration)
 
 
 @pytest.fixture(scope="package")

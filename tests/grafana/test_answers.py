@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Value: TypeAlias = float | tuple[float, float]
     Exposed: TypeAlias = dict[str, Value]
 
+pytestmark = pytest.mark.integration
+
 DAY = 86_400.0
 NOW = 600.0
 """Unix time at which promtool is asked: it starts at 0."""

@@ -697,6 +697,7 @@ def test_graphs_ask_over_time_and_everything_else_for_this_moment(panel: Any) ->
         assert (target["range"], target["instant"]) == (over_time, not over_time)
 
 
+@pytest.mark.integration
 def test_promtool_finds_no_mistake_in_any_expression(tmp_path: Path) -> None:
     values = {
         "__rate_interval": "5m",

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("alertmanager")  # one server for all of them
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("alertmanager"),  # one server for all of them
+]
 
 
 Notification = list[tuple[dict[str, str], str]]

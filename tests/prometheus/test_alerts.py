@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 DAY = 86_400.0
 OWNER = SimulatedOwner("sa-ann", "service-account")
 KAFKA = (SimulatedResource("lkc-1", "kafka", "env-1"),)

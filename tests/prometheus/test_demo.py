@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("demo"),  # one server for all of them
+]
 
 
 @pytest.fixture(scope="module")

@@ -110,6 +110,7 @@ def test_openmetrics_has_only_types_that_opentelemetry_supports(
     assert {family.type for family in families} == {"gauge", "counter", "histogram", "info"}
 
 
+@pytest.mark.integration
 def test_a_real_prometheus_reads_the_truth_from_either_format(
     expositions: dict[Format, bytes], truth: Samples, tmp_path: Path
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_real_prometheus_reads_the_truth_from_either_format(
             )
 
 
+@pytest.mark.integration
 def test_the_node_exporter_passes_the_truth_on_from_a_file(
     expositions: dict[Format, bytes], truth: Samples, tmp_path: Path
 ) -> None:

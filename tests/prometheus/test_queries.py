@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
     from exporter.simulator import SimulatedResource
 
-pytestmark = pytest.mark.xdist_group("queries")  # one server for all of them
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("queries"),  # one server for all of them
+]
 
 DAY = 86_400.0
 Answer = dict[tuple[tuple[str, str], ...], float]

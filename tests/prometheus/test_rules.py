@@ -48,10 +48,12 @@ recorded = pytest.mark.parametrize("name", RECORDED)
 files = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
+@pytest.mark.integration
 def test_promtool_accepts_the_rules() -> None:
     promtool("check", "rules", *rule_files.FILES)
 
 
+@pytest.mark.integration
 @files
 def test_promtool_proves(file: Path, tmp_path: Path) -> None:
     """Without the alerts that no case asks for, whose evaluation takes most of the time."""
@@ -304,6 +306,7 @@ def test_the_resource_is_written_from_the_rules() -> None:
     assert written == prometheus_rule().encode(), "run: make monitoring"
 
 
+@pytest.mark.integration
 def test_the_resource_has_the_groups_of_both_files(tmp_path: Path) -> None:
     resource = yaml.safe_load((FOLDER / "prometheus-rule.yaml").read_text())
     kind = "monitoring.coreos.com/v1", "PrometheusRule"

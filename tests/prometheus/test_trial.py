@@ -6,6 +6,8 @@ import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+import pytest
+
 from exporter.cli import arguments
 from exporter.exposition import catalogue
 from exporter.inventory import OWNER_KINDS, RESOURCE_KINDS
@@ -16,6 +18,8 @@ from tests.virtual_time import EPOCH
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.integration
 
 STEP = 300
 """Seconds between two evaluations."""

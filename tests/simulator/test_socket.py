@@ -13,6 +13,8 @@ from exporter.clock import SystemClock
 from exporter.simulator import API_KEYS_PATH, Account, SimulatedOrganization, Simulator
 from tests.simulator.fleet import SECRET, some_keys
 
+pytestmark = pytest.mark.integration
+
 
 async def _serve_and_ask(simulator: Simulator) -> None:
     config = uvicorn.Config(simulator, port=0, log_config=None, access_log=False, lifespan="on")

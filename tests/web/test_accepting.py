@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+pytestmark = pytest.mark.integration
+
 
 def test_a_client_that_leaves_before_it_is_accepted_stops_no_other(
     monkeypatch: pytest.MonkeyPatch,

@@ -4,8 +4,12 @@ import asyncio
 import socket
 import struct
 
+import pytest
+
 from exporter.web import bind, serve
 from tests.web.sockets import hello, run
+
+pytestmark = pytest.mark.integration
 
 
 def test_few_connections_wait_to_be_accepted() -> None:

@@ -28,6 +28,8 @@ from tests.web.sockets import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 
 def test_the_limits_are_those_of_the_documentation() -> None:
     assert Limits() == Limits(connections=512, header=10.0, idle=120.0, write=30.0, shutdown=1.0)

@@ -9,6 +9,7 @@ import resource
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+import pytest
 from structlog.testing import capture_logs
 
 from exporter.web.loop_errors import logged_sparingly
@@ -17,7 +18,8 @@ from tests.web.sockets import answers, hello, run, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
+
+pytestmark = pytest.mark.integration
 
 
 @contextmanager

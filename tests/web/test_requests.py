@@ -16,6 +16,8 @@ from tests.world import World
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     ("request_", "status"),

@@ -18,6 +18,8 @@ from tests.world import World
 if TYPE_CHECKING:
     from tests.web.sockets import Client
 
+pytestmark = pytest.mark.integration
+
 
 def test_a_client_that_takes_nothing_for_half_a_minute_is_cut_off() -> None:
     async def main() -> None:

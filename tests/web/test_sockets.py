@@ -12,6 +12,8 @@ from exporter.web.sockets import bind, parse_address, url_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.integration
+
 IPV6 = socket.has_ipv6
 
 
