@@ -65,9 +65,10 @@ def churned(organization: SimulatedOrganization, *, now: float) -> SimulatedOrga
         )
         for number, like in enumerate(keys[-CHURN:])
     ]
+    listed = organization.records()[len(keys) :]
     return SimulatedOrganization(
-        [*keys[CHURN:], *created],
+        [*keys[CHURN:], *created, *listed],
         id=organization.id,
-        estate=organization.estate,
-        directory=organization.directory,
+        name=organization.name,
+        entities=organization.entities,
     )

@@ -30,7 +30,7 @@ from exporter.clock import SystemClock
 from exporter.simulator import (
     FAULTS,
     Account,
-    Life,
+    Lifecycle,
     RateLimit,
     Simulator,
     parse_fault,
@@ -95,7 +95,7 @@ class World:
             for n in range(ORGANIZATIONS)
         }
         self.lives = [
-            Life(organization, seed=number, speed=SPEED)
+            Lifecycle(organization, seed=number, speed=SPEED)
             for number, organization in enumerate(self.organizations.values())
         ]
         self.simulator = Simulator(
@@ -121,7 +121,7 @@ class World:
         return sum(window.tally("others").refused for window in windows)
 
     def truth(self) -> dict[str, float]:
-        return {name: len(each) for name, each in self.organizations.items()}
+        return {name: len(each.keys) for name, each in self.organizations.items()}
 
 
 async def soak(seconds: float, *, say: Console) -> Findings:
@@ -141,7 +141,7 @@ async def soak(seconds: float, *, say: Console) -> Findings:
             world.simulator.faults.clear()
             say.print("every fault is over; waiting for all to come back")
             await _settle(world, url, findings)
-        findings.requests = world.simulator._served  # the journal is bounded
+        findings.requests = world.simulator.received
         findings.refused = world.refused()
         _judge(findings, log.read_text(), process.returncode)
     return findings

@@ -13,7 +13,7 @@ from exporter import config
 from exporter.app import Exporter
 from exporter.cli.describing import describe
 from exporter.exposition import Format
-from exporter.simulator import Account, RateLimit, Rules, Simulator, seeded_organization
+from exporter.simulator import Account, ApiOptions, RateLimit, Simulator, seeded_organization
 from tests.virtual_time import EPOCH, FakeClock
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class World:
         names: tuple[str, ...] = ("acme",),
         faults: Iterable[Fault] = (),
         rate_limit: RateLimit | None = None,
-        rules: Rules | None = None,
+        options: ApiOptions | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.organizations: Mapping[str, SimulatedOrganization] = {
@@ -115,7 +115,7 @@ class World:
             for key in keys:
                 self.organization.add(key)
         self.simulator = Simulator(
-            self.accounts, clock=self.clock, faults=faults, rate_limit=rate_limit, rules=rules
+            self.accounts, clock=self.clock, faults=faults, rate_limit=rate_limit, options=options
         )
         self.wire: httpx.AsyncBaseTransport = Wire(self.simulator.transport(), clock=self.clock)
         self._settings, self._names = settings, names

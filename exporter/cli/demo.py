@@ -14,7 +14,7 @@ from exporter.clock import SystemClock
 from exporter.simulator import (
     CLOUD,
     Account,
-    Life,
+    Lifecycle,
     SimulatedKey,
     SimulatedOwner,
     SimulatedServiceAccount,
@@ -124,7 +124,7 @@ def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
     )
     if options.keys:
         organization.add(_key_of_the_exporter(clock.wall()))
-        organization.directory.add(SimulatedServiceAccount(OWNER, "api-keys-exporter"))
+        organization.add(SimulatedServiceAccount(OWNER, "api-keys-exporter"))
     other = seeded_organization(seed=options.seed + 1, keys=0, now=clock.wall())
     return Simulator(
         [Account(*ADMIN, organization), Account(*WITHOUT_ROLE, other, role="none")],
@@ -132,7 +132,9 @@ def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
         seed=options.seed,
         rate_limit=None if rate_limit == "none" else parse_rate_limit(rate_limit),
         faults=options.faults,
-        lives=[Life(organization, seed=options.seed, speed=options.speed, spared={ADMIN[0]})],
+        processes=[
+            Lifecycle(organization, seed=options.seed, speed=options.speed, protected={ADMIN[0]})
+        ],
     )
 
 

@@ -1,38 +1,30 @@
-"""A fake Confluent Cloud, as honest as what is known of the real one allows.
+"""A simulated Confluent Cloud for the demo and the tests.
 
-``organization``, ``directory`` and ``records`` hold the truth, ``seed`` draws it, ``life`` changes
-it, ``quotas`` are worked out from it; ``api`` shows it over HTTP, by the table of ``listings``, in
-the spellings, with the limits and the faults of the real one.
+It asserts no more about the real API than ``docs/confluent-cloud-api.md`` does.
+
+An ``organization`` holds ``records`` of the ``model``, from which its ``quotas`` are computed.
+``seed`` generates one, a ``lifecycle`` changes it. The ``server`` serves organizations
+over HTTP: it authenticates (``accounts``), counts (``rate_limit``), injects ``faults``, and leaves
+the content to a service, which is ``listings`` here.
 """
 
 from exporter.simulator.accounts import Account
-from exporter.simulator.api import Simulator
-from exporter.simulator.directory import Directory
-from exporter.simulator.faults import FAULT_GRAMMAR, FAULTS, Fault, parse_fault
-from exporter.simulator.journal import ServedRequest
-from exporter.simulator.life import Life
-from exporter.simulator.organization import Estate, SimulatedOrganization
-from exporter.simulator.paths import (
-    API_KEYS_PATH,
-    APPLIED_QUOTAS_PATH,
-    ENVIRONMENTS_PATH,
-    KAFKA_CLUSTERS_PATH,
-    KSQL_CLUSTERS_PATH,
-    ORGANIZATIONS_PATH,
-    PATHS,
-    QUOTA_SCOPES_PATH,
-    REGIONS_PATH,
-    SCHEMA_REGISTRIES_PATH,
-    SERVICE_ACCOUNTS_PATH,
-    USERS_PATH,
+from exporter.simulator.flags import (
+    FAULT_GRAMMAR,
+    FAULTS,
+    Fault,
+    RateLimit,
+    parse_fault,
+    parse_rate_limit,
 )
-from exporter.simulator.query import End, Rules
-from exporter.simulator.rate_limit import RateLimit, RateWindow, Tally, parse_rate_limit
-from exporter.simulator.records import (
+from exporter.simulator.lifecycle import Lifecycle
+from exporter.simulator.listings import ApiOptions
+from exporter.simulator.model import (
     CLOUD,
     GLOBAL,
     TABLEFLOW,
-    UNHEARD_KIND,
+    UNRECOGNIZED_KIND,
+    ItemFormat,
     SimulatedCluster,
     SimulatedEnvironment,
     SimulatedKey,
@@ -42,9 +34,26 @@ from exporter.simulator.records import (
     SimulatedResource,
     SimulatedServiceAccount,
     SimulatedUser,
-    Spelling,
 )
+from exporter.simulator.organization import Entities, SimulatedOrganization
+from exporter.simulator.paging import End
+from exporter.simulator.paths import (
+    API_KEYS_PATH,
+    APPLIED_QUOTAS_PATH,
+    ENVIRONMENTS_PATH,
+    KAFKA_CLUSTERS_PATH,
+    KSQL_CLUSTERS_PATH,
+    ORGANIZATIONS_PATH,
+    QUOTA_SCOPES_PATH,
+    REGIONS_PATH,
+    SCHEMA_REGISTRIES_PATH,
+    SERVICE_ACCOUNTS_PATH,
+    USERS_PATH,
+)
+from exporter.simulator.rate_limit import RateWindow
+from exporter.simulator.requests import ServedRequest
 from exporter.simulator.seed import seeded_organization
+from exporter.simulator.server import Simulator
 
 __all__ = [
     "API_KEYS_PATH",
@@ -57,23 +66,22 @@ __all__ = [
     "KAFKA_CLUSTERS_PATH",
     "KSQL_CLUSTERS_PATH",
     "ORGANIZATIONS_PATH",
-    "PATHS",
     "QUOTA_SCOPES_PATH",
     "REGIONS_PATH",
     "SCHEMA_REGISTRIES_PATH",
     "SERVICE_ACCOUNTS_PATH",
     "TABLEFLOW",
-    "UNHEARD_KIND",
+    "UNRECOGNIZED_KIND",
     "USERS_PATH",
     "Account",
-    "Directory",
+    "ApiOptions",
     "End",
-    "Estate",
+    "Entities",
     "Fault",
-    "Life",
+    "ItemFormat",
+    "Lifecycle",
     "RateLimit",
     "RateWindow",
-    "Rules",
     "ServedRequest",
     "SimulatedCluster",
     "SimulatedEnvironment",
@@ -86,8 +94,6 @@ __all__ = [
     "SimulatedServiceAccount",
     "SimulatedUser",
     "Simulator",
-    "Spelling",
-    "Tally",
     "parse_fault",
     "parse_rate_limit",
     "seeded_organization",

@@ -1,4 +1,4 @@
-"""Who may ask, and what they see."""
+"""The API keys that the simulator accepts, and what they may see."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from exporter.simulator.model import SimulatedKey
     from exporter.simulator.organization import SimulatedOrganization
-    from exporter.simulator.records import SimulatedKey
 
 
 @dataclass
 class Account:
     """A Cloud API key and the rights of its owner in one organization.
 
-    May be changed while it is in use: roles are lost and secrets are rotated in life. ``role``
-    ``none`` is refused with a 403. ``visible`` filters the keys silently, with a 200 (facts §0.3).
-    Roles do not reach everywhere: the paths in ``denied`` are a 403, those in ``empty`` a 200
-    without items, as it was seen of users (facts §1.10).
+    May be changed while in use, as roles and secrets do change. ``role`` ``none`` gets a 403 for
+    every listing. ``visible`` filters the keys silently. Paths in ``denied`` get a 403, those in
+    ``empty`` a 200 without items (``docs/confluent-cloud-api.md#who-sees-which-keys``).
     """
 
     api_key: str
@@ -33,33 +32,32 @@ class Account:
     empty: frozenset[str] = frozenset()
 
 
-def basic_credentials(header: str | None) -> tuple[str, str] | None:
-    """Return key and secret of an ``Authorization`` header, or None if it is not Basic."""
-    scheme, _, encoded = (header or "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        api_key, separator, secret = (
-            base64.b64decode(encoded, validate=True).decode().partition(":")
-        )
-    except (binascii.Error, ValueError):
-        return None
-    return (api_key, secret) if separator else None
+class Accounts:
+    """Accounts by API key.
 
-
-def by_api_key(accounts: Iterable[Account]) -> dict[str, Account]:
-    """Return ``accounts`` by their API keys.
-
-    Raises ``ValueError`` if they cannot be told apart, or two of their organizations cannot:
-    organizations of the same seed have the same id.
+    Raises ``ValueError`` if two accounts have the same API key, or two organizations the same id.
     """
-    found: dict[str, Account] = {}
-    organizations: dict[str, SimulatedOrganization] = {}
-    for account in accounts:
-        if account.api_key in found:
-            raise ValueError(f"two accounts have the API key {account.api_key}")
-        found[account.api_key] = account
-        organization = account.organization
-        if organizations.setdefault(organization.id, organization) is not organization:
-            raise ValueError(f"two organizations have the id {organization.id}; vary the seed")
-    return found
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._by_api_key: dict[str, Account] = {}
+        organizations: dict[str, SimulatedOrganization] = {}
+        for account in accounts:
+            if account.api_key in self._by_api_key:
+                raise ValueError(f"two accounts have the API key {account.api_key}")
+            self._by_api_key[account.api_key] = account
+            organization = account.organization
+            if organizations.setdefault(organization.id, organization) is not organization:
+                raise ValueError(f"two organizations have the id {organization.id}; vary the seed")
+
+    def authenticate(self, authorization: str | None) -> Account | None:
+        """Return the account for the value of an ``Authorization`` header, if it is valid."""
+        scheme, _, encoded = (authorization or "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            credentials = base64.b64decode(encoded, validate=True).decode()
+        except (binascii.Error, ValueError):
+            return None
+        api_key, _, api_secret = credentials.partition(":")
+        account = self._by_api_key.get(api_key)
+        return account if account and account.api_secret == api_secret else None

@@ -1,109 +1,124 @@
-"""What can go wrong on purpose: the grammar of a fault. Their effects are in ``effects``.
-
-::
-
-    SPEC = name[:argument][:probability][@PATH]        429:0.1   slow:2s:0.1   403@/iam/v2/users
-"""
+"""The effects of the faults, which :mod:`exporter.simulator.flags` describes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import gzip
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlencode
+from zlib import crc32
 
-from exporter.simulator.durations import parse_duration
-from exporter.simulator.paths import PATHS
+from exporter.simulator import responses
+from exporter.simulator.paging import page_token, page_url
+from exporter.simulator.responses import Response, error_response
 
-FAULTS: dict[str, str] = {
-    "429": "the rate limit is said to be reached; an argument such as 5s sets Retry-After",
-    "500": "a JSON error of the server",
-    "slow": "the answer comes late; the argument is the delay, 2s if it is left out",
-    "html502": "an HTML page of a proxy",
-    "reset": "the connection breaks in the middle of the body",
-    "truncated": "a complete answer whose JSON is cut off",
-    "loop": "metadata.next leads to the same page again",
-    "foreign-next": "metadata.next names another host, as behind a gateway; harmless",
-    "shrink": "the role cannot see about half of the items any more, with a 200",
-    "401": "the credentials are not accepted",
-    "403": "the credentials are accepted, the role is missing",
-    "forbidden-key": "a 403 that means an invalid API key",
-    "gzip-error": "a 500 whose body is gzip, without Content-Encoding",
-    "array": "a JSON array instead of the envelope",
-    "notoken": "metadata.next has no page_token",
-    "redirect": "a 307 to the same address, or with the argument foreign to another host",
-    "no-headers": "no X-RateLimit-* and no Retry-After headers",
-    "garbled-headers": "X-RateLimit-* and Retry-After headers that mean nothing",
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from exporter.simulator.flags import Fault
+    from exporter.simulator.paging import Predicate, Query
+    from exporter.simulator.requests import ServedRequest
+
+T = TypeVar("T")
+
+_DEFAULT_DELAY = 2.0
+_FOREIGN_ORIGIN = "https://elsewhere.invalid"
+_HTML = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
+_GARBLED_HEADERS = {
+    "X-RateLimit-Limit": "many",
+    "X-RateLimit-Remaining": "few",
+    "X-RateLimit-Reset": "1e999",
 }
-"""Every fault and what it does, in a line of help."""
-
-FAULT_GRAMMAR = """\
-SPEC is name[:argument][:probability][@PATH], such as
-  429:0.1             every tenth request
-  slow:2s:0.1         every tenth request, by two seconds
-  403@/iam/v2/users   every request to that endpoint, and none to others"""
-"""How a SPEC is written, in lines of help."""
-
-DEFAULT_DELAY = 2.0
-_WITH_DURATION = frozenset({"429", "slow"})
-_FOREIGN = "foreign"
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One fault that befalls a request with ``probability``.
-
-    ``seconds``: the delay of ``slow``, the ``Retry-After`` of ``429``; None for the default.
-    ``foreign``: the other variant of ``redirect``. ``path``: the endpoint whose requests it may
-    befall, one of :data:`exporter.simulator.paths.PATHS`; None for all of them.
-    """
-
-    name: str
-    probability: float = 1.0
-    seconds: float | None = None
-    foreign: bool = False
-    path: str | None = None
-
-
-def parse_fault(spec: str) -> Fault:
-    """Return the fault that ``spec`` stands for.
-
-    Raises ``ValueError`` with a sentence that says what is wrong and what there is.
-    """
-    words, at, path = spec.partition("@")
-    if at and path not in PATHS:
-        raise _refusal(spec, f"there is no endpoint {path!r}, only {', '.join(PATHS)}")
-    return replace(_parse(spec, words), path=path if at else None)
-
-
-def _parse(spec: str, words: str) -> Fault:
-    name, *parts = words.split(":")
-    if name not in FAULTS:
-        raise _refusal(spec, f"there is no fault {name!r}")
-    probability = 1.0
-    if parts and (number := _number(parts[-1])) is not None:
-        if not 0 <= number <= 1:
-            raise _refusal(spec, f"the probability {parts[-1]} is not between 0 and 1")
-        probability = number
-        parts.pop()
-    if not parts:
-        return Fault(name, probability)
-    argument = parts.pop(0)
-    if parts:
-        raise _refusal(spec, f"{parts[0]!r} is one part too many or not a probability")
-    if name == "redirect" and argument == _FOREIGN:
-        return Fault(name, probability, foreign=True)
-    if name in _WITH_DURATION and (seconds := parse_duration(argument)) is not None:
-        return Fault(name, probability, seconds=seconds)
-    raise _refusal(spec, f"{argument!r} is neither an argument of {name} nor a probability")
-
-
-def _refusal(spec: str, problem: str) -> ValueError:
-    return ValueError(
-        f"{spec!r} is not a fault: {problem}. Write name[:argument][:probability][@PATH], such as"
-        f" 429:0.1, slow:2s:0.1 or 403@/iam/v2/users, with one of the names {', '.join(FAULTS)}"
+def delay_of(faults: Iterable[Fault]) -> float:
+    """Return the seconds by which a response is delayed."""
+    return sum(
+        _DEFAULT_DELAY if fault.seconds is None else fault.seconds
+        for fault in faults
+        if fault.name == "slow"
     )
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
+def replacement(faults: Iterable[Fault], request: ServedRequest) -> Response | None:
+    """Return the response of the first fault that replaces the regular one, if any."""
+    for fault in faults:
+        if (make := _REPLACEMENTS.get(fault.name)) is not None:
+            return make(fault, request)
+    return None
+
+
+def _too_many_requests(fault: Fault, request: ServedRequest) -> Response:
+    del request
+    response = responses.too_many_requests()
+    if fault.seconds is not None:
+        response.headers["Retry-After"] = str(math.ceil(fault.seconds))
+    return response
+
+
+def _gzip_error(fault: Fault, request: ServedRequest) -> Response:
+    del fault
+    response = error_response(responses.SERVER_ERROR, request.request_id)
+    return replace(response, body=gzip.compress(response.body, mtime=0))
+
+
+def _redirect(fault: Fault, request: ServedRequest) -> Response:
+    origin = _FOREIGN_ORIGIN if fault.foreign else request.origin
+    query = f"?{request.query_string}" if request.query_string else ""
+    return Response(307, headers={"Location": f"{origin}{request.path}{query}"})
+
+
+_REPLACEMENTS: dict[str, Callable[[Fault, ServedRequest], Response]] = {
+    "429": _too_many_requests,
+    "500": lambda _, request: error_response(responses.SERVER_ERROR, request.request_id),
+    "html502": lambda *_: Response(502, _HTML, {"Content-Type": "text/html"}),
+    "401": lambda _, request: error_response(responses.UNAUTHORIZED, request.request_id),
+    "403": lambda _, request: error_response(responses.FORBIDDEN, request.request_id),
+    "forbidden-key": lambda _, request: error_response(
+        responses.INVALID_API_KEY, request.request_id
+    ),
+    "gzip-error": _gzip_error,
+    "array": lambda *_: responses.json_response(b"[]"),
+    "redirect": _redirect,
+}
+
+
+def shrunk(visible: Predicate[T], sort_key: Callable[[T], str]) -> Callable[[T], bool]:
+    """Return a predicate that hides about half of what ``visible`` shows, always the same half."""
+    return lambda record: (
+        crc32(sort_key(record).encode()) % 2 == 0 and (visible is None or visible(record))
+    )
+
+
+def next_link(
+    faults: Collection[str], request: ServedRequest, query: Query, token: str | None
+) -> str | None:
+    """Return ``metadata.next`` as changed by ``faults``. ``token``: of the next page, if any.
+
+    ``loop`` leads to the same page again.
+    """
+    if "loop" in faults:
+        return page_url(request.url, query, page_token(query.after))
+    if "notoken" in faults:
+        return f"{request.url}?{urlencode({'page_size': query.page_size})}"
+    if token is None:
         return None
+    url = _FOREIGN_ORIGIN + request.path if "foreign-next" in faults else request.url
+    return page_url(url, query, token)
+
+
+def damage(response: Response, faults: Collection[str]) -> None:
+    """Apply the faults that change a finished response."""
+    if "truncated" in faults:
+        response.body = response.body[: len(response.body) // 2]
+    if "reset" in faults:
+        response.breaks = True
+    if "no-headers" in faults or "garbled-headers" in faults:
+        retry_after = response.headers.pop("Retry-After", None)
+        for name in _GARBLED_HEADERS:
+            response.headers.pop(name, None)
+        if "garbled-headers" in faults:
+            response.headers |= _GARBLED_HEADERS
+            if retry_after is not None:
+                response.headers["Retry-After"] = "soon"

@@ -1,4 +1,4 @@
-"""The paths that are served, as the provider's OpenAPI files write them."""
+"""The paths of the listings that are served."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ PATHS = (
     APPLIED_QUOTAS_PATH,
     QUOTA_SCOPES_PATH,
 )
-"""Every one of them; only their listings, and only to be read."""
+"""All of them. Single objects are not served."""

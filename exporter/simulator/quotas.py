@@ -1,157 +1,122 @@
-"""The applied quotas of an organization, worked out from its records (facts §3).
+"""The applied quotas of an organization (``docs/confluent-cloud-api.md#quotas``).
 
-Limits are those that organizations were seen with. Where an organization has more than the default
-allows, the default is multiplied: a limit is raised for whoever asks, and nobody exceeds it.
+Limits are those that organizations were seen with. An organization above the default limit gets a
+multiple of it: limits are raised on request, and nobody exceeds one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporter.simulator.records import SimulatedQuota
+from exporter.simulator.model import SimulatedQuota
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-    from exporter.simulator.organization import SimulatedOrganization
+    from exporter.simulator.model import SimulatedCluster, SimulatedKey, SimulatedOwner
 
-CLUSTER_KINDS = frozenset({"kafka", "schema-registry", "ksql"})
-"""Kinds of resources whose keys count as their owner's cluster keys; which do, is not published."""
-
-SCOPES: dict[str, str] = {
-    "ORGANIZATION": "Quotas of the whole organization",
-    "ENVIRONMENT": "Quotas of each environment",
-    "NETWORK": "Quotas of each network",
-    "KAFKA_CLUSTER": "Quotas of each Kafka cluster",
-    "SERVICE_ACCOUNT": "Quotas of each service account",
-    "USER_ACCOUNT": "Quotas of each user",
-    "IDENTITY_PROVIDER": "Quotas of each identity provider",
-    "CERTIFICATE_AUTHORITY": "Quotas of each certificate authority",
+SCOPES = (
+    "ORGANIZATION",
+    "ENVIRONMENT",
+    "NETWORK",
+    "KAFKA_CLUSTER",
+    "SERVICE_ACCOUNT",
+    "USER_ACCOUNT",
+    "IDENTITY_PROVIDER",
+    "CERTIFICATE_AUTHORITY",
+)
+"""The documented scopes; half of them have no quota here."""
+CODES: dict[str, tuple[str, int]] = {
+    "iam.max_cloud_api_keys.per_org": ("ORGANIZATION", 1000),
+    "iam.max_audit_log_api_keys.per_org": ("ORGANIZATION", 10_000),
+    "iam.max_service_accounts.per_org": ("ORGANIZATION", 1000),
+    "iam.max_users.per_org": ("ORGANIZATION", 1000),
+    "iam.max_environments.per_org": ("ORGANIZATION", 25),
+    "iam.max_kafka_clusters.per_org": ("ORGANIZATION", 400),
+    "kafka.max_kafka_clusters.per_env": ("ENVIRONMENT", 20),
+    "kafka.max_api_keys.per_cluster": ("KAFKA_CLUSTER", 2000),
+    "iam.max_cloud_api_keys.per_user": ("USER_ACCOUNT", 10),
+    "iam.max_cluster_api_keys.per_user": ("USER_ACCOUNT", 10),
+    "iam.max_cloud_api_keys.per_service_account": ("SERVICE_ACCOUNT", 100),
+    "iam.max_cluster_api_keys.per_service_account": ("SERVICE_ACCOUNT", 100),
 }
-"""The scopes and what is said of them; half of them have no quota here."""
+"""The scope and the default limit of each quota code that was seen."""
+_WITHOUT_USAGE = "iam.max_cluster_api_keys.per_service_account"
+"""The code that was seen without its usage."""
+_CLUSTER_KINDS = frozenset({"kafka", "schema-registry", "ksql"})
+"""An assumption: which keys count as cluster keys of their owner is not published."""
+_CLUSTER_LIMITS = {"Basic": 50, "Standard": 100, "Enterprise": 500, "Freight": 500}
+"""Default limits of keys by tier, not verified. A Dedicated cluster has the code's limit."""
 
 
-@dataclass(frozen=True)
-class Code:
-    """A quota code. ``reported`` False: its usage is not told (facts §3)."""
+def applied_quotas(
+    keys: Iterable[SimulatedKey],
+    *,
+    service_accounts: Collection[str],
+    users: Collection[str],
+    environments: Collection[str],
+    clusters: Iterable[SimulatedCluster],
+    audit_account: SimulatedOwner | None,
+) -> Iterator[SimulatedQuota]:
+    """Return the quotas of the organization and of every listed environment, cluster and account.
 
-    id: str
-    scope: str
-    display_name: str
-    limit: int
-    reported: bool = True
-
-
-CODES: dict[str, Code] = {
-    code.id: code
-    for code in (
-        Code("iam.max_cloud_api_keys.per_org", "ORGANIZATION", "Max Cloud API Keys Per Org", 1000),
-        Code(
-            "iam.max_audit_log_api_keys.per_org",
-            "ORGANIZATION",
-            "Max Audit Log API Keys Per Org",
-            10_000,
-        ),
-        Code(
-            "iam.max_service_accounts.per_org", "ORGANIZATION", "Max Service Accounts Per Org", 1000
-        ),
-        Code("iam.max_users.per_org", "ORGANIZATION", "Max Users Per Org", 1000),
-        Code("iam.max_environments.per_org", "ORGANIZATION", "Max Environments Per Org", 25),
-        Code("iam.max_kafka_clusters.per_org", "ORGANIZATION", "Max Kafka Clusters Per Org", 400),
-        Code("kafka.max_kafka_clusters.per_env", "ENVIRONMENT", "Max Kafka Clusters Per Env", 20),
-        Code("kafka.max_api_keys.per_cluster", "KAFKA_CLUSTER", "Max API Keys Per Cluster", 2000),
-        # The name is wrong on purpose: one organization was seen with it.
-        Code(
-            "iam.max_cloud_api_keys.per_user", "USER_ACCOUNT", "Max Kafka API Keys Per User", 10
-        ),
-        Code(
-            "iam.max_cluster_api_keys.per_user", "USER_ACCOUNT", "Max Cluster API Keys Per User", 10
-        ),
-        Code(
-            "iam.max_cloud_api_keys.per_service_account",
-            "SERVICE_ACCOUNT",
-            "Max Cloud API Keys Per Service Account",
-            100,
-        ),
-        Code(
-            "iam.max_cluster_api_keys.per_service_account",
-            "SERVICE_ACCOUNT",
-            "Max Cluster API Keys Per Service Account",
-            100,
-            reported=False,
-        ),
-    )
-}  # fmt: skip
-"""Every code that is known, by its id."""
-
-_LIMITS_OF_CLUSTERS = {"Basic": 50, "Standard": 100, "Enterprise": 500, "Freight": 500}
-"""Not verified (facts §3); clients must not know them. A Dedicated cluster has the code's limit."""
-
-
-def quotas_of(organization: SimulatedOrganization) -> Iterator[SimulatedQuota]:
-    """Return the quotas of ``organization``: of itself and of everybody and everything listed.
-
-    Whether the real API lists all principals or only some is not known (facts §3); all of them is
-    what a client has to be able to bear.
+    ``service_accounts``, ``users`` and ``environments`` are ids.
+    Whether the real API lists all accounts or only some is not known. All of them is the harder
+    case for a client.
     """
-    counts = _count(organization)
-    directory = organization.directory
-    clusters = [c for c in directory.clusters.snapshot().values() if c.kind == "kafka"]
-    for code, usage in (
-        ("iam.max_cloud_api_keys.per_org", counts.cloud.total()),
-        ("iam.max_audit_log_api_keys.per_org", counts.audit),
-        ("iam.max_service_accounts.per_org", len(directory.service_accounts)),
-        ("iam.max_users.per_org", len(directory.users)),
-        ("iam.max_environments.per_org", len(directory.environments)),
-        ("iam.max_kafka_clusters.per_org", len(clusters)),
-    ):
-        yield _quota(code, usage)
-    populations = Counter(cluster.environment_id for cluster in clusters)
-    for place in directory.environments.snapshot():
-        yield _quota("kafka.max_kafka_clusters.per_env", populations[place], environment_id=place)
-    for cluster in clusters:
+    usage = _count(keys, audit_account=audit_account)
+    kafka_clusters = [cluster for cluster in clusters if cluster.kind == "kafka"]
+    clusters_in = Counter(cluster.environment_id for cluster in kafka_clusters)
+    yield _quota("iam.max_cloud_api_keys.per_org", usage.cloud.total())
+    yield _quota("iam.max_audit_log_api_keys.per_org", usage.audit)
+    yield _quota("iam.max_service_accounts.per_org", len(service_accounts))
+    yield _quota("iam.max_users.per_org", len(users))
+    yield _quota("iam.max_environments.per_org", len(environments))
+    yield _quota("iam.max_kafka_clusters.per_org", len(kafka_clusters))
+    for environment in environments:
+        yield _quota(
+            "kafka.max_kafka_clusters.per_env", clusters_in[environment], environment_id=environment
+        )
+    for cluster in kafka_clusters:
         yield _quota(
             "kafka.max_api_keys.per_cluster",
-            counts.kafka[cluster.id],
-            default=_LIMITS_OF_CLUSTERS.get(cluster.tier),
+            usage.kafka[cluster.id],
+            default_limit=_CLUSTER_LIMITS.get(cluster.tier),
             environment_id=cluster.environment_id,
             resource_id=cluster.id,
         )
-    yield from _of_owners("user", directory.users.snapshot(), counts)
-    yield from _of_owners("service_account", directory.service_accounts.snapshot(), counts)
+    for owner_kind, owners in (("user", users), ("service_account", service_accounts)):
+        for owner in owners:
+            cloud, cluster_keys = usage.cloud[owner], usage.cluster[owner]
+            yield _quota(f"iam.max_cloud_api_keys.per_{owner_kind}", cloud, owner_id=owner)
+            yield _quota(f"iam.max_cluster_api_keys.per_{owner_kind}", cluster_keys, owner_id=owner)
 
 
-def name_of_quota(quota: SimulatedQuota) -> str:
-    """Return what orders the quotas: a code is not unique, a code and what it applies to is."""
+def quota_sort_key(quota: SimulatedQuota) -> str:
+    """Return the unique sort key of a quota: its code and what it applies to."""
     return f"{quota.id} {quota.owner_id} {quota.environment_id} {quota.resource_id}"
-
-
-def _of_owners(kind: str, owners: Iterable[str], counts: _Counts) -> Iterator[SimulatedQuota]:
-    for owner_id in owners:
-        cloud, cluster = counts.cloud[owner_id], counts.cluster[owner_id]
-        yield _quota(f"iam.max_cloud_api_keys.per_{kind}", cloud, owner_id=owner_id)
-        yield _quota(f"iam.max_cluster_api_keys.per_{kind}", cluster, owner_id=owner_id)
 
 
 def _quota(
     code_id: str,
     usage: int,
     *,
-    default: int | None = None,
+    default_limit: int | None = None,
     owner_id: str = "",
     environment_id: str = "",
     resource_id: str = "",
 ) -> SimulatedQuota:
-    code = CODES[code_id]
-    limit = code.limit if default is None else default
+    scope, limit = CODES[code_id]
+    if default_limit is not None:
+        limit = default_limit
     return SimulatedQuota(
         id=code_id,
-        scope=code.scope,
+        scope=scope,
         limit=limit * max(1, -(-usage // limit)),
-        # A quota that was never used reports no usage rather than zero (facts §3).
-        usage=usage if usage and code.reported else None,
+        # A quota that was never used has no usage rather than 0.
+        usage=usage if usage and code_id != _WITHOUT_USAGE else None,
         owner_id=owner_id,
         environment_id=environment_id,
         resource_id=resource_id,
@@ -160,26 +125,30 @@ def _quota(
 
 
 @dataclass
-class _Counts:
-    """Numbers of keys: by owner for Cloud and clusters, by cluster for Kafka."""
+class _Usage:
+    """Numbers of keys."""
 
-    cloud: Counter[str]
-    cluster: Counter[str]
-    kafka: Counter[str]
+    cloud: Counter[str] = field(default_factory=Counter)
+    """Cloud keys by owner."""
+    cluster: Counter[str] = field(default_factory=Counter)
+    """Keys of clusters by owner."""
+    kafka: Counter[str] = field(default_factory=Counter)
+    """Keys by Kafka cluster."""
     audit: int = 0
 
 
-def _count(organization: SimulatedOrganization) -> _Counts:
-    counts = _Counts(Counter(), Counter(), Counter())
-    audit = organization.estate.audit_account
-    for key in organization.keys.values():
+def _count(keys: Iterable[SimulatedKey], *, audit_account: SimulatedOwner | None) -> _Usage:
+    usage = _Usage()
+    for key in keys:
         owner_id = "" if key.owner is None else key.owner.id
         kinds = {resource.kind for resource in key.resources}
         if "cloud" in kinds:
-            counts.cloud[owner_id] += 1
-        if not kinds.isdisjoint(CLUSTER_KINDS):
-            counts.cluster[owner_id] += 1
-        counts.kafka.update(r.id for r in key.resources if r.kind == "kafka")
-        if audit is not None and owner_id == audit.id:
-            counts.audit += 1
-    return counts
+            usage.cloud[owner_id] += 1
+        if not kinds.isdisjoint(_CLUSTER_KINDS):
+            usage.cluster[owner_id] += 1
+        for resource in key.resources:
+            if resource.kind == "kafka":
+                usage.kafka[resource.id] += 1
+        if key.owner is not None and key.owner == audit_account:
+            usage.audit += 1
+    return usage

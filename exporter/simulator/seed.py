@@ -1,7 +1,7 @@
-"""A believable organization out of a number.
+"""Generates a realistic organization from a seed.
 
-Shares are exact: the tables below are apportioned to the number of keys by largest remainders, so
-that a test can say how many of each there are. Everything else is drawn.
+The tables below are apportioned to the number of keys by largest remainders, so that tests can rely
+on exact numbers. Everything else is random.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
-from exporter.simulator.census import draw_directory
-from exporter.simulator.estate import draw_estate
+from exporter.simulator.model import UNRECOGNIZED_KIND
+from exporter.simulator.names import draw_organization_name
 from exporter.simulator.organization import SimulatedOrganization
-from exporter.simulator.population import Population
-from exporter.simulator.records import UNHEARD_KIND
+from exporter.simulator.seed_entities import draw_entities, draw_listed
+from exporter.simulator.seed_keys import KeyGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -28,7 +28,7 @@ SHARES: dict[tuple[str, str], int] = {
     ("service-account", "ksql"): 28,
     ("service-account", "tableflow"): 12,
     ("service-account", "global"): 9,
-    ("service-account", UNHEARD_KIND): 6,
+    ("service-account", UNRECOGNIZED_KIND): 6,
     ("user", "kafka"): 55,
     ("user", "cloud"): 20,
     ("user", "schema-registry"): 15,
@@ -42,10 +42,10 @@ SHARES: dict[tuple[str, str], int] = {
     ("internal", "kafka"): 10,
     ("audit", "audit"): 10,
 }
-"""Keys per thousand, by group of owners and kind of the (first) resource."""
+"""Keys per thousand by group of owners and kind of the first resource."""
 
-FATES: dict[str, int] = {"expired": 12, "expiring": 8, "expiring later": 60, "lasting": 920}
-"""Keys per thousand by what becomes of them; less exact, as the copies of rotations have none."""
+FATES: dict[str, int] = {"expired": 12, "expiring": 8, "expiring later": 60, "permanent": 920}
+"""Keys per thousand by expiry. Approximate: keys that follow another have its lifetime."""
 
 
 def seeded_organization(
@@ -57,33 +57,34 @@ def seeded_organization(
     environments: int | None = None,
     now: float,
 ) -> SimulatedOrganization:
-    """Return an organization of exactly ``keys`` keys as it could be at the Unix time ``now``.
+    """Return an organization with exactly ``keys`` keys at the Unix time ``now``.
 
-    The same arguments give the same organization. ``owners`` counts service accounts and users,
-    ``clusters`` Kafka clusters; what is None is derived from ``keys``. Besides those there are the
-    accounts and clusters without a key, and whoever is in no list: see
-    :class:`exporter.simulator.organization.Estate`. Raises ``ValueError`` for numbers that no
-    organization can have.
+    The same arguments give the same organization. ``owners``: the number of service accounts and
+    users with keys; ``clusters``: the number of Kafka clusters with keys. Numbers that are None are
+    derived from ``keys``. The idle and unlisted ones of
+    :class:`exporter.simulator.organization.Entities` are added to them.
+
+    Raises ``ValueError`` for numbers out of range.
     """
     if keys < 0 or min(1 if n is None else n for n in (owners, clusters, environments)) < 1:
         raise ValueError("keys must be 0 or more; owners, clusters and environments 1 or more")
     random = Random(f"seed {seed}")
-    estate = draw_estate(
+    entities = draw_entities(
         random, keys=keys, owners=owners, clusters=clusters, environments=environments
     )
     fates = [fate for fate, number in apportion(FATES, keys).items() for _ in range(number)]
     random.shuffle(fates)
-    population = Population(estate, random, now=now, fates=fates)
+    generator = KeyGenerator(entities, random, now=now, fates=fates)
     for (group, kind), number in apportion(SHARES, keys).items():
-        population.settle(group, kind, number)
-    directory = draw_directory(estate, Random(f"directory {seed}"))
-    return SimulatedOrganization(
-        population.keys.values(), seed=seed, estate=estate, directory=directory
-    )
+        generator.generate(group, kind, number)
+    random = Random(f"directory {seed}")
+    records = [*generator.keys.values(), *draw_listed(entities, random)]
+    name = draw_organization_name(random)
+    return SimulatedOrganization(records, seed=seed, name=name, entities=entities)
 
 
 def apportion(shares: Mapping[K, int], total: int) -> dict[K, int]:
-    """Divide ``total`` by ``shares``, to whole numbers, by largest remainders."""
+    """Divide ``total`` in proportion to ``shares`` into whole numbers, by largest remainders."""
     whole = sum(shares.values())
     numbers = {name: total * share // whole for name, share in shares.items()}
     by_remainder = sorted(shares, key=lambda name: -(total * shares[name] % whole))

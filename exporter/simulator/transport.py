@@ -1,4 +1,4 @@
-"""The way to an ASGI application in the same process and the same event loop."""
+"""An httpx transport to an ASGI application in the same process and event loop."""
 
 from __future__ import annotations
 
@@ -9,64 +9,61 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message
 
 
 class InProcessTransport(httpx.AsyncBaseTransport):
-    """As ``httpx.ASGITransport``, and an answer without an end is a broken connection.
+    """Passes requests to ``app``. An incomplete response is a broken connection.
 
-    The part of the body that was sent is received before ``httpx.ReadError`` is raised.
+    Unlike ``httpx.ASGITransport``, it raises ``httpx.ReadError`` after the received part of such a
+    body. A response is passed on when the application has returned.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass the request to the application and return its answer."""
-        call = _Call(self._app)
-        response = await httpx.ASGITransport(call).handle_async_request(request)
-        if not call.broken:
-            return response
-        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 # ASGITransport's
+        """Return the response of the application."""
+        messages: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": await request.aread(), "more_body": False}
+
+        async def send(message: Message) -> None:
+            messages.append(message)
+
+        url = request.url
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": url.scheme,
+            "path": url.path,
+            "raw_path": url.raw_path.partition(b"?")[0],
+            "root_path": "",
+            "query_string": url.query,
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "server": (url.host, url.port),
+            "client": ("127.0.0.1", 123),
+        }
+        await self._app(scope, receive, send)
+        if not messages:
+            raise httpx.ReadError("the connection broke before the response")
+        start, *chunks = messages
+        body = b"".join(chunk.get("body", b"") for chunk in chunks)
+        complete = bool(chunks) and not chunks[-1].get("more_body", False)
         return httpx.Response(
-            response.status_code,
-            headers=response.headers,
-            stream=_BrokenStream(response.stream),
+            start["status"], headers=start["headers"], stream=_Body(body, complete=complete)
         )
 
 
-class _Call:
-    """One call of an application, brought to an end if the application leaves it open."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self.broken = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = complete = False
-
-        async def watch(message: Message) -> None:
-            nonlocal started, complete
-            started = started or message["type"] == "http.response.start"
-            complete = message["type"] == "http.response.body" and not message.get("more_body")
-            await send(message)
-
-        await self._app(scope, receive, watch)
-        if not started:
-            raise httpx.ReadError("the connection broke before the answer")
-        if not complete:
-            self.broken = True
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-class _BrokenStream(httpx.AsyncByteStream):
-    def __init__(self, beginning: httpx.AsyncByteStream) -> None:
-        self._beginning = beginning
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, body: bytes, *, complete: bool) -> None:
+        self._body = body
+        self._complete = complete
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._beginning:
-            yield chunk
-        raise httpx.ReadError("the connection broke in the middle of the body")
-
-    async def aclose(self) -> None:
-        await self._beginning.aclose()
+        yield self._body
+        if not self._complete:
+            raise httpx.ReadError("the connection broke in the middle of the body")

@@ -22,15 +22,15 @@ from exporter.cli.report_rows import Selection, violating
 from exporter.cli.report_survey import Survey, surveys_of
 from exporter.simulator import (
     CLOUD,
-    Directory,
+    ItemFormat,
     SimulatedCluster,
     SimulatedEnvironment,
     SimulatedKey,
+    SimulatedOrganization,
     SimulatedOwner,
     SimulatedResource,
     SimulatedServiceAccount,
     SimulatedUser,
-    Spelling,
     parse_fault,
 )
 from tests.programs import ROOT
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping, Sequence
 
     from exporter.cli.report_rows import Row
+    from exporter.simulator.model import Record
 
 DAY = 86_400.0
 SA_1, SA_2 = SimulatedOwner("sa-1", "service-account"), SimulatedOwner("sa-2", "service-account")
@@ -76,7 +77,7 @@ KEYS = (
     key("A3", SA_1, LKC_1, days=10.9),
     key("B1", ADA, CLOUD, days=90, expires=14, display_name=None, description=" \n"),
     key("C1", GONE, LSRC_1, days=30, expires=0),
-    key("D1", None, LKC_2, days=EPOCH / DAY, spelling=Spelling.BARE),  # created in 1970
+    key("D1", None, LKC_2, days=EPOCH / DAY, item_format=ItemFormat.MINIMAL),  # created in 1970
     key("E1", SA_2, LKC_1, LSRC_1, days=200),  # exempted below
 )
 ORDER = ["D1", "A1", "E1", "A2", "B1", "C1", "A3"]
@@ -85,26 +86,26 @@ NAMES = "names: {users: true}"
 SURPLUS = "max_keys_per_owner_and_resource"
 
 
-def directory() -> Directory:
-    return Directory(
-        [
-            SimulatedServiceAccount("sa-1", "orders"),
-            SimulatedServiceAccount("sa-2", "fraud, v2"),
-            SimulatedUser("u-1", "ada@example.com", "Ada Example"),
-            SimulatedEnvironment("env-1", "prod"),
-            SimulatedEnvironment("env-2", "dev"),
-            SimulatedCluster("lkc-1", "kafka", "env-1", "main"),
-            SimulatedCluster("lkc-2", "kafka", "env-2", "scratch"),
-            SimulatedCluster("lsrc-1", "schema-registry", "env-1"),
-        ]
-    )
+def listed() -> list[Record]:
+    return [
+        SimulatedServiceAccount("sa-1", "orders"),
+        SimulatedServiceAccount("sa-2", "fraud, v2"),
+        SimulatedUser("u-1", "ada@example.com", "Ada Example"),
+        SimulatedEnvironment("env-1", "prod"),
+        SimulatedEnvironment("env-2", "dev"),
+        SimulatedCluster("lkc-1", "kafka", "env-1", "main"),
+        SimulatedCluster("lkc-2", "kafka", "env-2", "scratch"),
+        SimulatedCluster("lsrc-1", "schema-registry", "env-1"),
+    ]
 
 
 def small_world(
     keys: Iterable[SimulatedKey] = KEYS, *, settings: str = NAMES, **more: Any
 ) -> World:
     world = World(keys, settings=f"{POLICY}, {settings}".removesuffix(", "), **more)
-    world.organization.directory = directory()
+    organization = SimulatedOrganization([*world.organization.keys.values(), *listed()])
+    world.accounts[0].organization = organization
+    world.organizations = {**world.organizations, "acme": organization}
     return world
 
 
@@ -532,9 +533,7 @@ async def test_each_name_in_csv_belongs_to_the_id_at_its_place() -> None:
         ("kafka", "lkc-1", "env-1", "main | EU"),
         ("kafka", "lkc-2", "env-2", "C:\\dev team"),
     ):
-        world.organization.directory.clusters.replace(
-            SimulatedCluster(cluster_id, kind, environment, name)
-        )
+        world.organization.replace(SimulatedCluster(cluster_id, kind, environment, name))
     (read,) = csv.DictReader(io.StringIO(as_csv(await rows(world)), newline=""))
     assert read["resource_ids"] == "lkc-1|lsrc-1|cloud|lkc-2"
     assert read["resource_kinds"] == "kafka|schema-registry|cloud|kafka"
@@ -555,7 +554,7 @@ async def test_no_field_is_a_formula(first: str) -> None:
     hostile = f"{first}cmd|' /C calc'!A0"
     keys = [key("F1", SA_1, LKC_1, days=1, display_name=hostile, description=f"x{hostile}")]
     world = small_world(keys)
-    world.organization.directory.service_accounts.replace(SimulatedServiceAccount("sa-1", hostile))
+    world.organization.replace(SimulatedServiceAccount("sa-1", hostile))
     (read,) = csv.DictReader(io.StringIO(as_csv(await rows(world)), newline=""))
     assert read["display_name"] == read["owner_name"] == f"'{hostile}"
     assert read["description"] == f"x{hostile}"

@@ -60,8 +60,7 @@ def world() -> World:
         key(f"K2{HOSTILE}", SA_1, LKC_1, days=2),
     ]
     found = small_world(keys)
-    accounts = found.organization.directory.service_accounts
-    accounts.replace(SimulatedServiceAccount("sa-1", NAME))
+    found.organization.replace(SimulatedServiceAccount("sa-1", NAME))
     return found
 
 

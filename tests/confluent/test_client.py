@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.confluent.client import API_KEYS as API_KEYS_LISTING
-from exporter.simulator import Account, RateLimit, Rules, parse_fault
+from exporter.simulator import Account, ApiOptions, RateLimit, parse_fault
 from exporter.version import __version__
 from tests.openapi import request_problems
 from tests.shared_material import shared_file
@@ -159,7 +159,7 @@ async def test_a_wrong_secret_is_told_from_a_missing_role() -> None:
 
 
 async def test_an_unknown_path_asks_whether_the_url_is_right() -> None:
-    world = World(5, rules=Rules(path_prefix="/api"))
+    world = World(5, options=ApiOptions(path_prefix="/api"))
     await world.exporter.refresh_once()
     assert "404 Not Found: no such path; check `url`, and its path prefix" in (
         failure_message(world)
@@ -168,7 +168,7 @@ async def test_an_unknown_path_asks_whether_the_url_is_right() -> None:
 
 
 async def test_a_path_prefix_is_kept() -> None:
-    world = World(25, settings="page_size: 10", rules=Rules(path_prefix="/api"))
+    world = World(25, settings="page_size: 10", options=ApiOptions(path_prefix="/api"))
     world = world.configured(url="http://127.0.0.1:8089/api/")
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") == 25

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from exporter.confluent.pages import MAX_PAGES, Walk
 from exporter.errors import PaginationError
-from exporter.simulator import End, Rules, parse_fault
+from exporter.simulator import ApiOptions, End, parse_fault
 from tests.world import API_KEYS, SECRET, World
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def test_2345_keys_take_as_many_requests_as_pages_and_every_count_is_true(
     [(End.MISSING, 3), (End.NULL, 3), (End.EMPTY_STRING, 3), (End.EMPTY_PAGE, 4)],
 )
 async def test_every_way_to_say_that_the_list_ends(end: End, requests: int) -> None:
-    world = World(25, settings="page_size: 10", rules=Rules(end=end))
+    world = World(25, settings="page_size: 10", options=ApiOptions(end=end))
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") == 25
     assert len(world.simulator.requests) == requests
@@ -137,11 +137,11 @@ async def test_a_next_page_named_on_another_host_is_asked_of_the_configured_one(
 
 
 async def test_a_total_size_that_differs_is_logged_and_nothing_more() -> None:
-    world = World(25, settings="page_size: 10", rules=Rules(total_size=True))
+    world = World(25, settings="page_size: 10", options=ApiOptions(total_size=True))
 
     def create(answered: int) -> None:
         if answered == 3:  # behind the cursor: not seen in this walk
-            world.organization.add(replace(world.organization.key_at(0), id="0"))
+            world.organization.add(replace(world.organization.keys.at(0), id="0"))
 
     world.meanwhile(create)
     with capture_logs() as logs:

@@ -144,8 +144,7 @@ async def test_a_name_that_is_the_secret_is_blanked_in_the_metrics() -> None:
     world.accounts[0].api_secret = SECRET
     owners = (key.owner.id for key in world.organization.keys.values() if key.owner)
     owner = next(each for each in owners if each.startswith("sa-"))
-    accounts = world.organization.directory.service_accounts
-    accounts.replace(SimulatedServiceAccount(owner, f"was {SECRET}"))
+    world.organization.replace(SimulatedServiceAccount(owner, f"was {SECRET}"))
     await world.exporter.refresh_once()
     labels = {"owner_id": owner, "owner_kind": "service-account", "owner_name": "was <redacted>"}
     assert world.value("confluent_cloud_owner_info", **labels) == 1

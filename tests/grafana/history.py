@@ -26,7 +26,7 @@ from exporter.clock import SystemClock
 from exporter.exposition import Format
 from exporter.simulator import (
     Account,
-    Life,
+    Lifecycle,
     RateLimit,
     SimulatedOrganization,
     Simulator,
@@ -101,7 +101,7 @@ class History:
     @property
     def exempt(self) -> str:
         """The owner whose findings are exempted."""
-        return self.accounts["acme"].organization.estate.service_accounts[0].id
+        return self.accounts["acme"].organization.entities.service_accounts[0].id
 
     def configuration(self, names: Iterable[str], *, url: str) -> str:
         """Return the exporter's configuration for the organizations ``names``."""
@@ -133,10 +133,10 @@ def lived(folder: Path, *, until: float) -> History:
         "lenient": seeded_organization(seed=4, keys=10, now=began),
     }
     acme = organizations["acme"]
-    for owner in acme.estate.service_accounts[1:6]:
+    for owner in acme.entities.service_accounts[1:6]:
         acme.create(
             owner=owner,
-            resources=acme.estate.resources[:1],
+            resources=acme.entities.resources[:1],
             now=began - 80 * DAY,
             expires_at=until + 5 * DAY,
             description="for one quarter",
@@ -151,11 +151,11 @@ def lived(folder: Path, *, until: float) -> History:
 def _fresh(*, now: float) -> SimulatedOrganization:
     """Return an organization that has just begun: a few keys, one of which expires some day."""
     organization = seeded_organization(seed=3, keys=0, now=now)
-    estate = organization.estate
+    entities = organization.entities
     for owner, expires_at in zip(
-        estate.service_accounts, (None, now + 60 * DAY, None), strict=False
+        entities.service_accounts, (None, now + 60 * DAY, None), strict=False
     ):
-        for resource in estate.resources[:2]:
+        for resource in entities.resources[:2]:
             organization.create(
                 owner=owner,
                 resources=(resource,),
@@ -174,7 +174,7 @@ async def _live(history: History, recorder: _Recorder) -> None:
         accounts.values(),
         clock=clock,
         rate_limit=LIMIT,
-        lives=[Life(acme.organization, seed=1, speed=_EVENTFUL)],
+        processes=[Lifecycle(acme.organization, seed=1, speed=_EVENTFUL)],
     )
 
     def configured(*, joined: bool) -> config.Config:
@@ -196,7 +196,7 @@ async def _live(history: History, recorder: _Recorder) -> None:
         while clock.wall() + SCRAPE <= history.ended - before:
             await clock.sleep(SCRAPE)
             recorder.scrape(targets, at=clock.wall())
-            counts = {name: len(each) for name, each in history.organizations.items()}
+            counts = {name: len(each.keys) for name, each in history.organizations.items()}
             history.counts.append((clock.wall(), counts))
 
     one = target(INSTANCE, seed=1)
@@ -228,16 +228,15 @@ async def _live(history: History, recorder: _Recorder) -> None:
 
 def rename(organization: SimulatedOrganization) -> None:
     """Give everything a new name, with quotes in it as people write them; the ids stay."""
-    directory = organization.directory
-    for account in directory.service_accounts.snapshot().values():
+    for account in organization.service_accounts.values():
         name = f'{account.display_name} "new"'
-        directory.service_accounts.replace(replace(account, display_name=name))
-    for user in directory.users.snapshot().values():
-        directory.users.replace(replace(user, full_name=f'{user.full_name} "new"'))
-    for environment in directory.environments.snapshot().values():
-        directory.environments.replace(replace(environment, name=f'{environment.name} "new"'))
-    for cluster in directory.clusters.snapshot().values():
-        directory.clusters.replace(replace(cluster, name=f'{cluster.name} "new"'))
+        organization.replace(replace(account, display_name=name))
+    for user in organization.users.values():
+        organization.replace(replace(user, full_name=f'{user.full_name} "new"'))
+    for environment in organization.environments.values():
+        organization.replace(replace(environment, name=f'{environment.name} "new"'))
+    for cluster in organization.clusters.values():
+        organization.replace(replace(cluster, name=f'{cluster.name} "new"'))
 
 
 @dataclass(frozen=True)

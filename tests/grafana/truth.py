@@ -164,7 +164,7 @@ class Truth:
                     continue
                 left = float("inf") if key.expires_at is None else key.expires_at - self.now
                 described = (key.display_name or "").strip() or (key.description or "").strip()
-                audits = key.owner == organization.estate.audit_account
+                audits = key.owner == organization.entities.audit_account
                 broken = {
                     "max_age": self.now - key.created_at > MAX_AGE,
                     "expires_within": 0 < left <= EXPIRES_WITHIN,

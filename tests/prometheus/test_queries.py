@@ -56,9 +56,10 @@ class Scene:
 
     def name_of(self, owner_id: str) -> str:
         users, accounts = self.organization.users, self.organization.service_accounts
+        if owner_id in accounts:
+            return accounts[owner_id].display_name
         user = users.get(owner_id)
-        name = accounts.get(owner_id) or (user and (user.full_name or user.email))
-        return name or owner_id
+        return (user and (user.full_name or user.email)) or owner_id
 
     def place_of(self, key: SimulatedKey, one: SimulatedResource) -> tuple[str, str, str]:
         cluster = self.organization.clusters.get(one.id)
@@ -258,7 +259,7 @@ def worst(scene: Scene, answer: Answer) -> None:
 
 
 def left_over(scene: Scene, answer: Answer) -> None:
-    gone = {each.id for each in scene.organization.estate.deleted_service_accounts}
+    gone = {each.id for each in scene.organization.entities.deleted_service_accounts}
     # The account that a test invented owns keys that are younger than the latest listing.
     truth = {(owner,): n for owner, n in scene.by_owner().items() if owner in gone}
     assert labelled(answer, "owner_id") == truth

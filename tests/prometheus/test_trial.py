@@ -11,7 +11,7 @@ import pytest
 from exporter.cli import arguments
 from exporter.exposition import catalogue
 from exporter.inventory import OWNER_KINDS, RESOURCE_KINDS
-from exporter.simulator import Life, seeded_organization
+from exporter.simulator import Lifecycle, seeded_organization
 from tests.compose_file import command
 from tests.prometheus.rule_files import FILES, promtool
 from tests.virtual_time import EPOCH
@@ -43,14 +43,14 @@ def test_the_speed_of_the_demo_would(tmp_path: Path) -> None:
 def lived(speed: float) -> Series:
     """Return what is exposed of the keys of the trial, at that speed, within a day."""
     organization = seeded_organization(seed=FLAGS.seed, keys=FLAGS.keys, now=EPOCH)
-    life = Life(organization, seed=FLAGS.seed, speed=speed)
+    life = Lifecycle(organization, seed=FLAGS.seed, speed=speed)
     series: Series = defaultdict(lambda: [None] * STEPS)
     created: Counter[tuple[str, str]] = Counter()
     series['up{job="confluent-api-keys"}'] = [1] * STEPS
-    before = organization.keys
+    before = dict(organization.keys)
     for step in range(STEPS):
         life.advance(step * STEP, wall=EPOCH + step * STEP)
-        keys = organization.keys
+        keys = dict(organization.keys)
         for key in (keys[each] for each in keys.keys() - before.keys()):
             kinds = {each.kind for each in key.resources}
             created.update((key.owner.kind if key.owner else "internal", kind) for kind in kinds)

@@ -49,7 +49,8 @@ async def test_every_owner_resource_and_environment_has_its_name_or_its_id() -> 
     counted = world.values("confluent_cloud_owner_api_keys", "owner_id")
     assert {owner_id for owner_id, _ in owners} == counted.keys()
     for owner_id, name in owners:
-        known = truth.service_accounts.get(owner_id) or people.get(owner_id)
+        account = truth.service_accounts.get(owner_id)
+        known = account.display_name if account else people.get(owner_id)
         assert name == (known or owner_id)
     resources = infos(world, "resource", "resource_id", "environment_id", "resource_name")
     for resource_id, _, name in resources:
@@ -266,8 +267,8 @@ async def test_without_users_no_persons_name_or_address_appears_anywhere() -> No
 async def test_unknown_owners_are_those_that_are_gone_and_nobody_else() -> None:
     world = World(900, settings=WITH_USERS)
     await world.exporter.refresh_once()
-    estate = world.organization.estate
-    gone = {each.id for each in (*estate.deleted_service_accounts, *estate.deactivated_users)}
+    entities = world.organization.entities
+    gone = {each.id for each in (*entities.deleted_service_accounts, *entities.deactivated_users)}
     owners = {key.owner.id for key in world.organization.keys.values() if key.owner}
     accused = {
         dict(labels)["owner_id"]
@@ -278,8 +279,8 @@ async def test_unknown_owners_are_those_that_are_gone_and_nobody_else() -> None:
     }
     assert accused == gone & owners
     assert accused
-    assert estate.audit_account is not None
-    assert estate.audit_account.id in owners
+    assert entities.audit_account is not None
+    assert entities.audit_account.id in owners
 
 
 async def test_who_may_not_see_users_accuses_none() -> None:
@@ -412,7 +413,9 @@ async def test_an_unreadable_service_account_accuses_nobody() -> None:
 
 async def test_a_name_with_half_a_surrogate_pair_costs_no_other_name() -> None:
     world = World(300, settings=NAMES)
-    broken, name = next(iter(world.organization.service_accounts.items()))
+    listed = world.organization.service_accounts.values()
+    names = {account.id: account.display_name for account in listed}
+    broken, name = next(iter(names.items()))
     inner = world.wire
 
     async def answer(request: httpx.Request) -> httpx.Response:
@@ -426,7 +429,7 @@ async def test_a_name_with_half_a_surrogate_pair_costs_no_other_name() -> None:
     await world.configured().exporter.refresh_once()
     assert world.value("confluent_cloud_up", collector="names") == 1
     accounts = world.state.get(DIRECTORY).service_accounts
-    assert accounts == {**world.organization.service_accounts, broken: "cut \ufffd"}
+    assert accounts == {**names, broken: "cut \ufffd"}
     owners = {(owner, name) for owner, name in infos(world, "owner", "owner_id", "owner_name")}
     assert (broken, "cut \ufffd") in owners
 

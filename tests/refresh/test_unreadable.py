@@ -12,7 +12,7 @@ from exporter.simulator import (
     KAFKA_CLUSTERS_PATH,
     QUOTA_SCOPES_PATH,
     SERVICE_ACCOUNTS_PATH,
-    Rules,
+    ApiOptions,
 )
 from tests.world import API_KEYS, World
 
@@ -69,7 +69,7 @@ async def test_of_thousands_of_unreadable_items_ten_are_logged_and_the_rest_is_c
 
 
 async def test_listings_that_differ_from_their_total_sizes_are_one_line_for_all_filters() -> None:
-    world = World(100, rules=Rules(total_size=True))
+    world = World(100, options=ApiOptions(total_size=True))
     owners = sorted({key.owner.id for key in world.organization.keys.values() if key.owner})
     inner = world.wire
 

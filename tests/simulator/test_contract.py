@@ -15,24 +15,24 @@ from exporter.simulator import (
     KAFKA_CLUSTERS_PATH,
     KSQL_CLUSTERS_PATH,
     ORGANIZATIONS_PATH,
-    PATHS,
     QUOTA_SCOPES_PATH,
     REGIONS_PATH,
     SCHEMA_REGISTRIES_PATH,
     SERVICE_ACCOUNTS_PATH,
     USERS_PATH,
     Account,
+    ApiOptions,
     End,
+    ItemFormat,
     RateLimit,
-    Rules,
     SimulatedOrganization,
     SimulatedServiceAccount,
     Simulator,
-    Spelling,
     parse_fault,
     seeded_organization,
 )
 from exporter.simulator.listings import ENDPOINTS
+from exporter.simulator.paths import PATHS
 from exporter.simulator.quotas import SCOPES
 from tests.openapi import (
     documented_parameters,
@@ -40,12 +40,12 @@ from tests.openapi import (
     request_problems,
     response_problems,
 )
-from tests.simulator.fleet import (
+from tests.simulator.helpers import (
     SECRET,
     ask,
     client_of,
     simulator_of,
-    small_directory,
+    small_listing,
     some_keys,
 )
 from tests.virtual_time import EPOCH, FakeClock
@@ -61,8 +61,8 @@ pytestmark = needs_openapi
 @pytest.mark.parametrize("end", End)
 async def test_pages_in_all_spellings_are_as_documented(end: End) -> None:
     organization = seeded_organization(seed=1, keys=1000, now=EPOCH)
-    assert {key.spelling for key in organization.keys.values()} == set(Spelling)
-    simulator = simulator_of(organization, rules=Rules(end=end, total_size=end is End.NULL))
+    assert {key.item_format for key in organization.keys.values()} == set(ItemFormat)
+    simulator = simulator_of(organization, options=ApiOptions(end=end, total_size=end is End.NULL))
     url, pages = f"{API_KEYS_PATH}?page_size=100", 0
     async with client_of(simulator) as client:
         while url:
@@ -122,8 +122,8 @@ async def test_an_account_without_credentials_or_role_gets_documented_errors() -
 async def test_every_page_of_every_neighbour_is_as_documented() -> None:
     organization = seeded_organization(seed=1, keys=1200, now=EPOCH)
     # What an organization may lack, and what a filter may find nothing of.
-    organization.directory.add(SimulatedServiceAccount("sa-bare", "bare"))
-    simulator = simulator_of(organization, rules=Rules(end=End.NULL))
+    organization.add(SimulatedServiceAccount("sa-bare", "bare"))
+    simulator = simulator_of(organization, options=ApiOptions(end=End.NULL))
     places = [{"environment": place} for place in organization.environments]
     queries: dict[str, list[dict[str, str]]] = {
         **{path: [{}] for path in PATHS},
@@ -186,7 +186,7 @@ async def test_errors_of_every_endpoint_are_as_documented(
 async def test_refusals_of_every_endpoint_are_as_documented(path: str) -> None:
     query = "environment=env-1" if path in CLUSTERS else "scope=ORGANIZATION"
     query = query if path in {*CLUSTERS, APPLIED_QUOTAS_PATH} else ""
-    account = Account("CLOUDKEY", SECRET, SimulatedOrganization(directory=small_directory()))
+    account = Account("CLOUDKEY", SECRET, SimulatedOrganization(small_listing()))
     simulator = Simulator([account], clock=FakeClock())
     await _judged(simulator, f"{path}?who=me", 400)
     await _judged(simulator, f"{path}?{query}&page_size=1000", 400)
@@ -202,14 +202,11 @@ async def test_an_unknown_environment_is_refused_as_documented(path: str) -> Non
     simulator = simulator_of(SimulatedOrganization())
     await _judged(simulator, path, 400)
     await _judged(simulator, f"{path}?environment=env-9", 403)
-    simulator.rules = Rules(unknown_environment_is_not_found=True)
-    await _judged(simulator, f"{path}?environment=env-9", 404)
 
 
-def test_every_endpoint_of_the_simulator_takes_the_parameters_that_are_documented() -> None:
+def test_endpoints_support_only_documented_parameters() -> None:
     for path, endpoint in ENDPOINTS.items():
-        names = {*endpoint.filters, "page_size", "page_token"}
-        assert documented_parameters(path) == names, path
+        assert {*endpoint.filters, "page_size", "page_token"} <= documented_parameters(path), path
 
 
 # The judge itself

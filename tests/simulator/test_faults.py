@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -11,17 +12,20 @@ import pytest
 from exporter.simulator import (
     FAULT_GRAMMAR,
     FAULTS,
-    Directory,
+    ApiOptions,
     Fault,
     RateLimit,
-    Rules,
     SimulatedOrganization,
     SimulatedUser,
     Simulator,
     parse_fault,
 )
+from exporter.simulator.responses import Response
 from exporter.simulator.transport import InProcessTransport
-from tests.simulator.fleet import ask, client_of, ids_of, simulator_of, some_keys
+from tests.simulator.helpers import ask, client_of, ids_of, simulator_of, some_keys
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 PATH = "/iam/v2/api-keys"
 
@@ -168,12 +172,24 @@ async def test_reset_breaks_the_connection_in_the_middle_of_the_body() -> None:
     assert received.startswith(b'{"api_version"')
 
 
-async def test_an_application_that_says_nothing_is_a_broken_connection() -> None:
+async def test_an_application_without_a_response_is_a_broken_connection() -> None:
     async def silent(*_: object) -> None: ...
 
     async with httpx.AsyncClient(transport=InProcessTransport(silent)) as client:
-        with pytest.raises(httpx.ReadError, match="before the answer"):
+        with pytest.raises(httpx.ReadError, match="before the response"):
             await client.get("https://api.confluent.cloud")
+
+
+async def test_the_transport_passes_the_body_of_a_request_on() -> None:
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        assert (scope["method"], message["more_body"]) == ("POST", False)
+        await Response(200, message["body"]).send(send)
+
+    async with httpx.AsyncClient(transport=InProcessTransport(echo)) as client:
+        response = await client.post("https://api.confluent.cloud", content=b"grant_type=x")
+
+    assert response.content == b"grant_type=x"
 
 
 async def test_truncated_is_a_complete_answer_of_half_a_document() -> None:
@@ -222,7 +238,7 @@ async def test_notoken_is_a_next_without_a_token() -> None:
 
 async def test_shrink_hides_the_same_half_of_the_keys_behind_a_200() -> None:
     simulator = simulator_with("shrink", keys=100)
-    simulator.rules = Rules(total_size=True)
+    simulator.options = ApiOptions(total_size=True)
 
     first, again = [await ask(simulator, page_size="100") for _ in range(2)]
 
@@ -301,7 +317,7 @@ async def test_a_fault_can_be_limited_to_an_endpoint() -> None:
 
 async def test_a_limited_fault_finds_its_endpoint_behind_a_prefix() -> None:
     simulator = simulator_with("403@/iam/v2/users")
-    simulator.rules = Rules(path_prefix="/api")
+    simulator.options = ApiOptions(path_prefix="/api")
 
     assert (await ask(simulator, "/api/iam/v2/users")).status_code == 403
     assert (await ask(simulator, "/api/iam/v2/api-keys")).status_code == 200
@@ -334,9 +350,9 @@ def test_the_grammar_shows_faults_that_can_be_parsed() -> None:
 
 
 async def test_shrink_hides_half_of_any_list() -> None:
-    directory = Directory(SimulatedUser(f"u-{n:03}", f"{n}@example.com") for n in range(100))
+    users = [SimulatedUser(f"u-{n:03}", f"{n}@example.com") for n in range(100)]
     simulator = simulator_of(
-        SimulatedOrganization(directory=directory), faults=[parse_fault("shrink@/iam/v2/users")]
+        SimulatedOrganization(users), faults=[parse_fault("shrink@/iam/v2/users")]
     )
 
     first, again = [await ask(simulator, "/iam/v2/users", page_size="100") for _ in range(2)]

@@ -4,8 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.simulator import SimulatedOrganization, Spelling
-from tests.simulator.fleet import KAFKA, OWNER, some_keys
+from exporter.simulator import (
+    ItemFormat,
+    SimulatedCluster,
+    SimulatedEnvironment,
+    SimulatedOrganization,
+    SimulatedUser,
+)
+from tests.simulator.helpers import KAFKA, OWNER, small_listing, some_keys
 
 
 def test_keys_are_in_the_order_of_their_ids_however_they_came() -> None:
@@ -15,9 +21,9 @@ def test_keys_are_in_the_order_of_their_ids_however_they_came() -> None:
     organization.add(second)
 
     assert list(organization.keys) == ["K001", "K002", "K003"]
-    assert organization.key_at(1) is second
-    assert [key.id for key in organization.after("K001")] == ["K002", "K003"]
-    assert [key.id for key in organization.after("K0015")] == ["K002", "K003"]
+    assert organization.keys.at(1) is second
+    assert [key.id for key in organization.keys.after("K001")] == ["K002", "K003"]
+    assert [key.id for key in organization.keys.after("K0015")] == ["K002", "K003"]
 
 
 def test_a_created_key_has_a_new_id_and_its_time_in_microseconds() -> None:
@@ -41,7 +47,7 @@ def test_a_deleted_key_is_gone_and_a_replaced_one_is_another() -> None:
     organization.replace(described)
 
     assert organization.keys == {"K002": described}
-    assert "K001" not in organization
+    assert "K001" not in organization.keys
 
 
 def test_what_is_not_there_cannot_be_changed_and_what_is_there_not_be_added() -> None:
@@ -60,6 +66,32 @@ def test_a_key_tells_the_environment_only_where_its_spelling_does() -> None:
     (key,) = some_keys(1)
 
     assert key.visible_environment_id(KAFKA) == "env-000001"
-    assert replace(key, spelling=Spelling.CRN_ONLY).visible_environment_id(KAFKA) == "env-000001"
-    assert replace(key, spelling=Spelling.OLD).visible_environment_id(KAFKA) == ""
-    assert replace(key, spelling=Spelling.BARE).visible_environment_id(KAFKA) == ""
+    assert (
+        replace(key, item_format=ItemFormat.CRN_ONLY).visible_environment_id(KAFKA) == "env-000001"
+    )
+    assert replace(key, item_format=ItemFormat.LEGACY).visible_environment_id(KAFKA) == ""
+    assert replace(key, item_format=ItemFormat.MINIMAL).visible_environment_id(KAFKA) == ""
+
+
+def test_an_environment_is_removed_with_its_clusters_and_nothing_else() -> None:
+    organization = SimulatedOrganization([*some_keys(1), *small_listing()])
+    before = organization.records()
+
+    organization.remove_environment("env-1")
+
+    assert list(organization.environments) == ["env-2"]
+    assert list(organization.clusters) == ["lkc-2"]
+    assert len(before) - len(organization.records()) == 4  # the environment and three clusters
+    with pytest.raises(KeyError):
+        organization.remove_environment("env-1")
+
+
+def test_each_kind_of_record_has_ids_of_its_own() -> None:
+    organization = SimulatedOrganization(
+        [SimulatedUser("x", "x@example.com"), SimulatedEnvironment("x", "x")]
+    )
+
+    organization.add(SimulatedCluster("x", "kafka", "x"))
+
+    with pytest.raises(ValueError, match="x already exists"):
+        organization.add(SimulatedUser("x", "y@example.com"))

@@ -8,10 +8,10 @@ from exporter.simulator import (
     RateWindow,
     SimulatedOrganization,
     Simulator,
-    Tally,
     parse_rate_limit,
 )
-from tests.simulator.fleet import SECRET, ask, client_of, simulator_of, some_keys
+from exporter.simulator.rate_limit import Tally
+from tests.simulator.helpers import SECRET, ask, client_of, simulator_of, some_keys
 from tests.virtual_time import FakeClock
 
 
@@ -133,7 +133,7 @@ async def test_an_error_spends_and_says_nothing() -> None:
 
 
 async def test_a_window_without_limit_still_counts() -> None:
-    window = RateWindow(None, 60, clock=FakeClock())
+    window = RateWindow(None, clock=FakeClock())
 
     assert window.spend(1000) == 0
     assert window.take("us") is None
@@ -142,7 +142,7 @@ async def test_a_window_without_limit_still_counts() -> None:
 
 async def test_only_the_latest_thousand_windows_are_remembered() -> None:
     clock = FakeClock()
-    window = RateWindow(1, 1, clock=clock)
+    window = RateWindow(RateLimit(1, 1), clock=clock)
     for _ in range(1001):
         window.spend(1)
         await clock.sleep(1)

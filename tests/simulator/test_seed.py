@@ -5,7 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from exporter.simulator import UNHEARD_KIND, SimulatedOrganization, Spelling, seeded_organization
+from exporter.simulator import (
+    UNRECOGNIZED_KIND,
+    ItemFormat,
+    SimulatedOrganization,
+    seeded_organization,
+)
 from exporter.simulator.seed import SHARES, apportion
 
 NOW = datetime(2026, 9, 21, 14, 0, 0, tzinfo=UTC).timestamp()
@@ -28,12 +33,12 @@ def test_a_thousand_keys_have_the_shares_of_the_table(organization: SimulatedOrg
         "ksql": 33,
         "tableflow": 12,
         "global": 11,
-        UNHEARD_KIND: 6,
+        UNRECOGNIZED_KIND: 6,
     }
 
 
 def test_every_kind_of_owner_has_its_share(organization: SimulatedOrganization) -> None:
-    estate = organization.estate
+    estate = organization.entities
     owners = Counter(
         "internal"
         if key.owner is None
@@ -61,7 +66,7 @@ def test_every_kind_of_owner_has_its_share(organization: SimulatedOrganization) 
 def test_there_are_exactly_as_many_keys_as_asked_for(number: int) -> None:
     organization = seeded_organization(seed=1, keys=number, now=NOW)
 
-    assert len(organization) == len(organization.keys) == number
+    assert len(organization.keys) == len(organization.keys) == number
 
 
 def test_whole_numbers_go_to_the_largest_remainders() -> None:
@@ -79,7 +84,7 @@ def test_the_same_seed_gives_the_same_organization_and_another_one_does_not() ->
 
     assert first.id == again.id
     assert first.keys == again.keys
-    assert first.estate == again.estate
+    assert first.entities == again.entities
     assert first.name == again.name
     assert first.service_accounts == again.service_accounts
     assert first.users == again.users
@@ -97,7 +102,7 @@ def test_keys_are_listed_by_id(organization: SimulatedOrganization) -> None:
 def test_the_audit_log_is_read_on_a_cluster_in_no_environment(
     organization: SimulatedOrganization,
 ) -> None:
-    estate = organization.estate
+    estate = organization.entities
     audit_keys = [k for k in organization.keys.values() if k.owner == estate.audit_account]
 
     assert {key.resources for key in audit_keys} == {(estate.audit_cluster,)}
@@ -108,7 +113,7 @@ def test_the_audit_log_is_read_on_a_cluster_in_no_environment(
 
 
 def test_resources_are_those_of_the_estate(organization: SimulatedOrganization) -> None:
-    known = {*organization.estate.resources, organization.estate.audit_cluster}
+    known = {*organization.entities.resources, organization.entities.audit_cluster}
     placed = {
         resource
         for key in organization.keys.values()
@@ -117,8 +122,8 @@ def test_resources_are_those_of_the_estate(organization: SimulatedOrganization) 
     }
 
     assert placed <= known
-    assert {resource.environment_id for resource in organization.estate.resources} <= {
-        *organization.estate.environments
+    assert {resource.environment_id for resource in organization.entities.resources} <= {
+        *organization.entities.environments
     }
 
 
@@ -127,7 +132,7 @@ def test_there_is_everything_that_a_client_has_to_cope_with(
 ) -> None:
     keys = organization.keys.values()
 
-    assert {key.spelling for key in keys} == set(Spelling)
+    assert {key.item_format for key in keys} == set(ItemFormat)
     assert {None, ""} < {key.display_name for key in keys}
     assert {None, ""} < {key.description for key in keys}
     assert any("\n" in (key.description or "") and '"' in key.description for key in keys)  # type: ignore[operator] # not None if it has a line break
@@ -167,7 +172,7 @@ def ages_of_pairs(organization: SimulatedOrganization) -> list[list[float]]:
     """Ages in days, oldest first, of the keys of each owner for each (first) resource."""
     pairs: dict[object, list[float]] = {}
     for key in organization.keys.values():
-        if key.owner is not None and key.owner != organization.estate.audit_account:
+        if key.owner is not None and key.owner != organization.entities.audit_account:
             pairs.setdefault((key.owner, key.resources[0].id), []).append(
                 (NOW - key.created_at) / DAY
             )
@@ -214,7 +219,7 @@ def test_some_keys_say_nothing_of_themselves(organization: SimulatedOrganization
 
 
 def test_whatever_keys_refer_to_is_in_the_listings(organization: SimulatedOrganization) -> None:
-    estate, unlisted = organization.estate, set()
+    estate, unlisted = organization.entities, set()
     for key in organization.keys.values():
         if key.owner is not None:
             listed = {*organization.service_accounts, *organization.users}
@@ -246,7 +251,7 @@ def test_whatever_keys_refer_to_is_in_the_listings(organization: SimulatedOrgani
 
 
 def test_those_who_are_gone_are_in_no_list(organization: SimulatedOrganization) -> None:
-    estate = organization.estate
+    estate = organization.entities
 
     assert list(organization.service_accounts) == sorted(
         owner.id for owner in (*estate.service_accounts, *estate.idle_service_accounts)
@@ -258,7 +263,7 @@ def test_those_who_are_gone_are_in_no_list(organization: SimulatedOrganization) 
 
 
 def test_somebody_and_something_has_no_key(organization: SimulatedOrganization) -> None:
-    estate = organization.estate
+    estate = organization.entities
     owners = {key.owner for key in organization.keys.values()}
     resources = {resource for key in organization.keys.values() for resource in key.resources}
 
@@ -298,7 +303,7 @@ def test_a_ksqldb_cluster_runs_on_a_cluster_of_its_environment(
 
 
 def test_names_are_such_as_people_give(organization: SimulatedOrganization) -> None:
-    accounts = list(organization.service_accounts.values())
+    accounts = [account.display_name for account in organization.service_accounts.values()]
     users = list(organization.users.values())
     registries = Counter(
         cluster.name for cluster in organization.clusters.values() if cluster.tier.isupper()
@@ -323,15 +328,15 @@ def test_there_are_names_for_as_many_as_one_likes(environments: int, owners: int
     names = [environment.name for environment in organization.environments.values()]
 
     assert len(set(names)) == environments
-    accounts = organization.service_accounts
-    assert len(set(accounts.values())) == len(accounts) >= owners * 2 // 3
+    accounts = [account.display_name for account in organization.service_accounts.values()]
+    assert len(set(accounts)) == len(accounts) >= owners * 2 // 3
 
 
 def test_numbers_of_the_estate_can_be_given() -> None:
     organization = seeded_organization(
         seed=1, keys=300, owners=30, clusters=9, environments=3, now=NOW
     )
-    estate = organization.estate
+    estate = organization.entities
 
     assert len(estate.environments) == 3
     assert len(estate.service_accounts) == 20

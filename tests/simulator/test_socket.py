@@ -11,7 +11,7 @@ import uvicorn
 
 from exporter.clock import SystemClock
 from exporter.simulator import API_KEYS_PATH, Account, SimulatedOrganization, Simulator
-from tests.simulator.fleet import SECRET, some_keys
+from tests.simulator.helpers import SECRET, some_keys
 
 pytestmark = pytest.mark.integration
 

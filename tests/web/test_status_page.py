@@ -112,8 +112,8 @@ async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -
 
 async def test_quotas_of_two_clusters_with_one_name_read_differently() -> None:
     world = World(300, settings="names: {}, quotas: {include: ['kafka.max_api_keys.per_cluster']}")
-    clusters = world.organization.directory.clusters
-    for cluster in clusters.snapshot().values():
+    clusters = world.organization.clusters
+    for cluster in clusters.values():
         clusters.replace(replace(cluster, name="shipping"))
     await world.exporter.refresh_once()
     labels = _Page(await page_of(world)).labels("Quotas nearest to their limit")
@@ -136,12 +136,8 @@ async def test_a_quota_of_an_environment_names_it() -> None:
 
 async def test_the_oldest_keys_name_their_owners_by_name_and_id_or_say_that_there_is_none() -> None:
     world = World(20, settings="names: {}")
-    owner = world.organization.estate.service_accounts[0]
-    (name,) = (
-        each.display_name
-        for each in world.organization.directory.service_accounts.snapshot().values()
-        if each.id == owner.id
-    )
+    owner = world.organization.entities.service_accounts[0]
+    name = world.organization.service_accounts[owner.id].display_name
     owners: list[SimulatedOwner | None] = [None, owner]
     for years, each in enumerate(owners):
         world.organization.add(

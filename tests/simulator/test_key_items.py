@@ -10,14 +10,14 @@ from exporter.simulator import (
     CLOUD,
     GLOBAL,
     TABLEFLOW,
-    UNHEARD_KIND,
+    UNRECOGNIZED_KIND,
+    ItemFormat,
     SimulatedKey,
     SimulatedOwner,
     SimulatedResource,
-    Spelling,
     seeded_organization,
 )
-from exporter.simulator.spelling import item_of, resource_reference, timestamp
+from exporter.simulator.key_items import key_item, resource_reference, timestamp
 from tests.virtual_time import EPOCH
 
 ORG = "0a0b0c0d-1111-4222-8333-444455556666"
@@ -27,7 +27,7 @@ KAFKA = SimulatedResource("lkc-cccccc", "kafka", "env-dddddd")
 REGISTRY = SimulatedResource("lsrc-eeeeee", "schema-registry", "env-dddddd")
 KSQL = SimulatedResource("lksqlc-ffffff", "ksql", "env-dddddd")
 FLINK = SimulatedResource("aws.us-east-1", "flink-region", "env-dddddd")
-NEWS = SimulatedResource("something-new", UNHEARD_KIND, "env-dddddd")
+NEWS = SimulatedResource("something-new", UNRECOGNIZED_KIND, "env-dddddd")
 AUDIT = SimulatedResource("lkc-gggggg", "kafka")
 API = "https://api.confluent.cloud"
 CRN = f"crn://api.confluent.cloud/organization={ORG}"
@@ -46,7 +46,7 @@ KEY = SimulatedKey(
 
 
 def item(key: SimulatedKey) -> dict[str, Any]:
-    return item_of(key, organization_id=ORG)
+    return key_item(key, ORG)
 
 
 def test_an_ordinary_kafka_key() -> None:
@@ -85,7 +85,7 @@ def test_an_ordinary_kafka_key() -> None:
 REFERENCES = [
     (
         KAFKA,
-        Spelling.OLD,
+        ItemFormat.LEGACY,
         {
             "id": "lkc-cccccc",
             "api_version": "cmk/v2",
@@ -96,7 +96,7 @@ REFERENCES = [
     ),
     (
         KAFKA,
-        Spelling.CRN_ONLY,
+        ItemFormat.CRN_ONLY,
         {
             "id": "lkc-cccccc",
             "api_version": "cmk/v2",
@@ -110,7 +110,7 @@ REFERENCES = [
     ),
     (
         KAFKA,
-        Spelling.BARE,
+        ItemFormat.MINIMAL,
         {
             "id": "lkc-cccccc",
             "kind": "Cluster",
@@ -120,7 +120,7 @@ REFERENCES = [
     ),
     (
         KAFKA,
-        Spelling.EXAMPLE,
+        ItemFormat.DOCUMENTED,
         {
             "id": "lkc-cccccc",
             "api_version": "cmk/v2",
@@ -134,7 +134,7 @@ REFERENCES = [
     ),
     (
         AUDIT,
-        Spelling.CURRENT,
+        ItemFormat.CURRENT,
         {
             "id": "lkc-gggggg",
             "api_version": "cmk/v2",
@@ -145,7 +145,7 @@ REFERENCES = [
     ),
     (
         REGISTRY,
-        Spelling.CURRENT,
+        ItemFormat.CURRENT,
         {
             "id": "lsrc-eeeeee",
             "api_version": "srcm/v3",
@@ -157,7 +157,7 @@ REFERENCES = [
     ),
     (
         REGISTRY,
-        Spelling.OLD,
+        ItemFormat.LEGACY,
         {
             "id": "lsrc-eeeeee",
             "api_version": "srcm/v2",
@@ -169,7 +169,7 @@ REFERENCES = [
     ),
     (
         KSQL,
-        Spelling.CURRENT,
+        ItemFormat.CURRENT,
         {
             "id": "lksqlc-ffffff",
             "api_version": "ksqldbcm/v2",
@@ -181,7 +181,7 @@ REFERENCES = [
     ),
     (
         KSQL,
-        Spelling.EXAMPLE,
+        ItemFormat.DOCUMENTED,
         {
             "id": "lksqlc-ffffff",
             "api_version": "ksqldbcm/v2",
@@ -195,7 +195,7 @@ REFERENCES = [
     ),
     (
         FLINK,
-        Spelling.CURRENT,
+        ItemFormat.CURRENT,
         {
             "id": "aws.us-east-1",
             "api_version": "fcpm/v2",
@@ -207,7 +207,7 @@ REFERENCES = [
     ),
     (
         FLINK,
-        Spelling.OLD,
+        ItemFormat.LEGACY,
         {
             "id": "env-dddddd.aws.us-east-1",
             "api_version": "fcpm/v2",
@@ -218,7 +218,7 @@ REFERENCES = [
     ),
     (
         NEWS,
-        Spelling.CURRENT,
+        ItemFormat.CURRENT,
         {
             "id": "something-new",
             "api_version": "rtce/v1",
@@ -230,7 +230,7 @@ REFERENCES = [
     ),
     (
         TABLEFLOW,
-        Spelling.CURRENT,
+        ItemFormat.CURRENT,
         {
             "id": "tableflow",
             "api_version": "tableflow/v1",
@@ -241,7 +241,7 @@ REFERENCES = [
     ),
     (
         GLOBAL,
-        Spelling.CURRENT,
+        ItemFormat.CURRENT,
         {
             "id": "global",
             "api_version": "global/v1",
@@ -252,7 +252,7 @@ REFERENCES = [
     ),
     (
         GLOBAL,
-        Spelling.OLD,
+        ItemFormat.LEGACY,
         {
             "id": "global",
             "api_version": "iam/v2",
@@ -263,7 +263,7 @@ REFERENCES = [
     ),
     (
         CLOUD,
-        Spelling.CURRENT,
+        ItemFormat.CURRENT,
         {
             "id": "cloud",
             "api_version": "iam/v2",
@@ -274,7 +274,7 @@ REFERENCES = [
     ),
     (
         CLOUD,
-        Spelling.BARE,
+        ItemFormat.MINIMAL,
         {"id": "CLOUD", "kind": "Cloud", "related": "cloud", "resource_name": "cloud"},
     ),
 ]
@@ -286,7 +286,7 @@ REFERENCES = [
     ids=[f"{resource.kind}-{spelling.name}" for resource, spelling, _ in REFERENCES],
 )
 def test_a_resource_in_each_spelling(
-    resource: SimulatedResource, spelling: Spelling, reference: dict[str, str]
+    resource: SimulatedResource, spelling: ItemFormat, reference: dict[str, str]
 ) -> None:
     assert resource_reference(resource, spelling, ORG) == reference
 
@@ -294,15 +294,15 @@ def test_a_resource_in_each_spelling(
 def test_a_cloud_key_may_have_null_or_nothing_as_its_resource() -> None:
     cloud = replace(KEY, resources=(CLOUD,))
 
-    assert item(replace(cloud, spelling=Spelling.OLD))["spec"]["resource"] is None
-    assert "resource" not in item(replace(cloud, spelling=Spelling.CRN_ONLY))["spec"]
+    assert item(replace(cloud, item_format=ItemFormat.LEGACY))["spec"]["resource"] is None
+    assert "resource" not in item(replace(cloud, item_format=ItemFormat.CRN_ONLY))["spec"]
 
 
 def test_a_key_for_several_resources_lists_them_all_the_further_ones_without_a_version() -> None:
     spec = item(replace(KEY, resources=(KAFKA, REGISTRY)))["spec"]
 
-    first = resource_reference(KAFKA, Spelling.CURRENT, ORG)
-    second = resource_reference(REGISTRY, Spelling.CURRENT, ORG)
+    first = resource_reference(KAFKA, ItemFormat.CURRENT, ORG)
+    second = resource_reference(REGISTRY, ItemFormat.CURRENT, ORG)
     assert second.pop("api_version") == "srcm/v3"
     assert spec["resource"] == first
     assert spec["resources"] == [first, second]
@@ -310,7 +310,7 @@ def test_a_key_for_several_resources_lists_them_all_the_further_ones_without_a_v
 
 def test_a_user_an_owner_without_kind_and_no_owner_at_all() -> None:
     owned = item(replace(KEY, owner=ADA))
-    bare = item(replace(KEY, owner=ADA, spelling=Spelling.BARE))
+    bare = item(replace(KEY, owner=ADA, item_format=ItemFormat.MINIMAL))
     internal = item(replace(KEY, owner=None))
 
     assert owned["spec"]["owner"]["kind"] == "User"
@@ -326,8 +326,8 @@ def test_a_user_an_owner_without_kind_and_no_owner_at_all() -> None:
 
 
 def test_members_of_old_and_bare_items_come_and_go() -> None:
-    old = item(replace(KEY, spelling=Spelling.OLD, expires_at=CREATED, display_name=None))
-    bare = item(replace(KEY, spelling=Spelling.BARE, updated_at=None, description=None))
+    old = item(replace(KEY, item_format=ItemFormat.LEGACY, expires_at=CREATED, display_name=None))
+    bare = item(replace(KEY, item_format=ItemFormat.MINIMAL, updated_at=None, description=None))
 
     assert old["spec"]["secret"] == ""
     assert old["spec"]["expires_at"] == "2025-11-03T08:12:44.90821Z"
@@ -354,15 +354,15 @@ def test_members_of_old_and_bare_items_come_and_go() -> None:
     ],
 )
 def test_timestamps_have_microseconds_without_trailing_zeros(fraction: float, text: str) -> None:
-    assert timestamp(86_400 + fraction, Spelling.CURRENT) == text
+    assert timestamp(86_400 + fraction, ItemFormat.CURRENT) == text
 
 
 def test_timestamps_as_in_the_examples_have_a_space_and_an_offset() -> None:
-    assert timestamp(86_400.25, Spelling.EXAMPLE) == "1970-01-01 17:00:00.25-07:00"
+    assert timestamp(86_400.25, ItemFormat.DOCUMENTED) == "1970-01-01 17:00:00.25-07:00"
 
 
 def test_the_zero_time_of_go_can_be_written() -> None:
-    assert timestamp(-62_135_596_800.0, Spelling.CURRENT) == "0001-01-01T00:00:00Z"
+    assert timestamp(-62_135_596_800.0, ItemFormat.CURRENT) == "0001-01-01T00:00:00Z"
 
 
 def environment_in(reference: dict[str, str]) -> str:
@@ -379,8 +379,8 @@ def test_a_record_knows_which_environment_its_item_shows() -> None:
     seen = set()
     for key in organization.keys.values():
         for resource in key.resources:
-            reference = resource_reference(resource, key.spelling, organization.id)
-            seen.add((resource.kind, key.spelling))
+            reference = resource_reference(resource, key.item_format, organization.id)
+            seen.add((resource.kind, key.item_format))
             assert key.visible_environment_id(resource) == environment_in(reference)  # type: ignore[arg-type]
 
-    assert {(kind, s) for kind in ("kafka", "flink-region") for s in Spelling} <= seen
+    assert {(kind, s) for kind in ("kafka", "flink-region") for s in ItemFormat} <= seen

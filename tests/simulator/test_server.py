@@ -10,18 +10,20 @@ import pytest
 from exporter.simulator import (
     CLOUD,
     Account,
+    ApiOptions,
     End,
-    Rules,
+    ItemFormat,
+    RateLimit,
     SimulatedKey,
     SimulatedOrganization,
     SimulatedOwner,
     SimulatedResource,
     Simulator,
-    Spelling,
 )
-from exporter.simulator.listing import Listing
-from exporter.simulator.listings import API_KEYS
-from tests.simulator.fleet import (
+from exporter.simulator.listings import ENDPOINTS
+from exporter.simulator.paging import Listing
+from exporter.simulator.responses import json_response
+from tests.simulator.helpers import (
     KAFKA,
     ORIGIN,
     OWNER,
@@ -36,7 +38,10 @@ from tests.simulator.fleet import (
 from tests.virtual_time import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from exporter.simulator import ServedRequest
+    from exporter.simulator.responses import Response
 
 PATH = "/iam/v2/api-keys"
 
@@ -58,7 +63,7 @@ async def test_a_walk_reaches_every_key_once_however_the_end_is_spelled(
     end: End, pages: int, last: Mapping[str, object]
 ) -> None:
     keys = some_keys(25)
-    simulator = simulator_of(SimulatedOrganization(keys), rules=Rules(end=end))
+    simulator = simulator_of(SimulatedOrganization(keys), options=ApiOptions(end=end))
     async with client_of(simulator) as client:
         found = await walk(client, page_size="10")
 
@@ -86,7 +91,7 @@ async def test_an_organization_without_keys_has_one_empty_page() -> None:
 
 async def test_next_is_an_absolute_link_to_the_same_place_with_filters_and_size() -> None:
     simulator = simulator_of(
-        SimulatedOrganization(some_keys(3)), rules=Rules(path_prefix="/api", total_size=True)
+        SimulatedOrganization(some_keys(3)), options=ApiOptions(path_prefix="/api", total_size=True)
     )
     async with client_of(simulator) as client:
         response = await client.get(
@@ -175,7 +180,7 @@ async def test_a_replaced_key_is_shown_as_it_is_now() -> None:
 async def test_items_of_deleted_keys_are_not_kept_for_ever() -> None:
     keys = [replace(some_keys(1)[0], id=f"K{i:05}") for i in range(10_002)]
     organization = SimulatedOrganization(keys)
-    listing = Listing(organization, API_KEYS)
+    listing = Listing(organization, ENDPOINTS[PATH])
     listing.encode(keys[1:], {})
     for key in keys[1:]:
         organization.delete(key.id)
@@ -193,9 +198,9 @@ def mixed() -> SimulatedOrganization:
         [
             SimulatedKey("A", OWNER, (KAFKA,), 0.0),
             SimulatedKey("B", ada, (KAFKA,), 0.0),
-            SimulatedKey("C", ada, (CLOUD,), 0.0, spelling=Spelling.OLD),
+            SimulatedKey("C", ada, (CLOUD,), 0.0, item_format=ItemFormat.LEGACY),
             SimulatedKey("D", None, (KAFKA, registry), 0.0),
-            SimulatedKey("E", OWNER, (region,), 0.0, spelling=Spelling.OLD),
+            SimulatedKey("E", OWNER, (region,), 0.0, item_format=ItemFormat.LEGACY),
         ]
     )
 
@@ -220,7 +225,7 @@ def mixed() -> SimulatedOrganization:
 async def test_filters_match_exactly_and_any_of_several_resources(
     query: dict[str, str], ids: list[str]
 ) -> None:
-    simulator = simulator_of(mixed(), rules=Rules(total_size=True))
+    simulator = simulator_of(mixed(), options=ApiOptions(total_size=True))
     page = (await ask(simulator, **query)).json()
 
     assert ids_of([page]) == ids
@@ -265,17 +270,6 @@ async def test_what_is_not_basic_is_a_401_too(header: str) -> None:
     assert response.status_code == 401
 
 
-async def test_unknown_credentials_can_be_a_403_about_an_invalid_key() -> None:
-    simulator = simulator_of(
-        SimulatedOrganization(some_keys(1)), rules=Rules(bad_key_is_forbidden=True)
-    )
-    async with client_of(simulator, secret="wrong") as client:
-        response = await client.get(PATH)
-
-    assert response.status_code == 403
-    assert "invalid API key" in response.text
-
-
 async def test_an_account_without_a_role_is_forbidden_in_the_documented_shape() -> None:
     account = Account("CLOUDKEY", SECRET, SimulatedOrganization(some_keys(1)), role="none")
     response = await ask(Simulator([account], clock=FakeClock()))
@@ -296,7 +290,7 @@ async def test_an_account_without_a_role_is_forbidden_in_the_documented_shape() 
 
 async def test_a_role_that_is_lost_shortens_the_list_and_keeps_the_200() -> None:
     account = Account("CLOUDKEY", SECRET, SimulatedOrganization(some_keys(4)))
-    simulator = Simulator([account], clock=FakeClock(), rules=Rules(total_size=True))
+    simulator = Simulator([account], clock=FakeClock(), options=ApiOptions(total_size=True))
     assert len((await ask(simulator)).json()["data"]) == 4
 
     account.visible = lambda key: key.id in {"K002", "K004"}
@@ -392,3 +386,34 @@ async def test_the_requests_are_on_record_without_their_secrets() -> None:
     simulator.reset_requests()
     await ask(simulator)
     assert [request.number for request in simulator.requests] == [1]
+
+
+class Greeting:
+    """A service other than the listings of the API."""
+
+    def respond(
+        self,
+        request: ServedRequest,
+        account: Account,
+        *,
+        faults: Collection[str],
+        options: ApiOptions,
+    ) -> Response:
+        del faults, options
+        return json_response(f'"{account.api_key} at {request.path}"'.encode())
+
+
+async def test_another_service_has_accounts_rate_limits_and_faults_too() -> None:
+    account = Account("CLOUDKEY", SECRET, SimulatedOrganization())
+    simulator = Simulator(
+        [account], clock=FakeClock(), rate_limit=RateLimit(2, 60), service=Greeting()
+    )
+    simulator.script(2, "500")
+
+    first, second, third = [await ask(simulator, "/v2/hello") for _ in range(3)]
+    async with client_of(simulator, secret="wrong") as client:
+        unauthorized = await client.get("/v2/hello")
+
+    assert first.json() == "CLOUDKEY at /v2/hello"
+    assert first.headers["X-RateLimit-Remaining"] == "1"
+    assert [r.status_code for r in (second, third, unauthorized)] == [500, 429, 401]

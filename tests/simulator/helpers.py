@@ -1,4 +1,4 @@
-"""What the tests of the simulator have in common."""
+"""Helpers for the tests of the simulator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import httpx
 from exporter.simulator import (
     API_KEYS_PATH,
     Account,
-    Directory,
     SimulatedCluster,
     SimulatedEnvironment,
     SimulatedKey,
@@ -26,7 +25,8 @@ from tests.virtual_time import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.simulator import Fault, Life, RateLimit, Rules
+    from exporter.simulator import ApiOptions, Fault, Lifecycle, RateLimit
+    from exporter.simulator.model import Record
 
 SECRET = "open sesame"
 ORIGIN = "https://api.confluent.cloud"
@@ -34,33 +34,30 @@ OWNER = SimulatedOwner("sa-000001", "service-account")
 KAFKA = SimulatedResource("lkc-000001", "kafka", "env-000001")
 
 
-def small_directory() -> Directory:
+def small_listing() -> list[Record]:
     """Two environments; in the first a cluster of each kind, in the other a Kafka cluster."""
-    return Directory(
-        [
-            SimulatedServiceAccount("sa-1", "orders", "writes orders"),
-            SimulatedServiceAccount("sa-2", 'the "second"'),
-            SimulatedUser("u-1", "ada@example.com", "Ada Example", "AUTH_TYPE_SSO"),
-            SimulatedUser("u-2", "person2@example.org"),
-            SimulatedEnvironment("env-1", "prod", "ADVANCED"),
-            SimulatedEnvironment("env-2", "dev"),
-            SimulatedCluster("lkc-1", "kafka", "env-1", "orders", tier="Dedicated"),
-            SimulatedCluster("lkc-2", "kafka", "env-2", "scratch", "GCP", "europe-west3"),
-            SimulatedCluster("lsrc-1", "schema-registry", "env-1", tier="ADVANCED"),
-            SimulatedCluster(
-                "lksqlc-1",
-                "ksql",
-                "env-1",
-                "app_1",
-                tier="",
-                kafka_cluster_id="lkc-1",
-                identity_id="sa-1",
-            ),
-            SimulatedRegion("aws.us-east-1", "N. Virginia (us-east-1)"),
-            SimulatedRegion("gcp.us-east-1", "Somewhere else"),
-        ],
-        name="Example & Sons",
-    )
+    return [
+        SimulatedServiceAccount("sa-1", "orders", "writes orders"),
+        SimulatedServiceAccount("sa-2", 'the "second"'),
+        SimulatedUser("u-1", "ada@example.com", "Ada Example", "AUTH_TYPE_SSO"),
+        SimulatedUser("u-2", "person2@example.org"),
+        SimulatedEnvironment("env-1", "prod", "ADVANCED"),
+        SimulatedEnvironment("env-2", "dev"),
+        SimulatedCluster("lkc-1", "kafka", "env-1", "orders", tier="Dedicated"),
+        SimulatedCluster("lkc-2", "kafka", "env-2", "scratch", "GCP", "europe-west3"),
+        SimulatedCluster("lsrc-1", "schema-registry", "env-1", tier="ADVANCED"),
+        SimulatedCluster(
+            "lksqlc-1",
+            "ksql",
+            "env-1",
+            "app_1",
+            tier="",
+            kafka_cluster_id="lkc-1",
+            identity_id="sa-1",
+        ),
+        SimulatedRegion("aws.us-east-1", "N. Virginia (us-east-1)"),
+        SimulatedRegion("gcp.us-east-1", "Somewhere else"),
+    ]
 
 
 def some_keys(number: int) -> list[SimulatedKey]:
@@ -76,16 +73,16 @@ def simulator_of(  # the organization is the first account's
     *,
     rate_limit: RateLimit | None = None,
     faults: Iterable[Fault] = (),
-    lives: Iterable[Life] = (),
-    rules: Rules | None = None,
+    processes: Iterable[Lifecycle] = (),
+    options: ApiOptions | None = None,
 ) -> Simulator:
     return Simulator(
         [Account("CLOUDKEY", SECRET, organization)],
         clock=FakeClock(),
         rate_limit=rate_limit,
         faults=faults,
-        lives=lives,
-        rules=rules,
+        processes=processes,
+        options=options,
     )
 
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.simulator import (
-    Estate,
-    Life,
+    Entities,
+    Lifecycle,
     SimulatedKey,
     SimulatedOrganization,
     seeded_organization,
 )
-from tests.simulator.fleet import ask, simulator_of, some_keys
+from tests.simulator.helpers import ask, simulator_of, some_keys
 from tests.virtual_time import EPOCH
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ DAY = 86_400.0
 def after(seconds: Iterable[float], *, speed: float, seed: int = 1) -> dict[str, SimulatedKey]:
     """The keys after a life that was looked at after each of ``seconds``."""
     organization = seeded_organization(seed=1, keys=1000, now=EPOCH)
-    life = Life(organization, seed=seed, speed=speed)
+    life = Lifecycle(organization, seed=seed, speed=speed)
     life.advance(100.0, wall=EPOCH)
     for elapsed in seconds:
         life.advance(100.0 + elapsed, wall=EPOCH + elapsed)
-    return organization.keys
+    return dict(organization.keys)
 
 
 def test_about_four_percent_of_the_keys_have_an_event_in_a_day() -> None:
@@ -71,19 +71,19 @@ def test_new_keys_carry_the_wall_clock_and_not_the_simulated_time() -> None:
 def test_a_rotation_leaves_the_old_key_for_hours_and_days() -> None:
     key = some_keys(1)[0]
     organization = SimulatedOrganization([key])
-    life = Life(organization, seed=0, speed=1)
+    life = Lifecycle(organization, seed=0, speed=1)
     life._next = 10.0  # the first event is made to be a rotation
     life._random.choices = lambda *_, **__: ["rotate"]  # type: ignore[method-assign]
     life.advance(0.0, wall=EPOCH)
 
     life.advance(11.0, wall=EPOCH + 11)
     (new_id,) = organization.keys.keys() - {"K001"}
-    assert organization.key(new_id).owner == key.owner
-    assert organization.key(new_id).resources == key.resources
-    assert organization.key(new_id).created_at == EPOCH + 10
+    assert organization.keys[new_id].owner == key.owner
+    assert organization.keys[new_id].resources == key.resources
+    assert organization.keys[new_id].created_at == EPOCH + 10
     life._next = 1e9
     life.advance(10.0 + 3600.0, wall=EPOCH)
-    assert "K001" in organization
+    assert "K001" in organization.keys
     life.advance(10.0 + 3 * DAY, wall=EPOCH)
     assert list(organization.keys) == [new_id]
 
@@ -92,9 +92,9 @@ def test_a_rotation_leaves_the_old_key_for_hours_and_days() -> None:
 def test_whoever_is_gone_gets_no_new_keys(event: str) -> None:
     key = some_keys(1)[0]
     assert key.owner is not None
-    estate = Estate(deleted_service_accounts=(key.owner,))
-    organization = SimulatedOrganization([key], estate=estate)
-    life = Life(organization, seed=0, speed=1)
+    estate = Entities(deleted_service_accounts=(key.owner,))
+    organization = SimulatedOrganization([key], entities=estate)
+    life = Lifecycle(organization, seed=0, speed=1)
     life._random.choices = lambda *_, **__: [event]  # type: ignore[method-assign]
     life.advance(0.0, wall=EPOCH)
 
@@ -105,24 +105,24 @@ def test_whoever_is_gone_gets_no_new_keys(event: str) -> None:
 
 def test_an_organization_without_keys_lives_without_events() -> None:
     organization = SimulatedOrganization()
-    life = Life(organization, seed=1, speed=1)
+    life = Lifecycle(organization, seed=1, speed=1)
     life.advance(0.0, wall=EPOCH)
 
     life.advance(30 * DAY, wall=EPOCH)
 
-    assert len(organization) == 0
+    assert len(organization.keys) == 0
 
 
 @pytest.mark.parametrize("speed", [-1.0, float("nan"), float("inf")])
 def test_time_neither_runs_backwards_nor_infinitely_fast(speed: float) -> None:
     with pytest.raises(ValueError, match="speed must be 0"):
-        Life(SimulatedOrganization(), seed=1, speed=speed)
+        Lifecycle(SimulatedOrganization(), seed=1, speed=speed)
 
 
 async def test_the_simulator_lets_life_go_on_at_each_request() -> None:
     organization = seeded_organization(seed=1, keys=50, now=EPOCH)
-    simulator = simulator_of(organization, lives=[Life(organization, seed=1, speed=1)])
-    before = organization.keys
+    simulator = simulator_of(organization, processes=[Lifecycle(organization, seed=1, speed=1)])
+    before = dict(organization.keys)
     await ask(simulator)
     assert organization.keys == before
 
