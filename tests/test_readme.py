@@ -83,7 +83,7 @@ def test_the_configurations_are_valid(tmp_path: Path) -> None:
 def test_the_metrics_in_the_queries_exist() -> None:
     catalogue = (ROOT / "docs" / "metrics.md").read_text()
     for name in shown(r"confluent_cloud_\w+"):
-        assert f"### `{name}`" in catalogue
+        assert f"`{name}` |" in catalogue
 
 
 def test_the_number_of_faults() -> None:

@@ -1,7 +1,7 @@
 """Every metric this exporter publishes: name, type, help text and labels, in one table.
 
-The rest of the program refers to these constants, ``docs/metrics.md`` is written from them, and a
-test compares them with what is really exposed.
+The rest of the program uses these constants, and ``docs/metrics.md`` is generated from them. A test
+compares them with the real exposition.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ MetricType = Literal["gauge", "counter", "histogram", "gaugehistogram", "info"]
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric family. ``name`` is that of its samples, with ``_total`` or ``_info``."""
+    """One metric family. ``name`` is the name of its samples, including ``_total`` or ``_info``."""
 
     name: str
     type: MetricType
     help: str
-    """Sentences, without double quotes, so that both formats write them alike."""
+    """Sentences without double quotes, which the two formats escape differently."""
     labels: tuple[str, ...] = ()
+    details: str = ""
+    """More sentences for the documentation, in Markdown."""
 
 
 @dataclass(frozen=True)
 class MetricGroup:
-    """Metrics that belong together, for the documentation and for the order of the exposition."""
+    """Metrics that are documented and exposed together, in order."""
 
     title: str
     about: str
@@ -33,309 +35,342 @@ class MetricGroup:
 
 
 _PAIR = ("owner_id", "owner_kind", "resource_id", "resource_kind", "environment_id")
-_CACHED = " Cached: the value of the latest complete refresh."
 
 PAIR_API_KEYS = Metric(
     "confluent_cloud_api_keys",
     "gauge",
-    "API keys of one owner for one resource. A key for several resources counts once for each."
-    + _CACHED,
+    "Number of API keys of the owner for the resource. A key for several resources counts once for"
+    " each.",
     ("organization", *_PAIR),
 )
 OWNER_API_KEYS = Metric(
     "confluent_cloud_owner_api_keys",
     "gauge",
-    "API keys of one owner. A key for several resources counts once." + _CACHED,
+    "Number of API keys of the owner. A key for several resources counts once.",
     ("organization", "owner_id", "owner_kind"),
 )
 RESOURCE_API_KEYS = Metric(
     "confluent_cloud_resource_api_keys",
     "gauge",
-    "API keys for one resource. A key for several resources counts once for each." + _CACHED,
+    "Number of API keys for the resource. A key for several resources counts once for each.",
     ("organization", "resource_id", "resource_kind", "environment_id"),
 )
 ORGANIZATION_API_KEYS = Metric(
     "confluent_cloud_organization_api_keys",
     "gauge",
-    "API keys that the credentials may see and the filters ask for. A key for several resources"
-    " counts once." + _CACHED,
+    "Number of API keys that the credentials can see and the filters select. A key for several"
+    " resources counts once.",
     ("organization",),
 )
 VANISHED = Metric(
     "confluent_cloud_organization_vanished_api_keys",
     "gauge",
-    "API keys of the complete refresh before the latest that the latest does not list any more:"
-    " deleted, or hidden from the credentials. Absent until there were two." + _CACHED,
+    "Number of API keys in the previous complete listing that are missing from the latest one."
+    " Absent until two refreshes have completed.",
     ("organization",),
+    details="They were deleted, or the credentials can no longer see them.",
 )
 VANISHED_RATIO = Metric(
     "confluent_cloud_organization_vanished_api_keys_ratio",
     "gauge",
-    "Vanished API keys divided by all API keys of the complete refresh before the latest, 0 to 1. A"
-    " clean-up takes some keys; a role that is taken away takes most of them at once, without an"
-    " error. Absent until there were two." + _CACHED,
+    "Vanished API keys divided by all API keys in the previous complete listing, 0 to 1. Absent"
+    " until two refreshes have completed.",
     ("organization",),
+    details=(
+        "A cleanup removes some keys. A role that was revoked hides most keys at once, without an"
+        " error."
+    ),
 )
 COLLAPSED_PAIRS = Metric(
     "confluent_cloud_exporter_collapsed_pairs",
     "gauge",
-    "Pairs of owner and resource beyond max_pairs, which stand together as owner_id=other,"
-    " resource_id=other." + _CACHED,
+    "Number of owner-resource pairs beyond max_pairs, which share the series with owner_id=other"
+    " and resource_id=other.",
     ("organization",),
 )
 UNREADABLE_ITEMS = Metric(
     "confluent_cloud_exporter_unreadable_items",
     "gauge",
-    "Items of the listing that could not be read and are in none of the counts; the log names"
-    " them." + _CACHED,
+    "Number of items in the API key listing that could not be parsed and are not counted.",
     ("organization",),
+    details="The log names them.",
 )
 
 API_KEY_AGES = Metric(
     "confluent_cloud_api_keys_age_seconds",
     "gaugehistogram",
-    "Ages of the API keys whose creation time is believable, at the time of the refresh." + _CACHED,
+    "Ages of the API keys in seconds at the time of the refresh, excluding keys without a"
+    " plausible creation time.",
     ("organization", "owner_kind"),
 )
 OLDEST_API_KEY = Metric(
     "confluent_cloud_owner_oldest_api_key_created_timestamp_seconds",
     "gauge",
-    "Unix time at which the oldest API key of the owner was created." + _CACHED,
+    "Creation time of the owner's oldest API key in Unix seconds. Absent without a plausible"
+    " creation time.",
     ("organization", "owner_id", "owner_kind"),
 )
 NEXT_EXPIRY = Metric(
     "confluent_cloud_owner_next_api_key_expiry_timestamp_seconds",
     "gauge",
-    "Unix time at which the next API key of the owner expires, of those that had not expired at the"
-    " refresh. Absent where none expires." + _CACHED,
+    "Time at which the owner's next unexpired API key expires, in Unix seconds. Absent if none"
+    " expires.",
     ("organization", "owner_id", "owner_kind"),
 )
 MAX_AGE_REMAINING = Metric(
     "confluent_cloud_api_keys_max_age_remaining_seconds",
     "gaugehistogram",
-    "Seconds until the API keys break the policy max_age; 0 for those that do. Without exempted"
-    " keys, those of no owner and those whose creation time is not believable; absent where the"
-    " policy is off." + _CACHED,
+    "Seconds until the API keys exceed the policy max_age, 0 for keys that already have. Absent"
+    " while the policy is off.",
     ("organization", "owner_kind"),
+    details=(
+        "Excludes exempt keys, keys without an owner and keys without a plausible creation time."
+    ),
 )
 VIOLATIONS = Metric(
     "confluent_cloud_api_key_policy_violations",
     "gauge",
-    "API keys of the owner that break the policy and are not exempted. A policy without any has 0"
-    " at owner_id empty; one that is off, or cannot be judged without the names, is absent."
-    + _CACHED,
+    "Number of the owner's API keys that violate the policy, excluding exempt keys. Absent while"
+    " the policy is off or cannot be evaluated.",
     ("organization", "policy", "owner_id", "owner_kind"),
+    details=(
+        "A policy without violations has the value 0 with an empty `owner_id`. `unknown_owner`"
+        " cannot be evaluated without names."
+    ),
 )
 EXEMPTED = Metric(
     "confluent_cloud_api_key_policy_exempted",
     "gauge",
-    "API keys that break the policy and are exempted from it." + _CACHED,
+    "Number of exempt API keys that would otherwise violate the policy. Absent while the policy is"
+    " off or cannot be evaluated.",
     ("organization", "policy"),
 )
 THRESHOLD = Metric(
     "confluent_cloud_api_key_policy_threshold_seconds",
     "gauge",
-    "The duration that is configured for the policy.",
+    "Configured duration of the policy in seconds. Absent while the policy is off.",
     ("organization", "policy"),
 )
 API_KEYS_CREATED = Metric(
     "confluent_cloud_api_keys_created_total",
     "counter",
-    "API keys that a complete refresh listed and the one before did not, without those that are"
-    " older than that and were only hidden from the credentials; a key counts once for each kind of"
-    " resource it opens, unheard-of kinds as unknown. The first refresh counts nothing.",
+    "Total number of API keys created between two complete refreshes, counted once for each"
+    " resource kind of a key.",
     ("organization", "owner_kind", "resource_kind"),
+    details=(
+        "Excludes older keys that the credentials could not see before. The first refresh counts"
+        " nothing."
+    ),
 )
 API_KEYS_DELETED = Metric(
     "confluent_cloud_api_keys_deleted_total",
     "counter",
-    "API keys that a complete refresh did not list any more and the one before did; a key counts"
-    " once for each kind of resource it opens.",
+    "Total number of API keys that disappeared between two complete refreshes, counted once for"
+    " each resource kind of a key.",
     ("organization", "owner_kind", "resource_kind"),
+    details="They were deleted, or the credentials can no longer see them.",
 )
 KEY_INFO = Metric(
     "confluent_cloud_api_key_info",
     "info",
-    "One API key and what it opens, one series for each resource. Only with per_key_metrics."
-    + _CACHED,
+    "API key with its owner and one of its resources, always 1. Absent without per_key_metrics.",
     ("organization", "api_key_id", *_PAIR),
 )
 KEY_CREATED = Metric(
     "confluent_cloud_api_key_created_timestamp_seconds",
     "gauge",
-    "Unix time at which the API key was created. Only with per_key_metrics." + _CACHED,
+    "Creation time of the API key in Unix seconds. Absent without per_key_metrics or a plausible"
+    " creation time.",
     ("organization", "api_key_id"),
 )
 KEY_EXPIRY = Metric(
     "confluent_cloud_api_key_expiry_timestamp_seconds",
     "gauge",
-    "Unix time at which the API key expires. Only with per_key_metrics." + _CACHED,
+    "Expiry time of the API key in Unix seconds. Absent without per_key_metrics or an expiry.",
     ("organization", "api_key_id"),
 )
 NEW_CLOUD_OR_GLOBAL = Metric(
     "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds",
     "gauge",
-    "Unix time at which an API key for Cloud resource management (resource kind cloud) or for many"
-    " kinds of resources (global) was created, for the 20 newest that are younger than a day."
-    + _CACHED,
+    "Creation time in Unix seconds of each of the 20 newest API keys with the resource kind cloud"
+    " or global. Absent once the key is a day old.",
     ("organization", "api_key_id", "owner_id", "owner_kind", "resource_kind"),
 )
 OWNER_INFO = Metric(
     "confluent_cloud_owner_info",
     "info",
-    "The name of each owner that has a series elsewhere; its id where the name is not known.",
+    "Display name of the owner, or the owner's id while the name is unknown; always 1.",
     ("organization", "owner_id", "owner_kind", "owner_name"),
 )
 RESOURCE_INFO = Metric(
     "confluent_cloud_resource_info",
     "info",
-    "The name of each resource that has a series elsewhere; its id where the name is not known.",
+    "Display name of the resource, or its id while the name is unknown; always 1.",
     ("organization", "resource_id", "resource_kind", "environment_id", "resource_name"),
 )
 ENVIRONMENT_INFO = Metric(
     "confluent_cloud_environment_info",
     "info",
-    "The name of each environment that has a series elsewhere; its id where the name is not known.",
+    "Display name of the environment, or its id while the name is unknown; always 1.",
     ("organization", "environment_id", "environment_name"),
 )
 ORGANIZATION_INFO = Metric(
     "confluent_cloud_organization_info",
     "info",
-    "The organization as Confluent Cloud knows it.",
+    "Id and display name of the organization in Confluent Cloud, always 1. Absent until names have"
+    " been fetched.",
     ("organization", "organization_id", "organization_name"),
 )
 _QUOTA = ("quota_id", "scope", "owner_id", "environment_id", "resource_id")
 QUOTA_LIMIT = Metric(
     "confluent_cloud_quota_limit",
     "gauge",
-    "The applied limit of the quota, as the API says." + _CACHED,
+    "Applied limit of the quota, as reported by the API.",
     ("organization", *_QUOTA),
 )
 QUOTA_USAGE = Metric(
     "confluent_cloud_quota_usage",
     "gauge",
-    "The usage of the quota, as the API says. Absent where it says nothing, which is not 0."
-    + _CACHED,
+    "Usage of the quota, as reported by the API. Absent if the API does not report it, which does"
+    " not mean 0.",
     ("organization", *_QUOTA),
 )
 QUOTA_COUNTED = Metric(
     "confluent_cloud_quota_counted_usage",
     "gauge",
-    "The usage of the quota, counted from the keys that were listed: for max_cloud_api_keys those"
-    " for Cloud of the owner or the organization; for max_cluster_api_keys those of the owner for"
-    " Kafka, Schema Registry and ksqlDB clusters; for max_api_keys.per_cluster those for the"
-    " cluster. Too low if the credentials do not see all keys; absent with filters." + _CACHED,
+    "Usage of the quota, counted from the listed API keys. Absent with filters and for quotas that"
+    " cannot be counted this way.",
     ("organization", *_QUOTA),
+    details=(
+        "`max_cloud_api_keys` counts the owner's or organization's keys of the kind `cloud`,"
+        " `max_cluster_api_keys` the owner's keys for Kafka, Schema Registry and ksqlDB clusters,"
+        " and `max_api_keys.per_cluster` the keys for the cluster. Too low if the credentials"
+        " cannot see all keys."
+    ),
 )
 
 UP = Metric(
     "confluent_cloud_up",
     "gauge",
     "Whether the latest refresh of the collector succeeded (1) or failed (0). Absent until the"
-    " first one has ended.",
+    " first refresh has ended.",
     ("organization", "collector"),
 )
 LAST_SUCCESS = Metric(
     "confluent_cloud_exporter_last_success_timestamp_seconds",
     "gauge",
-    "Unix time at which the latest successful refresh of the collector ended.",
+    "End of the collector's latest successful refresh in Unix seconds. Absent until one has"
+    " succeeded.",
     ("organization", "collector"),
 )
 STALE_AFTER = Metric(
     "confluent_cloud_exporter_stale_after_seconds",
     "gauge",
-    "Seconds without a successful refresh of the collector after which what it found is too old to"
-    " be shown. Absent for names, which stay.",
+    "Seconds without a successful refresh after which the collector's metrics are removed. Absent"
+    " for names, which are kept.",
     ("organization", "collector"),
 )
 REFRESH_DURATION = Metric(
     "confluent_cloud_exporter_refresh_duration_seconds",
     "gauge",
-    "Seconds that the latest refresh of the collector took, successful or not.",
+    "Duration of the collector's latest refresh in seconds, successful or not. Absent until the"
+    " first refresh has ended.",
     ("organization", "collector"),
 )
 ERROR_RATIO = Metric(
     "confluent_cloud_api_error_ratio",
     "gauge",
-    "Failed requests divided by all requests of the latest refresh, 0 to 1.",
+    "Failed requests divided by all requests of the latest refresh, 0 to 1. Absent for endpoints"
+    " without a request.",
     ("organization", "endpoint"),
 )
 REFRESHES = Metric(
     "confluent_cloud_exporter_refreshes_total",
     "counter",
-    "Refreshes of the collector that ended, successful or not.",
+    "Total number of completed refreshes of the collector, successful or not.",
     ("organization", "collector"),
 )
 REFRESH_FAILING = Metric(
     "confluent_cloud_exporter_refresh_failing",
     "gauge",
-    "Always 1, for the reason for which the latest refresh of the collector failed. Absent if it"
-    " succeeded.",
+    "Reason why the collector's latest refresh failed, always 1. Absent if it succeeded.",
     ("organization", "collector", "reason"),
 )
 REFRESH_FAILURES = Metric(
     "confluent_cloud_exporter_refresh_failures_total",
     "counter",
-    "Refreshes of the collector that failed, by reason: that of the request or listing that ended"
-    " it, or credentials (they could not be read) or internal (an error in the exporter).",
+    "Total number of failed refreshes of the collector, by reason.",
     ("organization", "collector", "reason"),
+    details=(
+        "Besides the reasons of failed requests: `credentials` (could not be read) and `internal`"
+        " (an error in the exporter)."
+    ),
 )
 
 REQUESTS = Metric(
     "confluent_cloud_api_requests_total",
     "counter",
-    "Requests to the API by HTTP status code; none where no response came. A code that neither the"
-    " API documents nor a gateway usually sends is absent before its first response.",
+    "Total number of requests to the API, by HTTP status code. Unusual codes are absent until the"
+    " first such response.",
     ("organization", "endpoint", "code"),
+    details="`none` means that no response arrived.",
 )
 REQUEST_FAILURES = Metric(
     "confluent_cloud_api_request_failures_total",
     "counter",
-    "Requests to the API that brought nothing of use, by reason.",
+    "Total number of requests to the API without a usable response, by reason.",
     ("organization", "endpoint", "reason"),
 )
 REQUEST_DURATION = Metric(
     "confluent_cloud_api_request_duration_seconds",
     "histogram",
-    "Seconds from sending a request to the end of its response.",
+    "Duration of requests to the API in seconds, from sending the request to the end of the"
+    " response.",
     ("organization", "endpoint"),
 )
 THROTTLED = Metric(
     "confluent_cloud_api_throttled_seconds_total",
     "counter",
-    "Seconds the exporter held back requests within its refreshes: to leave the reserve to others,"
-    " because a 429 or 503 asked for it (retry_after), or before a retry (backoff).",
+    "Total time in seconds that requests were delayed, by reason.",
     ("organization", "reason"),
+    details=(
+        "`reserve`: to leave the configured share of the rate limit to other clients."
+        " `retry_after`: a 429 or 503 response asked for it. `backoff`: before a retry."
+    ),
 )
 RATE_LIMIT = Metric(
     "confluent_cloud_api_rate_limit_limit",
     "gauge",
-    "Requests that the API allows per window, as its latest response said.",
+    "Requests allowed per rate limit window, as reported by the latest response. Absent until"
+    " reported.",
     ("organization", "endpoint"),
 )
 RATE_LIMIT_REMAINING = Metric(
     "confluent_cloud_api_rate_limit_remaining",
     "gauge",
-    "Requests left in the window, for everybody who shares it, as the latest response said.",
+    "Requests left in the rate limit window for all clients that share it, as reported by the"
+    " latest response. Absent until reported.",
     ("organization", "endpoint"),
 )
 RATE_LIMIT_RESET = Metric(
     "confluent_cloud_api_rate_limit_reset_seconds",
     "gauge",
-    "Seconds until the window ends, counted from the latest response that spoke of it.",
+    "Seconds from the latest response with rate limit headers to the end of the window. Absent"
+    " until reported.",
     ("organization", "endpoint"),
 )
 RATE_LIMIT_OBSERVED = Metric(
     "confluent_cloud_api_rate_limit_observed_timestamp_seconds",
     "gauge",
-    "Unix time of the latest response that spoke of the rate limit.",
+    "Time of the latest response with rate limit headers in Unix seconds. Absent until there was"
+    " one.",
     ("organization", "endpoint"),
 )
 
 BUILD_INFO = Metric(
     "confluent_cloud_exporter_build_info",
     "info",
-    "The version of the exporter, and of the Python that runs it.",
+    "Version of the exporter and of the Python interpreter, always 1.",
     ("version", "python_version"),
 )
 CONFIG_RELOAD_SUCCESSFUL = Metric(
@@ -346,19 +381,19 @@ CONFIG_RELOAD_SUCCESSFUL = Metric(
 CONFIG_RELOAD_TIMESTAMP = Metric(
     "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds",
     "gauge",
-    "Unix time at which the configuration was last loaded successfully.",
+    "Time of the latest successful load of the configuration in Unix seconds.",
 )
 LOG_RECORDS_DROPPED = Metric(
     "confluent_cloud_exporter_log_records_dropped_total",
     "counter",
-    "Log records that were not written because standard error was not read or could not be"
-    " written.",
+    "Total number of log records dropped because standard error was not read or could not be"
+    " written to.",
 )
 
 INVENTORY = MetricGroup(
     "Inventory",
-    "From the latest complete listing. A failed refresh leaves them as they are; after"
-    " `stale_after` they disappear.",
+    "From the latest complete listing of the API keys. Info metrics name each owner, resource and"
+    " environment in the other metrics.",
     (
         ORGANIZATION_API_KEYS,
         OWNER_API_KEYS,
@@ -385,18 +420,19 @@ INVENTORY = MetricGroup(
 )
 QUOTAS = MetricGroup(
     "Quotas",
-    "From the latest listing of the quotas, which has an interval of its own and fails alone. After"
-    " three intervals without success they disappear.",
+    "From the latest listing of the quotas, which has its own interval. They become stale after"
+    " three intervals without success.",
     (QUOTA_LIMIT, QUOTA_USAGE, QUOTA_COUNTED),
 )
 POLICY_AND_CHURN = MetricGroup(
     "Policy, churn and the organization",
-    "What is configured, and what came and went.",
+    "The configuration, changes since the exporter started, and the organization. They never become"
+    " stale.",
     (THRESHOLD, API_KEYS_CREATED, API_KEYS_DELETED, ORGANIZATION_INFO),
 )
 REFRESH = MetricGroup(
     "Refreshes",
-    "Whether the numbers above are current. `collector` is `api_keys`, `names` or `quotas`.",
+    "Whether the metrics above are current, and if not, why. They never become stale.",
     (
         UP,
         LAST_SUCCESS,
@@ -409,9 +445,9 @@ REFRESH = MetricGroup(
     ),
 )
 API = MetricGroup(
-    "The Confluent Cloud API",
-    "How healthy the API is and what the exporter spends of its rate limit. `endpoint` is the path"
-    " template, such as `/iam/v2/api-keys`.",
+    "Confluent Cloud API",
+    "The health of the API and the exporter's use of its rate limit. They are updated with every"
+    " request.",
     (
         REQUESTS,
         REQUEST_FAILURES,
@@ -424,9 +460,9 @@ API = MetricGroup(
     ),
 )
 EXPORTER = MetricGroup(
-    "The exporter itself",
-    "Besides these, the usual `process_*` metrics and `python_info` of the Prometheus client"
-    " library.",
+    "Exporter",
+    "The exporter also exposes the usual `process_*` metrics and `python_info` of the Prometheus"
+    " client library.",
     (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP, LOG_RECORDS_DROPPED),
 )
 CATALOGUE: tuple[MetricGroup, ...] = (INVENTORY, QUOTAS, POLICY_AND_CHURN, REFRESH, API, EXPORTER)

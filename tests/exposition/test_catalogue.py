@@ -8,11 +8,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.exposition import Format, Instruments
 from exporter.exposition.catalogue import CATALOGUE, Metric
-from exporter.exposition.document_metrics import document
+from exporter.exposition.document_metrics import LABELS, document
 from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, RateLimit, SimulatedOwner
 from tests.world import World
 
-METRICS = [metric for section in CATALOGUE for metric in section.metrics]
+METRICS = [metric for group in CATALOGUE for metric in group.metrics]
 FORBIDDEN_LABELS = {
     "owner",
     "environment",
@@ -26,12 +26,12 @@ FORBIDDEN_LABELS = {
 }
 
 
-def test_the_page_in_docs_is_written_from_the_catalogue() -> None:
+def test_docs_metrics_md_is_generated_from_the_catalogue() -> None:
     page = Path(__file__).parents[2] / "docs" / "metrics.md"
     assert page.read_text() == document(), "run: make docs"
 
 
-def test_names_and_labels_are_as_the_field_writes_them() -> None:
+def test_names_and_labels_follow_the_conventions_of_prometheus() -> None:
     for metric in METRICS:
         assert re.fullmatch(r"confluent_cloud_[a-z0-9_]+", metric.name)
         assert (metric.type == "counter") == metric.name.endswith("_total")
@@ -42,9 +42,25 @@ def test_names_and_labels_are_as_the_field_writes_them() -> None:
             assert label not in FORBIDDEN_LABELS
 
 
-def test_help_texts_are_sentences() -> None:
+def test_help_texts_are_at_most_two_sentences() -> None:
     for metric in METRICS:
         assert re.fullmatch(r"[A-Z][^\"\n]+\.", metric.help), metric.name
+        assert metric.help.count(". ") <= 1, metric.name
+
+
+def test_each_metric_is_one_row_with_an_anchor_in_docs_metrics_md() -> None:
+    rows = re.findall(
+        r'^\| <a id="(\w+)"></a>`\1` \| [a-z ]+ \| (.+) \| [A-Z].+\. \|$', document(), re.MULTILINE
+    )
+    assert [name for name, _ in rows] == [metric.name for metric in METRICS]
+    labels = {name: set(re.findall(r"`(\w+)`", cell)) for name, cell in rows}
+    for metric in METRICS:
+        assert labels[metric.name] == {*metric.labels} - {"organization"}
+
+
+def test_every_label_is_explained() -> None:
+    explained = {label for labels in LABELS for label in labels.split(", ")}
+    assert explained == {label for metric in METRICS for label in metric.labels}
 
 
 def test_names_are_distinct() -> None:
@@ -52,7 +68,7 @@ def test_names_are_distinct() -> None:
 
 
 async def exposed() -> dict[str, Metric]:
-    """Return what a whole exporter exposes, as if it were a catalogue."""
+    """Return the metrics that a complete exporter exposes, by name."""
     settings = "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true"
     world = World(300, settings=settings, rate_limit=RateLimit(1000, 60))
     owner = SimulatedOwner("sa-1", "service-account")
@@ -77,7 +93,7 @@ async def exposed() -> dict[str, Metric]:
     return found
 
 
-async def test_what_is_exposed_is_the_catalogue_no_less_and_no_more() -> None:
+async def test_the_exposition_has_exactly_the_metrics_of_the_catalogue() -> None:
     expected = {
         metric.name: Metric(metric.name, metric.type, metric.help, tuple(sorted(metric.labels)))
         for metric in METRICS
@@ -86,7 +102,7 @@ async def test_what_is_exposed_is_the_catalogue_no_less_and_no_more() -> None:
 
 
 async def test_openmetrics_names_the_unit_of_every_family_that_has_one() -> None:
-    """Also of those that the client library writes; the parser refuses any other unit."""
+    """Including those of the client library; the parser rejects any other unit."""
     world = World(5)
     for _ in range(2):
         await world.exporter.refresh_once()
