@@ -1,7 +1,7 @@
-"""The configuration: YAML, environment and secret files become one frozen, validated value."""
+"""Loads YAML, environment variables and secret files into one validated, immutable value."""
 
 from exporter.config.certificates import context_from, version_of
-from exporter.config.editor import json_schema
+from exporter.config.editor_schema import json_schema
 from exporter.config.load import Config, load, parse
 from exporter.config.schema import (
     Filters,

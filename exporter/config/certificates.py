@@ -7,8 +7,8 @@ import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from exporter.config.document import kind_of
-from exporter.config.sources import surroundings
+from exporter.config.credentials import validation_context
+from exporter.config.yaml_document import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,32 +19,36 @@ _LARGEST_FILE = 16 * 1024 * 1024  # bytes; every CA that browsers trust takes le
 
 
 def context_from(path: Path) -> ssl.SSLContext:
-    """Return a client context that trusts the certificates in the PEM file at ``path``, no others.
+    """Return a client context that trusts only the certificates in the PEM file at ``path``.
 
-    Raises :class:`ValueError` with the end of a sentence about the file.
+    Raises :class:`ValueError` with the predicate of a message about the file.
     """
     try:
-        # Before it is opened: opening a pipe waits for its writer.
+        # Before it is opened, since opening a FIFO blocks until it has a writer. OpenSSL reads the
+        # file itself: from memory (``cadata``), it ignores TRUSTED CERTIFICATE blocks and CRLs.
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError("is not a regular file; expected a file of certificates")
+            raise ValueError("is not a regular file; expected a file with certificates")
         if not 0 < found.st_size <= _LARGEST_FILE:
             problem = "is larger than 16 MiB" if found.st_size else "is empty"
             raise ValueError(f"{problem}; expected certificates in PEM format")
         context = ssl.create_default_context(cafile=str(path))
     except ssl.SSLError:
-        raise ValueError("is not a complete set of certificates in PEM format") from None
+        raise ValueError("is not a valid set of certificates; expected PEM format") from None
     except FileNotFoundError:
         raise ValueError("does not exist") from None
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     if not context.cert_store_stats()["x509"]:
-        raise ValueError("has no certificate in it; expected certificates in PEM format")
+        raise ValueError("contains no certificate; expected certificates in PEM format")
     return context
 
 
 def version_of(path: Path) -> tuple[int, ...] | None:
-    """Return what changes when the file at ``path`` is written or replaced; None if none exists."""
+    """Return a value that changes when the file at ``path`` is written or replaced.
+
+    None if there is no file.
+    """
     try:
         found = path.stat()
     except OSError:
@@ -53,16 +57,18 @@ def version_of(path: Path) -> tuple[int, ...] | None:
 
 
 def check_ca_file(value: object, info: ValidationInfo) -> Path:
-    """Return the path that ``value`` stands for, if it is that of a file of certificates."""
+    """Return ``value`` as an absolute path if it is a file with certificates."""
     if not isinstance(value, str):
         raise ValueError(f"is {kind_of(value)}; expected the path of a file")  # noqa: TRY004 # pydantic reports it
     if not value.strip() or "\0" in value:
-        raise ValueError("is not the path of a file; expected one such as `corporate-ca.pem`")
-    path = surroundings(info).folder / value
+        raise ValueError(
+            "is not a valid path; expected the path of a file, such as `corporate-ca.pem`"
+        )
+    path = validation_context(info).folder / value
     version = version_of(path)
     if version is None:
         raise ValueError(
-            "the file does not exist; a relative path starts at the configuration's folder"
+            "the file does not exist; relative paths start at the folder of the configuration"
         )
     try:
         _check(path, version)

@@ -1,4 +1,4 @@
-"""Durations in the spelling of Prometheus: ``30s``, ``5m``, ``1h30m``, ``90d``, ``2w``."""
+"""Durations in the notation of Prometheus: ``30s``, ``5m``, ``1h30m``, ``90d``, ``2w``."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _MILLISECONDS = {
     "s": 1_000,
     "ms": 1,
 }
-_ONLY_WHOLE = frozenset({"y", "w"})  # 90d stays 90d: nobody reads 12w6d
+_ONLY_WHOLE = frozenset({"y", "w"})  # 90d is easier to read than 12w6d
 _LONGEST = 100 * _MILLISECONDS["y"]
 
-# Lookahead: at least one part, since each may be left out. The digits are bounded so that no
-# number is too long to be read; the sum is checked against _LONGEST.
+# The lookahead requires at least one part, since each is optional. The number of digits is bounded
+# because int() rejects very long numbers; the sum is checked against _LONGEST.
 PATTERN = "^(?=.)" + "".join(f"([0-9]{{1,15}}{unit})?" for unit in _MILLISECONDS) + "$"
-"""What :func:`parse_duration` reads, as a regular expression of JSON Schema and Python alike."""
+"""The regular expression of valid durations, for both JSON Schema and Python."""
 _DURATION = re.compile(PATTERN)
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that ``text`` stands for.
+    """Return the duration in ``text`` in seconds.
 
-    Each unit at most once, the larger ones first. A year has 365 days. Raises :class:`ValueError`
-    with a sentence for the person who wrote it.
+    Each unit may occur once, larger units first. A year has 365 days. Raises :class:`ValueError`
+    with the predicate of a message to the user, such as "is too long; …".
     """
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(
-            "is not a duration; expected whole numbers with units, the larger units first, such as"
-            " `30s`, `5m`, `1h30m` or `90d`"
+            "is not a valid duration; expected whole numbers with units, larger units first, such"
+            " as `30s`, `5m`, `1h30m` or `90d`"
         )
     parts = zip(match.groups(), _MILLISECONDS.items(), strict=True)
     total = sum(int(part.removesuffix(unit)) * size for part, (unit, size) in parts if part)
@@ -43,7 +43,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Return the shortest usual spelling of ``seconds``, to the millisecond; ``0s`` for nothing."""
+    """Return ``seconds`` as a duration, rounded to milliseconds; ``0s`` for zero."""
     rest = round(seconds * 1000)
     text = ""
     for unit, size in _MILLISECONDS.items():

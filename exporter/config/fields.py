@@ -1,4 +1,4 @@
-"""The kinds of values that settings have, each with its check and its JSON Schema."""
+"""Types of settings, each with its validation and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from exporter.config.document import kind_of
 from exporter.config.durations import PATTERN, format_duration, parse_duration
 from exporter.config.urls import check_url
+from exporter.config.yaml_document import kind_of
 
 NAME = "^[A-Za-z0-9_.-]{1,64}$"
 LONGEST_NUMBER = 12
-"""Characters of a number that a message quotes; a longer one may be a secret."""
+"""Characters. A message does not quote a longer number, which may be a secret."""
 _LONGEST_ENTRY = 255  # characters; the API's own limit for an identifier
 
 
-class Section(BaseModel):
-    """A mapping of settings: immutable, no other keys, no guessing of types."""
+class ConfigSection(BaseModel):
+    """A mapping of settings: immutable, no unknown keys, no type coercion."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid",
@@ -30,9 +30,9 @@ class Section(BaseModel):
 
 
 class ContradictionError(ValueError):
-    """Two settings that do not go together.
+    """Two settings contradict each other.
 
-    ``others``: the settings besides the one that was being read, any of which may be the culprit.
+    ``others``: the settings that may cause it besides the one being validated.
     """
 
     def __init__(self, message: str, *, others: tuple[str, ...]) -> None:
@@ -40,21 +40,21 @@ class ContradictionError(ValueError):
         super().__init__(message)
 
 
-def lasting(text: str) -> float:
-    """Declare the default of a setting that is a duration, for the model and the JSON Schema."""
+def duration_default(text: str) -> float:
+    """Return a field with the default duration ``text``, for the model and the JSON Schema."""
     return Field(parse_duration(text), json_schema_extra={"default": text})
 
 
 def _duration(value: object, *, at_least: float) -> float:
     if not isinstance(value, str) or (value.isascii() and value.isdecimal()):
-        raise ValueError(_without_unit(value))
+        raise ValueError(_unit_message(value))
     seconds = parse_duration(value)
     if seconds < at_least:
         raise ValueError(f"is too short; expected at least `{format_duration(at_least)}`")
     return seconds
 
 
-def _without_unit(value: object) -> str:
+def _unit_message(value: object) -> str:
     spelling = ""
     match value:
         case bool():
@@ -63,32 +63,32 @@ def _without_unit(value: object) -> str:
             spelling = f"{value}s"
         case str() if value.strip("0"):
             spelling = f"{value}s"
-        case float() if 0.001 <= value < 1e9:  # noqa: PLR2004 # what a duration can say, about
+        case float() if 0.001 <= value < 1e9:  # noqa: PLR2004 # roughly the range of durations
             spelling = format_duration(value)
     if spelling and len(spelling) <= LONGEST_NUMBER:
         return f"has no unit; write `{spelling}` for {value} seconds"
     return f"is {kind_of(value)}; expected a duration such as `30s` or `5m`"
 
 
-def _at_least_a_second(value: object) -> float:
+def _at_least_1s(value: object) -> float:
     return _duration(value, at_least=1.0)
 
 
-def _at_least_a_moment(value: object) -> float:
+def _at_least_100ms(value: object) -> float:
     return _duration(value, at_least=0.1)
 
 
 def _name(value: str) -> str:
     if not re.fullmatch(NAME.strip("^$"), value):
-        raise ValueError("is no usable name; expected 1 to 64 of A-Z a-z 0-9 _ . -")
+        raise ValueError("is not a valid name; expected 1 to 64 characters of A-Z a-z 0-9 _ . -")
     return value
 
 
 def _entry(value: str) -> str:
     if not value.strip():
-        raise ValueError("is blank; expected text, or leave the entry out")
+        raise ValueError("is blank; expected a string, or remove the entry")
     if value != value.strip() or not value.isprintable():
-        raise ValueError("has white space around it or control characters inside; remove them")
+        raise ValueError("has leading or trailing white space or control characters; remove them")
     if len(value) > _LONGEST_ENTRY:
         raise ValueError(f"is too long; expected at most {_LONGEST_ENTRY} characters")
     return value
@@ -111,9 +111,9 @@ def _some(entries: tuple[str, ...]) -> tuple[str, ...]:
 
 _DURATION = WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["30s", "1h30m"]})
 
-Interval = Annotated[float, PlainValidator(_at_least_a_second), _DURATION]
+Duration = Annotated[float, PlainValidator(_at_least_1s), _DURATION]
 """Seconds, at least 1."""
-Moment = Annotated[float, PlainValidator(_at_least_a_moment), _DURATION]
+ShortDuration = Annotated[float, PlainValidator(_at_least_100ms), _DURATION]
 """Seconds, at least 0.1."""
 Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": NAME})]
 Url = Annotated[
@@ -131,6 +131,6 @@ Entries = Annotated[
     AfterValidator(_distinct),
     Field(strict=False, json_schema_extra={"uniqueItems": True}),  # YAML has lists, not tuples
 ]
-"""Distinct texts."""
+"""Distinct strings."""
 SomeEntries = Annotated[Entries, AfterValidator(_some), Field(json_schema_extra={"minItems": 1})]
-"""Distinct texts, at least one."""
+"""Distinct strings, at least one."""

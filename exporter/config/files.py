@@ -1,4 +1,4 @@
-"""The files that a configuration consists of."""
+"""Reads configuration and secret files."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ if TYPE_CHECKING:
 
 
 def read_file(path: Path, *, limit: int) -> bytes:
-    """Return the content of the regular file at ``path``; if longer than ``limit``, a byte more.
+    """Return at most ``limit`` + 1 bytes of the regular file at ``path``.
 
-    Symbolic links are followed. Raises ``OSError``, and ``ValueError`` for a NUL in the path.
+    More than ``limit`` bytes mean that the file is too large. Follows symbolic links. Raises
+    ``OSError``, and ``ValueError`` for a NUL in the path.
     """
-    # Opening a pipe would wait for its writer, and what was read once is not there at a reload.
+    # Opening a FIFO would block until it has a writer, and its content is gone at the next reload.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a regular file, but a pipe or a device")
+            raise OSError(errno.EINVAL, "not a regular file but a pipe or a device")
         with open(descriptor, "rb", closefd=False) as file:
             return file.read(limit + 1)
     finally:

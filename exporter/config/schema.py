@@ -1,6 +1,6 @@
-"""What may be written in the configuration: every setting once, with its meaning and default.
+"""Every setting of the configuration with its type, default and description.
 
-The docstrings below the settings are their descriptions in the JSON Schema.
+The docstrings of the settings are their descriptions in the JSON Schema.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from pydantic import (
 )
 
 from exporter.config.certificates import check_ca_file
+from exporter.config.credentials import BoundCredentials
 from exporter.config.durations import format_duration
 from exporter.config.fields import (
+    ConfigSection,
     ContradictionError,
+    Duration,
     Entries,
-    Interval,
-    Moment,
     Name,
-    Section,
+    ShortDuration,
     SomeEntries,
     Url,
-    lasting,
+    duration_default,
 )
-from exporter.config.sources import BoundCredentials
 
 _MIB = 1024 * 1024
 
@@ -38,91 +38,91 @@ CaFile = Annotated[
 ]
 
 
-class RateLimit(Section):
+class RateLimit(ConfigSection):
     """How much of the API's rate limit the exporter may use."""
 
     reserve: float = Field(default=0.5, ge=0, lt=1)
-    """How much of each window to leave to other clients: 0 for nothing, 0.5 for half; below 1."""
+    """Share of each rate limit window to leave to other clients, from 0 to less than 1."""
 
 
-class Tls(Section):
+class Tls(ConfigSection):
     """How the certificate of the API is verified."""
 
     ca_file: CaFile | None = None
-    """File of CA certificates in PEM format, the only ones to be trusted. A relative path starts at
-    the configuration's folder. Without it, SSL_CERT_FILE or SSL_CERT_DIR, or the usual CAs."""
+    """PEM file with the only CA certificates to trust. Relative to the folder of this configuration
+    file. Default: SSL_CERT_FILE or SSL_CERT_DIR, or else the public CAs."""
     strict: bool = True
-    """Whether certificates must follow RFC 5280 to the letter. false accepts, for example, a CA
-    whose basic constraints are not marked critical."""
+    """Whether certificates must strictly follow RFC 5280. false accepts, for example, a CA whose
+    basic constraints are not marked critical."""
 
 
-class Names(Section):
-    """The readable names of owners, resources and environments."""
+class Names(ConfigSection):
+    """Display names of owners, resources and environments."""
 
     enabled: bool = True
-    """Whether names are fetched at all; without them, metrics show ids alone."""
-    refresh_interval: Interval = lasting("1h")
-    """Time between two fetches of the names."""
+    """Whether to fetch names. Without them, metrics show only ids."""
+    refresh_interval: Duration = duration_default("1h")
+    """Time between the starts of two refreshes of the names."""
     users: bool = False
-    """Whether the names of users are fetched too, which is personal data."""
+    """Whether to fetch the names of users, which are personal data."""
 
     @field_validator("users")
     @classmethod
     def _only_with_names(cls, users: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 # pydantic's call
         if users and not info.data.get("enabled", True):
             raise ContradictionError(
-                "`names.users` is true while `names.enabled` is false; switch names on, or the"
-                " users off",
+                "`names.users` is true while `names.enabled` is false; enable names, or disable"
+                " users",
                 others=("enabled",),
             )
         return users
 
 
-class Quotas(Section):
-    """The organization's quotas and how much of them is used."""
+class Quotas(ConfigSection):
+    """Quotas of the organization and their usage."""
 
     enabled: bool = True
-    """Whether quotas are fetched."""
-    refresh_interval: Interval = lasting("15m")
-    """Time between two fetches of the quotas."""
+    """Whether to fetch quotas."""
+    refresh_interval: Duration = duration_default("15m")
+    """Time between the starts of two refreshes of the quotas."""
     include: SomeEntries = ("*api_keys*",)
-    """Which quotas, as patterns for their codes; `*` stands for anything."""
+    """Patterns of the quota codes to fetch; `*` matches any characters."""
 
 
-class Exempt(Section):
-    """What is excepted from the policy; its findings are counted apart. `*` stands for anything."""
+class Exempt(ConfigSection):
+    """Patterns of exempt API keys, which are counted separately. `*` matches any characters."""
 
     owners: Entries = ()
-    """Ids of owners, such as sa-8kd41z or u-*."""
+    """Ids of owners, such as sa-8kd41z or u-*. All of their keys are exempt."""
     resources: Entries = ()
-    """Ids of resources; a key is excepted if all of its resources are."""
+    """Ids of resources. A key is exempt if all of its resources match."""
     api_keys: Entries = ()
-    """Ids of API keys, as patterns too."""
+    """Ids of API keys, such as ABCDEFGHIJKLMNOP."""
 
 
-class Policy(Section):
-    """Rules for API keys; a key that breaks one is a finding. null switches a rule off."""
+class Policy(ConfigSection):
+    """Rules for API keys. A key that violates one is a finding. null disables a rule."""
 
-    max_age: Interval | None = lasting("90d")
-    """Finding: a key of a greater age."""
-    expires_within: Interval | None = lasting("14d")
-    """Finding: a key whose expiry is nearer than this, and not past."""
+    max_age: Duration | None = duration_default("90d")
+    """Finding: a key that is older than this."""
+    expires_within: Duration | None = duration_default("14d")
+    """Finding: a key that will expire within this time."""
     expired: bool | None = True
-    """Finding: a key whose expiry is past."""
+    """Finding: a key that has expired but still exists."""
     max_keys_per_owner_and_resource: Annotated[int, Field(ge=1)] | None = 2
-    """Finding: an owner with more keys than this for one resource."""
+    """Finding: the oldest keys of an owner beyond this number for one resource."""
     user_owned: bool | None = True
-    """Finding: a key of a person, where a service account would last."""
+    """Finding: a key of a user account instead of a service account."""
     undescribed: bool | None = True
-    """Finding: a key without a description."""
+    """Finding: a key without a display name and a description."""
     unknown_owner: bool | None = True
-    """Finding: the key's owner is gone. Judged only with a complete listing of names."""
+    """Finding: a key whose owner no longer exists. Needs a complete listing of names."""
     exempt: Exempt = Field(default_factory=Exempt)
-    """What is excepted from all of the above."""
+    """API keys that are exempt from all rules."""
 
 
-class Filters(Section):
-    """Which keys are asked for. With owners and resources, a key must match one of each."""
+class Filters(ConfigSection):
+    """Which keys to list. With owners and resources, a key must match one of each."""
 
     owners: Entries = ()
     """Ids of owners, such as sa-8kd41z; empty for all."""
@@ -133,15 +133,15 @@ class Filters(Section):
     @classmethod
     def _no_patterns(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
         if any(set(each) & set("*?[") for each in ids):
-            raise ValueError("has a pattern in it; the API takes whole ids, such as lkc-7vq2nd")
+            raise ValueError("contains a pattern; expected complete ids, such as lkc-7vq2nd")
         return ids
 
 
 def _start_to_next_end(read: Mapping[str, Any]) -> float:
-    """Return the seconds from the start of a listing to the end of the next, at most.
+    """Return the longest time in seconds from the start of a listing to the end of the next.
 
-    Ages count from the start of a listing. The next one starts an interval later, or when a longer
-    one has ended. A setting that is itself wrong is missing from ``read``.
+    The next listing starts an interval later, or when the first ends if that is later. ``read``
+    lacks invalid settings.
     """
     interval, timeout = read.get("refresh_interval", 0.0), read.get("refresh_timeout", 0.0)
     return float(max(interval, timeout) + timeout)
@@ -151,53 +151,53 @@ def _default_stale_after(read: dict[str, Any]) -> float:
     return max(3 * float(read.get("refresh_interval", 0.0)), _start_to_next_end(read))
 
 
-class Settings(Section):
-    """What `defaults` may hold, and any organization may override."""
+class Settings(ConfigSection):
+    """Settings that are valid in `defaults` and in any organization."""
 
     url: Url = "https://api.confluent.cloud"
-    """Address of the API, possibly with a path. Plain http goes to this machine only."""
-    refresh_interval: Interval = lasting("5m")
-    """Time from the start of one listing of the keys to the next."""
-    refresh_timeout: Interval = Field(
-        # A setting that is wrong itself is missing from what was read so far; the error that this
-        # causes is not reported. Here and below.
+    """URL of the API, optionally with a path. Plain http is allowed only for this machine."""
+    refresh_interval: Duration = duration_default("5m")
+    """Time between the starts of two refreshes of the keys."""
+    refresh_timeout: Duration = Field(
+        # ``read`` lacks invalid settings. The error that this causes is not reported.
         default_factory=lambda read: float(read.get("refresh_interval", 0))
     )
-    """Time that one listing may take in all. Default: the refresh_interval."""
-    request_timeout: Moment = lasting("10s")
-    """Time that one request may take, from connecting to the last byte."""
-    stale_after: Interval = Field(default_factory=_default_stale_after)
-    """Age at which counts are no longer published. Default: three times the refresh_interval, or
-    longer if the refresh_timeout lets two listings in a row take longer."""
+    """Maximum duration of one refresh of the keys. Default: the refresh_interval."""
+    request_timeout: ShortDuration = duration_default("10s")
+    """Maximum duration of one request, from connecting to the last byte of the response."""
+    stale_after: Duration = Field(default_factory=_default_stale_after)
+    """Age at which the metrics of a listing disappear. Default: three times the refresh_interval,
+    or longer if two consecutive refreshes may take longer because of the refresh_timeout."""
     page_size: int = Field(default=100, ge=1, le=100)
-    """Keys per request. Fewer make more requests."""
+    """Keys per request. Smaller pages need more requests."""
     max_response_bytes: int = Field(default=16 * _MIB, ge=1024, le=256 * _MIB)
-    """Size above which an answer of the API is refused, in bytes, decompressed."""
+    """Maximum size of a response body in bytes, after decompression."""
     tls: Tls = Field(default_factory=Tls)
     """How the certificate of the API is verified."""
     rate_limit: RateLimit = Field(default_factory=RateLimit)
     """How much of the API's rate limit the exporter may use."""
     names: Names = Field(default_factory=Names)
-    """The readable names of owners, resources and environments."""
+    """Display names of owners, resources and environments."""
     quotas: Quotas = Field(default_factory=Quotas)
-    """The organization's quotas and how much of them is used."""
+    """Quotas of the organization and their usage."""
     policy: Policy = Field(default_factory=Policy)
-    """Rules for API keys; a key that breaks one is a finding."""
+    """Rules for API keys. A key that violates one is a finding."""
     per_key_metrics: bool = False
-    """Whether each key has series of its own. One more set of series per key."""
+    """Whether to expose up to three series for each API key."""
     max_pairs: int = Field(default=20_000, ge=1, le=1_000_000)
-    """Pairs of owner and resource with series of their own. The smallest beyond become `other`."""
+    """Maximum number of owner-resource pairs with their own series. The smallest pairs beyond it
+    are combined into `other`."""
 
     @field_validator("request_timeout")
     @classmethod
     def _within_the_refresh(cls, seconds: float, info: ValidationInfo) -> float:
-        # Runs only for what is written: the default gives way to a shorter refresh by itself.
+        # Not called for the default, which a shorter refresh_timeout limits anyway.
         refresh = info.data.get("refresh_timeout", seconds)
         if seconds > refresh:
             raise ContradictionError(
                 f"`request_timeout` (`{format_duration(seconds)}`) is longer than"
-                f" `refresh_timeout` (`{format_duration(refresh)}`); a request cannot outlast its"
-                " refresh",
+                f" `refresh_timeout` (`{format_duration(refresh)}`); lower it, or raise"
+                " `refresh_timeout`",
                 others=("refresh_timeout", "refresh_interval"),
             )
         return seconds
@@ -208,34 +208,33 @@ class Settings(Section):
         least = _start_to_next_end(info.data)
         if seconds < least:
             raise ContradictionError(
-                f"`stale_after` (`{format_duration(seconds)}`) is shorter than the time from the"
-                f" start of one listing to the end of the next (`{format_duration(least)}`, by"
-                " `refresh_interval` and `refresh_timeout`); the counts would vanish between two"
-                " refreshes",
+                f"`stale_after` (`{format_duration(seconds)}`) is too short for `refresh_interval`"
+                f" and `refresh_timeout`; expected at least `{format_duration(least)}`, or metrics"
+                " would disappear between two refreshes",
                 others=("refresh_timeout", "refresh_interval"),
             )
         return seconds
 
 
 class Organization(Settings):
-    """One organization, with every setting as it applies to it."""
+    """One organization with all settings that apply to it."""
 
-    # A mapping without credentials is complete: the loader adds the usual variables.
+    # The file may omit credentials: the loader adds the standard variables.
     model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"required": ["name"]})
 
     name: Name
-    """The value of the label `organization`; unique."""
+    """Unique value of the label `organization`."""
     credentials: BoundCredentials
-    """Where the API key and its secret are. Without it, the environment variables
+    """Sources of the API key and its secret. Default: the environment variables
     CONFLUENT_CLOUD_API_KEY and CONFLUENT_CLOUD_API_SECRET."""
     filters: Filters = Field(default_factory=Filters)
-    """Which keys are asked for; all without it."""
+    """Which keys to list. Default: all."""
 
 
-class Document(Section):
-    """The whole configuration."""
+class ConfigFile(ConfigSection):
+    """The configuration file."""
 
     defaults: Settings = Field(default_factory=Settings)
-    """Settings of all organizations that do not say otherwise."""
+    """Settings of all organizations, unless overridden there."""
     organizations: tuple[Organization, ...] = Field(json_schema_extra={"minItems": 1})
-    """The organizations of Confluent Cloud, at least one."""
+    """Confluent Cloud organizations, at least one."""

@@ -1,4 +1,4 @@
-"""Credentials: where they come from, and a value that cannot be printed by accident."""
+"""Credentials and their sources, and a secret that cannot be printed by accident."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _QUOTATION_MARKS = "\"'`\u2018\u2019\u201c\u201d"
 
 
 class Secret:
-    """A text that shows itself only to :meth:`reveal`.
+    """A string that only :meth:`reveal` returns.
 
-    Printing and formatting give asterisks; pickling is refused; JSON encoders do not know the type.
+    Printing and formatting give asterisks. It cannot be pickled or encoded as JSON.
     """
 
     __slots__ = ("_text",)
@@ -30,7 +30,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself."""
+        """Return the secret string."""
         return self._text
 
     def __repr__(self) -> str:
@@ -57,22 +57,22 @@ class Secret:
         return self
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        raise TypeError("a secret is not pickled")
+        raise TypeError("secrets cannot be pickled")
 
 
 class Source(Protocol):
-    """Where a credential stands. ``str(source)`` names the place, never the credential."""
+    """Where a credential is stored. ``str(source)`` names the location, never the credential."""
 
     def read(self) -> str:
-        """Return the credential as it stands there now.
+        """Return the current credential.
 
-        Raises :class:`ValueError` with the end of a sentence about the place: "is empty; …".
+        Raises :class:`ValueError` with the predicate of a message: "is empty; …".
         """
 
 
 @dataclass(frozen=True)
 class Inline:
-    """A credential that is written in the configuration."""
+    """A credential in the configuration itself."""
 
     text: str = field(repr=False)
 
@@ -81,7 +81,7 @@ class Inline:
         return clean(self.text)
 
     def __str__(self) -> str:
-        return "the configuration"
+        return "the value in the configuration"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class FromEnvironment:
         """See :class:`Source`."""
         text = self.environ.get(self.variable)
         if text is None:
-            raise ValueError("is not set; set it, or name another one")
+            raise ValueError("is not set; set it, or use another variable")
         return clean(text)
 
     def __str__(self) -> str:
@@ -113,19 +113,19 @@ class FromFile:
         try:
             data = read_file(self.path, limit=_LARGEST_FILE)
         except FileNotFoundError:
-            complaint = "does not exist; a relative path starts at the configuration's folder"
+            problem = "does not exist; relative paths start at the folder of the configuration"
         except PermissionError:
-            complaint = "may not be read; let the user that the exporter runs as read it"
+            problem = "is not readable; make it readable for the user that runs the exporter"
         except IsADirectoryError:
-            complaint = "is a directory; name the file in it"
+            problem = "is a directory; expected a file"
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            complaint = f"cannot be read: {getattr(error, 'strerror', None) or 'no usable path'}"
+            problem = f"cannot be read: {getattr(error, 'strerror', None) or 'not a valid path'}"
         else:
             return clean(_decode(data))
-        raise ValueError(complaint)
+        raise ValueError(problem)
 
     def is_exposed(self) -> bool:
-        """Whether every user may read or change it, going by its own permissions."""
+        """Whether the mode of the file lets every user read or change it."""
         try:
             return bool(self.path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
         except OSError:
@@ -137,55 +137,58 @@ class FromFile:
 
 def _decode(data: bytes) -> str:
     if len(data) > _LARGEST_FILE:
-        raise ValueError("is larger than 64 KiB; expected the value alone")
+        raise ValueError("is larger than 64 KiB; expected only the value")
     text = data.decode("utf-8-sig", errors="replace")
     if "\N{REPLACEMENT CHARACTER}" in text:
-        # Not the decoder's own error: that one carries the bytes.
-        raise ValueError("is not text in UTF-8; expected the value alone")
+        # Not the UnicodeDecodeError, which contains the bytes.
+        raise ValueError("is not valid UTF-8; expected only the value")
     return text
 
 
 def clean(text: str) -> str:
-    """Return ``text`` without the white space around it.
+    """Return ``text`` without leading and trailing white space.
 
-    Raises :class:`ValueError` with the end of a sentence, without the value, if nothing remains or
-    if it cannot be one credential.
+    Raises :class:`ValueError` if the result cannot be a credential, with the predicate of a message
+    that does not quote it.
     """
     text = text.strip()
     if not text:
         raise ValueError("is empty; expected the value")
     if " " in text or not text.isprintable():
-        raise ValueError("has white space or control characters inside; expected the value alone")
+        raise ValueError("contains white space or control characters; expected only the value")
     if text[0] in _QUOTATION_MARKS and text[-1] in _QUOTATION_MARKS:
         raise ValueError(
-            "has quotation marks around it; remove them, because Docker's env files keep them"
+            "has quotation marks around the value; remove them (in a Docker env file they become"
+            " part of the value)"
         )
     return text
 
 
 def check_key_id(text: str) -> str:
-    """Return ``text`` if HTTP basic authentication can carry it as a user name (RFC 7617 §2)."""
+    """Return ``text`` if it is a valid user name in HTTP basic authentication (RFC 7617 §2)."""
     if ":" in text:
-        raise ValueError("has a colon inside; expected the API key's id alone, without its secret")
+        raise ValueError(
+            "contains a colon; expected only the id of the API key, without the secret"
+        )
     return text
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """An API key and its secret, by the places that they are read from."""
+    """The sources of an API key's id and secret."""
 
     api_key: Source
     api_secret: Source
 
     def exposed_file(self) -> Path | None:
-        """Return the file of the secret if every user may read or change it."""
+        """Return the file of the secret if every user can read or change it."""
         source = self.api_secret
         return source.path if isinstance(source, FromFile) and source.is_exposed() else None
 
     def read(self) -> tuple[str, Secret]:
-        """Return the key's id and its secret as they stand now, so that they may be rotated.
+        """Return the current id and secret of the API key, which may have been rotated.
 
-        Raises :class:`~exporter.errors.CredentialsError`, which names the place and the remedy.
+        Raises :class:`~exporter.errors.CredentialsError` with the source and the remedy.
         """
         try:
             api_key = check_key_id(self.api_key.read())

@@ -1,4 +1,4 @@
-"""The address of the API."""
+"""Validates the URL of the API."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ _EXAMPLE = "such as `https://api.confluent.cloud`"
 
 
 def check_url(text: str) -> str:
-    """Return ``text`` without a trailing slash if credentials may be sent there.
+    """Return ``text`` without trailing slashes if it is safe to send credentials to it.
 
-    Raises :class:`ValueError` with a sentence that does not contain it: an address may hold a
-    password.
+    Raises :class:`ValueError` with the predicate of a message. It does not quote the URL, which may
+    contain a password.
     """
     if not text.isascii() or not text.isprintable() or re.search(r'[\s\\<>"{}|^`]', text):
-        raise ValueError(f"has characters that no address has; expected one {_EXAMPLE}")
+        raise ValueError(f"has characters that are not allowed in a URL; expected a URL {_EXAMPLE}")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         parts, port = SplitResult("https", "", "", "", ""), None
     if parts.scheme not in {"https", "http"}:
-        raise ValueError(f"does not begin with `https://`; expected an address {_EXAMPLE}")
+        raise ValueError(f"does not start with `https://`; expected a URL {_EXAMPLE}")
     if "@" in parts.netloc:
-        raise ValueError("has a user or password in it; those belong to `credentials`")
+        raise ValueError("contains a user or password; use `credentials` instead")
     if "?" in text or "#" in text:
-        raise ValueError("has a query or a fragment; expected an address that ends with its path")
+        raise ValueError("has a query or fragment; expected a URL without them")
     host = parts.hostname or ""
     if not _is_host(host, bracketed="[" in parts.netloc) or port == 0 or parts.netloc[-1] == ":":
-        raise ValueError(f"has no usable host or port; expected an address {_EXAMPLE}")
+        raise ValueError(f"has no valid host or port; expected a URL {_EXAMPLE}")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError(
-            "is plain http, which would show the credentials to the network; expected `https://`"
-            " (http is for localhost, 127.0.0.0/8 and [::1])"
+            "is plain http, which would expose the credentials; expected `https://` (http is"
+            " allowed for localhost, 127.0.0.0/8 and [::1])"
         )
     if "/iam/v2" in parts.path:
-        raise ValueError("has the path of an endpoint in it; expected only what stands before /iam")
+        raise ValueError("contains the path of an endpoint; expected only the part before `/iam`")
     return parts.geturl().rstrip("/")
 
 

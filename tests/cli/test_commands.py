@@ -183,8 +183,8 @@ def test_a_missing_configuration_names_the_flag(tmp_path: Path) -> None:
     done = run(cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
-        "confluent-api-keys-exporter: config.yaml: no such file; name an existing one with"
-        " `--config.file`\n"
+        "confluent-api-keys-exporter: config.yaml: no such file; set `--config.file` to an"
+        " existing file\n"
     )
 
 

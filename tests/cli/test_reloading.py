@@ -41,7 +41,7 @@ def test_a_pipe_in_place_of_the_configuration_is_refused_and_replaced(tmp_path: 
         process.send_signal(signal.SIGHUP)
         problem = printed(log, r'msg="the new configuration was rejected" problem="([^"]+)"')
         assert problem == (
-            f"{path}: cannot be read (not a regular file, but a pipe or a device); expected a"
+            f"{path}: cannot be read (not a regular file but a pipe or a device); expected a"
             " regular file"
         )
         path.unlink()

@@ -90,7 +90,7 @@ def test_ages_that_exclude_each_other_are_wrong_usage() -> None:
         ("--fail-on=MAX_AGE", "'MAX_AGE' is not a policy"),
         ("--policy=", "'' has an empty entry"),
         ("--owner=sa-1,", "'sa-1,' has an empty entry"),
-        ("--min-age=90", "'90' is not a duration"),
+        ("--min-age=90", "'90' is not a valid duration"),
         ("--max-age=200y", "'200y' is too long"),
         ("--format=xml", "invalid choice: 'xml'"),
     ],

@@ -58,7 +58,9 @@ def test_reads_what_prometheus_writes(text: str, seconds: float) -> None:
     ],
 )
 def test_refuses_other_notations(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^is not a duration; expected whole numbers with units"):
+    with pytest.raises(
+        ValueError, match=r"^is not a valid duration; expected whole numbers with units"
+    ):
         parse_duration(text)
 
 

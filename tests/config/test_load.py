@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from exporter.config import Config, Filters, Organization, Secret, load, parse
-from exporter.config.document import read_document
+from exporter.config.yaml_document import parse_yaml
 from exporter.errors import ConfigurationError
 from tests.certificates import authority
 from tests.programs import ROOT
@@ -241,13 +241,13 @@ def test_credentials_without_a_section_come_from_the_usual_variables() -> None:
     key, secret = caught.value.problems
     assert str(key) == (
         "f.yaml:3: organizations[0].credentials: the environment variable `CONFLUENT_CLOUD_API_KEY`"
-        " has a colon inside; expected the API key's id alone, without its secret. It is read"
-        " because there are no `credentials` here"
+        " contains a colon; expected only the id of the API key, without the secret. It is the"
+        " default because `credentials` is not set"
     )
     assert str(secret) == (
         "f.yaml:3: organizations[0].credentials: the environment variable"
-        " `CONFLUENT_CLOUD_API_SECRET` is not set; set it, or name another one. It is read because"
-        " there are no `credentials` here"
+        " `CONFLUENT_CLOUD_API_SECRET` is not set; set it, or use another variable. It is the"
+        " default because `credentials` is not set"
     )
 
 
@@ -298,7 +298,7 @@ def _refusal(path: Path) -> str:
 
 def test_a_missing_file_names_the_flag(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
-    assert _refusal(path) == f"{path}: no such file; name an existing one with `--config.file`"
+    assert _refusal(path) == f"{path}: no such file; set `--config.file` to an existing file"
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
@@ -313,13 +313,13 @@ def test_a_file_beyond_1_mib_is_refused(tmp_path: Path) -> None:
     path.write_text("organizations: [{name: acme}]\n".ljust(1024 * 1024))
     assert load(path, environ=ENVIRON).organizations[0].name == "acme"
     path.write_text("organizations: [{name: acme}]\n".ljust(1024 * 1024 + 1))
-    assert _refusal(path) == f"{path}: is larger than 1 MiB; is it a configuration?"
+    assert _refusal(path) == f"{path}: is larger than 1 MiB; expected a configuration file"
 
 
 def test_another_encoding_is_refused_at_its_line(tmp_path: Path) -> None:
     path = tmp_path / "latin.yaml"
     path.write_bytes("organizations:\n  - name: acme\n    # Müller\n".encode("latin-1"))
-    assert _refusal(path) == f"{path}:3: is not text in UTF-8; save it in that encoding"
+    assert _refusal(path) == f"{path}:3: is not valid UTF-8; save it in that encoding"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_harmless(tmp_path: Path) -> None:
@@ -329,15 +329,14 @@ def test_a_byte_order_mark_and_windows_line_ends_are_harmless(tmp_path: Path) ->
 
 
 def test_nesting_without_end_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"^config\.yaml:1: nested far too deep"):
+    with pytest.raises(ConfigurationError, match=r"^config\.yaml:1: nested too deeply"):
         _read("[" * 5_000)
 
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert _refusal(tmp_path / "pipe").endswith(
-        "/pipe: cannot be read (not a regular file, but a pipe or a device); expected a regular"
-        " file"
+        "/pipe: cannot be read (not a regular file but a pipe or a device); expected a regular file"
     )
     assert "(not a regular file" in _refusal(Path("/dev/zero"))
 
@@ -358,7 +357,10 @@ def test_more_values_than_any_configuration_has_are_refused_at_once(text: str, l
     began = time.process_time()
     with pytest.raises(ConfigurationError) as caught:
         _read(text)
-    assert str(caught.value) == f"config.yaml:{line}: more than 50,000 values, aliases followed"
+    assert (
+        str(caught.value)
+        == f"config.yaml:{line}: more than 50,000 values, counting aliases; expected fewer"
+    )
     assert time.process_time() - began < 2  # 17 s without the limit
 
 
@@ -366,8 +368,8 @@ def test_of_many_problems_the_first_hundred_are_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
         _read("organizations:\n" + "  - {name: a b}\n" * 10_000)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "config.yaml: more than 100 problems; these are the first"
-    assert [line.split(" is no")[0] for line in lines[1:]] == [
+    assert lines[0] == "config.yaml: more than 100 problems; only the first are shown"
+    assert [line.split(" is not")[0] for line in lines[1:]] == [
         f"config.yaml:{number + 2}: organizations[{number}].name:" for number in range(100)
     ]
 
@@ -382,7 +384,7 @@ def test_both_parsers_of_yaml_read_the_same(path: Path, monkeypatch: pytest.Monk
 
     def read() -> object:
         try:
-            return read_document(text, file="f")
+            return parse_yaml(text, file="f")
         except ConfigurationError as error:
             return str(error)
 

@@ -48,8 +48,8 @@ def test_a_secret_does_not_print_itself(shown: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_secret_is_not_pickled(protocol: int) -> None:
-    with pytest.raises(TypeError, match="a secret is not pickled"):
+def test_a_secret_cannot_be_pickled(protocol: int) -> None:
+    with pytest.raises(TypeError, match="secrets cannot be pickled"):
         pickle.dumps(Secret(TEXT), protocol)
 
 
@@ -107,28 +107,28 @@ def test_white_space_around_a_secret_is_not_part_of_it(tmp_path: Path, data: byt
 
 
 @pytest.mark.parametrize(
-    ("data", "complaint"),
+    ("data", "problem"),
     [
         (b"", "is empty; expected the value"),
         (b" \n", "is empty; expected the value"),
-        (b"UNPRINTABLE UNPRINTABLE", "has white space or control characters inside"),
-        (b"UNPRINTABLE\nUNPRINTABLE", "has white space or control characters inside"),
-        (b'"UNPRINTABLE"\n', "has quotation marks around it; remove them"),
-        ("\u201cUNPRINTABLE\u201d".encode(), "has quotation marks around it; remove them"),
-        (b'"', "has quotation marks around it; remove them"),
-        (b"UNPRINTABLE\0", "has white space or control characters inside"),
-        (b"UNPRINTABLE\xff", "is not text in UTF-8"),
+        (b"UNPRINTABLE UNPRINTABLE", "contains white space or control characters"),
+        (b"UNPRINTABLE\nUNPRINTABLE", "contains white space or control characters"),
+        (b'"UNPRINTABLE"\n', "has quotation marks around the value; remove"),
+        ("\u201cUNPRINTABLE\u201d".encode(), "has quotation marks around the value; remove"),
+        (b'"', "has quotation marks around the value; remove"),
+        (b"UNPRINTABLE\0", "contains white space or control characters"),
+        (b"UNPRINTABLE\xff", "is not valid UTF-8"),
         (b"UNPRINTABLE" * 6000, "is larger than 64 KiB"),
     ],
 )
 def test_a_file_that_went_bad_is_named_without_its_content(
-    tmp_path: Path, data: bytes, complaint: str
+    tmp_path: Path, data: bytes, problem: str
 ) -> None:
     path = tmp_path / "secret"
     path.write_bytes(data)
     with pytest.raises(CredentialsError) as caught:
         _from_file(path).read()
-    assert str(caught.value).startswith(f"the API secret: file {path} {complaint}")
+    assert str(caught.value).startswith(f"the API secret: file {path} {problem}")
     assert "UNPRINTABLE" not in repr(caught.value) + repr(caught.value.__context__)
 
 
@@ -163,12 +163,12 @@ def test_a_file_of_just_64_kib_is_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CredentialsError, match=r"/gone does not exist; a relative path starts at"):
+    with pytest.raises(CredentialsError, match=r"/gone does not exist; relative paths start at"):
         _from_file(tmp_path / "gone").read()
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CredentialsError, match="is a directory; name the file in it"):
+    with pytest.raises(CredentialsError, match="is a directory; expected a file"):
         _from_file(tmp_path).read()
 
 
@@ -193,7 +193,7 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path, request: pytest.Fixt
     path.write_text("UNPRINTABLE")
     path.chmod(0)
     request.getfixturevalue("unprivileged")
-    with pytest.raises(CredentialsError, match="may not be read; let the user"):
+    with pytest.raises(CredentialsError, match="is not readable; make it readable"):
         _from_file(path).read()
 
 
@@ -204,7 +204,7 @@ def test_a_variable_that_vanished_is_named() -> None:
     with pytest.raises(CredentialsError) as caught:
         credentials.read()
     assert str(caught.value) == (
-        "the API key: environment variable ACME_KEY is not set; set it, or name another one"
+        "the API key: environment variable ACME_KEY is not set; set it, or use another variable"
     )
 
 
@@ -213,8 +213,8 @@ def test_a_key_id_with_its_secret_attached_is_refused() -> None:
     with pytest.raises(CredentialsError) as caught:
         credentials.read()
     assert str(caught.value) == (
-        "the API key: the configuration has a colon inside; expected the API key's id alone,"
-        " without its secret"
+        "the API key: the value in the configuration contains a colon; expected only the id of the"
+        " API key, without the secret"
     )
 
 

@@ -62,5 +62,5 @@ def test_addresses_that_would_show_or_lose_the_credentials(url: str) -> None:
 
 
 def test_an_address_is_not_quoted_because_it_may_hold_a_password() -> None:
-    with pytest.raises(ValueError, match=r"^has a user or password in it; [^@]*$"):
+    with pytest.raises(ValueError, match=r"^contains a user or password; [^@]*$"):
         check_url("https://someone:password@api.confluent.cloud")

@@ -1,4 +1,4 @@
-"""YAML text to nodes, in bounded time."""
+"""Composes YAML nodes from text in bounded time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Scalar: TypeAlias = "bool | int | float | str | None"
 
 TAG = "tag:yaml.org,2002:"
 MOST_VALUES = 50_000
-"""A thousand organizations have less than half of that."""
+"""More than twice what a thousand organizations need."""
 SCALARS: dict[str, tuple[re.Pattern[str], str, Callable[[str], Scalar]]] = {
     "null": (re.compile("~|null|Null|NULL|"), "~nN", lambda _: None),
     "bool": (
@@ -37,11 +37,11 @@ SCALARS: dict[str, tuple[re.Pattern[str], str, Callable[[str], Scalar]]] = {
         float,
     ),
 }
-"""By tag: what is one, the characters it begins with, its value."""
+"""By tag: the pattern of the scalars, their possible first characters, and the conversion."""
 
 
 class TooManyValuesError(ValueError):
-    """The document has more than :data:`MOST_VALUES`; ``line`` is that of the first beyond them."""
+    """The document has more than :data:`MOST_VALUES`; ``line`` has the first one beyond them."""
 
     def __init__(self, line: int) -> None:
         self.line = line
@@ -59,12 +59,12 @@ def compose(text: str) -> Node | None:
         except TooManyValuesError:
             raise
         except (yaml.YAMLError, ValueError, RecursionError):
-            pass  # the other parser explains the same on every machine
+            pass  # the pure Python parser reports it in the same words on every machine
     return _Loader(text).root()
 
 
 class _Resolver(BaseResolver):
-    """Knows the scalars of YAML 1.2's core schema."""
+    """Resolves the scalars of the core schema of YAML 1.2."""
 
 
 for _name, (_pattern, _first, _) in SCALARS.items():
@@ -98,7 +98,7 @@ class _Loader(Reader, Scanner, Parser, _BoundedComposer, _Resolver):
             return self.get_single_node()
         except TooManyValuesError:
             raise
-        except (ValueError, OverflowError):  # what PyYAML does not foresee: "\UFFFFFFFF"
+        except (ValueError, OverflowError):  # not handled by PyYAML: "\UFFFFFFFF"
             problem, mark = "a number that is out of range", self.get_mark()
         raise MarkedYAMLError(problem=problem, problem_mark=mark)
 
@@ -107,7 +107,7 @@ if yaml.__with_libyaml__:
     from yaml._yaml import CParser
 
     class _FastLoader(_BoundedComposer, CParser, _Resolver):
-        """Twenty times as fast; composes in Python, since nesting overflows the stack of C."""
+        """Twenty times as fast. Composes in Python, because deep nesting overflows the C stack."""
 
         def __init__(self, text: str) -> None:
             CParser.__init__(self, text)

@@ -1,4 +1,4 @@
-"""The section ``credentials``: which places may be named, each of them tried at once."""
+"""The section ``credentials``; every source of a credential is read during validation."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from exporter.config.fields import Section
+from exporter.config.fields import ConfigSection
 from exporter.config.secrets import (
     Credentials,
     FromEnvironment,
@@ -31,7 +31,7 @@ STANDARD_CREDENTIALS = {
     "api_key_env": "CONFLUENT_CLOUD_API_KEY",
     "api_secret_env": "CONFLUENT_CLOUD_API_SECRET",
 }
-"""The variables that Terraform's provider reads; for an organization without ``credentials``."""
+"""Used by organizations without ``credentials``; the variables of the Terraform provider."""
 
 _KEY_SETTINGS = ("api_key_file", "api_key_env", "api_key")
 _SECRET_SETTINGS = ("api_secret_file", "api_secret_env")
@@ -39,16 +39,16 @@ _VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a configuration refers to."""
+class ValidationContext:
+    """The folder and environment that a configuration refers to."""
 
     folder: Path
-    """Where relative paths start."""
+    """Relative paths are resolved from it."""
     environ: Mapping[str, str]
 
 
-class CredentialsSection(Section):
-    """Where the API key and its secret are: one place for each."""
+class CredentialsSection(ConfigSection):
+    """Sources of the API key and its secret, one for each."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
@@ -60,24 +60,24 @@ class CredentialsSection(Section):
     )
 
     api_key_file: str | None = None
-    """File that holds the API key's id. A relative path starts at the configuration's folder."""
+    """File with the id of the API key. Relative to the folder of this configuration file."""
     api_key_env: str | None = Field(default=None, json_schema_extra={"pattern": f"^{_VARIABLE}$"})
-    """Environment variable that holds the API key's id."""
+    """Environment variable with the id of the API key."""
     api_key: str | None = None
-    """The API key's id itself."""
+    """Id of the API key, such as ABCDEFGHIJKLMNOP."""
     api_secret_file: str | None = None
-    """File that holds the API key's secret; read again at every refresh."""
+    """File with the secret of the API key. Read again at every refresh."""
     api_secret_env: str | None = Field(
         default=None, json_schema_extra={"pattern": f"^{_VARIABLE}$"}
     )
-    """Environment variable that holds the API key's secret."""
+    """Environment variable with the secret of the API key."""
 
     @field_validator("*")
     @classmethod
     def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
         setting = info.field_name or ""
         if value is not None:
-            source = _source(setting, value, surroundings(info))
+            source = _source(setting, value, validation_context(info))
             try:
                 text = source.read()
                 if setting in _KEY_SETTINGS:
@@ -87,45 +87,44 @@ class CredentialsSection(Section):
         return value
 
 
-def credential_mistakes(written: Mapping[str, object]) -> tuple[str, ...]:
-    """Return what is wrong with the choice of places: one is needed for the key and the secret."""
-    mistakes = []
+def credential_problems(written: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the problems of a ``credentials`` mapping without exactly one source for each."""
+    problems = []
     for what, settings in (("API key", _KEY_SETTINGS), ("API secret", _SECRET_SETTINGS)):
         given = [f"`{setting}`" for setting in settings if written.get(setting) is not None]
         *others, last = [f"`{setting}`" for setting in settings]
         if len(given) > 1:
-            mistakes.append(f"{' and '.join(given)} are given; expected one of them")
+            problems.append(f"{' and '.join(given)} are both set; expected only one")
         elif not given and not (what == "API secret" and "api_secret" in written):
-            mistakes.append(f"no {what}; expected {', '.join(others)} or {last}")
-    return tuple(mistakes)
+            problems.append(f"no {what}; expected {', '.join(others)} or {last}")
+    return tuple(problems)
 
 
-def surroundings(info: ValidationInfo) -> Surroundings:
-    """Return what a relative path or the name of a variable in the configuration refers to."""
-    if not isinstance(info.context, Surroundings):
-        raise TypeError("this setting is validated in its surroundings")
+def validation_context(info: ValidationInfo) -> ValidationContext:
+    """Return the context that :func:`~exporter.config.load` passes to pydantic."""
+    if not isinstance(info.context, ValidationContext):
+        raise TypeError("validate this setting with a ValidationContext")
     return info.context
 
 
-def _source(setting: str, value: str, around: Surroundings) -> Source:
+def _source(setting: str, value: str, context: ValidationContext) -> Source:
     if setting.endswith("_file"):
         if not value.strip():
             raise ValueError("is blank; expected the path of a file")
-        return FromFile(around.folder / value)
+        return FromFile(context.folder / value)
     if setting.endswith("_env"):
         if not re.fullmatch(_VARIABLE, value):
             raise ValueError(
-                "is no name of an environment variable; expected letters, digits and underscores"
+                "is not a valid variable name; expected letters, digits and underscores"
             )
-        return FromEnvironment(value, around.environ)
+        return FromEnvironment(value, context.environ)
     return Inline(value)
 
 
 def _subject(source: Source) -> str:
-    """Return the beginning of a sentence about ``source``.
+    """Return the subject of a message about ``source``.
 
-    A secret that was written where a path or a variable belongs must not be shown. A path might be
-    one, and so might anything that is not spelled as variables are.
+    Hides paths and unusual variable names, which may be misplaced secrets.
     """
     match source:
         case FromEnvironment(variable=variable) if re.fullmatch("[A-Z0-9_]{1,50}", variable):
@@ -145,10 +144,10 @@ def _bind(
     if isinstance(value, Credentials):
         return value
     written: dict[str, str] = handler(value).model_dump(exclude_none=True)
-    if mistakes := credential_mistakes(written):
-        raise ValueError(mistakes[0])
-    around = surroundings(info)
-    sources = {setting: _source(setting, text, around) for setting, text in written.items()}
+    if problems := credential_problems(written):
+        raise ValueError(problems[0])
+    context = validation_context(info)
+    sources = {setting: _source(setting, text, context) for setting, text in written.items()}
     (api_key,) = (sources[setting] for setting in _KEY_SETTINGS if setting in sources)
     (api_secret,) = (sources[setting] for setting in _SECRET_SETTINGS if setting in sources)
     return Credentials(api_key=api_key, api_secret=api_secret)
@@ -160,9 +159,9 @@ BoundCredentials = Annotated[
         lambda _, handler: core_schema.with_info_wrap_validator_function(
             _bind,
             handler(CredentialsSection),
-            # Their representation knows what must not be shown.
+            # The representation hides the secret.
             serialization=core_schema.plain_serializer_function_ser_schema(repr),
         )
     ),
 ]
-"""Written as a :class:`CredentialsSection`, valid as :class:`Credentials`."""
+"""Validates a :class:`CredentialsSection` and converts it to :class:`Credentials`."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from exporter.config.schema import Document
+from exporter.config.schema import ConfigFile
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out the titles: they repeat the keys."""
+    """Omits the titles of settings, which only repeat the keys."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         del schema
@@ -16,11 +16,11 @@ class _Generator(GenerateJsonSchema):
 
 
 def json_schema() -> dict[str, object]:
-    """Return the JSON Schema (2020-12) of what :func:`~exporter.config.load` reads.
+    """Return the JSON Schema (2020-12) of the configuration file.
 
-    It knows the form of every value. What depends on other settings, files or the environment is
-    known to the loader alone.
+    It describes each value by itself. Only :func:`~exporter.config.load` checks it against other
+    settings, files and the environment.
     """
-    schema = Document.model_json_schema(schema_generator=_Generator)
+    schema = ConfigFile.model_json_schema(schema_generator=_Generator)
     title = "Configuration of confluent-api-keys-exporter"
     return {"$schema": _Generator.schema_dialect, **schema, "title": title}
