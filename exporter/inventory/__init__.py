@@ -1,4 +1,4 @@
-"""Keys to counts: pure functions and immutable results, without a clock or a connection."""
+"""Counts API keys: pure functions with immutable results, without a clock or a connection."""
 
 from exporter.inventory.ages import AGE_BOUNDS, Ages, Histogram, youngest
 from exporter.inventory.churn import Churn, by_kinds, churn

@@ -1,7 +1,7 @@
-"""How old the keys are, how long they have left, and which expire.
+"""Ages and expiries of keys.
 
-What the keys say of their times is put in order once (:class:`Dates`); what it means at a moment is
-then read off by bisection, however many keys there are.
+The timestamps of the keys are sorted once (:class:`Dates`). Everything that depends on the current
+time is then found by bisection, which is fast for any number of keys.
 """
 
 from __future__ import annotations
@@ -32,47 +32,47 @@ _DAY = 86_400.0
 AGE_BOUNDS: tuple[float, ...] = tuple(days * _DAY for days in (1, 7, 30, 60, 90, 180, 365, 730))
 """Seconds, inclusive, as Prometheus' ``le``."""
 REMAINING_BOUNDS: tuple[float, ...] = tuple(days * _DAY for days in (0, 7, 14, 30, 60, 90))
-"""Seconds until a key passes ``max_age``; 0 for those that have."""
+"""Seconds until a key exceeds ``max_age``; 0 for keys that already have."""
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many keys have a value up to each of some bounds, in seconds."""
+    """Number of keys with a value up to each bound, in seconds."""
 
     bounds: tuple[float, ...]
     buckets: tuple[int, ...]
     """Keys up to each of the bounds, cumulative."""
     count: int
-    """All keys, also those beyond the last bound."""
+    """All keys, including those above the last bound."""
     sum: float
 
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """The keys of one kind of owner by their creation, the oldest first; ties go by id.
+    """The keys of one kind of owner, sorted by creation time and id, oldest first.
 
-    Without those whose creation time could not be believed when it was made.
+    Excludes keys whose creation time was implausible when the timeline was made.
     """
 
     keys: Sequence[Key]
     times: Sequence[float]
-    """Unix seconds, of each of ``keys``."""
+    """Creation times of ``keys`` in Unix seconds."""
 
     def created_by(self, now: float) -> int:
-        """Return how many of the keys can have been created by the Unix time ``now``."""
+        """Return the number of keys with a plausible creation time at the Unix time ``now``."""
         return bisect_right(self.times, now + CLOCK_SKEW)
 
     def older_than(self, age: float, *, now: float) -> Sequence[Key]:
-        """Return the keys that are older than ``age`` seconds at the Unix time ``now``."""
+        """Return the keys older than ``age`` seconds at the Unix time ``now``."""
         return self.keys[: bisect_left(self.times, 0.0, key=lambda at: at + age - now)]
 
     def created_between(self, after: float, now: float) -> Iterable[tuple[Key, float]]:
-        """Return the keys created after the Unix time ``after`` and by ``now``, with the time."""
+        """Return the keys created after ``after`` and until ``now``, with their Unix times."""
         young = slice(bisect_right(self.times, after), self.created_by(now))
         return zip(self.keys[young], self.times[young], strict=True)
 
     def ages(self, *, now: float) -> Histogram:
-        """Return how old the keys are at the Unix time ``now``; from the near future, it is 0."""
+        """Return the ages at the Unix time ``now``, 0 for keys from the near future."""
         times, count = self.times, self.created_by(now)
         buckets = tuple(
             count - bisect_left(times, -bound, hi=count, key=lambda at: at - now)
@@ -82,7 +82,7 @@ class Timeline:
         return Histogram(AGE_BOUNDS, buckets, count, sum(now - at for at in past))
 
     def remaining(self, age: float, *, now: float) -> Histogram:
-        """Return how long it is from the Unix time ``now`` until the keys have that ``age``."""
+        """Return the time from the Unix time ``now`` until the keys reach ``age`` seconds."""
         times, count = self.times, self.created_by(now)
 
         def left(at: float) -> float:
@@ -95,23 +95,23 @@ class Timeline:
 
 @dataclass(frozen=True, eq=False)
 class Dates:
-    """What keys say of their times: the same at any moment."""
+    """The timestamps of keys, sorted; independent of the current time."""
 
     created: Mapping[str, Timeline]
-    """By kind of owner; of every kind that has a key."""
+    """By kind of owner, for every kind with a key."""
     expiring: Sequence[tuple[float, Key]]
-    """The keys that expire with the Unix time of it, the soonest first."""
+    """Expiring keys with their expiry in Unix seconds, soonest first."""
 
     def without(self, kind: str) -> Dates:
-        """Return the dates of the keys of all other kinds of owners."""
+        """Return the dates without the keys of one kind of owner."""
         return Dates(
             {each: timeline for each, timeline in self.created.items() if each != kind},
             tuple((at, key) for at, key in self.expiring if key.owner.kind != kind),
         )
 
     @cached_property
-    def first(self) -> Mapping[Owner, float]:
-        """The Unix time at which the oldest key of each owner was created."""
+    def oldest(self) -> Mapping[Owner, float]:
+        """Creation time of the oldest key of each owner, in Unix seconds."""
         return {
             key.owner: at
             for timeline in self.created.values()
@@ -119,13 +119,13 @@ class Dates:
         }
 
     def expiring_between(self, after: float, until: float) -> Sequence[tuple[float, Key]]:
-        """Return those of ``expiring`` whose time is in between, ``until`` included."""
+        """Return the keys that expire after ``after`` and until ``until``, in Unix seconds."""
         begin, end = (bisect_right(self.expiring, at, key=itemgetter(0)) for at in (after, until))
         return self.expiring[begin:end]
 
 
 def dates_of(keys: Iterable[Key], *, now: float) -> Dates:
-    """Return the dates of ``keys``, which are in the order of :func:`in_order` at that time."""
+    """Return the dates of ``keys``, which are :func:`sorted_by_creation` for the same ``now``."""
     kinds: defaultdict[str, list[Key]] = defaultdict(list)
     expiring: list[tuple[float, Key]] = []
     for key in keys:
@@ -146,10 +146,10 @@ def _timeline(keys: Sequence[Key], *, now: float) -> Timeline:
     return Timeline(tuple(keys[unknown:]), tuple(at for at in times if at is not None))
 
 
-def in_order(keys: Iterable[Key], *, now: float) -> list[Key]:
-    """Return ``keys`` by their creation, the oldest first; ties go by id.
+def sorted_by_creation(keys: Iterable[Key], *, now: float) -> list[Key]:
+    """Return ``keys`` sorted by creation time and id, oldest first.
 
-    Those whose creation time cannot be believed at the Unix time ``now`` come before all others.
+    Keys with an implausible creation time at the Unix time ``now`` come first.
     """
 
     def creation(key: Key) -> float:
@@ -160,19 +160,19 @@ def in_order(keys: Iterable[Key], *, now: float) -> list[Key]:
 
 @dataclass(frozen=True)
 class Ages:
-    """What the timestamps of the keys say at one moment; what is not believable is left out."""
+    """Ages of keys at one time, without implausible timestamps."""
 
     histograms: Mapping[str, Histogram]
     """By kind of owner."""
     oldest: Mapping[Owner, float]
-    """Unix time at which the owner's oldest key was created."""
+    """Creation time of the owner's oldest key, in Unix seconds."""
     next_expiry: Mapping[Owner, float]
-    """Unix time at which the owner's next key expires; owners without one are absent."""
+    """Expiry of the owner's next key in Unix seconds. Owners without one are absent."""
 
 
 def ages_of(dates: Dates, *, now: float) -> Ages:
-    """Return the ages that the ``dates`` are at the Unix time ``now``."""
-    oldest = {owner: at for owner, at in dates.first.items() if at <= now + CLOCK_SKEW}
+    """Return the ages at the Unix time ``now``."""
+    oldest = {owner: at for owner, at in dates.oldest.items() if at <= now + CLOCK_SKEW}
     next_expiry: dict[Owner, float] = {}
     for at, key in dates.expiring_between(now, now + LONGEST_LIFE):
         next_expiry.setdefault(key.owner, at)
@@ -181,7 +181,7 @@ def ages_of(dates: Dates, *, now: float) -> Ages:
 
 
 def oldest(dates: Dates, most: int, *, now: float) -> tuple[tuple[Key, float], ...]:
-    """Return the ``most`` oldest keys with their creation times, the oldest first."""
+    """Return the ``most`` oldest keys with their creation times, oldest first."""
     heads = [
         zip(timeline.keys[: min(most, timeline.created_by(now))], timeline.times, strict=False)
         for timeline in dates.created.values()
@@ -190,10 +190,7 @@ def oldest(dates: Dates, most: int, *, now: float) -> tuple[tuple[Key, float], .
 
 
 def youngest(dates: Dates, age: float, *, now: float) -> list[tuple[Key, float]]:
-    """Return the keys younger than ``age`` seconds at the Unix time ``now``, with their creation.
-
-    The newest first.
-    """
+    """Return the keys younger than ``age`` seconds, with their creation times, newest first."""
     young = [
         pair
         for timeline in dates.created.values()

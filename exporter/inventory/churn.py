@@ -1,4 +1,4 @@
-"""What came and what went between two complete listings."""
+"""Keys created and deleted between two complete listings."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 
 class Churn(NamedTuple):
-    """Keys that one listing has and the other has not. What merely changed is not churn."""
+    """Keys in only one of two listings. A changed key is not churn."""
 
     created: tuple[Key, ...]
     revealed: tuple[Key, ...]
-    """They were there before, but the credentials did not see them."""
+    """Older keys that the credentials could not see before."""
     deleted: tuple[Key, ...]
-    """Or the credentials do not see them any more, which looks the same (facts §0.3)."""
+    """Includes keys that the credentials can no longer see, which look the same. See
+    ``docs/confluent-cloud-api.md#who-sees-which-keys``."""
 
 
 def churn(before: Mapping[str, Key], after: Mapping[str, Key], *, since: float) -> Churn:
-    """Compare two listings by id; ``since``: the Unix time at which the first of them began.
+    """Compare two listings by key id; ``since``: the Unix time at which the first one began.
 
-    A key that does not tell when it was created is taken for a new one.
+    A key without a plausible creation time counts as created.
     """
     created: list[Key] = []
     revealed: list[Key] = []
@@ -44,9 +45,9 @@ def churn(before: Mapping[str, Key], after: Mapping[str, Key], *, since: float) 
 
 
 def by_kinds(keys: Iterable[Key]) -> Counter[tuple[str, str]]:
-    """Count ``keys`` by kind of owner and kind of resource; once for each kind a key opens.
+    """Count ``keys`` by kind of owner and kind of resource, once for each resource kind of a key.
 
-    Kinds that the vendor's CLI does not know are :data:`UNKNOWN_KIND`.
+    Kinds outside :data:`RESOURCE_KINDS` count as :data:`UNKNOWN_KIND`.
     """
     return Counter(
         (key.owner.kind, kind)

@@ -1,4 +1,4 @@
-"""Who and what there is in an organization, as far as it could be listed."""
+"""Names and places of the owners and resources of an organization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Cluster(NamedTuple):
-    """A cluster by its listing. ``kind`` as in :class:`~exporter.inventory.keys.Resource`."""
+    """A cluster as listed by the API."""
 
     name: str
     environment_id: str
@@ -23,7 +23,7 @@ def _nothing() -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Directory:
-    """Names by id. What could not be listed this time is as it was listed before."""
+    """Names by id. Parts that could not be listed are from the previous listing."""
 
     service_accounts: Mapping[str, str] = field(default_factory=_nothing)
     users: Mapping[str, str] = field(default_factory=_nothing)
@@ -34,20 +34,20 @@ class Directory:
     organization_id: str = ""
     organization_name: str = ""
     complete: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    """Of each kind of owner whose listing was complete: the Unix time at which it began.
+    """By kind of owner, if its listing was complete: the Unix time at which the listing began.
 
-    An owner that is not in it is gone, unless it is younger than that.
+    An owner that existed then and is not in the listing was deleted.
     """
 
     def owners(self, kind: str) -> Mapping[str, str]:
-        """Return the names by id of all owners of a ``kind`` that ``complete`` may have."""
+        """Return the names by id of the listed owners of ``kind``, a key of ``complete``."""
         return self.users if kind == "user" else self.service_accounts
 
     def owner_name(self, owner_id: str) -> str | None:
-        """Return the name of a service account or user, None if it is not known."""
+        """Return the name of a service account or user, or None if unknown."""
         return self.service_accounts.get(owner_id) or self.users.get(owner_id)
 
     def resource_name(self, resource_id: str) -> str | None:
-        """Return the name of a cluster or region, None if it is not known."""
+        """Return the name of a cluster or region, or None if unknown."""
         cluster = self.clusters.get(resource_id)
         return (cluster.name if cluster else self.regions.get(resource_id)) or None

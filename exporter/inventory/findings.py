@@ -1,6 +1,6 @@
-"""The findings: which keys break which policy, counted, and what of it an exemption silences.
+"""Counts the keys that violate each policy, and the exempt ones among them.
 
-What does not depend on the time is found once (:class:`Basis`); what does is read from there.
+The part that does not depend on the current time is computed once (:class:`PolicyInputs`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.inventory.ages import Dates, Timeline, dates_of, in_order
-from exporter.inventory.policy import broken_always, broken_now, judged, judged_kinds, owned
+from exporter.inventory.ages import Dates, Timeline, dates_of, sorted_by_creation
+from exporter.inventory.policy import (
+    judged,
+    judged_kinds,
+    keys_with_owner,
+    timed_violations,
+    timeless_violations,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,11 +25,11 @@ if TYPE_CHECKING:
     from exporter.inventory.ages import Histogram
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
-    from exporter.inventory.policy import Broken, Rules
+    from exporter.inventory.policy import Rules, Violations
 
 
 class Finding(NamedTuple):
-    """One key that breaks one policy."""
+    """One key that violates one policy."""
 
     policy: str
     key: Key
@@ -32,12 +38,12 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class FindingCounts:
-    """Findings, counted."""
+    """Numbers of findings."""
 
     by_owner: Mapping[tuple[str, Owner], int]
-    """By policy and owner, without the exempted ones."""
+    """By policy and owner, without exempt keys."""
     exempted: Mapping[str, int]
-    """By policy."""
+    """Exempt keys that would otherwise violate it, by policy."""
 
 
 @dataclass(frozen=True)
@@ -45,103 +51,105 @@ class Findings(FindingCounts):
     """The findings of one inventory."""
 
     active: tuple[str, ...]
-    """The policies that are on."""
+    """The enabled policies."""
     judged: tuple[str, ...]
-    """Those of them that could be judged."""
+    """The enabled policies that could be evaluated."""
     judged_kinds: tuple[str, ...]
-    """The kinds of owners for which ``unknown_owner`` was."""
+    """The kinds of owners that ``unknown_owner`` was evaluated for."""
 
 
 @dataclass(frozen=True, eq=False)
-class Basis:
-    """What the findings rest on, at any moment."""
+class PolicyInputs:
+    """The input of the policies, independent of the current time."""
 
     rules: Rules
     kinds: tuple[str, ...]
-    """As :func:`judged_kinds`."""
+    """The kinds of owners that ``unknown_owner`` can be evaluated for."""
     dates: Dates
-    """Of the keys that the policies are for."""
+    """Of the keys that have an owner and are not exempt."""
     exempted: Dates
-    """Of those that the policies would be for, were they not exempted."""
+    """Of the exempt keys."""
     timeless: FindingCounts
-    """Of the policies that do not depend on the time."""
+    """Findings of the policies that do not depend on the current time."""
 
 
-def basis_of(
+def policy_inputs_of(
     keys: Sequence[Key], dates: Dates, rules: Rules, *, directory: Directory, now: float
-) -> Basis:
-    """Return the basis that ``keys`` are, in the order of :func:`in_order`, with their dates."""
-    theirs = owned(keys)
+) -> PolicyInputs:
+    """Return the policy inputs of ``keys``, which are :func:`sorted_by_creation`."""
+    owned_keys = keys_with_owner(keys)
     judged_dates, exempted_dates = dates.without("internal"), Dates({}, ())
     exempt: set[str] = set()
     if rules.has_exempt:
-        exempt = {key.id for key in theirs if rules.exempts(key)}
-        judged_dates = dates_of((key for key in theirs if key.id not in exempt), now=now)
-        exempted_dates = dates_of((key for key in theirs if key.id in exempt), now=now)
-    kinds = judged_kinds({key.owner for key in theirs}, directory)
-    broken = broken_always(theirs, rules, directory=directory, kinds=kinds)
-    return Basis(
+        exempt = {key.id for key in owned_keys if rules.exempts(key)}
+        judged_dates = dates_of((key for key in owned_keys if key.id not in exempt), now=now)
+        exempted_dates = dates_of((key for key in owned_keys if key.id in exempt), now=now)
+    kinds = judged_kinds({key.owner for key in owned_keys}, directory)
+    violations = timeless_violations(owned_keys, rules, directory=directory, kinds=kinds)
+    return PolicyInputs(
         rules,
         kinds=kinds,
         dates=judged_dates,
         exempted=exempted_dates,
-        timeless=_counted(broken, exempt),
+        timeless=_counted(violations, exempt),
     )
 
 
-def findings_at(basis: Basis, *, now: float) -> Findings:
+def findings_at(policy_inputs: PolicyInputs, *, now: float) -> Findings:
     """Return the findings at the Unix time ``now``."""
-    rules, timeless = basis.rules, basis.timeless
-    timed = _counted(broken_now(basis.dates, rules, now=now))
+    rules, timeless = policy_inputs.rules, policy_inputs.timeless
+    timed = _counted(timed_violations(policy_inputs.dates, rules, now=now))
     exempted = {
-        policy: len(keys) for policy, keys in broken_now(basis.exempted, rules, now=now) if keys
+        policy: len(keys)
+        for policy, keys in timed_violations(policy_inputs.exempted, rules, now=now)
+        if keys
     }
     return Findings(
         by_owner={**timed.by_owner, **timeless.by_owner},
         exempted={**exempted, **timeless.exempted},
         active=rules.active(),
-        judged=judged(rules, basis.kinds),
-        judged_kinds=basis.kinds,
+        judged=judged(rules, policy_inputs.kinds),
+        judged_kinds=policy_inputs.kinds,
     )
 
 
-def remaining_at(basis: Basis, *, now: float) -> Mapping[str, Histogram]:
-    """Return how long the keys have left at the Unix time ``now`` until they break ``max_age``.
+def remaining_at(policy_inputs: PolicyInputs, *, now: float) -> Mapping[str, Histogram]:
+    """Return the seconds until the keys exceed ``max_age``, by kind of owner.
 
-    By kind of owner, 0 for those that do; empty if the policy is off. Keys that the policy does not
-    judge, or that are exempted, are left out, so that the first bucket holds its findings.
+    0 for keys that already have; empty if the policy is off. Excludes exempt keys and keys without
+    an owner, so that the first bucket counts the findings.
     """
-    max_age = basis.rules.max_age
+    max_age = policy_inputs.rules.max_age
     if max_age is None:
         return {}
-    none_left = dict.fromkeys(basis.exempted.created, Timeline((), ()))
+    none_left = dict.fromkeys(policy_inputs.exempted.created, Timeline((), ()))
     return {
         kind: timeline.remaining(max_age, now=now)
-        for kind, timeline in (none_left | {**basis.dates.created}).items()
+        for kind, timeline in (none_left | {**policy_inputs.dates.created}).items()
     }
 
 
-def _counted(broken: Broken, exempt: Collection[str] = frozenset()) -> FindingCounts:
+def _counted(violations: Violations, exempt: Collection[str] = frozenset()) -> FindingCounts:
     by_owner: dict[tuple[str, Owner], int] = {}
     exempted: dict[str, int] = {}
-    for policy, keys in broken:
-        kept = [key for key in keys if key.id not in exempt] if exempt else keys
-        owners = Counter(key.owner for key in kept)
+    for policy, keys in violations:
+        counted = [key for key in keys if key.id not in exempt] if exempt else keys
+        owners = Counter(key.owner for key in counted)
         by_owner |= {(policy, owner): count for owner, count in owners.items()}
-        if len(kept) < len(keys):
-            exempted[policy] = len(keys) - len(kept)
+        if len(counted) < len(keys):
+            exempted[policy] = len(keys) - len(counted)
     return FindingCounts(by_owner, exempted)
 
 
 def findings_of(
     keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
 ) -> Iterator[Finding]:
-    """Yield every finding among ``keys`` at the Unix time ``now``, policy by policy."""
-    theirs = owned(in_order(keys, now=now))
-    kinds = judged_kinds({key.owner for key in theirs}, directory)
-    for policy, broken in chain(
-        broken_now(dates_of(theirs, now=now), rules, now=now),
-        broken_always(theirs, rules, directory=directory, kinds=kinds),
+    """Yield every finding among ``keys`` at the Unix time ``now``, grouped by policy."""
+    owned_keys = keys_with_owner(sorted_by_creation(keys, now=now))
+    kinds = judged_kinds({key.owner for key in owned_keys}, directory)
+    for policy, violations in chain(
+        timed_violations(dates_of(owned_keys, now=now), rules, now=now),
+        timeless_violations(owned_keys, rules, directory=directory, kinds=kinds),
     ):
-        for key in broken:
+        for key in violations:
             yield Finding(policy, key, rules.exempts(key))

@@ -1,4 +1,4 @@
-"""What is known from one complete listing."""
+"""The inventory: everything counted from one complete listing of keys."""
 
 from __future__ import annotations
 
@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING, TypedDict
 
 from msgspec import structs
 
-from exporter.inventory.ages import Ages, Dates, Histogram, ages_of, dates_of, in_order, oldest
+from exporter.inventory.ages import (
+    Ages,
+    Dates,
+    Histogram,
+    ages_of,
+    dates_of,
+    oldest,
+    sorted_by_creation,
+)
 from exporter.inventory.directory import Directory
-from exporter.inventory.findings import Basis, Findings, basis_of, findings_at, remaining_at
+from exporter.inventory.findings import (
+    Findings,
+    PolicyInputs,
+    findings_at,
+    policy_inputs_of,
+    remaining_at,
+)
 from exporter.inventory.keys import Owner, Resource
 from exporter.inventory.policy import Rules
 from exporter.inventory.timestamps import CLOCK_SKEW
@@ -24,7 +38,7 @@ if TYPE_CHECKING:
 
 _OLDEST = 5
 OTHER = "other"
-"""Stands for the owners and resources of the pairs that were collapsed."""
+"""Owner and resource id of the collapsed pairs."""
 _OTHER_PAIR = (Owner(OTHER, OTHER), Resource(OTHER, OTHER, ""))
 
 Pair = tuple[Owner, Resource]
@@ -32,56 +46,55 @@ Pair = tuple[Owner, Resource]
 
 @dataclass(frozen=True)
 class Inventory:
-    """What is counted of one organization; never changed once made.
+    """The immutable counts of one organization.
 
-    Of plain dictionaries and tuples, which the garbage collector (of CPython up to 3.13 at least)
-    stops looking into once it has seen that no cycle can come of them; it would keep scrapes
-    waiting otherwise.
+    Made of plain dictionaries and tuples, because CPython's garbage collector (at least up to 3.13)
+    stops tracking those that cannot be part of a cycle. Long collections would delay scrapes.
 
     A key for several resources counts once for each in ``pairs`` and ``resources``, and once in
     ``owners`` and ``total``.
     """
 
     at: float
-    """The Unix time of what depends on it."""
+    """The Unix time that ages and findings refer to."""
     total: int
     owners: Mapping[Owner, int]
     resources: Mapping[Resource, int]
     pairs: Mapping[Pair, int]
     collapsed_pairs: int
-    """How many pairs stand together as owner ``other``, resource ``other``."""
+    """Number of pairs that are combined as owner ``other``, resource ``other``."""
     ages: Ages
     remaining: Mapping[str, Histogram]
-    """By kind of owner: seconds that the keys have left by the policy ``max_age``."""
+    """By kind of owner: seconds until the keys exceed the policy ``max_age``."""
     findings: Findings
     oldest_keys: Sequence[tuple[Key, float]]
-    """A few of the oldest keys, with their creation times, for people."""
+    """A few of the oldest keys with their creation times, for the status page."""
     cloud_keys: int
     """Keys for Cloud resource management."""
     cloud_keys_by_owner: Mapping[str, int]
     cluster_keys_by_owner: Mapping[str, int]
-    """Keys for Kafka, Schema Registry and ksqlDB clusters, once each; by the owner's id."""
+    """By owner id: keys for Kafka, Schema Registry and ksqlDB clusters, each counted once."""
     keys_by_kafka_cluster: Mapping[str, int]
-    """By the cluster's id."""
+    """By cluster id."""
     dates: Dates
-    basis: Basis
-    """What ages and findings are read from."""
+    policy_inputs: PolicyInputs
+    """Findings are computed from it at any time."""
     holds_until: float
-    """Unix time from which a key tells its age whose creation was still too far in the future."""
+    """Unix time at which the next creation time, now too far in the future, becomes plausible."""
 
     @property
     def owners_by_kind(self) -> Mapping[str, int]:
-        """How many owners of each kind the keys have, the most frequent kind first."""
+        """Number of owners with keys by kind, most frequent first."""
         return dict(Counter(owner.kind for owner in self.owners).most_common())
 
 
 @dataclass(frozen=True)
 class FoldSettings:
-    """How to fold."""
+    """Settings of :func:`fold`."""
 
     max_pairs: int
-    """The largest pairs are kept apart, so many at most; ties go by id, so that the choice is the
-    same from one refresh to the next."""
+    """Maximum number of pairs that are counted separately, largest first. Ties are broken by id, so
+    that consecutive refreshes choose the same pairs."""
     rules: Rules = field(default_factory=Rules)
 
 
@@ -92,7 +105,7 @@ def fold(
     now: float,
     directory: Directory | None = None,
 ) -> Inventory:
-    """Count ``keys``, which have distinct ids and known places, at the Unix time ``now``."""
+    """Return the inventory of ``keys``, which have distinct ids, at the Unix time ``now``."""
     owners = Counter(key.owner for key in keys)
     pairs = Counter((key.owner, resource) for key in keys for resource in key.resources)
     resources: Counter[Resource] = Counter()
@@ -107,12 +120,12 @@ def fold(
     for key in keys:
         if len(key.resources) > 1:
             clusters = sum(resource.is_cluster() for resource in key.resources)
-            if clusters > 1:  # it counts once
+            if clusters > 1:  # the key counts once
                 cluster[key.owner.id] -= clusters - 1
-    ordered = in_order(keys, now=now)
+    ordered = sorted_by_creation(keys, now=now)
     dates = dates_of(ordered, now=now)
     known = directory or Directory()
-    basis = basis_of(ordered, dates, settings.rules, directory=known, now=now)
+    policy_inputs = policy_inputs_of(ordered, dates, settings.rules, directory=known, now=now)
     times = [key.created_at for key in keys if key.created_at is not None]
     return Inventory(
         total=len(keys),
@@ -127,22 +140,22 @@ def fold(
             resource.id: count for resource, count in resources.items() if resource.kind == "kafka"
         },
         dates=dates,
-        basis=basis,
+        policy_inputs=policy_inputs,
         holds_until=min((at for at in times if at > now + CLOCK_SKEW), default=inf) - CLOCK_SKEW,
-        **_at(dates, basis, now=now),
+        **_time_dependent(dates, policy_inputs, now=now),
     )
 
 
 def later(inventory: Inventory, *, now: float) -> Inventory:
-    """Return what ``inventory`` is at the Unix time ``now``, before ``holds_until``.
+    """Return ``inventory`` at the later Unix time ``now``, which is before ``holds_until``.
 
-    Keys, rules and what is known besides them are still the same.
+    Keys, rules and names are unchanged.
     """
-    return replace(inventory, **_at(inventory.dates, inventory.basis, now=now))
+    return replace(inventory, **_time_dependent(inventory.dates, inventory.policy_inputs, now=now))
 
 
-class _Moment(TypedDict):
-    """What of an inventory depends on the time."""
+class _TimeDependent(TypedDict):
+    """The fields of an inventory that depend on the current time."""
 
     at: float
     ages: Ages
@@ -151,21 +164,21 @@ class _Moment(TypedDict):
     oldest_keys: Sequence[tuple[Key, float]]
 
 
-def _at(dates: Dates, basis: Basis, *, now: float) -> _Moment:
+def _time_dependent(dates: Dates, policy_inputs: PolicyInputs, *, now: float) -> _TimeDependent:
     return {
         "at": now,
         "ages": ages_of(dates, now=now),
-        "remaining": remaining_at(basis, now=now),
-        "findings": findings_at(basis, now=now),
+        "remaining": remaining_at(policy_inputs, now=now),
+        "findings": findings_at(policy_inputs, now=now),
         "oldest_keys": oldest(dates, _OLDEST, now=now),
     }
 
 
 def place(keys: Collection[Key], directory: Directory) -> tuple[Key, ...]:
-    """Return ``keys`` with the environment of every cluster, as far as anything tells it.
+    """Return ``keys`` with the environment of every cluster, if any key or listing has it.
 
-    A cluster lives in one environment: what one key says of it holds for the keys that do not, and
-    where no key does, the listings of the clusters may (facts §0.8).
+    A cluster belongs to one environment. Where a key lacks it, other keys for the same cluster or
+    the listing of clusters may have it.
     """
     spellings = dict.fromkeys(chain.from_iterable(key.resources for key in keys))
     known = {

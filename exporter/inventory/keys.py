@@ -1,7 +1,8 @@
-"""A key with its owner and its resources in one spelling each.
+"""API keys with normalized owners and resources.
 
-The API spells the same thing in several ways (facts §0.7, §1.4, §1.5). Ids decide first, because
-their prefixes are the most stable part; then the kind and the API group, never an exact version.
+The API describes the same owner or resource in several ways, see
+``docs/confluent-cloud-api.md#owner-kinds`` and ``#resource-kinds``. Prefixes of ids are the most
+stable part and take precedence over the kind and the API group. API versions are ignored.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 _OWNER_ID = re.compile(r"(?:(sa-)|u(?:-|\d)).")
 _OWNER_KIND = {"serviceaccount": "service-account", "user": "user"}
-_PLACELESS = frozenset({"cloud", "global", "tableflow"})
-"""Resources that are no object of their own: the id is the kind."""
+_SINGLETON_KINDS = frozenset({"cloud", "global", "tableflow"})
+"""Kinds with a single resource, whose id is the kind."""
 _ID_PREFIXES = {"lkc-": "kafka", "lsrc-": "schema-registry", "lksqlc-": "ksql"}
 _KINDS = {
     "cloud": "cloud",
@@ -47,29 +48,27 @@ RESOURCE_KINDS = (
     "cloud",
     "global",
 )
-"""Those that the vendor's CLI knows; others come as the API names them."""
+"""The kinds of Confluent's CLI. Other kinds are named as in the API."""
 UNKNOWN_KIND = "unknown"
-"""The kind of all other resources in counters, whose series are never removed."""
+"""The kind of all other resources in counters, because their series are never removed."""
 
 
-# Out of sight of the garbage collector, which would otherwise walk a hundred thousand of these, and
-# of the tuples they are in, again and again, and keep scrapes waiting for it; they cannot be part
-# of a cycle.
+# Not tracked by the garbage collector (gc=False), because they cannot be part of a cycle. Otherwise
+# it would traverse a hundred thousand of them and delay scrapes.
 
 
 class Owner(msgspec.Struct, frozen=True, order=True, gc=False):
-    """Whose a key is. ``kind``: ``service-account``, ``user``, ``internal`` or ``unknown``."""
+    """The owner of a key; ``kind``: ``service-account``, ``user``, ``internal`` or ``unknown``."""
 
     id: str
     kind: str
 
 
 class Resource(msgspec.Struct, frozen=True, order=True, gc=False):
-    """What a key opens.
+    """A resource that a key gives access to.
 
-    ``kind`` as the vendor's CLI prints it: ``kafka``, ``schema-registry``, ``ksql``,
-    ``flink-region``, ``tableflow``, ``cloud``, ``global``; anything else in lower case, or
-    ``unknown``. ``environment_id`` is empty where the key does not say.
+    ``kind``: one of :data:`RESOURCE_KINDS`, another kind of the API in lower case, or ``unknown``.
+    ``environment_id`` is empty if the key does not have it.
     """
 
     id: str
@@ -77,18 +76,18 @@ class Resource(msgspec.Struct, frozen=True, order=True, gc=False):
     environment_id: str
 
     def is_cluster(self) -> bool:
-        """Whether the id stands for one object that lives in one environment."""
+        """Whether it is a cluster, which belongs to one environment."""
         return self.kind in CLUSTER_KINDS
 
 
 class Key(msgspec.Struct, frozen=True, gc=False):
-    """One API key. ``resources`` is never empty: a key for nothing named is a Cloud key."""
+    """One API key. ``resources`` is never empty: a key without any is a Cloud key."""
 
     id: str
     owner: Owner
     resources: tuple[Resource, ...]
     created_at: float | None = None
-    """Unix seconds, as the API says; None where it says nothing, or nothing that is a time."""
+    """Unix seconds as reported by the API; None if missing or not a time."""
     expires_at: float | None = None
     """As ``created_at``."""
     described: bool = True
@@ -100,11 +99,11 @@ _CLOUD = Resource("cloud", "cloud", "")
 
 
 def key_of(item: wire.ApiKey) -> Key:
-    """Return the key that ``item`` describes."""
+    """Return the key in ``item``."""
     spec = item.spec
     owner, resource = spec.owner, spec.resource
     if resource is not None and not spec.resources:  # as most keys are
-        resources: tuple[Resource, ...] = _alone(
+        resources: tuple[Resource, ...] = _single_resource(
             resource.id, resource.kind, resource.api_version, resource.environment,
             resource.resource_name,
         )  # fmt: skip
@@ -122,9 +121,10 @@ def key_of(item: wire.ApiKey) -> Key:
 
 
 def _distinct(resources: Iterable[Resource]) -> tuple[Resource, ...]:
-    """Drop repetitions; of two that differ in the environment alone, keep the one that has it.
+    """Return ``resources`` without duplicates, preferring those with an environment.
 
-    A key with both ``resource`` and ``resources`` names the first one twice (facts §0.6).
+    A key with both ``resource`` and ``resources`` has the first one twice, see
+    ``docs/confluent-cloud-api.md#api-key-fields``.
     """
     found: dict[tuple[str, str, str], Resource] = {}
     for resource in resources:
@@ -144,7 +144,7 @@ def _owner(owner_id: str | None, kind: str | None) -> Owner:
 
 
 def _resource(reference: wire.Reference) -> Resource:
-    return _normalised(
+    return _normalized(
         reference.id or "",
         reference.kind or "",
         reference.api_version or "",
@@ -154,17 +154,17 @@ def _resource(reference: wire.Reference) -> Resource:
 
 
 @lru_cache(maxsize=4096)
-def _alone(*members: str | None) -> tuple[Resource]:
-    """Return the one resource of a key, from the members of its reference in their order."""
-    return (_normalised(*(member or "" for member in members)),)
+def _single_resource(*members: str | None) -> tuple[Resource]:
+    """Return the only resource of a key, given the fields of :func:`_normalized`."""
+    return (_normalized(*(member or "" for member in members)),)
 
 
 @lru_cache(maxsize=4096)
-def _normalised(
+def _normalized(
     resource_id: str, kind: str, api_version: str, environment: str, crn: str
 ) -> Resource:
     resource_kind = _resource_kind(resource_id, kind.lower(), api_version.partition("/")[0])
-    if resource_kind in _PLACELESS:
+    if resource_kind in _SINGLETON_KINDS:
         return Resource(resource_kind, resource_kind, "")
     environment = environment or _environment_of(crn)
     if resource_kind == "flink-region" and (old := _OLD_REGION_ID.fullmatch(resource_id)):
@@ -173,7 +173,7 @@ def _normalised(
 
 
 def _resource_kind(resource_id: str, kind: str, group: str) -> str:
-    if resource_id.lower() in _PLACELESS:
+    if resource_id.lower() in _SINGLETON_KINDS:
         return resource_id.lower()
     for prefix, named in _ID_PREFIXES.items():
         if resource_id.startswith(prefix):
@@ -184,7 +184,7 @@ def _resource_kind(resource_id: str, kind: str, group: str) -> str:
 
 
 def _environment_of(crn: str) -> str:
-    """Return the environment that ``crn`` names (facts §1.6), or nothing."""
+    """Return the environment id in ``crn``, or an empty string."""
     for segment in crn.split("/"):
         key, separator, value = segment.partition("=")
         if separator and key == "environment":

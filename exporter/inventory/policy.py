@@ -1,4 +1,4 @@
-"""Which keys break which policy, and which keys are exempted."""
+"""Policies: which keys violate them, and which keys are exempt."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
 
-    Broken = Iterator[tuple[str, Sequence[Key]]]
-    """Policies, each with the keys that break it."""
+    Violations = Iterator[tuple[str, Sequence[Key]]]
+    """Policies, each with the keys that violate it."""
 
 POLICIES = (
     "max_age",
@@ -30,14 +30,14 @@ POLICIES = (
     "undescribed",
     "unknown_owner",
 )
-"""Every policy, by the name of its setting; the value of the label ``policy``."""
+"""The names of all policies: their settings, and the values of the label ``policy``."""
 _NOTHING = "(?!)"
-_MOST_MISSING = 0.25  # of the owners of a kind; one may always be
+_MOST_MISSING = 0.25  # share of the owners of a kind; one may always be missing
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a key should be like; None and False are off. Durations in seconds."""
+    """The policies. None and False disable one; durations are in seconds."""
 
     max_age: float | None = None
     expires_within: float | None = None
@@ -47,12 +47,12 @@ class Rules:
     undescribed: bool = False
     unknown_owner: bool = False
     exempt_owners: tuple[str, ...] = ()
-    """Shell-style patterns of ids, as those below."""
+    """Shell-style patterns of ids, as in the next two."""
     exempt_resources: tuple[str, ...] = ()
     exempt_api_keys: tuple[str, ...] = ()
 
     def active(self) -> tuple[str, ...]:
-        """Return the policies that are on."""
+        """Return the enabled policies."""
         return tuple(name for name in POLICIES if getattr(self, name) not in {None, False})
 
     @property
@@ -61,7 +61,7 @@ class Rules:
         return bool(self.exempt_owners or self.exempt_resources or self.exempt_api_keys)
 
     def exempts(self, key: Key) -> bool:
-        """Whether an exemption holds for ``key``: by its id, its owner, or all of its resources."""
+        """Whether ``key`` is exempt: by its id, its owner, or all of its resources."""
         return bool(
             self._exempt_owners(key.owner.id)
             or self._exempt_api_keys(key.id)
@@ -86,18 +86,19 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[[str], object]:
 
 
 def judged(rules: Rules, kinds: Collection[str]) -> tuple[str, ...]:
-    """Return the policies that are on and can be judged.
+    """Return the enabled policies that can be evaluated.
 
-    ``unknown_owner`` needs at least one of the ``kinds`` of :func:`judged_kinds`.
+    ``unknown_owner`` needs at least one of ``kinds``, the result of :func:`judged_kinds`.
     """
     return tuple(name for name in rules.active() if name != "unknown_owner" or kinds)
 
 
 def judged_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, ...]:
-    """Return the kinds of owners that ``unknown_owner`` can be judged for.
+    """Return the kinds of owners that ``unknown_owner`` can be evaluated for.
 
-    That takes a complete listing of the kind. One that lacks more than a quarter of the ``owners``
-    of the keys is taken for the view of somebody who sees only a part (facts §2), whatever it says.
+    This requires a complete listing of the kind. If the listing lacks more than a quarter of the
+    ``owners`` of the keys, the credentials probably see only some of them, see
+    ``docs/confluent-cloud-api.md#who-sees-which-keys``.
     """
     kinds = []
     for kind in directory.complete:
@@ -108,13 +109,13 @@ def judged_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, 
     return tuple(kinds)
 
 
-def owned(keys: Iterable[Key]) -> list[Key]:
-    """Leave out the provider's own keys, which have no owner: nobody here could mend them."""
+def keys_with_owner(keys: Iterable[Key]) -> list[Key]:
+    """Return ``keys`` without Confluent's own, which have no owner and cannot be fixed by users."""
     return [key for key in keys if key.owner.kind != "internal"]
 
 
-def broken_now(dates: Dates, rules: Rules, *, now: float) -> Broken:
-    """Yield each policy that is on and depends on the time, with the keys that break it."""
+def timed_violations(dates: Dates, rules: Rules, *, now: float) -> Violations:
+    """Yield each enabled policy that depends on the current time, with the keys that violate it."""
     if rules.max_age is not None:
         yield (
             "max_age",
@@ -131,13 +132,13 @@ def broken_now(dates: Dates, rules: Rules, *, now: float) -> Broken:
         yield "expired", [key for _, key in dates.expiring_between(0.0, now)]
 
 
-def broken_always(
+def timeless_violations(
     keys: Sequence[Key], rules: Rules, *, directory: Directory, kinds: Collection[str]
-) -> Broken:
-    """Yield each policy that is on and depends on no time, with those of ``keys`` that break it.
+) -> Violations:
+    """Yield each enabled policy that does not depend on the time, with the keys that violate it.
 
-    ``keys``: in the order of :func:`~exporter.inventory.ages.in_order`. ``kinds``: as
-    :func:`judged_kinds`.
+    ``keys``: sorted by :func:`~exporter.inventory.ages.sorted_by_creation`. ``kinds``: the result
+    of :func:`judged_kinds`.
     """
     if rules.max_keys_per_owner_and_resource is not None:
         policy = "max_keys_per_owner_and_resource"
@@ -147,15 +148,15 @@ def broken_always(
     if rules.undescribed:
         yield "undescribed", [key for key in keys if not key.described]
     if rules.unknown_owner:
-        strangers = _strangers(keys, directory, kinds)
-        yield "unknown_owner", [key for key in keys if key.owner in strangers]
+        deleted = _deleted_owners(keys, directory, kinds)
+        yield "unknown_owner", [key for key in keys if key.owner in deleted]
 
 
 def _surplus(keys: Sequence[Key], most: int) -> list[Key]:
     """Return the keys beyond the ``most`` newest of an owner for a resource.
 
-    Those are what is left of a rotation that was never finished, or of creations that failed half
-    way (facts §5.2). Keys without a creation time count as the oldest.
+    They are usually left over from an unfinished rotation or a failed creation. Keys without a
+    creation time count as the oldest.
     """
     newer: dict[tuple[str, str], int] = {}
     surplus = []
@@ -170,31 +171,34 @@ def _surplus(keys: Sequence[Key], most: int) -> list[Key]:
     return surplus
 
 
-def _strangers(
+def _deleted_owners(
     keys: Collection[Key], directory: Directory, kinds: Collection[str]
 ) -> frozenset[Owner]:
-    """Return the owners that are gone.
+    """Return the deleted owners.
 
-    An owner is gone if a complete listing of its kind lacks it, though it was there before that
-    listing began, as a key of it was. The audit log's service account is in no list either
-    (facts §1.4); it is known by opening nothing but Kafka clusters of no environment (facts §1.5).
+    An owner was deleted if a complete listing of its kind lacks it, although one of its keys is
+    older than the listing. The service account of the audit log is never listed, see
+    ``docs/confluent-cloud-api.md#owner-kinds``. All of its keys are for Kafka clusters without an
+    environment.
     """
     unlisted = {
         owner
         for owner in {key.owner for key in keys}
         if owner.kind in kinds and owner.id not in directory.owners(owner.kind)
     }
-    suspects: set[Owner] = set()
-    placed: set[Owner] = set()
+    existed_before: set[Owner] = set()
+    with_other_resources: set[Owner] = set()
     for key in keys if unlisted else ():
         owner = key.owner
         if owner not in unlisted:
             continue
         created = believable_creation(key.created_at, now=inf)
         if created is not None and created < directory.complete[owner.kind] - CLOCK_SKEW:
-            suspects.add(owner)
+            existed_before.add(owner)
         if any(each.kind != "kafka" or each.environment_id for each in key.resources):
-            placed.add(owner)
+            with_other_resources.add(owner)
     return frozenset(
-        owner for owner in suspects if owner.kind != "service-account" or owner in placed
+        owner
+        for owner in existed_before
+        if owner.kind != "service-account" or owner in with_other_resources
     )

@@ -1,4 +1,4 @@
-"""What the keys themselves say of the usage of quotas about keys (facts §3)."""
+"""The usage of key quotas, counted from the keys."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _OF_OWNERS = ("per_user", "per_service_account")
 def counted_usage(
     inventory: Inventory, quota_id: str, *, owner_id: str, cluster_id: str
 ) -> int | None:
-    """Return the usage of a quota as the keys tell it; None if they do not.
+    """Return the usage of a quota, counted from the keys, or None if it cannot be counted.
 
-    ``owner_id``, ``cluster_id``: what the quota's row is about, empty where it is not.
+    ``owner_id`` and ``cluster_id`` identify the subject of the quota; empty if not applicable. See
+    ``docs/confluent-cloud-api.md#quotas``.
     """
     what, _, per = quota_id.rpartition(".")
     match what:

@@ -1,4 +1,4 @@
-"""The shapes in which keys come (facts §1.3 to §1.6), one item each, with what must be made of it.
+"""The forms of a key in the API, one item each, with the expected key.
 
 Expectations were written by hand: owner id and kind, then id, kind and environment per resource.
 """

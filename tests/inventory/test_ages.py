@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.inventory import AGE_BOUNDS, Directory, Key, Owner, Resource, Rules
-from exporter.inventory.ages import Ages, Histogram, dates_of, in_order
+from exporter.inventory.ages import Ages, Histogram, dates_of, sorted_by_creation
 from exporter.inventory.ages import ages_of as ages_of_dates
-from exporter.inventory.findings import Basis, basis_of, findings_at, remaining_at
+from exporter.inventory.findings import PolicyInputs, findings_at, policy_inputs_of, remaining_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,17 +24,17 @@ def key(key_id: str, owner: Owner = ANN, **times: float | None) -> Key:
 
 
 def ages_of(keys: Iterable[Key], *, now: float) -> Ages:
-    return ages_of_dates(dates_of(in_order(keys, now=now), now=now), now=now)
+    return ages_of_dates(dates_of(sorted_by_creation(keys, now=now), now=now), now=now)
 
 
-def basis(keys: Iterable[Key], rules: Rules) -> Basis:
-    ordered = in_order(keys, now=NOW)
+def policy_inputs(keys: Iterable[Key], rules: Rules) -> PolicyInputs:
+    ordered = sorted_by_creation(keys, now=NOW)
     dates = dates_of(ordered, now=NOW)
-    return basis_of(ordered, dates, rules, directory=Directory(), now=NOW)
+    return policy_inputs_of(ordered, dates, rules, directory=Directory(), now=NOW)
 
 
 def remaining_of(keys: Iterable[Key], rules: Rules, *, now: float) -> Mapping[str, Histogram]:
-    return remaining_at(basis(keys, rules), now=now)
+    return remaining_at(policy_inputs(keys, rules), now=now)
 
 
 def test_each_bucket_holds_what_is_at_most_as_old_as_its_bound() -> None:
@@ -116,7 +116,7 @@ def test_without_the_policy_no_time_is_left_or_passed() -> None:
 def test_what_has_no_time_left_are_the_findings(times: list[float], days: int) -> None:
     keys = [key(str(number), created_at=at) for number, at in enumerate(times)]
     rules = Rules(max_age=days * DAY + 0.5)
-    findings = findings_at(basis(keys, rules), now=NOW).by_owner
-    found = remaining_at(basis(keys, rules), now=NOW).get("service-account")
+    findings = findings_at(policy_inputs(keys, rules), now=NOW).by_owner
+    found = remaining_at(policy_inputs(keys, rules), now=NOW).get("service-account")
     at_the_limit = sum(NOW - at == rules.max_age for at in times)
     assert (found.buckets[0] if found else 0) == findings.get(("max_age", ANN), 0) + at_the_limit

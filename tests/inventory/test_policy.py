@@ -16,8 +16,8 @@ from exporter.inventory import (
     judged_kinds,
     place,
 )
-from exporter.inventory.ages import dates_of, in_order
-from exporter.inventory.findings import basis_of, findings_at
+from exporter.inventory.ages import dates_of, sorted_by_creation
+from exporter.inventory.findings import findings_at, policy_inputs_of
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -220,10 +220,10 @@ def test_exemptions_silence_and_are_counted_apart(
 def test_findings_are_counted_by_policy_and_owner() -> None:
     rules = Rules(max_age=DAY / 2, user_owned=True, exempt_api_keys=("D",))
     keys = [key("A"), key("B"), key("C", ADA), key("D", ADA)]
-    ordered = in_order(keys, now=NOW)
+    ordered = sorted_by_creation(keys, now=NOW)
     dates = dates_of(ordered, now=NOW)
-    basis = basis_of(ordered, dates, rules, directory=NOBODY, now=NOW)
-    counted = findings_at(basis, now=NOW)
+    policy_inputs = policy_inputs_of(ordered, dates, rules, directory=NOBODY, now=NOW)
+    counted = findings_at(policy_inputs, now=NOW)
     assert counted.by_owner == {("max_age", ANN): 2, ("max_age", ADA): 1, ("user_owned", ADA): 1}
     assert counted.exempted == Counter({"max_age": 1, "user_owned": 1})
 
