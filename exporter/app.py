@@ -2,7 +2,7 @@
 
 ::
 
-    config ──> Client ──> collectors ──> OrganizationRefresh ──> Exposition ──> web
+    config ──> Host ────> collectors ──> OrganizationRefresh ──> Exposition ──> web
                   │                                                  ▲
                   └───────────────────> Instruments ─────────────────┘
 """
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from exporter import logs
 from exporter.collectors import COLLECTORS
-from exporter.confluent.client import Client
+from exporter.confluent.credentials import BasicCredentials
+from exporter.confluent.host import Host, HostSettings
 from exporter.confluent.trust import TrustStore
 from exporter.exposition import Exposition, Instruments
 from exporter.refresh import OrganizationRefresh
@@ -87,18 +88,25 @@ class Exporter:
         return OrganizationRefresh(
             organization,
             collectors,
-            self._client(organization, observer),
+            self._host(organization, observer),
             clock=self._clock,
             random=self._random,
             publish=self.exposition.publish,
             lock=self._folding,
         )
 
-    def _client(self, organization: Organization, observer: RequestMetrics) -> Client:
+    def _host(self, organization: Organization, observer: RequestMetrics) -> Host:
         transport = self._transport(organization)
         over_tls = transport is None and organization.url.startswith("https:")
-        return Client(
-            organization,
+        settings = HostSettings(
+            url=organization.url,
+            request_timeout=organization.request_timeout,
+            max_body=organization.max_response_bytes,
+            reserve=organization.rate_limit.reserve,
+        )
+        return Host(
+            settings,
+            BasicCredentials(organization.credentials),
             clock=self._clock,
             observer=observer,
             random=self._random,
@@ -118,9 +126,9 @@ class Exporter:
         """Return the organizations whose refresh loop has ended although it never should."""
         return [name for name, one in self._organizations.items() if one.has_ended]
 
-    def clients(self) -> Iterable[tuple[Organization, Client]]:
-        """Return each organization with its client, for commands that send their own requests."""
-        return [(one.organization, one.client) for one in self._organizations.values()]
+    def hosts(self) -> Iterable[tuple[Organization, Host]]:
+        """Return each organization with its host, for commands that send their own requests."""
+        return [(one.organization, one.host) for one in self._organizations.values()]
 
     def web(self, *, telemetry_path: str = "/metrics") -> ASGIApp:
         """Return the web application that shows this exporter."""

@@ -105,7 +105,12 @@ class ApiError(ExporterError):
         self.endpoint = endpoint
         self.request_id = request_id
         self.retry_in = retry_in
-        super().__init__(f"GET {endpoint}: {self.message}")
+        self.method = "GET"
+        """Of the request; set by whoever sent another one."""
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.endpoint}: {self.message}"
 
 
 class RateLimited(ApiError):

@@ -81,7 +81,7 @@ def check(options: argparse.Namespace) -> int:
     # The lines below report failures, once each.
     logging.getLogger("exporter.refresh").setLevel(logging.CRITICAL)
     result = _refresh(exporter, "Asking the API …", timeout=options.timeout)
-    for (organization, _), state in zip(exporter.clients(), result.states, strict=True):
+    for (organization, _), state in zip(exporter.hosts(), result.states, strict=True):
         for line in describe(organization, state, exporter.summaries(state)):
             print(line)
     return result.code

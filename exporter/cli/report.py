@@ -101,7 +101,7 @@ def _ask(loaded: Config, *, timeout: float | None) -> Sequence[Survey]:
     async def ask(listener: Listener) -> Sequence[Survey]:
         try:
             return await surveys_of(
-                exporter.clients(), clock=clock, listener=listener, timeout=timeout
+                exporter.hosts(), clock=clock, listener=listener, timeout=timeout
             )
         finally:
             await exporter.aclose()

@@ -12,7 +12,7 @@ from exporter.cli.report_rows import ListedKey, rows_of
 from exporter.cli.waiting import timed_out
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
 from exporter.collectors.names import list_names
-from exporter.confluent.client import API_KEYS
+from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
 from exporter.inventory import Directory, judged, judged_kinds, key_of
 from exporter.refresh import failure_from
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from exporter.cli.report_rows import Row
     from exporter.clock import Clock
     from exporter.config import Organization
-    from exporter.confluent.client import Client
+    from exporter.confluent.host import Host
     from exporter.refresh import Failure
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class Listener(Protocol):
 
 
 async def surveys_of(
-    clients: Iterable[tuple[Organization, Client]],
+    hosts: Iterable[tuple[Organization, Host]],
     *,
     clock: Clock,
     listener: Listener,
@@ -61,13 +61,13 @@ async def surveys_of(
     An organization whose survey takes longer than ``timeout`` seconds has failed.
     """
     return await asyncio.gather(
-        *(_survey(*each, clock=clock, listener=listener, timeout=timeout) for each in clients)
+        *(_survey(*each, clock=clock, listener=listener, timeout=timeout) for each in hosts)
     )
 
 
 async def _survey(
     organization: Organization,
-    client: Client,
+    host: Host,
     *,
     clock: Clock,
     listener: Listener,
@@ -77,8 +77,8 @@ async def _survey(
     with structlog.contextvars.bound_contextvars(organization=organization.name):
         try:
             async with asyncio.timeout(timeout):
-                directory = await _names(organization, client, clock)
-                listed = await _list(organization, client, listener)
+                directory = await _names(organization, host, clock)
+                listed = await _list(organization, host, listener)
         except (ApiError, CredentialsError) as error:
             failure = failure_from(error)
         except TimeoutError:
@@ -107,13 +107,17 @@ def _surveyed(
     )
 
 
-async def _names(organization: Organization, client: Client, clock: Clock) -> Directory:
+async def _names(organization: Organization, host: Host, clock: Clock) -> Directory:
     """Return the names that are wanted and can be had; without them, ids stand alone."""
     if not organization.names.enabled:
         return Directory()
     # A budget of their own, as in the exporter: the keys have the whole time of a refresh.
     directory, failure = await list_names(
-        client, client.budget(), clock=clock, users=organization.names.users
+        host,
+        await host.begin(timeout=organization.refresh_timeout),
+        clock=clock,
+        users=organization.names.users,
+        page_size=organization.page_size,
     )
     if failure is not None:
         log.warning("names are missing in the report", **_facts(failure))
@@ -121,12 +125,13 @@ async def _names(organization: Organization, client: Client, clock: Clock) -> Di
 
 
 async def _list(
-    organization: Organization, client: Client, listener: Listener
+    organization: Organization, host: Host, listener: Listener
 ) -> Collection[ListedKey]:
     """Return the keys of a complete listing; of one that comes twice, the later reading."""
     listed: dict[str, ListedKey] = {}
     unreadable = 0
-    async for items, bad in list_items(client, organization.filters, client.budget(), API_KEYS):
+    budget = await host.begin(timeout=organization.refresh_timeout)
+    async for items, bad in list_items(host, organization, budget, API_KEYS):
         for item in items:
             spec = item.spec
             listed[item.id] = ListedKey(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from exporter.app import Exporter
     from exporter.clock import Clock
-    from exporter.confluent.client import Wait
+    from exporter.confluent.pacing import Wait
 
 _UPDATES_PER_SECOND = 8
 _NAME_SHOWN = 24  # characters; the line has to fit a terminal
@@ -50,7 +50,7 @@ def showing(
         return
 
     def display() -> RenderableType:
-        waits = {each.name: client.waits for each, client in exporter.clients()}
+        waits = {each.name: host.waits for each, host in exporter.hosts()}
         line = countdown(waits, now=clock.monotonic())
         if not line:
             return activity
@@ -98,7 +98,7 @@ def countdown(waits: Mapping[str, Sequence[Wait]], *, now: float) -> str:
 @contextlib.contextmanager
 def _without_waits_in_the_log() -> Iterator[None]:
     """Leave out the client's info lines: the countdown replaces them."""
-    logger = logging.getLogger("exporter.confluent.client")
+    logger = logging.getLogger("exporter.confluent.pacing")
     before = logger.level
     if logger.isEnabledFor(logging.INFO) and not logger.isEnabledFor(logging.DEBUG):
         logger.setLevel(logging.WARNING)

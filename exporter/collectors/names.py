@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from exporter.collectors.unreadable import UnreadableLog
-from exporter.confluent.client import (
+from exporter.confluent.endpoints import (
     ENVIRONMENTS,
     KAFKA_CLUSTERS,
     KSQLDB_CLUSTERS,
@@ -17,6 +17,7 @@ from exporter.confluent.client import (
     SERVICE_ACCOUNTS,
     USERS,
 )
+from exporter.confluent.listing import pages
 from exporter.errors import ApiError, Forbidden, NotFound, PaginationError, Unauthorized
 from exporter.exposition import catalogue, part
 from exporter.inventory import Cluster, Directory
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent import wire
-    from exporter.confluent.client import Budget, Client, Listing
+    from exporter.confluent.host import Host
+    from exporter.confluent.listing import Listing
+    from exporter.confluent.request import Budget
     from exporter.exposition import Part
     from exporter.exposition.catalogue import Metric
     from exporter.refresh import OrganizationState
@@ -61,6 +64,7 @@ class NamesCollector:
 
     def __init__(self, organization: Organization, *, clock: Clock) -> None:
         self._users = organization.names.users
+        self._page_size = organization.page_size
         self._clock = clock
         self.interval = organization.names.refresh_interval
 
@@ -76,9 +80,15 @@ class NamesCollector:
         users = [USERS.endpoint] if self._users else []
         return [each.endpoint for each in listings] + users
 
-    async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
+    async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.Collector`."""
-        walk = _Walk(client, budget, self._clock, sample_clusters=self._sample_clusters)
+        walk = _Walk(
+            host,
+            budget,
+            self._clock,
+            page_size=self._page_size,
+            sample_clusters=self._sample_clusters,
+        )
         directory = await walk.directory(state.get(DIRECTORY), users=self._users)
         return Outcome(lambda state: state.with_slice(DIRECTORY, directory), walk.failure())
 
@@ -114,10 +124,10 @@ class SampledNamesCollector(NamesCollector):
 
 
 async def list_names(
-    client: Client, budget: Budget, *, clock: Clock, users: bool
+    host: Host, budget: Budget, *, clock: Clock, users: bool, page_size: int
 ) -> tuple[Directory, Failure | None]:
     """Return the names that can be listed, and why the others could not."""
-    walk = _Walk(client, budget, clock)
+    walk = _Walk(host, budget, clock, page_size=page_size)
     return await walk.directory(Directory(), users=users), walk.failure()
 
 
@@ -125,9 +135,10 @@ async def list_names(
 class _Walk:
     """One walk through all sources."""
 
-    client: Client
+    host: Host
     budget: Budget
     clock: Clock
+    page_size: int
     sample_clusters: bool = False
     """See :class:`SampledNamesCollector`."""
     failures: dict[str, ApiError] = field(default_factory=dict)
@@ -253,7 +264,7 @@ class _Walk:
 
     async def _all(self, listing: Listing[T], params: Mapping[str, str]) -> list[T]:
         items: list[T] = []
-        async for page in self.client.pages(listing, params, self.budget):
+        async for page in pages(self.host, listing, params, self.budget, page_size=self.page_size):
             items += page.items
             self.unreadable.add(listing.endpoint, page.unreadable)
             if len(items) > _MAX_ITEMS:

@@ -13,7 +13,8 @@ import msgspec
 from exporter.collectors.api_keys import API_KEYS_STATE
 from exporter.collectors.names import DIRECTORY
 from exporter.collectors.unreadable import UnreadableLog
-from exporter.confluent.client import APPLIED_QUOTAS, QUOTA_SCOPES
+from exporter.confluent.endpoints import APPLIED_QUOTAS, QUOTA_SCOPES
+from exporter.confluent.listing import pages
 from exporter.errors import ApiError, PaginationError, Unauthorized
 from exporter.exposition import catalogue, part
 from exporter.inventory.quotas import counted_usage
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.config import Organization
-    from exporter.confluent.client import Budget, Client
+    from exporter.confluent.host import Host
+    from exporter.confluent.request import Budget
     from exporter.confluent.wire import AppliedQuota, Id
     from exporter.exposition import Part
     from exporter.exposition.catalogue import Metric
@@ -97,7 +99,7 @@ class QuotasCollector:
         """See :class:`~exporter.collectors.Collector`."""
         return cls(organization, clock=clock) if organization.quotas.enabled else None
 
-    async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
+    async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.Collector`.
 
         If a scope fails, its rows stay until they are too old; other scopes are not affected.
@@ -106,7 +108,9 @@ class QuotasCollector:
         before = state.get(QUOTAS_STATE)
         unreadable = UnreadableLog()
         scopes: list[str] = []
-        async for page in client.pages(QUOTA_SCOPES, {}, budget):
+        async for page in pages(
+            host, QUOTA_SCOPES, {}, budget, page_size=self._organization.page_size
+        ):
             unreadable.add(QUOTA_SCOPES.endpoint, page.unreadable)
             scopes += [scope.id for scope in page.items]
         rows: dict[tuple[str, ...], Quota] = {}
@@ -114,7 +118,7 @@ class QuotasCollector:
         failure: Failure | None = None
         for scope in scopes:
             try:
-                found = await self._rows(client, budget, scope, unreadable)
+                found = await self._rows(host, budget, scope, unreadable)
             except Unauthorized:
                 raise
             except ApiError as error:
@@ -133,10 +137,12 @@ class QuotasCollector:
         return Outcome(lambda state: state.with_slice(QUOTAS_STATE, after), failure)
 
     async def _rows(
-        self, client: Client, budget: Budget, scope: str, unreadable: UnreadableLog
+        self, host: Host, budget: Budget, scope: str, unreadable: UnreadableLog
     ) -> list[Quota]:
         rows: list[Quota] = []
-        async for page in client.pages(APPLIED_QUOTAS, {"scope": scope}, budget):
+        async for page in pages(
+            host, APPLIED_QUOTAS, {"scope": scope}, budget, page_size=self._organization.page_size
+        ):
             unreadable.add(APPLIED_QUOTAS.endpoint, page.unreadable)
             rows += [quota_of(item) for item in page.items if self._includes(item.id)]
             if len(rows) > _MAX_ROWS:

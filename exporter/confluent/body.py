@@ -1,7 +1,7 @@
-"""Reading a body of unknown size and honesty into memory, up to a bound.
+"""Reads a body into memory, up to a limit.
 
-The bound holds for what is received and for what it decompresses to, while it is read: neither a
-large body nor a gzip bomb is ever held whole.
+The limit applies to the bytes received and to the decompressed bytes while they are read, so
+neither a large body nor a gzip bomb is ever held whole.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _MAX_MEMBERS = 1000
-"""Each costs time, also where it is empty."""
-_INFLATION = 2
-"""gzip makes nothing larger by more than this, except empty blocks."""
+"""Each takes time, even an empty one."""
+_MAX_INFLATION = 2
+"""Received bytes per decompressed byte. Only empty blocks make gzip exceed it."""
 
 
 async def read_body(chunks: AsyncIterable[bytes], *, limit: int) -> bytes:
-    """Return the body in ``chunks`` as it came over the wire, decompressed if it is gzip.
+    """Return the body in ``chunks``, decompressed if it is gzip.
 
-    gzip is told by its first two bytes, because error bodies come compressed without a
-    ``Content-Encoding`` (facts §1.7), and no JSON or HTML begins with them.
+    Its first two bytes identify gzip, because the API compresses error bodies without a
+    ``Content-Encoding`` (docs/confluent-cloud-api.md#errors). No JSON or HTML begins with them.
 
-    Raises ``ValueError`` with a sentence for a body above ``limit`` bytes or a broken gzip stream.
+    Raises ``ValueError`` with a message for a body above ``limit`` bytes or a broken gzip stream.
     """
     body = bytearray()
     received = 0
@@ -41,9 +41,9 @@ async def read_body(chunks: AsyncIterable[bytes], *, limit: int) -> bytes:
                 body = gzip.inflate(bytes(body), room=limit)
         else:
             body += chunk
-        if len(body) > limit or received > _INFLATION * limit:
+        if len(body) > limit or received > _MAX_INFLATION * limit:
             raise ValueError(
-                f"the body exceeds {limit} bytes; raise `max_response_bytes` if that is right"
+                f"the body exceeds {limit} bytes; raise `max_response_bytes` if that is expected"
             )
     if gzip is not None and not gzip.complete:
         raise ValueError("the gzip stream of the body ends too early")
@@ -51,7 +51,7 @@ async def read_body(chunks: AsyncIterable[bytes], *, limit: int) -> bytes:
 
 
 class _Gzip:
-    """A gzip stream: one member after another, each complete in itself (RFC 1952)."""
+    """A gzip stream of one or more members (RFC 1952)."""
 
     def __init__(self) -> None:
         self._member = _member()
@@ -63,7 +63,7 @@ class _Gzip:
         return self._member.eof
 
     def inflate(self, chunk: bytes, *, room: int) -> bytearray:
-        """Return what ``chunk`` decompresses to, of which at most one byte is beyond ``room``."""
+        """Return the decompressed ``chunk``, cut after ``room`` + 1 bytes."""
         inflated = bytearray()
         while chunk and len(inflated) <= room:
             if self._member.eof:
@@ -77,7 +77,7 @@ class _Gzip:
 
     def _begin_member(self, chunk: bytes) -> None:
         if chunk[:2] not in {_GZIP_MAGIC, _GZIP_MAGIC[:1]}:
-            raise ValueError("there is something after the gzip stream of the body")
+            raise ValueError("the body continues after its gzip stream")
         if self._members == _MAX_MEMBERS:
             raise ValueError(f"the gzip stream of the body has more than {_MAX_MEMBERS} members")
         self._member = _member()

@@ -1,101 +1,140 @@
-"""What happens on the wire while one request is answered, as httpcore's trace reports it."""
+"""One request and its answer, with everything that is recorded about them."""
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import socket
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import httpx
+import structlog
+
+from exporter.confluent.connection import TRANSPORT_ERRORS
+from exporter.confluent.failures import failure_of_transport
+from exporter.confluent.pacing import out_of_time
+from exporter.errors import ApiError
+from exporter.escaping import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
+    import httpx
 
-class UnresolvedHost(httpx.ConnectError):
-    """The name of ``host`` could not be resolved."""
+    from exporter.clock import Clock
+    from exporter.confluent.connection import Answer, Connection
+    from exporter.confluent.headers import HeaderDialect
+    from exporter.confluent.observer import Observer
+    from exporter.confluent.pacing import Pacer
+    from exporter.confluent.request import Budget, Request
+    from exporter.confluent.throttle import RateLimitStatus
+    from exporter.redaction import Redactor
 
-    def __init__(self, host: str, reason: str) -> None:
-        self.host = host
-        super().__init__(reason)
+log = structlog.get_logger(__name__)
 
-
-class NameResolutionTimeout(TimeoutError):
-    """The time was over before the name of ``host`` was resolved."""
-
-    def __init__(self, host: str) -> None:
-        self.host = host
-        super().__init__(host)
-
-
-class Received:
-    """Counts the bytes that arrive on a connection, over all of its requests."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-
-    def watch(self, stream: Any) -> None:  # noqa: ANN401 # httpcore is not a dependency of ours
-        """Count what ``stream.read`` returns from now on."""
-        read: Callable[..., Awaitable[bytes]] = stream.read
-
-        async def counting(*args: Any, **kwargs: Any) -> bytes:  # noqa: ANN401 # passed through
-            data = await read(*args, **kwargs)
-            self.bytes += len(data)
-            return data
-
-        stream.read = counting
+_MAX_HEADER_LENGTH = 64
+"""Characters, in a log line."""
 
 
 class Exchange:
-    """The trace of one request.
+    """Sends single requests over ``connection``, and records what comes of them.
 
-    httpx documents the request extension ``trace``: it is awaited with the name of each event.
+    ``request_timeout``: seconds for one request. ``dialect``: the rate-limit headers of the host.
     """
 
-    def __init__(self, received: Received) -> None:
-        self._received = received
-        self._before = received.bytes
-        self._connected = False
-        self._sent = False
-        self.resolving = ""
-        """The host whose name is being resolved."""
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        request_timeout: float,
+        dialect: HeaderDialect,
+        pacer: Pacer,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._connection = connection
+        self._request_timeout = request_timeout
+        self._dialect = dialect
+        self._pacer = pacer
+        self._clock = clock
+        self._observer = observer
+        self._logged_headers: set[str] = set()
+        """Unusable headers that have been logged."""
+        self.rate_limits: dict[str, RateLimitStatus] = {}
+        """By endpoint: the latest rate limit."""
 
-    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        """Take in ``event``, such as ``http11.send_request_headers.started``."""
-        _, _, step = event.partition(".")
-        if step == "connect_tcp.started":
-            self._connected = True
-            await self._resolve(info["host"], info["port"])
-        elif step in {"connect_tcp.complete", "start_tls.complete"}:
-            self._received.watch(info["return_value"])
-        elif step == "send_request_headers.started":
-            self._sent = True
+    async def send(
+        self,
+        request: Request,
+        target: httpx.URL,
+        *,
+        headers: Mapping[str, str],
+        redactor: Redactor,
+        budget: Budget,
+    ) -> Answer:
+        """Send ``request`` to ``target`` once; return the answer, whatever its status.
 
-    def met_a_closed_connection(self) -> bool:
-        """Whether the request went to a kept connection that brought no byte of a response.
-
-        The server closed it, and the request may be sent again: RFC 9110 §9.2.2 allows that for
-        GET, and a server that has not begun to answer has most likely not seen it.
+        ``headers`` authenticate it, and ``redactor`` removes their secret from the body. Raises
+        :class:`~exporter.errors.ApiError` if there is no complete answer.
         """
-        reused = self._sent and not self._connected
-        return reused and self._received.bytes == self._before
+        endpoint = request.endpoint
+        began = self._clock.monotonic()
+        timeout = min(self._request_timeout, budget.deadline - began)
+        budget.requests[endpoint] += 1
+        status: int | None = None
 
-    async def _resolve(self, host: str, port: int) -> None:
-        """Resolve ``host``, which is about to be resolved, so that a failure can be told apart.
+        def on_headers(code: int, received: httpx.Headers) -> None:
+            nonlocal status
+            status = code
+            self._record_rate_limit(endpoint, received)
 
-        The connection asks the resolver again; connections are few.
-        """
         try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            self.resolving = host
-        else:
-            return
+            answer = await self._connection.send(
+                request,
+                target,
+                headers=headers,
+                timeout=timeout,
+                on_send=self._pacer.record_request,
+                on_headers=on_headers,
+            )
+            return replace(answer, body=redactor.data(answer.body))
+        except (TimeoutError, ValueError, *TRANSPORT_ERRORS) as error:
+            if isinstance(error, TimeoutError) and timeout < self._request_timeout:
+                raise out_of_time(endpoint, budget) from None
+            route = self._connection.route
+            raise failure_of_transport(
+                error, endpoint=endpoint, route=route, timeout=timeout
+            ) from error
+        finally:
+            took = self._clock.monotonic() - began
+            self._observer.answered(endpoint, status, took)
+            log.debug("answered", endpoint=endpoint, status=status, seconds=round(took, 3))
+
+    def _record_rate_limit(self, endpoint: str, headers: httpx.Headers) -> None:
+        rate_limit = self._dialect.rate_limit(headers)
+        self._pacer.record_answer(endpoint, rate_limit)
+        if not rate_limit.is_empty():
+            self.rate_limits[endpoint] = rate_limit
+            self._observer.rate_limit_observed(endpoint, rate_limit)
+        for name, value in self._dialect.unusable(headers, rate_limit).items():
+            if name not in self._logged_headers:
+                self._logged_headers.add(name)
+                log.warning(
+                    "unusable rate-limit header",
+                    header=name,
+                    value=one_line(value, _MAX_HEADER_LENGTH),
+                    endpoint=endpoint,
+                )
+
+    @contextmanager
+    def counting_failures(
+        self, request: Request, budget: Budget, answer: Answer | None = None
+    ) -> Iterator[None]:
+        """Count an error as a failure of ``request``, and add the id of the ``answer`` to it."""
         try:
-            await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except UnicodeError:  # a label of more than 63 characters, or an empty one
-            raise UnresolvedHost(host, "not a valid host name") from None
-        except OSError as error:
-            raise UnresolvedHost(host, error.strerror or "unknown error") from error
-        self.resolving = ""
+            yield
+        except ApiError as error:
+            error.method = request.method
+            if answer is not None:
+                error.request_id = answer.request_id
+            budget.failures[error.endpoint] += 1
+            self._observer.failed(error.endpoint, error.reason)
+            raise

@@ -1,4 +1,4 @@
-"""What an answer, or the lack of one, means: each case with its cause and what to do about it."""
+"""The error for an answer other than a 200, or for none: its cause and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from exporter.confluent.exchange import UnresolvedHost
-from exporter.confluent.headers import retry_in
+from exporter.confluent.endpoints import API_KEYS
+from exporter.confluent.error_body import error_message
+from exporter.confluent.headers import retry_after
+from exporter.confluent.network import NameResolutionTimeout, UnresolvedHost
 from exporter.confluent.throttle import ROUNDING
-from exporter.confluent.wire import error_message
 from exporter.errors import (
     ApiError,
     BadRequest,
@@ -32,135 +33,158 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.confluent.connection import Answer, Route
-
+    from exporter.confluent.headers import HeaderDialect
 
 _BAD_KEY = (
-    "the API key or its secret is not accepted. Is the secret that of this key? The key must be a"
-    " Cloud API key (Cloud resource management), not that of a cluster, must still exist, and works"
-    " some seconds after its creation"
+    "the API key or its secret is not accepted. Check that the secret belongs to this key, that the"
+    " key still exists, and that it is a Cloud API key (Cloud resource management), not a cluster"
+    " key. A new key works some seconds after its creation"
 )
 _TOO_MANY = (
     "the clients that share this limit sent too many requests. If this exporter is the cause, raise"
     " `refresh_interval` or `rate_limit.reserve`"
 )
 _NO_ROLE = (
-    "the API key is known, but its owner lacks the role. Give its service account the"
+    "the API key is valid, but its owner lacks the role. Give its service account the"
     " OrganizationAdmin role; without it the API hides keys"
 )
-
-_NO_ROLE_HERE = (
-    "the role does not allow this listing. OrganizationAdmin does; or switch off what it is for"
-    " (`names`, `names.users`, `quotas`)"
+_NO_ROLE_FOR_LISTING = (
+    "the role does not allow this listing. Grant OrganizationAdmin, or disable the feature that"
+    " needs it (`names`, `names.users`, `quotas`)"
 )
 _MEANINGS: dict[int, tuple[type[ApiError], str]] = {
-    400: (BadRequest, "the API refuses the request; check `filters` and `page_size`"),
+    400: (BadRequest, "the API rejects the request; check `filters` and `page_size`"),
     401: (Unauthorized, _BAD_KEY),
     403: (Forbidden, _NO_ROLE),
-    404: (NotFound, "no such path; check `url`, and its path prefix if there is one"),
+    404: (NotFound, "the path does not exist; check `url`, and its path prefix if it has one"),
     408: (RequestTimeout, "the API waited too long for the request"),
     429: (RateLimited, _TOO_MANY),
 }
 
 
-def failure_of(answer: Answer, *, endpoint: str, wall: float) -> ApiError:
-    """Return the error that an answer with a status other than 200 stands for (facts §1.7).
+def failure_of(answer: Answer, *, endpoint: str, dialect: HeaderDialect, wall: float) -> ApiError:
+    """Return the error for an answer other than a 200; docs/confluent-cloud-api.md#errors.
 
-    ``wall``: the Unix time that a date in ``Retry-After`` is compared with, where the answer has
-    no ``Date``.
+    ``wall``: see :func:`~exporter.confluent.headers.retry_after`.
     """
-    said = error_message(answer.body)
-    kind, cause = _meaning(answer.status, said)
-    if kind is Forbidden and endpoint != "/iam/v2/api-keys":
-        cause = _NO_ROLE_HERE
+    reported = error_message(answer.body)
+    kind, cause = _meaning(answer.status, reported)
+    if kind is Forbidden and endpoint != API_KEYS.endpoint:
+        cause = _NO_ROLE_FOR_LISTING
     message = f"{_status_line(answer.status)}: {cause}"
     return kind(
-        message + (f". The API says: {said}" if said else ""),
+        message + (f". The API says: {reported}" if reported else ""),
         endpoint=endpoint,
         request_id=answer.request_id,
-        retry_in=_retry_in(answer, wall=wall),
+        retry_in=_retry_in(answer, dialect, wall=wall),
     )
 
 
-def _meaning(status: int, said: str) -> tuple[type[ApiError], str]:
-    if status == HTTPStatus.FORBIDDEN and "invalid api key" in said.lower():
+def _meaning(status: int, reported: str) -> tuple[type[ApiError], str]:
+    if status == HTTPStatus.FORBIDDEN and "invalid api key" in reported.lower():
         return Unauthorized, _BAD_KEY
     if status in _MEANINGS:
         return _MEANINGS[status]
     if 400 <= status < 500:  # noqa: PLR2004 # the class of client errors
-        return BadRequest, "the API, or a proxy before it, refuses the request"
+        return BadRequest, "the API, or a proxy in front of it, rejects the request"
     if status >= 500:  # noqa: PLR2004 # the class of server errors
-        return ServerError, "the API is failing; nothing to do but wait"
-    return InvalidResponse, "not an answer that the API documents; check `url`"
+        return ServerError, "the API is failing; wait for it to recover"
+    return InvalidResponse, "the API does not document this status; check `url`"
 
 
-def _retry_in(answer: Answer, *, wall: float) -> float:
-    throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
-    after = retry_in(answer.headers, throttled=throttled, wall=wall)
-    return after + ROUNDING if after else 0.0
+def _retry_in(answer: Answer, dialect: HeaderDialect, *, wall: float) -> float:
+    """Return the seconds before the next request, 0 where the answer does not tell."""
+    seconds = retry_after(answer.headers, wall=wall) or 0.0
+    rate_limit = dialect.rate_limit(answer.headers)
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS and rate_limit.is_plausible():
+        seconds = max(seconds, rate_limit.reset or 0.0)
+    return seconds + ROUNDING if seconds else 0.0
 
 
-def target_of(answer: Answer, *, endpoint: str, hops_left: int) -> str:
-    """Return where the redirect ``answer`` leads.
+def target_of(answer: Answer, *, endpoint: str, hops_left: int) -> httpx.URL:
+    """Return the target of the redirect ``answer``.
 
-    Raises :class:`~exporter.errors.InvalidResponse` if that is another origin, for the credentials
-    go nowhere else, or if no hop is left.
+    Raises :class:`~exporter.errors.InvalidResponse` for another origin, which must not get the
+    credentials, or without a hop left.
     """
 
     def error(message: str) -> InvalidResponse:
         text = f"{_status_line(answer.status)}: {message}"
         return InvalidResponse(text, endpoint=endpoint, request_id=answer.request_id)
 
+    configured = answer.url
     try:
-        target = answer.url.join(answer.headers.get("location", ""))
+        target = configured.join(answer.headers.get("location", ""))
     except httpx.InvalidURL:
-        raise error("a redirect to no usable address; check `url`") from None
-    ours = answer.url
-    if (target.scheme, target.host, target.port) != (ours.scheme, ours.host, ours.port):
-        raise error(
-            "a redirect to another origin; nothing was sent there. Set `url` to the address that"
-            " the API really has"
-        )
+        raise error("a redirect to an invalid address; check `url`") from None
+    if (target.scheme, target.host, target.port) != (
+        configured.scheme,
+        configured.host,
+        configured.port,
+    ):
+        raise error("a redirect to another origin, which was not followed. Correct `url`")
     if not hops_left:
         raise error("too many redirects in a row; check `url`")
-    return str(target)
+    return target
 
 
-def failure_of_transport(error: Exception, *, endpoint: str, route: Route) -> ApiError:
-    """Return the error for a request that got no complete response."""
+def failure_of_transport(
+    error: Exception, *, endpoint: str, route: Route, timeout: float
+) -> ApiError:
+    """Return the error for a request without a complete and usable response.
+
+    ``timeout``: the seconds that the request was given.
+    """
+    if isinstance(error, NameResolutionTimeout):
+        message = (
+            f"the name {error.host} was not resolved in time. Check DNS: its servers do not answer"
+        )
+        return RequestTimeout(message, endpoint=endpoint)
+    if isinstance(error, TimeoutError):
+        message = (
+            f"no complete answer within the `request_timeout` of {timeout:g} s; raise it if the API"
+            " is slow"
+        )
+        return RequestTimeout(message, endpoint=endpoint)
+    if isinstance(error, ValueError):
+        return InvalidResponse(str(error), endpoint=endpoint)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
             return TlsFailed(f"TLS: {_tls_problem(cause, route)}", endpoint=endpoint)
+    return ConnectionFailed(_connection_problem(error, route), endpoint=endpoint)
+
+
+def _connection_problem(error: Exception, route: Route) -> str:
     proxy = f"the proxy in {route.proxy}" if route.proxy else ""
-    what = one_line(_system_cause(error) or str(error) or type(error).__name__, 200).rstrip(".")
+    reason = one_line(_system_cause(error) or str(error) or type(error).__name__, 200).rstrip(".")
     if isinstance(error, UnresolvedHost):
-        message = (
+        return (
             f"the name of {proxy or 'the API'} ({one_line(error.host, 255)}) could not be resolved:"
-            f" {what}. Check DNS and {route.proxy or '`url`'}"
+            f" {reason}. Check DNS and {route.proxy or '`url`'}"
         )
-    elif isinstance(error, httpx.ProxyError):
+    if isinstance(error, httpx.ProxyError):
         remedy = (
             f"Correct the user and password in {route.proxy}"
-            if what.startswith("407")
+            if reason.startswith("407")
             else "Let the proxy allow CONNECT to the host of `url`"
         )
-        message = f"{proxy} refused the connection: {what}. {remedy}"
-    elif proxy and isinstance(error, httpx.ConnectError):
+        return f"{proxy} refused the connection: {reason}. {remedy}"
+    if proxy and isinstance(error, httpx.ConnectError):
         where = f"{proxy} ({route.proxy_address})"
-        message = f"no connection to {where}: {what}. Check the variable and the proxy"
-    else:
-        message = f"no complete answer: {what}. Check `url`, proxies and firewalls"
-    return ConnectionFailed(message, endpoint=endpoint)
+        return f"no connection to {where}: {reason}. Check the variable and the proxy"
+    return f"no complete answer: {reason}. Check `url`, proxies and firewalls"
 
 
+# The numbers are those of OpenSSL's x509_vfy.h.
 _NOT_YET_OR_NO_LONGER_VALID = frozenset({9, 10})
 _WRONG_NAME = frozenset({62, 64})
 _NO_TRUSTED_CA = frozenset({2, 18, 19, 20, 21, 27})
 _RFC_5280 = range(78, 95)
-"""The errors that only strict verification reports, by their numbers in OpenSSL's x509_vfy.h."""
+"""Only strict verification reports these."""
 
 
 def _tls_problem(error: ssl.SSLError, route: Route) -> str:
-    """Return what is wrong, and which setting helps."""
+    """Return the cause, and the setting that helps."""
     source = route.trust.source if route.trust else ""
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = error.reason or "handshake failed"
@@ -172,7 +196,7 @@ def _tls_problem(error: ssl.SSLError, route: Route) -> str:
         return f"the certificate's CA is not trusted ({reason}). If you trust it, {remedy}"
     if code in _RFC_5280 and route.trust and route.trust.is_strict:
         return (
-            f"a certificate breaks RFC 5280 ({reason}). Have it reissued, or set `tls.strict` to"
+            f"a certificate violates RFC 5280 ({reason}). Have it reissued, or set `tls.strict` to"
             " false"
         )
     if code in _WRONG_NAME:
@@ -183,14 +207,14 @@ def _tls_problem(error: ssl.SSLError, route: Route) -> str:
 
 
 def _system_cause(error: BaseException) -> str:
-    """Return what the operating system said, such as ``Connection refused``; empty if nothing."""
-    said = ""
+    """Return the operating system's error, such as ``Connection refused``; empty if none."""
+    text = ""
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno:
-            # asyncio puts an address into the text of its own errors; those of the resolver have
+            # asyncio adds an address to the text of its own errors. The resolver's errors have
             # negative numbers.
-            said = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or ""
-    return said
+            text = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or ""
+    return text
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -199,7 +223,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if cause is None:
             return
         yield cause
-        if isinstance(cause, BaseExceptionGroup):  # of the addresses of a host, all tried in vain
+        if isinstance(cause, BaseExceptionGroup):  # one error for each address of the host
             cause = cause.exceptions[0]
         else:
             cause = cause.__cause__ or cause.__context__

@@ -1,64 +1,92 @@
-"""What the headers of an answer say about the next request.
+"""What the headers of an answer tell about the next request.
 
-They come from the network and through gateways, which merge, repeat and annotate them. What cannot
-be read counts as not sent.
+Gateways merge, repeat and annotate these headers. A header that cannot be parsed counts as absent.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from exporter.confluent.throttle import RETRY_AFTER, RateLimit
+from exporter.confluent.throttle import RETRY_AFTER, RateLimitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Sequence
 
-LIMIT, REMAINING, RESET = "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"
+    import httpx
+
 _MAX_COUNT = 2**53  # exact in a float, and so in a sample
-_MAX_ENTRIES = 32  # of a list; the rest is not looked at
+_MAX_ENTRIES = 32  # of a list; the others are ignored
 
 
-def read_rate_limit(headers: Mapping[str, str]) -> RateLimit:
-    """Return the rate limit in ``headers`` (any case).
+def first_limit(
+    limits: Sequence[float], remaining: Sequence[float], resets: Sequence[float]
+) -> RateLimitStatus:
+    """Return the first limit, the smallest remainder and the longest reset.
 
-    Envoy sends a list, ``20, 20;w=30``: the limit that applies, then each window's. A header that
-    is sent twice arrives as a list too. The first limit counts, the smallest rest and the longest
-    reset. A negative number is 0.
+    Envoy sends a list, ``20, 20;w=30``: the limit that applies, then the one of each window.
     """
-    limits = _numbers(headers.get("x-ratelimit-limit"))
-    remaining = _numbers(headers.get("x-ratelimit-remaining"))
-    resets = _numbers(headers.get("x-ratelimit-reset"))
-    return RateLimit(
+    return RateLimitStatus(
         limit=_count(limits[0]) if limits else None,
         remaining=_count(min(remaining)) if remaining else None,
         reset=max(resets) if resets else None,
     )
 
 
-def unusable_headers(headers: Mapping[str, str], read: RateLimit) -> dict[str, str]:
-    """Return the headers of :func:`read_rate_limit` and ``Retry-After`` that were sent in vain.
+@dataclass(frozen=True)
+class HeaderDialect:
+    """How a host spells its rate limit."""
 
-    With their values: unreadable, or not plausible.
+    limit: str
+    """The header with the number of requests per window."""
+    remaining: str
+    """The header with the number of requests left in the window."""
+    reset: str
+    """The header with the seconds until the window ends."""
+    combine: Callable[[Sequence[float], Sequence[float], Sequence[float]], RateLimitStatus] = (
+        first_limit
+    )
+    """Makes one status of all numbers in ``limit``, ``remaining`` and ``reset``. A header that is
+    sent several times arrives as one list. No number is negative."""
+
+    def rate_limit(self, headers: httpx.Headers) -> RateLimitStatus:
+        """Return the rate limit in ``headers``."""
+        return self.combine(
+            *(_numbers(headers.get(name)) for name in (self.limit, self.remaining, self.reset))
+        )
+
+    def unusable(self, headers: httpx.Headers, status: RateLimitStatus) -> dict[str, str]:
+        """Return the headers that are unreadable or implausible, with their values.
+
+        ``status``: what :meth:`rate_limit` returned for ``headers``.
+        """
+        values = {
+            self.limit: status.limit,
+            self.remaining: status.remaining,
+            self.reset: status.reset,
+        }
+        unreadable = {name for name, value in values.items() if value is None}
+        if not status.is_plausible():
+            unreadable.add(self.reset)
+        if RETRY_AFTER in headers and retry_after(headers, wall=0) is None:
+            unreadable.add(RETRY_AFTER)
+        return {name: headers[name] for name in unreadable if name in headers}
+
+
+IAM = HeaderDialect("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+"""The headers of the API that lists API keys; docs/confluent-cloud-api.md#rate-limits."""
+
+
+def retry_after(headers: httpx.Headers, *, wall: float) -> float | None:
+    """Return the seconds in ``Retry-After``, which is a number or a date (RFC 9110).
+
+    A date is compared with the ``Date`` of the answer, because both come from the server's clock.
+    ``wall``: the Unix time to compare it with in an answer without a ``Date``.
     """
-    values = {LIMIT: read.limit, REMAINING: read.remaining, RESET: read.reset}
-    unreadable = {name for name, value in values.items() if value is None}
-    if not read.is_plausible():
-        unreadable.add(RESET)
-    if "retry-after" in headers and read_retry_after(headers, wall=0) is None:
-        unreadable.add(RETRY_AFTER)
-    return {name: headers[name.lower()] for name in unreadable if name.lower() in headers}
-
-
-def read_retry_after(headers: Mapping[str, str], *, wall: float) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, given as a number or as a date (RFC 9110).
-
-    A date is that of the server's clock, as the answer's ``Date`` is. ``wall``: the Unix time it is
-    compared with where the answer has none.
-    """
-    value = headers.get("retry-after")
+    value = headers.get(RETRY_AFTER)
     if value is None:
         return None
     if seconds := _numbers(value):
@@ -66,24 +94,12 @@ def read_retry_after(headers: Mapping[str, str], *, wall: float) -> float | None
     date = _date(value)
     if date is None:
         return None
-    now = _date(headers.get("date", ""))
+    now = _date(headers.get("Date", ""))
     return max(0.0, date - (wall if now is None else now))
 
 
-def retry_in(headers: Mapping[str, str], *, throttled: bool, wall: float) -> float:
-    """Return the seconds after which an answer allows the next request, 0 where it says nothing.
-
-    ``throttled``: whether it is a 429, for which the end of the window counts too.
-    """
-    after = read_retry_after(headers, wall=wall) or 0.0
-    read = read_rate_limit(headers)
-    if throttled and read.is_plausible():
-        after = max(after, read.reset or 0.0)
-    return after
-
-
 def _numbers(value: str | None) -> list[float]:
-    """Return the numbers in a list whose entries may have parameters, none of them negative."""
+    """Return the numbers in a list whose entries may have parameters; negative ones become 0."""
     if value is None:
         return []
     entries = value.split(",", _MAX_ENTRIES)[:_MAX_ENTRIES]
@@ -104,7 +120,7 @@ def _count(number: float) -> int:
 
 
 def _date(text: str) -> float | None:
-    """Return the Unix time of an HTTP date, None where ``text`` is not one."""
+    """Return the Unix time of an HTTP date; None where ``text`` is not one."""
     try:
         date = parsedate_to_datetime(text)
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

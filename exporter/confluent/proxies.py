@@ -1,4 +1,4 @@
-"""The proxy that the environment names for an address."""
+"""The proxy for an address, from the environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOST_AND_PORT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<other>[^:]*))(?::(?P<po
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy, and the variable that names it."""
+    """A proxy and its environment variable."""
 
     url: httpx.URL = field(repr=False)
     """It may hold a password."""
@@ -30,7 +30,7 @@ class Proxy:
 
     @property
     def address(self) -> str:
-        """Its host and port, without user and password."""
+        """Host and port, without user and password."""
         port = self.url.port or {"http": _HTTP, "https": _HTTPS}[self.url.scheme]
         host = f"[{self.url.host}]" if ":" in self.url.host else self.url.host
         return f"{host}:{port}"
@@ -39,25 +39,25 @@ class Proxy:
 def proxy_for(url: httpx.URL, environ: Mapping[str, str]) -> Proxy | None:
     """Return the proxy for ``url``; None if there is none or ``NO_PROXY`` exempts the host.
 
-    The variables are ``https_proxy``, ``HTTPS_PROXY``, ``all_proxy`` and ``ALL_PROXY``; the first
-    that is not empty counts, but an empty one in lower case hides its upper case. Raises
+    Uses the first of ``https_proxy``, ``HTTPS_PROXY``, ``all_proxy`` and ``ALL_PROXY`` that is not
+    empty. A lower-case variable hides its upper-case one even if it is empty. Raises
     :class:`~exporter.errors.StartUpError`, which names the variable and never shows its value.
     """
-    # Plain http is for this machine only; a proxy would carry the credentials off it.
+    # Plain http is for this machine only; a proxy would send the credentials elsewhere.
     if url.scheme == "http":
         return None
     for name in ("https_proxy", "all_proxy"):
-        variable, value = _setting(name, environ)
+        variable, value = _variable(name, environ)
         if value:
-            _, exempt = _setting("no_proxy", environ)
+            _, exempt = _variable("no_proxy", environ)
             if is_exempt(url.raw_host.decode(), url.port or _HTTPS, exempt):
                 return None
             return Proxy(_proxy_url(variable, value), variable)
     return None
 
 
-def _setting(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the spelling of the variable that counts, lower case first, and its value."""
+def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable in use, lower case first, and its value."""
     variable = name if name in environ else name.upper()
     return variable, environ.get(variable, "").strip()
 
@@ -66,7 +66,7 @@ def _proxy_url(variable: str, value: str) -> httpx.URL:
     problem = "it is not a valid URL"
     try:
         url = httpx.URL(value if "://" in value else f"http://{value}")
-    except (httpx.InvalidURL, ValueError):  # their messages quote the URL, and so its password
+    except (httpx.InvalidURL, ValueError):  # their messages quote the URL with its password
         pass
     else:
         if url.scheme not in {"http", "https"}:
@@ -76,7 +76,7 @@ def _proxy_url(variable: str, value: str) -> httpx.URL:
         elif url.port is not None and not 0 < url.port <= _MAX_PORT:
             problem = f"its port is not between 1 and {_MAX_PORT}"
         elif url.path != "/" or url.query or url.fragment:
-            # Also what a `/`, `?` or `#` in a password looks like: the host would be a part of it.
+            # Or a password with `/`, `?` or `#`, a part of which would be taken for the host.
             problem = "it has a path, a query or a fragment"
         else:
             if url.password:
@@ -92,11 +92,11 @@ def _proxy_url(variable: str, value: str) -> httpx.URL:
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:
     """Whether ``no_proxy``, the value of the variable, has an entry for ``host``.
 
-    Entries are separated by commas or white space. An entry is ``*`` for every host, a domain for
-    itself and its subdomains (also with a leading dot), ``*.`` and a domain for its subdomains
-    alone, an IP address, or a network such as ``10.0.0.0/8``. Domains and addresses may be followed
-    by a port; an IPv6 address then needs brackets. ``host`` is in ASCII, an IPv6 address without
-    brackets. An entry that is none of these exempts nothing.
+    Entries are separated by commas or white space: ``*`` for every host; a domain, with or without
+    a leading dot, for itself and its subdomains; ``*.`` and a domain for its subdomains only; an IP
+    address; or a network such as ``10.0.0.0/8``. Domains and addresses may have a port; an IPv6
+    address then needs brackets. Other entries exempt nothing. ``host`` is in ASCII, an IPv6 address
+    without brackets.
     """
     host = host.lower().rstrip(".")
     address = _address(host)
@@ -143,7 +143,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _ascii(domain: str) -> str:
-    """Return ``domain`` as the name system spells it; empty if it is not a domain."""
+    """Return ``domain`` in ASCII, as DNS spells it; empty if it is not a valid domain."""
     try:
         return httpx.URL(scheme="https", host=domain).raw_host.decode()
     except (httpx.InvalidURL, ValueError):

@@ -1,8 +1,8 @@
-"""JSON with unreadable values in it, made readable without touching its structure.
+"""Repairs invalid values in JSON without changing its structure.
 
-One broken description must not cost a listing. What a strict parser refuses inside of a value is
-replaced: broken text by U+FFFD, invalid numbers and excessive nesting by ``null``. Brackets, commas
-and colons are never added, so a body that was cut off stays unreadable.
+One broken description must not fail a listing. Values that a strict parser rejects are replaced:
+broken text with U+FFFD, invalid numbers and excessive nesting with ``null``. Brackets, commas and
+colons are never added, so a truncated body stays unreadable.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""Stands where text was broken."""
+"""Replaces broken text."""
 _ESCAPED_REPLACEMENT = b"\\ufffd"
 _MAX_STEPS = 200_000
 """Tokens and repaired escapes of one page. A page of 100 keys has about 6,000 tokens."""
 _MAX_DEPTH = 64
-_MAX_TEXT = 64 * 1024  # bytes; longer than any text that is shown
+_MAX_TEXT = 64 * 1024  # bytes; longer than any displayed text
 _MAX_NUMBER = 64  # characters; Python and msgspec refuse integers of thousands of digits
 
-# Possessive, and an unfinished string ends the work: each byte is looked at once.
+# Possessive, and an unfinished string ends the work, so each byte is read once.
 _TOKEN = re.compile(
     rb'(?P<text>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<unfinished>")'
     rb"|(?P<open>[\[{]++)|(?P<close>[\]}]++)|(?P<mark>[,:])"
@@ -44,15 +44,15 @@ _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 class Repair:
-    """Repairs the parts of one page, within a bound on the work for all of them."""
+    """Repairs the parts of one page, with a limit on the work for the whole page."""
 
     def __init__(self) -> None:
         self._steps = _MAX_STEPS
 
     def __call__(self, json: bytes) -> bytes:
-        """Return ``json`` with readable values.
+        """Return ``json`` with valid values.
 
-        Raises ``ValueError`` where a string does not end, or the page takes too much work.
+        Raises ``ValueError`` if a string does not end or the page takes too much work.
         """
         parts: list[bytes] = []
         depth = 0
@@ -77,7 +77,7 @@ class Repair:
             elif kind == "scalar":
                 spelling = _scalar(spelling)
             parts.append(spelling)
-        return b" ".join(parts)  # what was apart stays apart
+        return b" ".join(parts)  # so that no two tokens merge
 
     def _text(self, text: bytes) -> bytes:
         if text.isascii() and not _SUSPECT.search(text):
@@ -109,10 +109,10 @@ def _scalar(spelling: bytes) -> bytes:
 
 
 def without_unusable(json: bytes, optional: Mapping[str, Callable[[object], bool]]) -> bytes:
-    """Return ``json`` without the optional members whose values are unusable.
+    """Return ``json`` without optional members that have unusable values.
 
-    ``optional``: by the name of such a member, wherever it is, whether a value is usable. Raises
-    ``ValueError`` and ``RecursionError`` where ``json`` cannot be parsed.
+    ``optional``: by the name of a member, at any depth, whether a value is usable. Raises
+    ``ValueError`` and ``RecursionError`` if ``json`` cannot be parsed.
     """
 
     def usable(members: list[tuple[str, object]]) -> dict[str, object]:

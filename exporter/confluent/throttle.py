@@ -1,7 +1,7 @@
-"""When the next request may go, from what the API said last.
+"""When the next request may be sent, according to the latest answers of the API.
 
-``X-RateLimit-Reset`` and ``Retry-After`` count seconds from the answer. They come from the network:
-nothing makes anyone wait longer than :data:`MAX_WAIT` at a time.
+The reset header and ``Retry-After`` count seconds from the answer. They come from the network, so
+no single wait exceeds :data:`MAX_WAIT`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from random import Random
 
 MAX_WAIT = 3600.0
-"""Seconds; the longest window we believe in."""
+"""Seconds; a longer rate limit window is not plausible."""
 ROUNDING = 1.0
-"""Seconds; a window said to end in 3 s may end in 3.9 s, because the headers are whole numbers."""
-_MOST_DOUBTS = 16
+"""Seconds. The headers are whole numbers: a window that ends in 3 s may end in 3.9 s."""
 RETRY_AFTER = "Retry-After"
-_UNKNOWN_RESET = 60.0  # seconds; some response said what remains, but not for how long
-_BACKOFF_CAP = 30.0
+_TOO_MANY_REQUESTS = "a 429"
+_DEFAULT_RESET = 60.0
+"""Seconds; for an answer with the remaining requests and without a plausible reset."""
+_MAX_DOUBLINGS = 16
+_MAX_BACKOFF = 30.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
-class RateLimit:
-    """What one response said of the rate limit; None for each header it did not send."""
+class RateLimitStatus:
+    """The rate limit in one answer; None for each header that was absent or unreadable."""
 
     limit: int | None = None
     """Requests per window."""
@@ -36,7 +39,7 @@ class RateLimit:
     """Seconds until the window ends."""
 
     def is_empty(self) -> bool:
-        """Whether the response had none of the headers."""
+        """Whether the answer had none of the headers."""
         return self.limit is None and self.remaining is None and self.reset is None
 
     def is_plausible(self) -> bool:
@@ -47,89 +50,106 @@ class RateLimit:
 @dataclass
 class _Window:
     limit: int
-    """Requests per window, as any response said last; 0 while none has."""
+    """Requests per window in the latest answer that had it; 0 without one."""
     remaining: int
-    """As the API said last, less what was sent since."""
+    """Requests left in the latest answer, minus those sent since."""
     ends: float
     """Monotonic seconds."""
     length: float
-    """Seconds; the longest time to a reset that was seen, and at most the true length."""
-    source: str = "X-RateLimit-Reset"
-    """What said when the window ends."""
-    doubts: int = 0
-    """Answers in a row that named the end of a spent window implausibly."""
+    """Seconds; the longest reset so far, which is at most the true length."""
+    source: str
+    """The header or status that determined ``ends``."""
+    implausible_resets: int = 0
+    """Answers in a row with a spent window and an implausible reset."""
 
 
 @dataclass(frozen=True)
 class Hold:
-    """A time in which no request may be sent."""
+    """A period in which no request may be sent."""
 
     seconds: float
     source: str
-    """The header or the status that said so."""
+    """The header or status that determined it."""
 
     @property
-    def is_of_the_window(self) -> bool:
-        """Whether the rate limit is the reason, not a failure."""
+    def is_rate_limit(self) -> bool:
+        """Whether the rate limit is the cause, not the ``Retry-After`` of a failure."""
         return self.source != RETRY_AFTER
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """What the rate limit grants within a time: ``share`` requests in each of ``windows``."""
+
+    limit: int
+    """Requests per window for all clients."""
+    window: float
+    """Seconds."""
+    share: int
+    """Requests per window for the exporter."""
+    windows: int
+
+
 class Throttle:
-    """The budget of one organization, as far as it is known.
+    """Keeps a share of the rate limit of one host for other clients.
 
-    The provider does not say whether its limits are per path or for all. Each endpoint's latest
-    window is therefore kept, and a request waits for every one of them that is spent: right if they
-    share a budget, and never greedy if they do not. A window of which no response spoke is taken to
-    be like the one before.
+    The provider does not document whether a limit applies to one path or to all of them. Therefore
+    each endpoint's latest window is kept, and a request waits for every window that is spent. That
+    is exact for a shared limit and cautious for separate ones. Without new headers, a window is
+    assumed to repeat.
 
-    ``reserve``: the share of every window that is left to others.
+    ``reserve``: the share of every window that is left to others. ``reset_header``: its name, for
+    messages.
     """
 
-    def __init__(self, *, reserve: float, random: Random) -> None:
+    def __init__(self, *, reserve: float, reset_header: str, random: Random) -> None:
         self._reserve = reserve
+        self._reset_header = reset_header
         self._random = random
         self._windows: dict[str, _Window] = {}
+        """By endpoint."""
         self._paused: dict[str, float] = {}
-        """Monotonic seconds, by endpoint, until which ``Retry-After`` wants no request."""
+        """By endpoint: monotonic seconds until which ``Retry-After`` allows no request."""
 
-    def sending(self, *, now: float) -> None:
-        """Take in that a request is about to be sent: its answer may say nothing of the limit."""
+    def record_request(self, *, now: float) -> None:
+        """Count a request that is about to be sent, since its answer may lack the headers."""
         for window in self._windows.values():
             if window.limit and window.ends <= now:
                 window.remaining, window.ends = window.limit, now + window.length + ROUNDING
             window.remaining -= 1
 
-    def observe(self, endpoint: str, said: RateLimit, *, now: float) -> None:
-        """Take in what a response to ``endpoint`` said at the monotonic time ``now``."""
-        if said.remaining is None:
+    def record_answer(self, endpoint: str, status: RateLimitStatus, *, now: float) -> None:
+        """Record the rate limit in an answer of ``endpoint``."""
+        if status.remaining is None:
             return
         before = self._windows.get(endpoint)
-        limit = said.limit if said.limit is not None else before.limit if before else 0
+        limit = status.limit if status.limit is not None else before.limit if before else 0
         length = before.length if before else 0.0
-        doubts = 0
-        if said.is_plausible():
-            reset = said.reset if said.reset is not None else _UNKNOWN_RESET
+        implausible = 0
+        if status.is_plausible():
+            reset = status.reset if status.reset is not None else _DEFAULT_RESET
             length = max(reset, length)
         else:
-            # Asked again after the longest window that was seen; ever later while it is spent.
-            if said.remaining <= self._reserve * limit:
-                doubts = min(before.doubts + 1 if before else 1, _MOST_DOUBTS)
-            reset = min(MAX_WAIT, (length or _UNKNOWN_RESET) * 2.0 ** max(0, doubts - 1))
+            # Try again after the longest known window, then double the wait while it is spent.
+            if status.remaining <= self._reserve * limit:
+                implausible = min(before.implausible_resets + 1 if before else 1, _MAX_DOUBLINGS)
+            reset = min(MAX_WAIT, (length or _DEFAULT_RESET) * 2.0 ** max(0, implausible - 1))
         self._windows[endpoint] = _Window(
             limit=limit,
-            remaining=said.remaining,
+            remaining=status.remaining,
             ends=now + reset + ROUNDING,
             length=length,
-            doubts=doubts,
+            source=self._reset_header,
+            implausible_resets=implausible,
         )
 
     def pause(self, endpoint: str, seconds: float, *, now: float) -> None:
-        """Take in that ``endpoint`` failed and wants no request for ``seconds``."""
+        """Hold requests to ``endpoint`` for ``seconds``, after a failure with ``Retry-After``."""
         until = now + min(seconds, MAX_WAIT)
         self._paused[endpoint] = max(until, self._paused.get(endpoint, until))
 
     def close(self, endpoint: str, seconds: float, *, now: float) -> None:
-        """Take in that ``endpoint`` wants no request for ``seconds``."""
+        """Hold all requests for ``seconds``, after a 429 of ``endpoint``."""
         before = self._windows.get(endpoint)
         ends = now + min(seconds, MAX_WAIT)
         self._windows[endpoint] = _Window(
@@ -137,14 +157,11 @@ class Throttle:
             remaining=0,
             ends=max(ends, before.ends) if before else ends,
             length=before.length if before else 0.0,
-            source="a 429",
+            source=_TOO_MANY_REQUESTS,
         )
 
     def hold(self, endpoints: Iterable[str], *, now: float) -> Hold | None:
-        """Return the wait before a request to any of ``endpoints``, with jitter.
-
-        None if it may be sent at once.
-        """
+        """Return how long requests to ``endpoints`` must wait, with jitter; None if not at all."""
         ends = {
             window.ends: window.source
             for window in self._windows.values()
@@ -157,7 +174,7 @@ class Throttle:
         return Hold(latest - now + self._random.random(), ends[latest])
 
     def allowance(self, endpoint: str, seconds: float) -> Allowance | None:
-        """Return what ``endpoint`` gives us at most within ``seconds``; None where not known."""
+        """Return what ``endpoint`` grants at most within ``seconds``; None where unknown."""
         window = self._windows.get(endpoint)
         if window is None or not window.limit or not window.length:
             return None
@@ -169,23 +186,15 @@ class Throttle:
         )
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """What a rate limit gives us in some time: ``share`` requests in each of ``windows``."""
-
-    limit: int
-    window: float
-    """Seconds."""
-    share: int
-    windows: int
-
-
 def backoff(attempt: int, *, random: Random) -> float:
     """Return the seconds before retry ``attempt`` (from 0): full jitter under 1, 2, 4 … 30 s."""
-    return random.uniform(0, min(_BACKOFF_CAP, 2.0**attempt))
+    return random.uniform(0, min(_MAX_BACKOFF, 2.0**attempt))
 
 
-def patience(attempt: int, *, random: Random) -> float:
-    """Return the seconds after a 429 without signs: never soon, unlike :func:`backoff`."""
-    least = min(_BACKOFF_CAP, 2.0**attempt)
+def rate_limit_backoff(attempt: int, *, random: Random) -> float:
+    """Return the seconds before retry ``attempt`` after a 429 without headers.
+
+    Unlike :func:`backoff` it is never short: 1 to 2 s, then 2 to 4 s, and so on.
+    """
+    least = min(_MAX_BACKOFF, 2.0**attempt)
     return random.uniform(least, 2 * least)

@@ -1,8 +1,8 @@
-"""Bytes to structs: what this exporter reads of the API's JSON, and nothing else.
+"""Decodes the API's JSON into structs with the members that the exporter uses.
 
 Unknown members are ignored, as the provider's compatibility policy asks. Types are strict: an item
-with a number where an id belongs is unreadable and counted, not guessed at. Members that no count
-depends on, such as a description, are ignored where they have another type.
+with a number as its id is unreadable and counted. Members that no count depends on, such as a
+description, are ignored if they have another type.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, Protocol, TypeVar
 import msgspec
 
 from exporter.confluent.repair import REPLACEMENT, Repair, without_unusable
-from exporter.escaping import escaped, one_line
+from exporter.escaping import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-_LONGEST_CRN = 4096  # characters
-_LARGEST_COUNT = 2**63 - 1  # msgspec decodes larger ones to another type
+_MAX_CRN_LENGTH = 4096  # characters
+_MAX_COUNT = 2**63 - 1  # msgspec decodes larger numbers to another type
 Short = Annotated[str, msgspec.Meta(max_length=255)]
-"""Ids and kinds: opaque, up to 255 characters (facts §1.3)."""
+"""An id or a kind: opaque, up to 255 characters."""
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
-    """What ``owner``, ``resource`` and each of ``resources`` look like (facts §1.3, §1.5)."""
+    """The ``owner``, the ``resource`` or one of the ``resources`` of a key."""
 
     id: Short | None = None
     kind: Short | None = None
     api_version: Short | None = None
     environment: Short | None = None
-    resource_name: Annotated[str, msgspec.Meta(max_length=_LONGEST_CRN)] | None = None
-    """A CRN, or a bare word such as ``cloud`` (facts §1.6)."""
+    resource_name: Annotated[str, msgspec.Meta(max_length=_MAX_CRN_LENGTH)] | None = None
+    """A CRN, or a bare word such as ``cloud``; docs/confluent-cloud-api.md#crns."""
 
 
 class ApiKeySpec(msgspec.Struct, frozen=True, gc=False):
-    """The part of a key that says whose it is and what it opens."""
+    """The owner and the resources of a key, and its optional members."""
 
     owner: Reference | None = None
     resource: Reference | None = None
@@ -46,14 +46,14 @@ class ApiKeySpec(msgspec.Struct, frozen=True, gc=False):
     display_name: str | None = None
     description: str | None = None
     expires_at: object = None
-    """A time as text (facts §0.1); whatever else it is counts as none."""
+    """A time as text; any other type counts as absent."""
 
 
 class ApiKeyMetadata(msgspec.Struct, frozen=True, gc=False):
-    """The part of a key that says since when it is there."""
+    """The metadata of a key."""
 
     created_at: object = None
-    """A time as text (facts §1.3); whatever else it is counts as none."""
+    """A time as text; any other type counts as absent."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, gc=False):
@@ -65,10 +65,7 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False):
 
 
 class Named(msgspec.Struct, frozen=True, gc=False):
-    """An item of a listing with the name at the top (facts §2).
-
-    Service accounts, environments, regions and organizations.
-    """
+    """A service account, an environment, a region or an organization."""
 
     id: Short
     display_name: str | None = None
@@ -83,34 +80,34 @@ class User(msgspec.Struct, frozen=True, gc=False):
 
 
 class Id(msgspec.Struct, frozen=True, gc=False):
-    """A reference of which only the id is read, or an item that has only that."""
+    """A reference or an item of which only the id is used."""
 
     id: Short
 
 
 class ClusterSpec(msgspec.Struct, frozen=True, gc=False):
-    """The part of a cluster that says what it is called."""
+    """The name of a cluster."""
 
     display_name: str | None = None
 
 
 class Cluster(msgspec.Struct, frozen=True, gc=False):
-    """An item of the listings of clusters, which are asked for one environment at a time."""
+    """An item of a listing of clusters, each of which covers one environment."""
 
     id: Short
     spec: ClusterSpec | None = None
 
 
 class AppliedQuota(msgspec.Struct, frozen=True, gc=False):
-    """An item of ``GET /service-quota/v1/applied-quotas`` (facts §3)."""
+    """An item of ``GET /service-quota/v1/applied-quotas``."""
 
     id: Short
     scope: Short
     applied_limit: int
     usage: int | None = None
-    """Missing where the API does not say; that is not 0."""
+    """None if the API does not report it; that is not 0."""
     user: Id | None = None
-    """The principal of a row, also where that is a service account."""
+    """The principal, which may be a service account."""
     environment: Id | None = None
     kafka_cluster: Id | None = None
     network: Id | None = None
@@ -123,14 +120,14 @@ class Page(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
     items: Sequence[T]
     next: str | None
-    """The link to the next page as the API gave it; None at the end (facts §1.2)."""
+    """The link to the next page; None at the end."""
     total_size: int | None
-    """How many items there are in all, where the API says so; only good for a comparison."""
+    """The number of items in the whole listing, if the API reports it. It is not reliable."""
     unreadable: tuple[UnreadableItem, ...] = ()
 
 
 class UnreadableItem(msgspec.Struct, frozen=True):
-    """An item that could not be read; ``id`` is empty where not even that could be."""
+    """An item that could not be decoded; ``id`` is empty if that could not be decoded either."""
 
     id: str
     problem: str
@@ -138,12 +135,11 @@ class UnreadableItem(msgspec.Struct, frozen=True):
 
 class _Links(msgspec.Struct, gc=False):
     next: str | None = None
-    total_size: object = None  # whatever it is, the listing does not depend on it
+    total_size: object = None  # the listing does not depend on its type
 
 
 MAX_ITEMS = 10_000
-"""Of one page, which has 100 and perhaps 500 (facts §1.1): the rest of the program is not kept
-waiting by a page that is beyond all reason."""
+"""Items of one page, which has 100 by default. Decoding more would block the event loop."""
 
 
 class _Envelope(msgspec.Struct, Generic[T], gc=False):
@@ -152,7 +148,7 @@ class _Envelope(msgspec.Struct, Generic[T], gc=False):
 
 
 class Decoder(Protocol[T]):
-    """What makes pages of bodies."""
+    """Makes pages of bodies."""
 
     def decode(self, body: bytes) -> Page[T]:
         """See :meth:`PageDecoder.decode`."""
@@ -161,9 +157,9 @@ class Decoder(Protocol[T]):
 class PageDecoder(Generic[T]):
     """Decodes the pages of one kind of listing.
 
-    A page whose items are all readable, the normal case, is decoded in one go. Otherwise each item
-    is decoded alone, and if that fails once more after a repair of its values, and then once more
-    without the members in :data:`_OPTIONAL` that are unusable.
+    A page is decoded as a whole if all of its items are readable. Otherwise each item is decoded
+    alone: first as it is, then with its values repaired, then without unusable members of
+    :data:`_OPTIONAL`.
     """
 
     def __init__(self, item: type[T]) -> None:
@@ -173,7 +169,7 @@ class PageDecoder(Generic[T]):
     def decode(self, body: bytes) -> Page[T]:
         """Return the page in ``body``.
 
-        Raises ``ValueError`` with a sentence where ``body`` is not the envelope of a listing.
+        Raises ``ValueError`` with a message if ``body`` is not a page of a listing.
         """
         try:
             envelope = self._items.decode(body)
@@ -190,7 +186,7 @@ class PageDecoder(Generic[T]):
             try:
                 items.append(self._decode_item(raw, repair))
             except _UNREADABLE as error:
-                unreadable.append(UnreadableItem(_id_of(raw), _what(error)))
+                unreadable.append(UnreadableItem(_id_of(raw), _problem(error)))
         return _page(items, envelope.metadata, tuple(unreadable))
 
     def _decode_item(self, raw: bytes, repair: Repair) -> T:
@@ -203,22 +199,22 @@ class PageDecoder(Generic[T]):
             except msgspec.ValidationError:
                 item = self._item.decode(without_unusable(raw, _OPTIONAL))
         if REPLACEMENT in _ID.decode(raw).id:
-            raise ValueError("its id is broken")  # and might be that of another item now
+            raise ValueError("its id is broken")  # it may now equal the id of another item
         return item
 
 
 _TEXTS = ("display_name", "description", "full_name", "email")
 _OPTIONAL: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(_TEXTS, lambda value: isinstance(value, str)),
-    "resource_name": lambda value: isinstance(value, str) and len(value) <= _LONGEST_CRN,
-    "usage": lambda value: type(value) is int and 0 <= value <= _LARGEST_COUNT,
+    "resource_name": lambda value: isinstance(value, str) and len(value) <= _MAX_CRN_LENGTH,
+    "usage": lambda value: type(value) is int and 0 <= value <= _MAX_COUNT,
 }
-"""Members of items that are only shown, or only help to find an environment."""
+"""Optional members and whether a value is usable. No count depends on them."""
 _UNREADABLE = (ValueError, RecursionError)
-"""What msgspec raises, whose own errors are ``ValueError``, as ``UnicodeDecodeError`` is."""
+"""Errors of msgspec, whose own ones and ``UnicodeDecodeError`` are ``ValueError``."""
 
 
-def _what(error: Exception) -> str:
+def _problem(error: Exception) -> str:
     return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
@@ -237,13 +233,13 @@ def _envelope(body: bytes, repair: Repair) -> _Envelope[msgspec.Raw]:
     try:
         return _RAW.decode(body)
     except _UNREADABLE as error:
-        problem = error
+        first_error = error
     try:
         return _RAW.decode(repair(body))
     except _UNREADABLE:
-        json = isinstance(problem, (msgspec.ValidationError, RecursionError))
-        what = "a page of a listing" if json else "JSON"
-        raise ValueError(f"the body is not {what} ({_what(problem)})") from None
+        is_json = isinstance(first_error, (msgspec.ValidationError, RecursionError))
+        expected = "a page of a listing" if is_json else "JSON"
+        raise ValueError(f"the body is not {expected} ({_problem(first_error)})") from None
 
 
 def _id_of(raw: bytes) -> str:
@@ -251,44 +247,3 @@ def _id_of(raw: bytes) -> str:
         return escaped(_ID.decode(raw).id)
     except _UNREADABLE:
         return ""
-
-
-class _ErrorDetail(msgspec.Struct, gc=False):
-    code: str | int | None = None
-    title: str | None = None
-    detail: str | None = None
-    message: str | None = None
-
-
-class _ErrorBody(msgspec.Struct, gc=False):
-    """The union of the envelopes of facts §1.7."""
-
-    errors: list[_ErrorDetail] | None = None
-    error: _ErrorDetail | str | None = None
-    message: str | None = None
-
-
-_ERROR = msgspec.json.Decoder(_ErrorBody)
-_MESSAGE_LIMIT = 200
-
-
-def error_message(body: bytes) -> str:
-    """Return what an error's body says, in one printable line of at most 200 characters.
-
-    Empty where the body is none of the known envelopes: HTML pages say nothing that helps.
-    """
-    try:
-        parsed = _ERROR.decode(body)
-    except _UNREADABLE:
-        return ""
-    details = list(parsed.errors or ())
-    if isinstance(parsed.error, _ErrorDetail):
-        details.append(parsed.error)
-    texts = [
-        text
-        for detail in details
-        for text in (detail.code, detail.title, detail.detail, detail.message)
-        if isinstance(text, str) and text
-    ]
-    texts += [text for text in (parsed.error, parsed.message) if isinstance(text, str) and text]
-    return one_line(": ".join(dict.fromkeys(texts)), _MESSAGE_LIMIT)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.clock import Clock
-    from exporter.confluent.throttle import RateLimit
+    from exporter.confluent.throttle import RateLimitStatus
     from exporter.exposition.catalogue import Metric
     from exporter.exposition.document import Chunks
 
@@ -59,7 +59,7 @@ class RequestMetrics:
         self._failures: Counter[tuple[str, str]] = Counter()
         self._durations: dict[str, _Durations] = {}
         self._throttled: dict[str, float] = dict.fromkeys(_THROTTLED_REASONS, 0.0)
-        self._limits: dict[str, tuple[RateLimit, float]] = {}
+        self._limits: dict[str, tuple[RateLimitStatus, float]] = {}
         self._rendered: tuple[int, Chunks] = self.version, {}
         self.expect(endpoints)
 
@@ -82,9 +82,9 @@ class RequestMetrics:
         self._failures[endpoint, reason] += 1
         self.version += 1
 
-    def rate_limit_said(self, endpoint: str, said: RateLimit) -> None:
+    def rate_limit_observed(self, endpoint: str, status: RateLimitStatus) -> None:
         """Record the rate limit in a response; values that it lacks are not exposed."""
-        self._limits[endpoint] = said, self._clock.wall()
+        self._limits[endpoint] = status, self._clock.wall()
         self.version += 1
 
     def throttled(self, reason: str, seconds: float) -> None:

@@ -11,7 +11,8 @@ from exporter.refresh.state import OrganizationState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.confluent.client import Budget, Client
+    from exporter.confluent.host import Host
+    from exporter.confluent.request import Budget
     from exporter.refresh.state import Failure
 
 Change = Callable[[OrganizationState], OrganizationState]
@@ -52,7 +53,7 @@ class Collector(Protocol):
     def endpoints(self) -> Sequence[str]:
         """The path templates of its requests."""
 
-    async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
+    async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
         """Fetch everything; ``state`` is the current one.
 
         Raises :class:`~exporter.errors.ApiError`; the state then stays as it is.

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from exporter.clock import Clock
-    from exporter.confluent.client import Budget, Client
+    from exporter.confluent.host import Host
+    from exporter.confluent.request import Budget
     from exporter.refresh.collector import Collector
     from exporter.refresh.holder import Holder
     from exporter.refresh.state import CollectorState, OrganizationState
@@ -53,7 +54,7 @@ class Refresher:
         collector: Collector,
         holder: Holder,
         *,
-        client: Client,
+        host: Host,
         refresh_timeout: float,
         clock: Clock,
         random: Random,
@@ -61,7 +62,7 @@ class Refresher:
         """``refresh_timeout``: seconds that a refresh of the keys may take."""
         self.collector = collector
         self._holder = holder
-        self._client = client
+        self._host = host
         self._refresh_timeout = refresh_timeout
         self._clock = clock
         self._random = random
@@ -122,9 +123,10 @@ class Refresher:
         budget: Budget | None = None
         try:
             self._raise_if_keys_unavailable()
-            timeout = self.collector.interval if self.collector.low_priority else None
-            budget = self._client.budget(patience=timeout)
-            outcome = await self.collector.collect(self._client, budget, self._holder.state)
+            low_priority = self.collector.low_priority
+            timeout = self.collector.interval if low_priority else self._refresh_timeout
+            budget = await self._host.begin(timeout=timeout, low_priority=low_priority)
+            outcome = await self.collector.collect(self._host, budget, self._holder.state)
         except (ApiError, CredentialsError) as error:
             outcome = Outcome(_no_change, failure_from(error))
         except Exception:
@@ -166,7 +168,7 @@ class Refresher:
             return replace(
                 outcome.apply(state),
                 collectors={**state.collectors, name: after},
-                rate_limits=dict(self._client.rate_limits),
+                rate_limits=dict(self._host.rate_limits),
             )
 
         await self._holder.replace(change)
@@ -193,7 +195,7 @@ class Refresher:
                 interval=interval,
                 random=self._random,
             )
-            delay = max(delay, self._client.wait(self.collector.endpoints))
+            delay = max(delay, self._host.wait(self.collector.endpoints))
         now = self._clock.wall()
         return replace(
             before,

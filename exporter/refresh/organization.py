@@ -1,4 +1,4 @@
-"""One organization at work: its client, its collectors and their refresh loops."""
+"""One organization at work: its host, its collectors and their refresh loops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.config import Organization
-    from exporter.confluent.client import Client
+    from exporter.confluent.host import Host
 
 C = TypeVar("C", bound=Collector)
 _STAGGER = 0.02
@@ -38,7 +38,7 @@ class OrganizationRefresh(Generic[C]):
         self,
         organization: Organization,
         collectors: Sequence[C],
-        client: Client,
+        host: Host,
         *,
         clock: Clock,
         random: Random,
@@ -47,7 +47,7 @@ class OrganizationRefresh(Generic[C]):
     ) -> None:
         self.organization = organization
         self.collectors = collectors
-        self.client = client
+        self.host = host
         initial = OrganizationState(
             organization.name,
             {each.name: CollectorState(stale_after=each.stale_after) for each in collectors},
@@ -62,7 +62,7 @@ class OrganizationRefresh(Generic[C]):
             Refresher(
                 each,
                 self._holder,
-                client=client,
+                host=host,
                 refresh_timeout=organization.refresh_timeout,
                 clock=clock,
                 random=random,
@@ -111,7 +111,7 @@ class OrganizationRefresh(Generic[C]):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self.client.aclose()
+        await self.host.aclose()
 
 
 def _lists(organization: Organization) -> tuple[object, ...]:

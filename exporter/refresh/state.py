@@ -11,7 +11,7 @@ from exporter.errors import CredentialsError, Forbidden, Unauthorized
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.confluent.throttle import RateLimit
+    from exporter.confluent.throttle import RateLimitStatus
     from exporter.errors import ApiError
 
 S = TypeVar("S")
@@ -102,7 +102,7 @@ class OrganizationState:
     """By name, at least one. The first has priority over the others: it lists the keys."""
     slices: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     """By the name of the collector that owns it; read it with :meth:`get`."""
-    rate_limits: Mapping[str, RateLimit] = field(default_factory=lambda: MappingProxyType({}))
+    rate_limits: Mapping[str, RateLimitStatus] = field(default_factory=lambda: MappingProxyType({}))
     """By endpoint: the rate limit that the latest response reported."""
 
     def get(self, part: Slice[S]) -> S:

@@ -119,7 +119,7 @@ def said(logs: Sequence[MutableMapping[str, Any]]) -> list[MutableMapping[str, A
 
 
 async def surveys(world: World) -> Sequence[Survey]:
-    return await surveys_of(world.exporter.clients(), clock=world.clock, listener=nobody)
+    return await surveys_of(world.exporter.hosts(), clock=world.clock, listener=nobody)
 
 
 async def rows(world: World) -> list[Row]:
@@ -469,7 +469,7 @@ async def test_the_listener_hears_of_every_page() -> None:
     def listener(organization: str, keys: int, *, complete: bool) -> None:
         heard.append((organization, keys, complete))
 
-    await surveys_of(world.exporter.clients(), clock=world.clock, listener=listener)
+    await surveys_of(world.exporter.hosts(), clock=world.clock, listener=listener)
     assert heard == [("acme", n, False) for n in (10, 20, 25)] + [("acme", 25, True)]
 
 

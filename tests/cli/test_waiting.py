@@ -21,7 +21,7 @@ from exporter.cli.waiting import countdown
 from exporter.clock import SystemClock
 from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
 from exporter.collectors.names import DIRECTORY
-from exporter.confluent.client import Wait
+from exporter.confluent.pacing import Wait
 from exporter.simulator import RateLimit
 from tests.cli.api import ENVIRON, api
 from tests.programs import (
@@ -134,7 +134,7 @@ async def test_a_report_that_runs_out_of_time_leaves_the_organization_out() -> N
     world = World(50, settings="names: {enabled: true}", rate_limit=RateLimit(4, 120))
     with capture_logs() as logs:
         (survey,) = await surveys_of(
-            world.exporter.clients(), clock=world.clock, listener=lambda *_, **__: None, timeout=9
+            world.exporter.hosts(), clock=world.clock, listener=lambda *_, **__: None, timeout=9
         )
     assert survey.failed
     assert world.clock.monotonic() == 9

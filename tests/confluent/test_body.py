@@ -127,7 +127,7 @@ async def test_a_stream_of_empty_blocks_is_refused_although_it_inflates_to_nothi
 
 async def test_nothing_may_follow_the_gzip_stream() -> None:
     assert await read(gzip.compress(b"hello"), b"") == b"hello"
-    with pytest.raises(ValueError, match="something after the gzip stream"):
+    with pytest.raises(ValueError, match="continues after its gzip stream"):
         await read(gzip.compress(b"hello"), b"", b"trailing")
-    with pytest.raises(ValueError, match="something after the gzip stream"):
+    with pytest.raises(ValueError, match="continues after its gzip stream"):
         await read(gzip.compress(b"hello") + b"trailing")

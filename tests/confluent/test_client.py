@@ -11,7 +11,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.confluent.client import API_KEYS as API_KEYS_LISTING
+from exporter.confluent.endpoints import API_KEYS as API_KEYS_LISTING
+from exporter.confluent.listing import pages
 from exporter.simulator import Account, ApiOptions, RateLimit, parse_fault
 from exporter.version import __version__
 from tests.openapi import request_problems
@@ -111,7 +112,7 @@ def with_filters(world: World, filters: str) -> World:
             "403",
             "forbidden",
             1,
-            "403 Forbidden: the API key is known, but its owner lacks the role",
+            "403 Forbidden: the API key is valid, but its owner lacks the role",
         ),
         (
             "forbidden-key",
@@ -161,7 +162,7 @@ async def test_a_wrong_secret_is_told_from_a_missing_role() -> None:
 async def test_an_unknown_path_asks_whether_the_url_is_right() -> None:
     world = World(5, options=ApiOptions(path_prefix="/api"))
     await world.exporter.refresh_once()
-    assert "404 Not Found: no such path; check `url`, and its path prefix" in (
+    assert "404 Not Found: the path does not exist; check `url`, and its path prefix" in (
         failure_message(world)
     )
     assert len(world.simulator.requests) == 1
@@ -410,10 +411,10 @@ async def test_what_status_and_headers_say_holds_even_if_the_body_cannot_be_read
     ("status", "reason", "attempts", "says"),
     [
         (408, "timeout", 5, "the API waited too long"),
-        (407, "bad_request", 1, "the API, or a proxy before it, refuses"),
+        (407, "bad_request", 1, "the API, or a proxy in front of it, rejects"),
         (400, "bad_request", 1, "check `filters` and `page_size`"),
-        (204, "invalid_response", 1, "not an answer that the API documents"),
-        (304, "invalid_response", 1, "not an answer that the API documents"),
+        (204, "invalid_response", 1, "the API does not document this status"),
+        (304, "invalid_response", 1, "the API does not document this status"),
     ],
 )
 async def test_statuses_that_are_rare(status: int, reason: str, attempts: int, says: str) -> None:
@@ -442,10 +443,11 @@ async def test_no_cookie_is_kept() -> None:
 
 async def test_one_request_at_a_time_for_each_organization() -> None:
     world = World(25, settings="page_size: 5", faults=[parse_fault("slow:1s")])
-    ((_, client),) = world.exporter.clients()
+    ((_, host),) = world.exporter.hosts()
 
     async def walk() -> None:
-        async for _ in client.pages(API_KEYS_LISTING, {}, client.budget()):
+        budget = await host.begin(timeout=300)
+        async for _ in pages(host, API_KEYS_LISTING, {}, budget, page_size=5):
             pass
 
     await asyncio.gather(walk(), walk())

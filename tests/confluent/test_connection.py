@@ -1,4 +1,4 @@
-"""Which way a request takes; what comes of it is told by the tests of the client."""
+"""Proxies, connections and their reuse, over real sockets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,36 @@ import pytest
 
 from exporter.config import Tls
 from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
+from exporter.confluent.request import Request
 from exporter.confluent.trust import TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exporter.confluent.connection import Answer
+
 pytestmark = pytest.mark.integration
 
 API = "https://api.example.invalid"
+
+
+async def ask(
+    connection: Connection,
+    url: str,
+    *,
+    request: Request | None = None,
+    timeout: float = 5.0,  # noqa: ASYNC109 # that of the request
+    on_send: Callable[[], None] = lambda: None,
+    on_headers: Callable[[int, httpx.Headers], None] = lambda *_: None,
+) -> Answer:
+    return await connection.send(
+        request or Request("/any"),
+        httpx.URL(url),
+        headers={"Authorization": "Basic a2V5OnNlY3JldA=="},
+        timeout=timeout,
+        on_send=on_send,
+        on_headers=on_headers,
+    )
 
 
 async def asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, **environ: str) -> str:
@@ -40,14 +62,7 @@ async def asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, **environ:
     connection = Connection(url, max_body=1000, trust=TrustStore(os.environ).of(Tls()))
     async with server:
         with pytest.raises((*TRANSPORT_ERRORS, TimeoutError)):
-            await connection.get(
-                f"{url}/iam/v2/api-keys",
-                {"page_size": "100"},
-                auth=httpx.BasicAuth("key", "secret"),
-                timeout=5,
-                sending=lambda: None,
-                headers_came=lambda _status, _headers: None,
-            )
+            await ask(connection, f"{url}/iam/v2/api-keys")
     await connection.aclose()
     return heard
 
@@ -114,20 +129,20 @@ class Upstream:
 
 
 def refuse(_status: int, _headers: httpx.Headers) -> None:
-    raise RuntimeError("of no use")
+    raise RuntimeError("unusable")
 
 
 @pytest.mark.parametrize(
-    ("path", "headers_came", "timeout", "ends_with"),
+    ("path", "on_headers", "timeout", "ends_with"),
     [
         ("/large", lambda *_: None, 5.0, ValueError),
         ("/fine", refuse, 5.0, RuntimeError),
         ("/silent", lambda *_: None, 0.05, TimeoutError),
     ],
 )
-async def test_after_an_answer_of_no_use_the_connection_is_free_for_the_next(
+async def test_after_an_unusable_answer_the_next_request_succeeds(
     path: str,
-    headers_came: Callable[[int, httpx.Headers], None],
+    on_headers: Callable[[int, httpx.Headers], None],
     timeout: float,  # noqa: ASYNC109 # that of the exchange
     ends_with: type[Exception],
 ) -> None:
@@ -135,45 +150,23 @@ async def test_after_an_answer_of_no_use_the_connection_is_free_for_the_next(
     server = await asyncio.start_server(upstream, "127.0.0.1", 0)
     url = "http://{}:{}".format(*server.sockets[0].getsockname())
     connection = Connection(url, max_body=1000)
-    auth = httpx.BasicAuth("key", "secret")
     async with server:
         for _ in range(3):
             with pytest.raises(ends_with):
-                await connection.get(
-                    url + path,
-                    None,
-                    auth=auth,
-                    timeout=timeout,
-                    sending=lambda: None,
-                    headers_came=headers_came,
-                )
-            answer = await connection.get(
-                f"{url}/fine",
-                {},
-                auth=auth,
-                timeout=5,
-                sending=lambda: None,
-                headers_came=lambda *_: None,
-            )
+                await ask(connection, url + path, timeout=timeout, on_headers=on_headers)
+            answer = await ask(connection, f"{url}/fine")
             assert answer.body == b"xx"
             assert upstream.open == 1
         await connection.aclose()
 
 
-async def test_answers_that_are_read_keep_their_connection() -> None:
+async def test_a_connection_is_reused_after_its_answer_has_been_read() -> None:
     upstream = Upstream()
     server = await asyncio.start_server(upstream, "127.0.0.1", 0)
     url = "http://{}:{}".format(*server.sockets[0].getsockname())
     connection = Connection(url, max_body=1000)
     async with server:
         for _ in range(3):
-            await connection.get(
-                f"{url}/fine",
-                {"page_size": "100"},
-                auth=httpx.BasicAuth("key", "secret"),
-                timeout=5,
-                sending=lambda: None,
-                headers_came=lambda *_: None,
-            )
+            await ask(connection, f"{url}/fine")
         assert upstream.taken == 1
         await connection.aclose()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from exporter.confluent.pages import MAX_PAGES, Walk
+from exporter.confluent.listing import MAX_PAGES, Walk
 from exporter.errors import PaginationError
 from exporter.simulator import ApiOptions, End, parse_fault
 from tests.world import API_KEYS, SECRET, World
@@ -105,7 +105,7 @@ async def test_an_organization_without_keys_has_none() -> None:
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("loop", "a page that was read already"),
+        ("loop", "a page that has been read already"),
         ("notoken", "no usable page_token"),
     ],
 )

@@ -10,17 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.confluent.headers import read_rate_limit, read_retry_after
-from exporter.confluent.throttle import MAX_WAIT, RateLimit, Throttle, backoff
-from exporter.simulator import RateLimit as SimulatedLimit
-from exporter.simulator import parse_fault
+from exporter.confluent.headers import IAM, retry_after
+from exporter.confluent.throttle import MAX_WAIT, RateLimitStatus, Throttle, backoff
+from exporter.simulator import RateLimit, parse_fault
 from tests.world import API_KEYS, World
 
 PATH = "/p"
 
 
 def throttle(reserve: float = 0.5) -> Throttle:
-    return Throttle(reserve=reserve, random=Random(0))
+    return Throttle(reserve=reserve, reset_header=IAM.reset, random=Random(0))
 
 
 def wait(held: Throttle, *, now: float) -> float:
@@ -31,41 +30,41 @@ def wait(held: Throttle, *, now: float) -> float:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({}, RateLimit()),
+        ({}, RateLimitStatus()),
         (
             {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "7", "x-ratelimit-reset": "12"},
-            RateLimit(100, 7, 12),
+            RateLimitStatus(100, 7, 12),
         ),
-        ({"x-ratelimit-remaining": "0"}, RateLimit(None, 0, None)),
+        ({"x-ratelimit-remaining": "0"}, RateLimitStatus(None, 0, None)),
         (
             {
                 "x-ratelimit-limit": "many",
                 "x-ratelimit-remaining": "few",
                 "x-ratelimit-reset": "inf",
             },
-            RateLimit(),
+            RateLimitStatus(),
         ),
-        ({"x-ratelimit-reset": "1e999"}, RateLimit()),
-        ({"x-ratelimit-reset": "nan"}, RateLimit()),
-        ({"x-ratelimit-reset": "1764000000"}, RateLimit(reset=1764000000)),
-        ({"x-ratelimit-limit": "1" * 400}, RateLimit()),
-        ({"x-ratelimit-limit": "\u0661\u0662"}, RateLimit()),
+        ({"x-ratelimit-reset": "1e999"}, RateLimitStatus()),
+        ({"x-ratelimit-reset": "nan"}, RateLimitStatus()),
+        ({"x-ratelimit-reset": "1764000000"}, RateLimitStatus(reset=1764000000)),
+        ({"x-ratelimit-limit": "1" * 400}, RateLimitStatus()),
+        ({"x-ratelimit-limit": "\u0661\u0662"}, RateLimitStatus()),
         (
             {
                 "x-ratelimit-limit": "20, 20;w=30, 500;w=3600",
                 "x-ratelimit-remaining": "19;w=30, 7;w=3600",
                 "x-ratelimit-reset": "12, 3000",
             },
-            RateLimit(20, 7, 3000),
+            RateLimitStatus(20, 7, 3000),
         ),
-        ({"x-ratelimit-limit": "many, 20", "x-ratelimit-remaining": "-1"}, RateLimit(20, 0)),
-        ({"x-ratelimit-limit": ",;,", "x-ratelimit-reset": "-3"}, RateLimit(reset=0)),
+        ({"x-ratelimit-limit": "many, 20", "x-ratelimit-remaining": "-1"}, RateLimitStatus(20, 0)),
+        ({"x-ratelimit-limit": ",;,", "x-ratelimit-reset": "-3"}, RateLimitStatus(reset=0)),
     ],
 )
 def test_what_the_headers_say_as_far_as_it_makes_sense(
-    headers: dict[str, str], expected: RateLimit
+    headers: dict[str, str], expected: RateLimitStatus
 ) -> None:
-    assert read_rate_limit(headers) == expected
+    assert IAM.rate_limit(httpx.Headers(headers, encoding="utf-8")) == expected
 
 
 WALL = 1_790_000_000.0
@@ -90,7 +89,7 @@ WALL = 1_790_000_000.0
     ],
 )
 def test_retry_after_in_seconds_or_as_a_date(value: str, expected: float | None) -> None:
-    assert read_retry_after({"retry-after": value}, wall=WALL) == expected
+    assert retry_after(httpx.Headers({"Retry-After": value}), wall=WALL) == expected
 
 
 def test_without_signs_nobody_waits() -> None:
@@ -100,7 +99,7 @@ def test_without_signs_nobody_waits() -> None:
 @pytest.mark.parametrize(("remaining", "waits"), [(51, False), (50, True), (49, True), (0, True)])
 def test_at_the_reserve_requests_wait_for_the_reset(remaining: int, *, waits: bool) -> None:
     held = throttle(0.5)
-    held.observe(PATH, RateLimit(100, remaining, 20), now=1000)
+    held.record_answer(PATH, RateLimitStatus(100, remaining, 20), now=1000)
     seconds = wait(held, now=1000)
     # The header is whole seconds, rounded: the window may end a second later; then the jitter.
     assert (21 <= seconds <= 22) if waits else seconds == 0
@@ -109,36 +108,36 @@ def test_at_the_reserve_requests_wait_for_the_reset(remaining: int, *, waits: bo
 
 def test_a_window_whose_end_is_not_told_is_waited_for_a_minute() -> None:
     held = throttle(0.5)
-    held.observe(PATH, RateLimit(100, 10, None), now=0)
+    held.record_answer(PATH, RateLimitStatus(100, 10, None), now=0)
     assert 61 <= wait(held, now=0) <= 62
 
 
 def test_a_limit_that_is_not_told_again_is_still_the_limit() -> None:
     held = throttle(0.5)
-    held.observe(PATH, RateLimit(100, 90, 20), now=0)
-    held.observe(PATH, RateLimit(None, 40, 20), now=0)
+    held.record_answer(PATH, RateLimitStatus(100, 90, 20), now=0)
+    held.record_answer(PATH, RateLimitStatus(None, 40, 20), now=0)
     assert wait(held, now=0) > 20
 
 
 def test_a_request_on_its_way_counts_as_spent() -> None:
     held = throttle(0.5)
-    held.observe(PATH, RateLimit(100, 51, 20), now=0)
-    held.sending(now=0)
+    held.record_answer(PATH, RateLimitStatus(100, 51, 20), now=0)
+    held.record_request(now=0)
     assert wait(held, now=0) > 20
 
 
 def test_without_a_reserve_the_last_request_is_ours() -> None:
     held = throttle(0)
-    held.observe(PATH, RateLimit(100, 1, 20), now=0)
+    held.record_answer(PATH, RateLimitStatus(100, 1, 20), now=0)
     assert wait(held, now=0) == 0
-    held.observe(PATH, RateLimit(100, 0, 20), now=0)
+    held.record_answer(PATH, RateLimitStatus(100, 0, 20), now=0)
     assert wait(held, now=0) > 20
 
 
 def test_a_spent_window_of_one_endpoint_holds_every_request() -> None:
     held = throttle(0.5)
-    held.observe("/a", RateLimit(100, 10, 20), now=0)
-    held.observe("/b", RateLimit(100, 90, 20), now=0)
+    held.record_answer("/a", RateLimitStatus(100, 10, 20), now=0)
+    held.record_answer("/b", RateLimitStatus(100, 90, 20), now=0)
     assert wait(held, now=0) > 20
 
 
@@ -164,10 +163,12 @@ def test_no_header_makes_anybody_wait_a_negative_endless_or_undefined_time(
 ) -> None:
     names = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after")
     given_ones = zip(names, (limit, remaining, reset, after), strict=True)
-    headers = {name: value for name, value in given_ones if value is not None}
+    headers = httpx.Headers(
+        {name: value for name, value in given_ones if value is not None}, encoding="utf-8"
+    )
     held = throttle(reserve)
-    held.observe(PATH, read_rate_limit(headers), now=now)
-    held.close(PATH, read_retry_after(headers, wall=0) or 0, now=now)
+    held.record_answer(PATH, IAM.rate_limit(headers), now=now)
+    held.close(PATH, retry_after(headers, wall=0) or 0, now=now)
     seconds = wait(held, now=now)
     assert math.isfinite(seconds)
     assert 0 <= seconds <= MAX_WAIT + 2  # a second of rounding, one of jitter
@@ -235,7 +236,7 @@ async def test_the_reserve_of_a_window_is_left_to_others() -> None:
     world = World(
         90,
         settings="page_size: 5, refresh_timeout: 10m, refresh_interval: 10m",
-        rate_limit=SimulatedLimit(10, 60),
+        rate_limit=RateLimit(10, 60),
     )
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") == 90
@@ -248,7 +249,7 @@ async def test_the_reserve_of_a_window_is_left_to_others() -> None:
 
 
 async def test_what_the_latest_response_said_is_exposed() -> None:
-    world = World(15, settings="page_size: 10", rate_limit=SimulatedLimit(100, 60))
+    world = World(15, settings="page_size: 10", rate_limit=RateLimit(100, 60))
     await world.exporter.refresh_once()
     said = {
         name: world.value(f"confluent_cloud_api_rate_limit_{name}", endpoint=API_KEYS)
@@ -265,7 +266,7 @@ async def test_what_the_latest_response_said_is_exposed() -> None:
 @pytest.mark.parametrize("fault", ["no-headers", "garbled-headers"])
 async def test_absent_and_garbled_headers_are_harmless(fault: str) -> None:
     world = World(
-        25, settings="page_size: 5", faults=[parse_fault(fault)], rate_limit=SimulatedLimit(100, 60)
+        25, settings="page_size: 5", faults=[parse_fault(fault)], rate_limit=RateLimit(100, 60)
     )
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") == 25

@@ -105,7 +105,7 @@ async def test_the_environment_names_cas_too(
 async def test_a_ca_that_breaks_rfc_5280_is_trusted_only_without_strictness(lax: Authority) -> None:
     failure = await asked_with(f"tls: {{ca_file: {lax.certificate}}}", lax)
     assert failure == (
-        "tls: GET /iam/v2/api-keys: TLS: a certificate breaks RFC 5280 (Basic Constraints of CA"
+        "tls: GET /iam/v2/api-keys: TLS: a certificate violates RFC 5280 (Basic Constraints of CA"
         " cert not marked critical). Have it reissued, or set `tls.strict` to false"
     )
     assert await asked_with(f"tls: {{ca_file: {lax.certificate}, strict: false}}", lax) is None

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from exporter import logs
-from exporter.confluent.client import API_KEYS
+from exporter.confluent.endpoints import API_KEYS
+from exporter.confluent.listing import pages
 from exporter.errors import ExporterError
 from exporter.exposition import Format
 from exporter.simulator import FAULTS, parse_fault
@@ -62,7 +63,7 @@ async def test_nothing_that_a_fault_produces_holds_a_credential(
         "page": await page_of(world),
         "state": repr(world.state) + pprint.pformat(world.state),
         "configuration": repr(world.config) + str(world.config.organizations[0].credentials),
-        "client": repr([vars(client) for _, client in world.exporter.clients()]),
+        "client": repr([vars(host) for _, host in world.exporter.hosts()]),
         "traceback": await traceback_of(world),
     }
     logs.flush()
@@ -73,10 +74,10 @@ async def test_nothing_that_a_fault_produces_holds_a_credential(
 
 async def traceback_of(world: World) -> str:
     """Return the whole traceback, causes included, of a walk through the listing."""
-    ((organization, client),) = world.exporter.clients()
-    budget = client.budget()
+    ((organization, host),) = world.exporter.hosts()
+    budget = await host.begin(timeout=300)
     try:
-        async for _ in client.pages(API_KEYS, {}, budget):
+        async for _ in pages(host, API_KEYS, {}, budget, page_size=100):
             pass
     except ExporterError as error:
         return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))

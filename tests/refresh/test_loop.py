@@ -276,9 +276,9 @@ async def test_a_budget_that_never_suffices_is_said_with_its_arithmetic_and_the_
             await world.clock.sleep(60 * MINUTE)
     errors = [entry for entry in logs if entry["log_level"] == "error"]
     assert errors[-1]["error"] == (
-        "GET /iam/v2/api-keys: the listing needs more requests than the exporter's share: 5 of 10"
+        "GET /iam/v2/api-keys: the refresh needs more requests than the exporter's share: 5 of 10"
         " per 60 s with the reserve of 0.5, at most 30 within the `refresh_timeout` of 300 s. Raise"
-        " it, lower `rate_limit.reserve`, or list less with `filters`"
+        " it, lower `rate_limit.reserve`, or list fewer keys with `filters`"
     )
     assert len(errors) == 1
     assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}

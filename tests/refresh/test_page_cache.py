@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exporter.collectors.api_keys.page_cache import PageCache
-from exporter.confluent.client import API_KEYS
+from exporter.confluent.endpoints import API_KEYS
 from exporter.inventory import Key, key_of
 
 

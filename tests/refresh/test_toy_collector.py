@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.config import Organization
-    from exporter.confluent.client import Budget, Client
+    from exporter.confluent.host import Host
+    from exporter.confluent.request import Budget
     from exporter.exposition import Part
     from exporter.refresh import OrganizationState
 
@@ -36,7 +37,7 @@ class ToyCollector:
     def create(cls, organization: Organization, *, clock: Clock) -> Self | None:
         return None if organization.name == "without" else cls()
 
-    async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
+    async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
         return Outcome(lambda state: state.with_slice(COUNT, state.get(COUNT) + 1))
 
     def derive(self, state: OrganizationState) -> OrganizationState:

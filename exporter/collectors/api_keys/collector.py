@@ -20,7 +20,7 @@ from exporter.collectors.api_keys.state import (
 )
 from exporter.collectors.api_keys.summary import summarize
 from exporter.collectors.names import DIRECTORY
-from exporter.confluent.client import API_KEYS
+from exporter.confluent.endpoints import API_KEYS
 from exporter.inventory import Churn, by_kinds, churn
 from exporter.refresh import Outcome
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.config import Organization
-    from exporter.confluent.client import Budget, Client
+    from exporter.confluent.host import Host
+    from exporter.confluent.request import Budget
     from exporter.exposition import Part
     from exporter.exposition.catalogue import Metric
     from exporter.refresh import OrganizationState
@@ -62,12 +63,12 @@ class ApiKeysCollector:
         """See :class:`~exporter.collectors.Collector`."""
         return cls(organization, clock=clock)
 
-    async def collect(self, client: Client, budget: Budget, state: OrganizationState) -> Outcome:
+    async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.Collector`."""
         began = self._clock.monotonic()
         before = state.get(API_KEYS_STATE)
-        with client.first_in_line():
-            listing = await list_keys(client, self._organization.filters, budget, self._page_cache)
+        with host.prioritized():
+            listing = await list_keys(host, self._organization, budget, self._page_cache)
         existing = {**before.keys, **before.hidden}
         hidden = {each: existing[each] for each in listing.unreadable_ids & existing.keys()}
         same = listing.keys == before.keys and not before.hidden

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from exporter.collectors.unreadable import UnreadableLog
-from exporter.confluent.client import API_KEYS
+from exporter.confluent.endpoints import API_KEYS
+from exporter.confluent.listing import pages
 from exporter.errors import PaginationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 
     from exporter.collectors.api_keys.page_cache import PageCache
-    from exporter.config import Filters
-    from exporter.confluent.client import Budget, Client, Listing
+    from exporter.config import Filters, Organization
+    from exporter.confluent.host import Host
+    from exporter.confluent.listing import Listing
+    from exporter.confluent.request import Budget
     from exporter.confluent.wire import UnreadableItem
     from exporter.inventory import Key
 
@@ -41,7 +44,7 @@ class KeyListing:
 
 
 async def list_keys(
-    client: Client, filters: Filters, budget: Budget, page_cache: PageCache
+    host: Host, organization: Organization, budget: Budget, page_cache: PageCache
 ) -> KeyListing:
     """Return the listing, walked to its end once for each combination of filters.
 
@@ -52,7 +55,7 @@ async def list_keys(
     unreadable = 0
     unreadable_ids: set[str] = set()
     unreadable_log = UnreadableLog()
-    async for items, bad in list_items(client, filters, budget, page_cache.listing()):
+    async for items, bad in list_items(host, organization, budget, page_cache.listing()):
         keys |= {key.id: key for key in items}
         if len(keys) > MAX_KEYS:
             raise PaginationError(
@@ -68,16 +71,16 @@ async def list_keys(
 
 
 async def list_items(
-    client: Client, filters: Filters, budget: Budget, listing: Listing[T]
+    host: Host, organization: Organization, budget: Budget, listing: Listing[T]
 ) -> AsyncIterator[tuple[Collection[T], Collection[UnreadableItem]]]:
     """Yield the readable and unreadable items of each page, for each combination of filters.
 
     Complete only if the iteration ends without an error. Raises :class:`~exporter.errors.ApiError`.
     """
     differences: list[tuple[int, int]] = []
-    for params in _queries(filters):
+    for params in _queries(organization.filters):
         listed, total_size = 0, None
-        async for page in client.pages(listing, params, budget):
+        async for page in pages(host, listing, params, budget, page_size=organization.page_size):
             yield page.items, page.unreadable
             listed += len(page.items) + len(page.unreadable)
             total_size = page.total_size if page.total_size is not None else total_size

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.names import DIRECTORY
-from exporter.confluent.client import API_KEYS
+from exporter.confluent.endpoints import API_KEYS
 from exporter.summary import Fact, Row, Summary, Table, duration
 
 if TYPE_CHECKING:

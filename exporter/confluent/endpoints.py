@@ -1,0 +1,16 @@
+"""The listings that the exporter reads."""
+
+from exporter.confluent import wire
+from exporter.confluent.listing import Listing
+
+API_KEYS = Listing("/iam/v2/api-keys", wire.PageDecoder(wire.ApiKey))
+SERVICE_ACCOUNTS = Listing("/iam/v2/service-accounts", wire.PageDecoder(wire.Named))
+USERS = Listing("/iam/v2/users", wire.PageDecoder(wire.User))
+ENVIRONMENTS = Listing("/org/v2/environments", wire.PageDecoder(wire.Named))
+ORGANIZATIONS = Listing("/org/v2/organizations", wire.PageDecoder(wire.Named))
+KAFKA_CLUSTERS = Listing("/cmk/v2/clusters", wire.PageDecoder(wire.Cluster))
+SCHEMA_REGISTRIES = Listing("/srcm/v3/clusters", wire.PageDecoder(wire.Cluster))
+KSQLDB_CLUSTERS = Listing("/ksqldbcm/v2/clusters", wire.PageDecoder(wire.Cluster))
+REGIONS = Listing("/fcpm/v2/regions", wire.PageDecoder(wire.Named))
+QUOTA_SCOPES = Listing("/service-quota/v1/scopes", wire.PageDecoder(wire.Id))
+APPLIED_QUOTAS = Listing("/service-quota/v1/applied-quotas", wire.PageDecoder(wire.AppliedQuota))

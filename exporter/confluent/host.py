@@ -1,0 +1,255 @@
+"""One host of the API: sends a request at a time, authenticated, paced and retried."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from exporter.confluent.connection import Connection, url_of
+from exporter.confluent.exchange import Exchange
+from exporter.confluent.failures import failure_of, target_of
+from exporter.confluent.headers import IAM
+from exporter.confluent.pacing import Pacer, out_of_time
+from exporter.confluent.request import Budget
+from exporter.errors import (
+    ConnectionFailed,
+    CredentialsError,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+    Unauthorized,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from random import Random
+
+    import httpx
+
+    from exporter.clock import Clock
+    from exporter.confluent.connection import Answer
+    from exporter.confluent.credentials import Credentials
+    from exporter.confluent.headers import HeaderDialect
+    from exporter.confluent.observer import Observer
+    from exporter.confluent.pacing import Wait
+    from exporter.confluent.request import Request
+    from exporter.confluent.throttle import RateLimitStatus
+    from exporter.confluent.trust import Trust
+    from exporter.errors import ApiError
+
+_MAX_RETRIES = 4
+_RETRIED = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
+_RETRIED_UNREPEATABLE = RateLimited
+"""A request with a 429 was not processed."""
+_MAX_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS_WITH_METHOD = frozenset({307, 308})
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """Where a host is, and how it is asked."""
+
+    url: str
+    """Without a slash at the end."""
+    request_timeout: float
+    """Seconds for one request."""
+    max_body: int
+    """Bytes of a body, as received and decompressed."""
+    reserve: float
+    """The share of every rate limit window that is left to other clients."""
+    dialect: HeaderDialect = IAM
+    """The rate-limit headers of the host."""
+
+
+class Host:
+    """A host of the API as one organization's credentials see it.
+
+    Each host has its own rate limit, connection and lock, so that an exhausted one never stalls
+    another. ``transport`` and ``trust``: see :class:`~exporter.confluent.connection.Connection`.
+    """
+
+    def __init__(
+        self,
+        settings: HostSettings,
+        credentials: Credentials,
+        *,
+        clock: Clock,
+        observer: Observer,
+        random: Random,
+        transport: httpx.AsyncBaseTransport | None = None,
+        trust: Trust | None = None,
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._clock = clock
+        self._pacer = Pacer(
+            reserve=settings.reserve,
+            reset_header=settings.dialect.reset,
+            clock=clock,
+            observer=observer,
+            random=random,
+        )
+        self._connection = Connection(
+            settings.url, max_body=settings.max_body, transport=transport, trust=trust
+        )
+        self._exchange = Exchange(
+            self._connection,
+            request_timeout=settings.request_timeout,
+            dialect=settings.dialect,
+            pacer=self._pacer,
+            clock=clock,
+            observer=observer,
+        )
+        self._lock = asyncio.Lock()
+        self._no_priority_requests = asyncio.Event()
+        self._no_priority_requests.set()
+        self._reading: asyncio.Future[CredentialsError | None] | None = None
+
+    @property
+    def rate_limits(self) -> Mapping[str, RateLimitStatus]:
+        """The latest rate limit, by endpoint."""
+        return self._exchange.rate_limits
+
+    @property
+    def waits(self) -> tuple[Wait, ...]:
+        """The current waits, for progress displays. Safe to read from another thread."""
+        return self._pacer.waits
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._connection.aclose()
+
+    async def begin(self, *, timeout: float, low_priority: bool = False) -> Budget:  # noqa: ASYNC109 # of the whole refresh
+        """Return the budget of a refresh that begins now and may take ``timeout`` seconds.
+
+        Reads the credentials and CA certificates again. ``low_priority``: whether its requests wait
+        while a prioritized refresh is running. Raises :class:`~exporter.errors.CredentialsError`.
+        """
+        deadline = self._clock.monotonic() + timeout
+        budget = Budget(deadline=deadline, timeout=timeout, low_priority=low_priority)
+        # In a worker thread, since a file system may hang, and in one at a time, since each that
+        # hangs is lost.
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(asyncio.to_thread(self._read_files))
+        reading = self._reading
+        if not await self._is_done_in_time(reading, budget):
+            raise CredentialsError(
+                f"the files of the credentials could not be read within the {budget.limit}. Check"
+                " the file system that they are on"
+            )
+        if error := reading.result():
+            raise error
+        return budget
+
+    def _read_files(self) -> CredentialsError | None:
+        try:
+            self._credentials.read()
+        except CredentialsError as error:
+            return error
+        self._connection.renew()
+        return None
+
+    @contextmanager
+    def prioritized(self) -> Iterator[None]:
+        """Make low-priority requests wait while the context is open."""
+        self._no_priority_requests.clear()
+        try:
+            yield
+        finally:
+            self._no_priority_requests.set()
+
+    def wait(self, endpoints: Iterable[str]) -> float:
+        """Return the seconds for which no request to ``endpoints`` may be sent; 0 if at once."""
+        return self._pacer.wait(endpoints)
+
+    async def send(self, request: Request, budget: Budget) -> Answer:
+        """Return the 200 that answers ``request``, after retries within ``budget``.
+
+        Raises :class:`~exporter.errors.ApiError` and :class:`~exporter.errors.CredentialsError`.
+        """
+        retried = _RETRIED if request.repeatable else _RETRIED_UNREPEATABLE
+        for attempt in range(_MAX_RETRIES + 1):
+            if budget.low_priority:
+                await self._yield_to_priority(request.endpoint, budget)
+            async with self._lock:
+                try:
+                    return await self._authorized(request, budget)
+                except retried as error:
+                    failure = error
+                    reason, pause = self._pacer.pause_after(error, attempt)
+                    if (
+                        attempt == _MAX_RETRIES
+                        or budget.retries == 0
+                        or self._clock.monotonic() + pause >= budget.deadline
+                    ):
+                        raise
+            budget.retries -= 1
+            await self._pacer.pause(reason, pause, error=str(failure))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _yield_to_priority(self, endpoint: str, budget: Budget) -> None:
+        if self._no_priority_requests.is_set():
+            return
+        waiting = asyncio.ensure_future(self._no_priority_requests.wait())
+        try:
+            if not await self._is_done_in_time(waiting, budget):
+                raise out_of_time(endpoint, budget)
+        finally:
+            waiting.cancel()
+
+    async def _is_done_in_time(self, future: asyncio.Future[Any], budget: Budget) -> bool:
+        """Return whether ``future`` is done before the deadline; it is not cancelled."""
+        left = budget.deadline - self._clock.monotonic()
+        deadline = asyncio.ensure_future(self._clock.sleep(max(0.0, left)))
+        try:
+            await asyncio.wait({future, deadline}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            deadline.cancel()
+        return future.done()
+
+    async def _authorized(self, request: Request, budget: Budget) -> Answer:
+        """Return the 200, with other credentials if the first are refused and others exist."""
+        try:
+            return await self._follow(request, budget)
+        except Unauthorized:
+            if not self._credentials.refused():
+                raise
+        return await self._follow(request, budget)
+
+    async def _follow(self, request: Request, budget: Budget) -> Answer:
+        """Return the 200, following redirects within the configured origin."""
+        endpoint = request.endpoint
+        target = url_of(self._settings.url + endpoint, request.query)
+        redirects = _REDIRECTS if request.method == "GET" else _REDIRECTS_WITH_METHOD
+        for hops_left in range(_MAX_REDIRECTS, -1, -1):
+            await self._pacer.wait_for_window(endpoint, budget)
+            headers = await self._credentials.headers()
+            redactor = self._credentials.redactor
+            with self._exchange.counting_failures(request, budget):
+                answer = await self._exchange.send(
+                    request, target, headers=headers, redactor=redactor, budget=budget
+                )
+                if answer.status == HTTPStatus.OK:
+                    return answer
+                if answer.status not in redirects:
+                    raise self._failure_of(answer, endpoint)
+                target = target_of(answer, endpoint=endpoint, hops_left=hops_left)
+        raise AssertionError("the last redirect raises")
+
+    def _failure_of(self, answer: Answer, endpoint: str) -> ApiError:
+        error = failure_of(
+            answer, endpoint=endpoint, dialect=self._settings.dialect, wall=self._clock.wall()
+        )
+        self._pacer.record_failure(error)
+        return error
+
+    def counting_failures(
+        self, request: Request, answer: Answer, budget: Budget
+    ) -> AbstractContextManager[None]:
+        """Count an error in the context as a failure of ``request``, which had ``answer``."""
+        return self._exchange.counting_failures(request, budget, answer)

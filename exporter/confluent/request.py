@@ -1,0 +1,56 @@
+"""What is sent to a host, and what one refresh may spend on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_RETRIES = 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request without the address of its host and without credentials."""
+
+    endpoint: str
+    """The path template, which is also the value of the label of that name."""
+    method: str = "GET"
+    query: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    body: bytes = field(default=b"", repr=False)
+    content_type: str = ""
+    """Of ``body``."""
+    repeatable: bool = True
+    """Whether it may be sent again after the API may have received it."""
+
+
+@dataclass
+class Budget:
+    """What one refresh may spend on one host, and what it has spent."""
+
+    deadline: float
+    """Monotonic seconds."""
+    timeout: float
+    """Seconds from the start of the refresh to the deadline."""
+    low_priority: bool = False
+    """Whether its requests wait while a prioritized refresh is running."""
+    retries: int = _RETRIES
+    """Retries left."""
+    requests: Counter[str] = field(default_factory=Counter)
+    """Requests sent, by endpoint."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """Failed requests, by endpoint."""
+
+    @property
+    def limit(self) -> str:
+        """The setting that limits the refresh, with its value, for messages."""
+        name = "`refresh_interval`" if self.low_priority else "`refresh_timeout`"
+        return f"{name} of {self.timeout:.0f} s"
+
+    def error_ratios(self) -> dict[str, float]:
+        """Return failed requests ÷ all requests, by endpoint."""
+        return {path: self.failures[path] / count for path, count in self.requests.items()}

@@ -1,0 +1,152 @@
+"""An httpx transport with one connection and without httpcore's pool.
+
+The pool serves many requests at once. It detects the async library several times a request, which
+is slow where the package ``sniffio`` is not installed, and it counts a tunnel through a proxy as
+open after its TLS handshake has failed. Here, requests come one after another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import httpcore
+import httpx
+
+from exporter.confluent.network import Network
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterable, AsyncIterator
+
+_KEEPALIVE = 5.0
+"""Seconds after which an idle connection is not used again."""
+
+
+class ReusedConnectionClosed(httpx.NetworkError):
+    """The server closed a reused connection before the first byte of a response.
+
+    It has most likely not seen the request, because servers may close an idle connection at any
+    time.
+    """
+
+
+class OneConnectionTransport(httpx.AsyncBaseTransport):
+    """Sends requests one after another over one connection, which it reopens when needed.
+
+    ``context`` verifies the server and, if that is asked over TLS, the ``proxy``. Raises the errors
+    of httpx.
+    """
+
+    def __init__(self, *, context: ssl.SSLContext, proxy: httpx.URL | None = None) -> None:
+        self._network = Network()
+        self._factory = _factory(context, proxy, self._network)
+        self._connection: httpcore.AsyncConnectionInterface | None = None
+
+    @property
+    def resolving(self) -> str:
+        """The host name that is being resolved; empty otherwise."""
+        return self._network.resolving
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the response to ``request``; its body is not read yet."""
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        reused = await self._usable(url.origin)
+        connection = reused or self._factory.create_connection(url.origin)
+        self._connection = connection
+        received = self._network.received
+        content = cast("AsyncIterable[bytes]", request.stream)
+        try:
+            response = await connection.handle_async_request(
+                httpcore.Request(request.method, url, headers=request.headers.raw, content=content)
+            )
+        except _ERRORS as error:
+            await self.aclose()
+            if reused and self._network.received == received and isinstance(error, _CLOSED):
+                raise ReusedConnectionClosed(str(error)) from error
+            raise _converted(error) from error
+        except BaseException:
+            await self.aclose()
+            raise
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response.stream)
+        )
+
+    async def _usable(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface | None:
+        """Return the open connection, None if the next request needs another one."""
+        connection = self._connection
+        if connection is None:
+            return None
+        if (
+            connection.can_handle_request(origin)
+            and connection.is_available()
+            and not connection.has_expired()
+        ):
+            return connection
+        await self.aclose()
+        return None
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose()
+
+
+def _factory(
+    context: ssl.SSLContext, proxy: httpx.URL | None, network: Network
+) -> httpcore.AsyncConnectionPool:
+    """Return a pool that only makes connections."""
+    if proxy is None:
+        return httpcore.AsyncConnectionPool(
+            ssl_context=context, keepalive_expiry=_KEEPALIVE, network_backend=network
+        )
+    has_user = proxy.username or proxy.password
+    return httpcore.AsyncHTTPProxy(
+        httpcore.URL(
+            scheme=proxy.raw_scheme, host=proxy.raw_host, port=proxy.port, target=proxy.raw_path
+        ),
+        proxy_auth=(proxy.username, proxy.password) if has_user else None,
+        ssl_context=context,
+        proxy_ssl_context=context if proxy.scheme == "https" else None,
+        keepalive_expiry=_KEEPALIVE,
+        network_backend=network,
+    )
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a response."""
+
+    def __init__(self, stream: object) -> None:
+        self._stream = cast("httpx.AsyncByteStream", stream)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._stream:
+                yield chunk
+        except _ERRORS as error:
+            raise _converted(error) from error
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+_CLOSED = (httpcore.NetworkError, httpcore.RemoteProtocolError)
+_CONVERSIONS: dict[type[Exception], type[httpx.TransportError]] = {
+    httpcore.ConnectError: httpx.ConnectError,
+    httpcore.ReadError: httpx.ReadError,
+    httpcore.WriteError: httpx.WriteError,
+    httpcore.ProxyError: httpx.ProxyError,
+    httpcore.LocalProtocolError: httpx.LocalProtocolError,
+    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
+}
+_ERRORS = tuple(_CONVERSIONS)
+
+
+def _converted(error: Exception) -> httpx.TransportError:
+    """Return the error of httpx for ``error``, which is one of httpcore."""
+    return _CONVERSIONS[type(error)](str(error))
