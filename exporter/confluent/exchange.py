@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from exporter.confluent.connection import TRANSPORT_ERRORS
 from exporter.confluent.failures import failure_of_transport
+from exporter.confluent.network import NameResolutionTimeout
 from exporter.confluent.pacing import out_of_time
 from exporter.errors import ApiError
 from exporter.escaping import one_line
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer, Connection
     from exporter.confluent.headers import HeaderDialect
-    from exporter.confluent.observer import Observer
     from exporter.confluent.pacing import Pacer
     from exporter.confluent.request import Budget, Request
     from exporter.confluent.throttle import RateLimitStatus
@@ -32,6 +32,22 @@ log = structlog.get_logger(__name__)
 
 _MAX_HEADER_LENGTH = 64
 """Characters, in a log line."""
+
+
+class Observer(Protocol):
+    """Is told about each request, failure, rate limit and wait."""
+
+    def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
+        """Record a request that ended after ``seconds``; ``status`` is None without a response."""
+
+    def failed(self, endpoint: str, reason: str) -> None:
+        """Record that this request failed, or that its answer was unusable."""
+
+    def rate_limit_observed(self, endpoint: str, status: RateLimitStatus) -> None:
+        """Record the rate limit in a response."""
+
+    def throttled(self, reason: str, seconds: float) -> None:
+        """Record a wait of ``seconds``: ``reserve``, ``retry_after`` or ``backoff``."""
 
 
 class Exchange:
@@ -97,7 +113,9 @@ class Exchange:
             )
             return replace(answer, body=redactor.data(answer.body))
         except (TimeoutError, ValueError, *TRANSPORT_ERRORS) as error:
-            if isinstance(error, TimeoutError) and timeout < self._request_timeout:
+            is_timeout = isinstance(error, TimeoutError)
+            is_of_dns = isinstance(error, NameResolutionTimeout)
+            if is_timeout and not is_of_dns and timeout < self._request_timeout:
                 raise out_of_time(endpoint, budget) from None
             route = self._connection.route
             raise failure_of_transport(

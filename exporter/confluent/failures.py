@@ -196,7 +196,7 @@ def _tls_problem(error: ssl.SSLError, route: Route) -> str:
         return f"the certificate's CA is not trusted ({reason}). If you trust it, {remedy}"
     if code in _RFC_5280 and route.trust and route.trust.is_strict:
         return (
-            f"a certificate violates RFC 5280 ({reason}). Have it reissued, or set `tls.strict` to"
+            f"a certificate breaks RFC 5280 ({reason}). Have it reissued, or set `tls.strict` to"
             " false"
         )
     if code in _WRONG_NAME:

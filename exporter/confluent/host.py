@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer
     from exporter.confluent.credentials import Credentials
+    from exporter.confluent.exchange import Observer
     from exporter.confluent.headers import HeaderDialect
-    from exporter.confluent.observer import Observer
     from exporter.confluent.pacing import Wait
     from exporter.confluent.request import Request
     from exporter.confluent.throttle import RateLimitStatus
@@ -173,7 +173,8 @@ class Host:
         Raises :class:`~exporter.errors.ApiError` and :class:`~exporter.errors.CredentialsError`.
         """
         retried = _RETRIED if request.repeatable else _RETRIED_UNREPEATABLE
-        for attempt in range(_MAX_RETRIES + 1):
+        retries = 0
+        while True:
             if budget.low_priority:
                 await self._yield_to_priority(request.endpoint, budget)
             async with self._lock:
@@ -181,16 +182,16 @@ class Host:
                     return await self._authorized(request, budget)
                 except retried as error:
                     failure = error
-                    reason, pause = self._pacer.pause_after(error, attempt)
+                    reason, pause = self._pacer.pause_after(error, retries)
                     if (
-                        attempt == _MAX_RETRIES
+                        retries == _MAX_RETRIES
                         or budget.retries == 0
                         or self._clock.monotonic() + pause >= budget.deadline
                     ):
                         raise
+            retries += 1
             budget.retries -= 1
             await self._pacer.pause(reason, pause, error=str(failure))
-        raise AssertionError("the last attempt returns or raises")
 
     async def _yield_to_priority(self, endpoint: str, budget: Budget) -> None:
         if self._no_priority_requests.is_set():
@@ -226,7 +227,8 @@ class Host:
         endpoint = request.endpoint
         target = url_of(self._settings.url + endpoint, request.query)
         redirects = _REDIRECTS if request.method == "GET" else _REDIRECTS_WITH_METHOD
-        for hops_left in range(_MAX_REDIRECTS, -1, -1):
+        hops_left = _MAX_REDIRECTS
+        while True:
             await self._pacer.wait_for_window(endpoint, budget)
             headers = await self._credentials.headers()
             redactor = self._credentials.redactor
@@ -239,7 +241,7 @@ class Host:
                 if answer.status not in redirects:
                     raise self._failure_of(answer, endpoint)
                 target = target_of(answer, endpoint=endpoint, hops_left=hops_left)
-        raise AssertionError("the last redirect raises")
+            hops_left -= 1
 
     def _failure_of(self, answer: Answer, endpoint: str) -> ApiError:
         error = failure_of(

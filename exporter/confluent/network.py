@@ -109,7 +109,11 @@ class _CountedStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 # as above
     ) -> httpcore.AsyncNetworkStream:
-        stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        try:
+            stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:  # anyio leaves the stream open when it is cancelled
+            await self.aclose()
+            raise
         return _CountedStream(stream, self._network)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 # the signature is httpcore's

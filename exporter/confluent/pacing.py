@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from exporter.clock import Clock
-    from exporter.confluent.observer import Observer
+    from exporter.confluent.exchange import Observer
     from exporter.confluent.request import Budget
     from exporter.confluent.throttle import Hold, RateLimitStatus
 
@@ -82,13 +82,13 @@ class Pacer:
         if error.retry_in and not isinstance(error, RateLimited):
             self._throttle.pause(error.endpoint, error.retry_in, now=self._clock.monotonic())
 
-    def pause_after(self, error: ApiError, attempt: int) -> tuple[str, float]:
-        """Return the reason and the seconds of the wait after ``error`` in ``attempt`` (from 0).
+    def pause_after(self, error: ApiError, retries: int) -> tuple[str, float]:
+        """Return the reason and the seconds of the wait after ``error`` and so far ``retries``.
 
         After a 429, every other request waits too.
         """
         rate_limited = isinstance(error, RateLimited)
-        own = (rate_limit_backoff if rate_limited else backoff)(attempt, random=self._random)
+        own = (rate_limit_backoff if rate_limited else backoff)(retries, random=self._random)
         reason, seconds = "backoff", own
         if error.retry_in >= own:
             reason, seconds = "retry_after", error.retry_in + self._random.random()

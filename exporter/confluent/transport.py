@@ -31,7 +31,7 @@ class ReusedConnectionClosed(httpx.NetworkError):
 
 
 class OneConnectionTransport(httpx.AsyncBaseTransport):
-    """Sends requests one after another over one connection, which it reopens when needed.
+    """Sends requests to one origin, one after another, over one connection.
 
     ``context`` verifies the server and, if that is asked over TLS, the ``proxy``. Raises the errors
     of httpx.
@@ -55,7 +55,7 @@ class OneConnectionTransport(httpx.AsyncBaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        reused = await self._usable(url.origin)
+        reused = await self._open_connection()
         connection = reused or self._factory.create_connection(url.origin)
         self._connection = connection
         received = self._network.received
@@ -76,16 +76,12 @@ class OneConnectionTransport(httpx.AsyncBaseTransport):
             response.status, headers=response.headers, stream=_Body(response.stream)
         )
 
-    async def _usable(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface | None:
-        """Return the open connection, None if the next request needs another one."""
+    async def _open_connection(self) -> httpcore.AsyncConnectionInterface | None:
+        """Return the connection for the next request; None if it needs a new one."""
         connection = self._connection
         if connection is None:
             return None
-        if (
-            connection.can_handle_request(origin)
-            and connection.is_available()
-            and not connection.has_expired()
-        ):
+        if connection.is_available() and not connection.has_expired():
             return connection
         await self.aclose()
         return None
@@ -137,6 +133,10 @@ class _Body(httpx.AsyncByteStream):
 
 _CLOSED = (httpcore.NetworkError, httpcore.RemoteProtocolError)
 _CONVERSIONS: dict[type[Exception], type[httpx.TransportError]] = {
+    # Timeouts of the operating system; this transport sets none.
+    httpcore.ConnectTimeout: httpx.ConnectTimeout,
+    httpcore.ReadTimeout: httpx.ReadTimeout,
+    httpcore.WriteTimeout: httpx.WriteTimeout,
     httpcore.ConnectError: httpx.ConnectError,
     httpcore.ReadError: httpx.ReadError,
     httpcore.WriteError: httpx.WriteError,

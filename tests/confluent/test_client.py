@@ -195,6 +195,7 @@ async def test_a_redirect_within_the_origin_is_followed_with_the_credentials() -
         "http://127.0.0.1:8089@evil.example.com/",
         "file:///etc/passwd",
         "http://[",
+        "http://127.0.0.1:port/",
     ],
 )
 async def test_a_redirect_to_another_origin_is_not_followed(location: str) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import httpcore
 import httpx
 import pytest
 
 from exporter.config import Tls
 from exporter.confluent.connection import TRANSPORT_ERRORS, Connection
+from exporter.confluent.network import NameResolutionTimeout
 from exporter.confluent.request import Request
+from exporter.confluent.transport import ReusedConnectionClosed
 from exporter.confluent.trust import TrustStore
 
 if TYPE_CHECKING:
@@ -170,3 +174,112 @@ async def test_a_connection_is_reused_after_its_answer_has_been_read() -> None:
             await ask(connection, f"{url}/fine")
         assert upstream.taken == 1
         await connection.aclose()
+
+
+class ClosesLate(Upstream):
+    """Answers one request on each connection and closes it when the next one arrives."""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.taken += 1
+        with closing(writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nxx")
+            await reader.read(1)
+
+
+@pytest.mark.parametrize(("repeatable", "sends", "taken"), [(True, 3, 2), (False, 2, 1)])
+async def test_only_repeatable_requests_are_sent_again_on_a_new_connection(
+    sends: int, taken: int, *, repeatable: bool
+) -> None:
+    upstream, sent = ClosesLate(), 0
+
+    def on_send() -> None:
+        nonlocal sent
+        sent += 1
+
+    server = await asyncio.start_server(upstream, "127.0.0.1", 0)
+    url = "http://{}:{}".format(*server.sockets[0].getsockname())
+    connection = Connection(url, max_body=1000)
+    async with server:
+        await ask(connection, url, on_send=on_send)
+        second = ask(
+            connection, url, request=Request("/any", repeatable=repeatable), on_send=on_send
+        )
+        if repeatable:
+            assert (await second).body == b"xx"
+        else:
+            with pytest.raises(ReusedConnectionClosed):
+                await second
+        assert (sent, upstream.taken) == (sends, taken)
+        await connection.aclose()
+
+
+async def never(*_: object, **__: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_name_that_is_not_resolved_in_time_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", never)
+    connection = Connection(API, max_body=1000)
+    with pytest.raises(NameResolutionTimeout, match=r"api\.example\.invalid"):
+        await ask(connection, API)
+    await connection.aclose()
+
+
+async def test_a_tls_handshake_that_does_not_end_leaves_no_connection_open() -> None:
+    closed = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            while await reader.read(1000):
+                pass
+            closed.set()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    url = "https://{}:{}".format(*server.sockets[0].getsockname())
+    connection = Connection(url, max_body=1000, trust=TrustStore({}).of(Tls()))
+    async with server:
+        with pytest.raises(TimeoutError):
+            await ask(connection, url, timeout=1)
+        await asyncio.wait_for(closed.wait(), 5)
+        await connection.aclose()
+
+
+async def test_a_body_that_is_cut_off_is_an_error_of_httpx() -> None:
+    async def cut_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nxx")
+
+    server = await asyncio.start_server(cut_off, "127.0.0.1", 0)
+    url = "http://{}:{}".format(*server.sockets[0].getsockname())
+    connection = Connection(url, max_body=1000)
+    async with server:
+        with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message"):
+            await ask(connection, url)
+        await connection.aclose()
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (httpcore.ConnectTimeout, httpx.ConnectTimeout),
+        (httpcore.ConnectError, httpx.ConnectError),
+        (httpcore.ReadTimeout, httpx.ReadTimeout),
+        (httpcore.LocalProtocolError, httpx.LocalProtocolError),
+    ],
+)
+async def test_errors_of_the_transport_are_those_of_httpx(
+    monkeypatch: pytest.MonkeyPatch, raised: type[Exception], expected: type[Exception]
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise raised("110")
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", fail)
+    connection = Connection("http://127.0.0.1:9", max_body=1000)
+    with pytest.raises(expected, match="110") as failure:
+        await ask(connection, "http://127.0.0.1:9")
+    assert type(failure.value) is expected
+    assert isinstance(failure.value, TRANSPORT_ERRORS)

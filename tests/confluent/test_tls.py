@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from exporter.app import Exporter
 from exporter.config import Tls
 from exporter.confluent.trust import TrustStore
+from exporter.errors import StartUpError
 from tests.certificates import authority
 from tests.sockets import ConnectProxy, SocketServer, asking
 from tests.world import World, configuration
@@ -105,7 +106,7 @@ async def test_the_environment_names_cas_too(
 async def test_a_ca_that_breaks_rfc_5280_is_trusted_only_without_strictness(lax: Authority) -> None:
     failure = await asked_with(f"tls: {{ca_file: {lax.certificate}}}", lax)
     assert failure == (
-        "tls: GET /iam/v2/api-keys: TLS: a certificate violates RFC 5280 (Basic Constraints of CA"
+        "tls: GET /iam/v2/api-keys: TLS: a certificate breaks RFC 5280 (Basic Constraints of CA"
         " cert not marked critical). Have it reissued, or set `tls.strict` to false"
     )
     assert await asked_with(f"tls: {{ca_file: {lax.certificate}, strict: false}}", lax) is None
@@ -248,3 +249,44 @@ async def test_a_proxy_gets_a_new_tunnel_after_each_failed_handshake(
                 assert (await refreshed(world) or "").startswith("tls: ")
                 assert proxy.tunnels == tunnels
                 assert world.clock.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"SSL_CERT_FILE": "{folder}/none.pem"}, "`SSL_CERT_FILE`: the file {folder}/none.pem "),
+        ({"SSL_CERT_DIR": "{folder}/none"}, "`SSL_CERT_DIR`: the directory does not exist"),
+    ],
+)
+def test_certificates_that_cannot_be_read_at_start_are_an_error(
+    tmp_path: Path, environ: dict[str, str], message: str
+) -> None:
+    given = {name: value.format(folder=tmp_path) for name, value in environ.items()}
+    with pytest.raises(StartUpError) as failure:
+        TrustStore(given).of(Tls())
+    assert str(failure.value).startswith(message.format(folder=tmp_path))
+
+
+def test_a_directory_of_certificates_that_disappears_leaves_the_previous_ones_in_use(
+    ours: Authority, tmp_path: Path
+) -> None:
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    (folder / f"{ours.subject_hash()}.0").write_text(ours.text())
+    trust = TrustStore({"SSL_CERT_DIR": str(folder)}).of(Tls())
+    before = trust.context
+    folder.rename(tmp_path / "elsewhere")
+    with capture_logs() as logs:
+        trust.renew()
+        trust.renew()
+    assert trust.context is before
+    assert [entry["error"] for entry in logs] == ["the directory does not exist"]
+
+
+def test_the_certificates_of_certifi_are_loaded_again_without_a_log_line() -> None:
+    trust = TrustStore({}).of(Tls())
+    before = trust.context
+    with capture_logs() as logs:
+        trust.renew(even_if_unchanged=True)
+    assert trust.context is not before
+    assert logs == []
