@@ -69,9 +69,6 @@ class OneConnectionTransport(httpx.AsyncBaseTransport):
             if reused and self._network.received == received and isinstance(error, _CLOSED):
                 raise ReusedConnectionClosed(str(error)) from error
             raise _converted(error) from error
-        except BaseException:
-            await self.aclose()
-            raise
         return httpx.Response(
             response.status, headers=response.headers, stream=_Body(response.stream)
         )
