@@ -98,12 +98,12 @@ def _factory(
         return httpcore.AsyncConnectionPool(
             ssl_context=context, keepalive_expiry=_KEEPALIVE, network_backend=network
         )
-    has_user = proxy.username or proxy.password
+    has_user = bool(proxy.userinfo)
     return httpcore.AsyncHTTPProxy(
         httpcore.URL(
             scheme=proxy.raw_scheme, host=proxy.raw_host, port=proxy.port, target=proxy.raw_path
         ),
-        proxy_auth=(proxy.username, proxy.password) if has_user else None,
+        proxy_auth=(proxy.username.encode(), proxy.password.encode()) if has_user else None,
         ssl_context=context,
         proxy_ssl_context=context if proxy.scheme == "https" else None,
         keepalive_expiry=_KEEPALIVE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -17,9 +18,12 @@ from exporter.confluent.network import NameResolutionTimeout
 from exporter.confluent.request import Request
 from exporter.confluent.transport import ReusedConnectionClosed
 from exporter.confluent.trust import TrustStore
+from tests.certificates import authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ssl
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from exporter.confluent.connection import Answer
 
@@ -47,28 +51,39 @@ async def ask(
     )
 
 
-async def asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, **environ: str) -> str:
-    """Return the first line that a proxy hears of a request to ``url``; it hangs up then."""
-    heard = ""
+async def asked_of_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    environ: Mapping[str, str],
+    *,
+    tls: ssl.SSLContext | None = None,
+    ca: Path | None = None,
+) -> str:
+    """Return the head of the request that a proxy gets for one to ``url``; empty if none.
+
+    The proxy closes the connection then. ``tls``: how it is asked. ``ca``: the trusted CA.
+    """
+    head = ""
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal heard
-        heard = (await reader.readline()).decode().strip()
-        writer.close()
+        nonlocal head
+        with closing(writer):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=tls)
     address = "{}:{}".format(*server.sockets[0].getsockname())
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value.format(proxy=address))
-    connection = Connection(url, max_body=1000, trust=TrustStore(os.environ).of(Tls()))
+    trust = TrustStore(os.environ).of(Tls.model_construct(ca_file=ca, strict=True))
+    connection = Connection(url, max_body=1000, trust=trust)
     async with server:
         with pytest.raises((*TRANSPORT_ERRORS, TimeoutError)):
             await ask(connection, f"{url}/iam/v2/api-keys")
     await connection.aclose()
-    return heard
+    return head
 
 
 @pytest.mark.parametrize(
@@ -84,8 +99,36 @@ async def asked_of_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, **environ:
 async def test_requests_go_through_the_proxy_that_the_environment_names(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
 ) -> None:
-    heard = await asked_of_a_proxy(monkeypatch, API, **environ)
-    assert heard == "CONNECT api.example.invalid:443 HTTP/1.1"
+    head = await asked_of_a_proxy(monkeypatch, API, environ)
+    assert head.splitlines()[0] == "CONNECT api.example.invalid:443 HTTP/1.1"
+    assert "authorization" not in head.lower()
+
+
+async def test_a_proxy_gets_the_user_and_password_of_its_url_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proxy = "http://me:p%C3%A4ss%3A@{proxy}"
+    head = await asked_of_a_proxy(monkeypatch, API, {"HTTPS_PROXY": proxy})
+    expected = base64.b64encode("me:päss:".encode()).decode()
+    assert f"Proxy-Authorization: Basic {expected}\r\n" in head
+    assert "\r\nAuthorization:" not in head
+
+
+async def test_a_proxy_over_tls_is_verified_as_the_api_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("ours", "other"):
+        (tmp_path / name).mkdir()
+    ours, other = (authority(tmp_path / name, name) for name in ("ours", "other"))
+    for ca, is_asked in ((ours, True), (other, False)):
+        head = await asked_of_a_proxy(
+            monkeypatch,
+            API,
+            {"HTTPS_PROXY": "https://{proxy}"},
+            tls=ours.server_context(),
+            ca=ca.certificate,
+        )
+        assert head.startswith("CONNECT api.example.invalid:443") == is_asked
 
 
 @pytest.mark.parametrize(
@@ -104,7 +147,7 @@ async def test_requests_go_through_the_proxy_that_the_environment_names(
 async def test_requests_go_past_proxies_that_are_not_for_them(
     monkeypatch: pytest.MonkeyPatch, url: str, environ: dict[str, str]
 ) -> None:
-    assert not await asked_of_a_proxy(monkeypatch, url, **environ)
+    assert not await asked_of_a_proxy(monkeypatch, url, environ)
 
 
 class Upstream:
