@@ -32,7 +32,7 @@ async def read(*chunks: bytes) -> bytes:
     cuts=st.lists(st.integers(0, LIMIT), max_size=5),
     compressed=st.booleans(),
 )
-def test_a_body_arrives_whole_however_it_is_cut_and_compressed(
+def test_a_body_is_read_however_it_is_chunked_and_compressed(
     body: bytes, cuts: list[int], *, compressed: bool
 ) -> None:
     sent = gzip.compress(body) if compressed else b"{" + body[1:]
@@ -46,7 +46,7 @@ async def test_the_first_byte_may_come_alone() -> None:
     assert await read(sent[:1], sent[1:2], sent[2:]) == b"hello"
 
 
-async def test_the_bound_holds_to_the_byte() -> None:
+async def test_the_limit_is_exact_to_the_byte() -> None:
     assert len(await read(b"x" * LIMIT)) == LIMIT
     with pytest.raises(ValueError, match="the body exceeds 1000 bytes"):
         await read(b"x" * LIMIT, b"x")
@@ -55,7 +55,7 @@ async def test_the_bound_holds_to_the_byte() -> None:
         await read(gzip.compress(b"x" * (LIMIT + 1)))
 
 
-async def test_reading_stops_as_soon_as_the_bound_is_passed() -> None:
+async def test_reading_stops_as_soon_as_the_limit_is_exceeded() -> None:
     taken = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -77,12 +77,12 @@ async def test_a_gzip_bomb_is_never_held_whole() -> None:
 
 
 @pytest.mark.parametrize("sent", [gzip.compress(b"hello", mtime=0)[:size] for size in (20, 4)])
-async def test_a_gzip_stream_without_its_end_is_refused(sent: bytes) -> None:
+async def test_a_truncated_gzip_stream_is_rejected(sent: bytes) -> None:
     with pytest.raises(ValueError, match="ends too early"):
         await read(sent)
 
 
-async def test_a_broken_gzip_stream_is_refused() -> None:
+async def test_a_broken_gzip_stream_is_rejected() -> None:
     with pytest.raises(ValueError, match="is broken"):
         await read(b"\x1f\x8bnot gzip at all")
 
@@ -98,34 +98,34 @@ def test_a_gzip_stream_may_have_several_members(parts: list[bytes], cuts: list[i
     assert virtual_time.run(read(*chunks)) == b"".join(parts)
 
 
-async def test_the_bound_holds_for_all_members_together() -> None:
+async def test_the_limit_applies_to_all_members_together() -> None:
     half = gzip.compress(b"x" * (LIMIT // 2))
     assert len(await read(half + half)) == LIMIT
     with pytest.raises(ValueError, match="the body exceeds 1000 bytes"):
         await read(half + half + gzip.compress(b"x"))
 
 
-async def test_a_second_member_without_its_end_is_refused() -> None:
+async def test_a_truncated_second_member_is_rejected() -> None:
     whole = gzip.compress(b"hello")
     for end in (whole[:1], whole[:2], whole[:-1]):
         with pytest.raises(ValueError, match="ends too early"):
             await read(whole + end)
 
 
-async def test_members_without_end_are_refused() -> None:
+async def test_more_than_1000_members_are_rejected() -> None:
     with pytest.raises(ValueError, match="more than 1000 members"):
         await read_body(received([gzip.compress(b"") * 1001]), limit=1_000_000)
     assert await read_body(received([gzip.compress(b"") * 1000]), limit=1_000_000) == b""
 
 
-async def test_a_stream_of_empty_blocks_is_refused_although_it_inflates_to_nothing() -> None:
+async def test_a_stream_of_empty_blocks_is_rejected() -> None:
     header, block = gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff"
     assert await read(header, *[block] * 100, gzip.compress(b"")[10:]) == b""
     with pytest.raises(ValueError, match="the body exceeds 1000 bytes"):
         await read(header, *[block] * 1000)
 
 
-async def test_nothing_may_follow_the_gzip_stream() -> None:
+async def test_bytes_after_the_gzip_stream_are_rejected() -> None:
     assert await read(gzip.compress(b"hello"), b"") == b"hello"
     with pytest.raises(ValueError, match="continues after its gzip stream"):
         await read(gzip.compress(b"hello"), b"", b"trailing")

@@ -29,7 +29,7 @@ def failure_message(world: World) -> str:
     return failure.message
 
 
-async def test_what_a_request_carries() -> None:
+async def test_the_headers_and_the_query_of_a_request() -> None:
     world = World(5, settings="page_size: 7")
     await world.exporter.refresh_once()
     (request,) = world.sent
@@ -45,7 +45,7 @@ async def test_what_a_request_carries() -> None:
     assert "cookie" not in request.headers
 
 
-async def test_every_request_is_as_the_contract_says() -> None:
+async def test_requests_conform_to_the_openapi_specification() -> None:
     shared_file("openapi/apikeys-v2.yaml")
     world = World(25, settings="page_size: 10, rate_limit: {reserve: 0}")
     await world.exporter.refresh_once()
@@ -71,7 +71,7 @@ async def test_filters_are_sent_and_a_key_that_two_of_them_match_counts_once() -
     assert world.value("confluent_cloud_organization_api_keys") == len(expected)
 
 
-async def test_owner_and_resource_filters_both_hold() -> None:
+async def test_owner_and_resource_filters_both_apply() -> None:
     world = with_filters(World(300), "resources: [cloud, tableflow]")
     await world.exporter.refresh_once()
     expected = [
@@ -122,7 +122,7 @@ def with_filters(world: World, filters: str) -> World:
         ),
     ],
 )
-async def test_what_each_fault_is_called_and_how_often_it_is_tried(
+async def test_each_fault_has_a_reason_a_message_and_a_number_of_attempts(
     fault: str, reason: str, attempts: int, says: str
 ) -> None:
     world = World(5, faults=[parse_fault(fault)])
@@ -139,7 +139,7 @@ async def test_what_each_fault_is_called_and_how_often_it_is_tried(
     assert {request.url.host for request in world.sent} == {"127.0.0.1"}
 
 
-async def test_the_message_names_the_request_for_the_vendors_support() -> None:
+async def test_the_failure_has_the_request_id() -> None:
     world = World(5, faults=[parse_fault("403")])
     await world.exporter.refresh_once()
     (served,) = world.simulator.requests
@@ -149,7 +149,7 @@ async def test_the_message_names_the_request_for_the_vendors_support() -> None:
     assert f"(X-Request-Id {served.request_id})" in str(failure)
 
 
-async def test_a_wrong_secret_is_told_from_a_missing_role() -> None:
+async def test_a_wrong_secret_and_a_missing_role_have_different_messages() -> None:
     world = World(5)
     world.accounts[0].api_secret = "another"
     await world.exporter.refresh_once()
@@ -159,7 +159,7 @@ async def test_a_wrong_secret_is_told_from_a_missing_role() -> None:
     assert "lacks the role" in failure_message(world)
 
 
-async def test_an_unknown_path_asks_whether_the_url_is_right() -> None:
+async def test_a_404_tells_the_user_to_check_the_url() -> None:
     world = World(5, options=ApiOptions(path_prefix="/api"))
     await world.exporter.refresh_once()
     assert "404 Not Found: the path does not exist; check `url`, and its path prefix" in (
@@ -213,7 +213,7 @@ async def test_a_redirect_to_another_origin_is_not_followed(location: str) -> No
     assert (failure.reason, failure.request_id) == ("invalid_response", "abc")
 
 
-async def test_every_hop_of_a_redirect_asks_the_throttle() -> None:
+async def test_every_hop_of_a_redirect_is_throttled() -> None:
     world = World(10, settings="page_size: 5", rate_limit=RateLimit(2, 60))  # one of two is ours
     world.simulator.script(2, "redirect")
     await world.exporter.refresh_once()
@@ -221,14 +221,14 @@ async def test_every_hop_of_a_redirect_asks_the_throttle() -> None:
     assert [each[API_KEY].accepted for each in windows.values()] == [1, 1, 1]
 
 
-async def test_redirects_without_end_are_given_up() -> None:
+async def test_at_most_three_redirects_are_followed() -> None:
     world = World(5, faults=[parse_fault("redirect")])
     await world.exporter.refresh_once()
     assert "too many redirects in a row" in failure_message(world)
     assert len(world.simulator.requests) == 4
 
 
-async def test_a_passing_fault_costs_a_retry_and_nothing_else() -> None:
+async def test_a_transient_fault_costs_one_retry() -> None:
     world = World(25, settings="page_size: 10")
     world.simulator.script(2, "500")
     world.simulator.script(3, "reset")
@@ -239,7 +239,7 @@ async def test_a_passing_fault_costs_a_retry_and_nothing_else() -> None:
     assert world.values("confluent_cloud_api_requests_total", "code") == {"200": 4, "500": 1}
 
 
-async def test_ten_retries_are_all_that_a_refresh_has() -> None:
+async def test_a_refresh_has_at_most_ten_retries() -> None:
     world = World(60, settings="page_size: 10")
     for number in (1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14):  # 3 for each of three pages, then 2
         world.simulator.script(number, "500")
@@ -250,7 +250,7 @@ async def test_ten_retries_are_all_that_a_refresh_has() -> None:
     }
 
 
-async def test_retries_come_ever_later_and_by_chance() -> None:
+async def test_retries_back_off_exponentially_with_full_jitter() -> None:
     pauses: list[list[float]] = [[], [], [], []]
     for _ in range(40):
         world = World(1, faults=[parse_fault("500")])
@@ -265,7 +265,7 @@ async def test_retries_come_ever_later_and_by_chance() -> None:
         assert cap * 3 / 4 < max(pause) <= cap
 
 
-async def test_a_body_above_the_bound_is_refused_while_it_is_read() -> None:
+async def test_a_body_above_the_limit_is_rejected() -> None:
     world = World(60, settings="max_response_bytes: 1024")
     await world.exporter.refresh_once()
     assert "the body exceeds 1024 bytes" in failure_message(world)
@@ -274,7 +274,7 @@ async def test_a_body_above_the_bound_is_refused_while_it_is_read() -> None:
     }
 
 
-async def test_an_item_that_cannot_be_read_is_counted_and_does_not_sink_the_rest() -> None:
+async def test_an_unreadable_item_is_counted_and_the_others_are_listed() -> None:
     page = b"""{"api_version": "iam/v2", "kind": "ApiKeyList", "metadata": {}, "data": [
         {"id": "GOOD", "spec": {"owner": {"id": "sa-1"}, "resource": null}},
         {"id": "BAD", "spec": {"owner": "a text"}},
@@ -306,7 +306,7 @@ async def test_an_item_that_cannot_be_read_is_counted_and_does_not_sink_the_rest
         b"\x1f\x8bnot gzip at all",
     ],
 )
-async def test_a_body_that_is_not_the_envelope_is_a_failure_and_no_zero(body: bytes) -> None:
+async def test_a_body_that_is_not_a_page_is_a_failure_and_not_a_count_of_0(body: bytes) -> None:
     world = answering(body)
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") is None
@@ -331,7 +331,7 @@ def through(answer: Callable[[httpx.Request], Coroutine[None, None, httpx.Respon
     return world.configured()
 
 
-async def test_a_body_that_is_not_the_envelope_names_the_request_all_the_same() -> None:
+async def test_the_failure_for_a_body_that_is_not_a_page_has_the_request_id() -> None:
     world = answering(b"<html>", x_request_id="abc")
     await world.exporter.refresh_once()
     failure = world.state.collectors["api_keys"].failure
@@ -340,14 +340,14 @@ async def test_a_body_that_is_not_the_envelope_names_the_request_all_the_same() 
 
 
 @pytest.mark.parametrize("total_size", ['"25"', "25.0", "null", "-1", "{}"])
-async def test_a_garbled_total_size_does_no_harm(total_size: str) -> None:
+async def test_an_invalid_total_size_is_ignored(total_size: str) -> None:
     body = '{"data": [{"id": "A", "spec": {}}], "metadata": {"total_size": SIZE}}'
     world = answering(body.replace("SIZE", total_size).encode())
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") == 1
 
 
-async def test_an_id_that_is_not_utf_8_does_not_sink_the_rest() -> None:
+async def test_an_item_whose_id_is_not_utf_8_is_unreadable_and_the_others_are_listed() -> None:
     body = b'{"data": [{"id": "A", "spec": {}}, {"id": "B\xfc", "spec": {}}], "metadata": {}}'
     world = answering(body)
     with capture_logs() as logs:
@@ -382,7 +382,7 @@ async def endless() -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("body", ["broken", "endless", "not gzip", "large", "not UTF-8"])
 @pytest.mark.parametrize(("status", "reason"), [(429, "rate_limited"), (503, "server_error")])
-async def test_what_status_and_headers_say_holds_even_if_the_body_cannot_be_read(
+async def test_status_and_headers_apply_even_if_the_body_cannot_be_read(
     status: int, reason: str, body: str
 ) -> None:
     times = []
@@ -418,7 +418,9 @@ async def test_what_status_and_headers_say_holds_even_if_the_body_cannot_be_read
         (304, "invalid_response", 1, "the API does not document this status"),
     ],
 )
-async def test_statuses_that_are_rare(status: int, reason: str, attempts: int, says: str) -> None:
+async def test_rare_statuses_have_a_reason_and_a_message(
+    status: int, reason: str, attempts: int, says: str
+) -> None:
     world = answering(b"", status=status)
     await world.exporter.refresh_once()
     assert says in failure_message(world)

@@ -144,7 +144,7 @@ async def test_a_proxy_over_tls_is_verified_as_the_api_is(
         ("http://127.0.0.1:9", {"HTTP_PROXY": "http://{proxy}", "ALL_PROXY": "http://{proxy}"}),
     ],
 )
-async def test_requests_go_past_proxies_that_are_not_for_them(
+async def test_requests_do_not_go_through_proxies_for_other_hosts(
     monkeypatch: pytest.MonkeyPatch, url: str, environ: dict[str, str]
 ) -> None:
     assert not await asked_of_a_proxy(monkeypatch, url, environ)

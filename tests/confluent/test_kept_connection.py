@@ -70,7 +70,7 @@ async def behind(manner: str, settings: str) -> AsyncIterator[tuple[World, Closi
 
 
 @pytest.mark.parametrize("manner", MANNERS)
-async def test_a_server_that_closes_each_connection_costs_no_failed_request(manner: str) -> None:
+async def test_a_server_that_closes_each_connection_causes_no_failed_request(manner: str) -> None:
     async with behind(manner, "page_size: 2, rate_limit: {reserve: 0}") as (world, closing):
         for _ in range(3):
             await world.exporter.refresh_once()
@@ -96,7 +96,7 @@ async def test_a_request_that_is_sent_twice_counts_twice_against_the_rate_limit(
         assert 60 <= throttled["reserve"] <= 63
 
 
-async def test_a_response_that_has_begun_is_a_failure_and_its_request_a_retry() -> None:
+async def test_a_connection_closed_during_a_response_is_a_failure_and_a_retry() -> None:
     async with behind("begun", "page_size: 20") as (world, closing):
         await world.exporter.refresh_once()
         assert closing.answers == 2
@@ -121,7 +121,7 @@ async def test_a_server_that_only_closes_connections_gets_a_bounded_number_of_re
         }
 
 
-async def test_over_tls_a_closed_connection_costs_no_failed_request_either(tmp_path: Path) -> None:
+async def test_a_closed_tls_connection_causes_no_failed_request(tmp_path: Path) -> None:
     world, ca = World(25), authority(tmp_path, "private")
     closing = Closing(world.simulator.transport(), "late")
     settings = f"page_size: 2, rate_limit: {{reserve: 0}}, tls: {{ca_file: {ca.certificate}}}"

@@ -59,7 +59,7 @@ def place_of(key: SimulatedKey, one: SimulatedResource, places: dict[str, str]) 
 @pytest.mark.parametrize(
     ("page_size", "requests"), [(100, 24), (99, 24), (67, 35), (1000 // 16, 38), (5, 469)]
 )
-async def test_2345_keys_take_as_many_requests_as_pages_and_every_count_is_true(
+async def test_2345_keys_take_one_request_per_page_and_every_count_is_correct(
     page_size: int, requests: int
 ) -> None:
     world = World(KEYS, settings=f"page_size: {page_size}")
@@ -88,14 +88,14 @@ async def test_2345_keys_take_as_many_requests_as_pages_and_every_count_is_true(
     ("end", "requests"),
     [(End.MISSING, 3), (End.NULL, 3), (End.EMPTY_STRING, 3), (End.EMPTY_PAGE, 4)],
 )
-async def test_every_way_to_say_that_the_list_ends(end: End, requests: int) -> None:
+async def test_every_spelling_of_the_end_of_a_listing(end: End, requests: int) -> None:
     world = World(25, settings="page_size: 10", options=ApiOptions(end=end))
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") == 25
     assert len(world.simulator.requests) == requests
 
 
-async def test_an_organization_without_keys_has_none() -> None:
+async def test_an_organization_without_keys_has_a_count_of_0() -> None:
     world = World(0)
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") == 0
@@ -109,7 +109,7 @@ async def test_an_organization_without_keys_has_none() -> None:
         ("notoken", "no usable page_token"),
     ],
 )
-async def test_a_walk_that_cannot_end_truly_publishes_nothing_and_leaks_nothing(
+async def test_an_incomplete_walk_publishes_nothing_and_leaks_nothing(
     fault: str, says: str
 ) -> None:
     world = World(25, settings="page_size: 10")
@@ -127,7 +127,7 @@ async def test_a_walk_that_cannot_end_truly_publishes_nothing_and_leaks_nothing(
     assert SECRET not in failure.message
 
 
-async def test_a_next_page_named_on_another_host_is_asked_of_the_configured_one() -> None:
+async def test_a_next_link_to_another_host_is_requested_from_the_configured_one() -> None:
     world = World(101, settings="page_size: 100", faults=[parse_fault("foreign-next")])
     await world.exporter.refresh_once()
     assert world.value("confluent_cloud_organization_api_keys") == 101
@@ -136,7 +136,7 @@ async def test_a_next_page_named_on_another_host_is_asked_of_the_configured_one(
     assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
 
 
-async def test_a_total_size_that_differs_is_logged_and_nothing_more() -> None:
+async def test_a_different_total_size_is_only_logged() -> None:
     world = World(25, settings="page_size: 10", options=ApiOptions(total_size=True))
 
     def create(answered: int) -> None:
@@ -164,7 +164,7 @@ def walk() -> Walk:
 
 
 @pytest.mark.parametrize("end", [None, ""])
-def test_nothing_is_the_end(end: str | None) -> None:
+def test_without_a_link_the_listing_ends(end: str | None) -> None:
     assert walk().token_after(end) is None
 
 
@@ -188,7 +188,7 @@ def test_a_relative_link_has_a_token_too() -> None:
         "http://[::1",
     ],
 )
-def test_a_link_without_a_usable_token_is_refused(link: str) -> None:
+def test_a_link_without_a_usable_token_is_rejected(link: str) -> None:
     with pytest.raises(PaginationError, match=r"no usable page_token\. The listing is not used"):
         walk().token_after(link)
 
@@ -211,7 +211,7 @@ def test_the_longest_token_in_percent_encoding_is_usable() -> None:
     assert walk().token_after(f"{ORIGIN}?page_token={'%3D' * 4096}") == "=" * 4096
 
 
-def test_a_link_of_four_megabytes_is_refused_before_it_is_parsed() -> None:
+def test_a_link_of_four_megabytes_is_rejected_before_it_is_parsed() -> None:
     link = f"{ORIGIN}?" + "a=b&" * 1_000_000  # takes a second to parse
     began = time.process_time()
     with pytest.raises(PaginationError, match="no usable page_token"):
@@ -219,7 +219,7 @@ def test_a_link_of_four_megabytes_is_refused_before_it_is_parsed() -> None:
     assert time.process_time() - began < 0.1
 
 
-def test_a_token_that_comes_again_is_a_loop_even_pages_later() -> None:
+def test_a_repeated_token_is_a_loop_even_pages_later() -> None:
     going = walk()
     for token in ("a", "b", "c"):
         going.token_after(f"{ORIGIN}?page_token={token}")
@@ -236,7 +236,7 @@ def test_a_listing_has_at_most_100_000_pages() -> None:
 
 
 @given(st.text())
-def test_any_text_as_a_link_is_a_token_an_end_or_a_failure(link: str) -> None:
+def test_any_link_yields_a_token_the_end_or_a_failure(link: str) -> None:
     try:
         token = walk().token_after(link)
     except PaginationError:

@@ -94,7 +94,7 @@ def test_no_proxy_does_not_exempt(url: str, no_proxy: str) -> None:
         ({"ALL_PROXY": "http://p:1", "no_proxy": "", "NO_PROXY": "*"}, "ALL_PROXY"),
     ],
 )
-def test_the_variable_that_counts(environ: dict[str, str], variable: str | None) -> None:
+def test_the_precedence_of_the_variables(environ: dict[str, str], variable: str | None) -> None:
     assert variable_for(API, **environ) == variable
 
 
@@ -142,7 +142,7 @@ def test_an_unusable_proxy_is_named_without_its_value(value: str, problem: str) 
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
-def test_an_unusable_proxy_is_no_problem_where_it_is_not_used() -> None:
+def test_an_unusable_proxy_is_ignored_where_it_is_not_used() -> None:
     environ = {"HTTPS_PROXY": "http://p:99999", "NO_PROXY": "confluent.cloud"}
     assert variable_for(API, **environ) is None
     assert variable_for("http://127.0.0.1:8089", HTTPS_PROXY="http://p:99999") is None

@@ -77,7 +77,7 @@ def twice(headers: Headers) -> Headers:
 
 
 @pytest.mark.parametrize("change", [as_a_list, twice])
-async def test_the_reserve_holds_for_headers_that_are_lists_or_repeated(
+async def test_the_reserve_applies_to_headers_that_are_lists_or_repeated(
     change: Callable[[Headers], Headers],
 ) -> None:
     world = World(
@@ -94,7 +94,7 @@ async def test_the_reserve_holds_for_headers_that_are_lists_or_repeated(
     assert [entry for entry in logs if entry["log_level"] == "warning"] == []
 
 
-async def test_fewer_than_no_requests_are_left_is_none_left() -> None:
+async def test_a_negative_remainder_counts_as_0() -> None:
     settings = "refresh_interval: 10s, refresh_timeout: 1m, rate_limit: {reserve: 0}"
     world = World(0, settings=settings)
     spent = [("X-RateLimit-Remaining", "-1"), ("X-RateLimit-Reset", "30")]
@@ -138,7 +138,9 @@ async def test_an_unreadable_retry_after_is_logged_once() -> None:
 
 @pytest.mark.parametrize("skew", [-86_400, 0, 600])
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_date_in_retry_after_is_that_of_the_servers_clock(status: int, skew: float) -> None:
+async def test_a_date_in_retry_after_is_compared_with_the_date_of_the_answer(
+    status: int, skew: float
+) -> None:
     world = World(0)
     now = world.clock._wall + skew
     retry = [("Retry-After", formatdate(now + 2, usegmt=True))]
@@ -147,7 +149,7 @@ async def test_a_date_in_retry_after_is_that_of_the_servers_clock(status: int, s
     assert 3 <= times[1] - times[0] <= 4  # a second of rounding, up to one of jitter
 
 
-async def test_a_date_in_retry_after_without_a_date_of_the_answer_is_that_of_our_clock() -> None:
+async def test_a_date_in_retry_after_is_compared_with_the_wall_clock_without_a_date() -> None:
     world = World(0)
     retry = [("Retry-After", formatdate(world.clock._wall + 20, usegmt=True))]
     times = answering(world, [(429, retry)])
@@ -155,7 +157,7 @@ async def test_a_date_in_retry_after_without_a_date_of_the_answer_is_that_of_our
     assert 21 <= times[1] - times[0] <= 22
 
 
-async def test_a_unix_time_as_reset_stops_requests_for_a_minute() -> None:
+async def test_a_unix_time_as_reset_delays_requests_for_a_minute() -> None:
     world = World(0, settings="refresh_interval: 10s, refresh_timeout: 5m")
     times = answering(world, [(200, EPOCH_RESET)])
     with capture_logs() as logs:
@@ -166,14 +168,14 @@ async def test_a_unix_time_as_reset_stops_requests_for_a_minute() -> None:
     assert (warning["header"], warning["value"]) == ("X-RateLimit-Reset", "1790000060")
 
 
-async def test_a_unix_time_as_reset_of_a_429_does_not_stop_requests_for_an_hour() -> None:
+async def test_a_unix_time_as_reset_of_a_429_does_not_delay_requests_for_an_hour() -> None:
     world = World(0)
     times = answering(world, [(429, EPOCH_RESET)])
     await world.exporter.refresh_once()
     assert times[1] - times[0] <= 62
 
 
-async def test_a_refresh_that_a_header_stops_names_it() -> None:
+async def test_a_refresh_that_a_header_stops_names_that_header() -> None:
     world = World(0, settings="refresh_interval: 30s")
     answering(world, [(200, EPOCH_RESET)])
     await world.exporter.refresh_once()
@@ -185,7 +187,7 @@ async def test_a_refresh_that_a_header_stops_names_it() -> None:
     )
 
 
-async def test_an_api_that_stays_spent_and_says_nothing_plausible_is_asked_ever_later() -> None:
+async def test_waits_double_while_the_window_is_spent_and_its_reset_implausible() -> None:
     world = World(0, settings="refresh_interval: 10s, refresh_timeout: 2h")
     times = answering(world, [(200, EPOCH_RESET)] * 100)
     async with world.exporter.running():
@@ -194,7 +196,7 @@ async def test_an_api_that_stays_spent_and_says_nothing_plausible_is_asked_ever_
     assert gaps[:7] == [60, 120, 240, 480, 960, 1920, 3600]
 
 
-async def test_the_retry_after_of_a_503_counts_for_the_next_refresh() -> None:
+async def test_the_retry_after_of_a_503_delays_the_next_refresh() -> None:
     world = World(0, settings="refresh_interval: 1m")
     times = answering(world, [(503, [("Retry-After", "600")])])
     async with world.exporter.running():
@@ -203,7 +205,7 @@ async def test_the_retry_after_of_a_503_counts_for_the_next_refresh() -> None:
     assert times[2] - times[1] == 60
 
 
-async def test_the_retry_after_of_one_endpoint_holds_no_other() -> None:
+async def test_the_retry_after_of_one_endpoint_does_not_delay_another() -> None:
     world = World(5, settings="refresh_interval: 1m, names: {enabled: true}")
     times = answering(world, [(503, [("Retry-After", "1800")])] * 9, path=SERVICE_ACCOUNTS_PATH)
     async with world.exporter.running():

@@ -25,9 +25,7 @@ _VALUES = st.recursive(
 
 
 @given(value=_VALUES, escaped=st.booleans(), indent=st.sampled_from([None, 1]))
-def test_what_is_readable_stays_as_it_is(
-    value: object, *, escaped: bool, indent: int | None
-) -> None:
+def test_valid_values_are_not_changed(value: object, *, escaped: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=escaped, indent=indent)
     assert json.loads(Repair()(text.encode())) == value
 
@@ -47,7 +45,7 @@ def test_what_is_readable_stays_as_it_is(
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_what_is_broken_inside_a_value_is_replaced(written: bytes, read: object) -> None:
+def test_broken_parts_of_a_value_are_replaced(written: bytes, read: object) -> None:
     assert json.loads(Repair()(written)) == read
 
 
@@ -58,7 +56,7 @@ def test_the_structure_is_not_repaired(body: bytes) -> None:
 
 
 @given(st.integers(0, 1000), st.sampled_from([("[", "]"), ('{"a":', "}"), ('[{"a":[', "]}]")]))
-def test_nesting_is_cut_off_where_it_is_too_deep(depth: int, brackets: tuple[str, str]) -> None:
+def test_excessive_nesting_is_cut_off(depth: int, brackets: tuple[str, str]) -> None:
     opening, closing = brackets
     written = f'[{opening * depth}"x"{closing * depth}, "after"]'
     _, after = json.loads(Repair()(written.encode()))
@@ -66,7 +64,7 @@ def test_nesting_is_cut_off_where_it_is_too_deep(depth: int, brackets: tuple[str
 
 
 @given(_VALUES, st.integers(0, 1000))
-def test_a_body_that_was_cut_off_stays_unreadable(value: object, cut: int) -> None:
+def test_a_truncated_body_stays_unreadable(value: object, cut: int) -> None:
     body = json.dumps({"data": [], "metadata": {}, "more": value}).encode()
     with pytest.raises(ValueError, match="the body is not"):
         PageDecoder(Named).decode(body[: min(cut, len(body) - 1)])

@@ -61,7 +61,7 @@ def wait(held: Throttle, *, now: float) -> float:
         ({"x-ratelimit-limit": ",;,", "x-ratelimit-reset": "-3"}, RateLimitStatus(reset=0)),
     ],
 )
-def test_what_the_headers_say_as_far_as_it_makes_sense(
+def test_readable_rate_limit_headers_are_parsed(
     headers: dict[str, str], expected: RateLimitStatus
 ) -> None:
     assert IAM.rate_limit(httpx.Headers(headers, encoding="utf-8")) == expected
@@ -92,7 +92,7 @@ def test_retry_after_in_seconds_or_as_a_date(value: str, expected: float | None)
     assert retry_after(httpx.Headers({"Retry-After": value}), wall=WALL) == expected
 
 
-def test_without_signs_nobody_waits() -> None:
+def test_without_headers_requests_do_not_wait() -> None:
     assert wait(throttle(), now=0) == 0
 
 
@@ -106,27 +106,27 @@ def test_at_the_reserve_requests_wait_for_the_reset(remaining: int, *, waits: bo
     assert wait(held, now=1021) == 0
 
 
-def test_a_window_whose_end_is_not_told_is_waited_for_a_minute() -> None:
+def test_a_spent_window_without_a_reset_lasts_a_minute() -> None:
     held = throttle(0.5)
     held.record_answer(PATH, RateLimitStatus(100, 10, None), now=0)
     assert 61 <= wait(held, now=0) <= 62
 
 
-def test_a_limit_that_is_not_told_again_is_still_the_limit() -> None:
+def test_the_limit_is_kept_when_an_answer_lacks_it() -> None:
     held = throttle(0.5)
     held.record_answer(PATH, RateLimitStatus(100, 90, 20), now=0)
     held.record_answer(PATH, RateLimitStatus(None, 40, 20), now=0)
     assert wait(held, now=0) > 20
 
 
-def test_a_request_on_its_way_counts_as_spent() -> None:
+def test_a_request_in_flight_counts_as_spent() -> None:
     held = throttle(0.5)
     held.record_answer(PATH, RateLimitStatus(100, 51, 20), now=0)
     held.record_request(now=0)
     assert wait(held, now=0) > 20
 
 
-def test_without_a_reserve_the_last_request_is_ours() -> None:
+def test_without_a_reserve_the_last_request_may_be_sent() -> None:
     held = throttle(0)
     held.record_answer(PATH, RateLimitStatus(100, 1, 20), now=0)
     assert wait(held, now=0) == 0
@@ -134,7 +134,7 @@ def test_without_a_reserve_the_last_request_is_ours() -> None:
     assert wait(held, now=0) > 20
 
 
-def test_a_spent_window_of_one_endpoint_holds_every_request() -> None:
+def test_a_spent_window_of_one_endpoint_delays_every_request() -> None:
     held = throttle(0.5)
     held.record_answer("/a", RateLimitStatus(100, 10, 20), now=0)
     held.record_answer("/b", RateLimitStatus(100, 90, 20), now=0)
@@ -152,7 +152,7 @@ _HEADER = st.one_of(st.none(), st.text(), st.integers().map(str), st.floats().ma
     reserve=st.floats(0, 0.99),
     now=st.floats(0, 1e9),
 )
-def test_no_header_makes_anybody_wait_a_negative_endless_or_undefined_time(
+def test_no_header_causes_a_negative_infinite_or_undefined_wait(
     *,
     limit: str | None,
     remaining: str | None,
@@ -175,11 +175,11 @@ def test_no_header_makes_anybody_wait_a_negative_endless_or_undefined_time(
 
 
 @given(st.integers(0, 1000))
-def test_backoff_stays_between_nothing_and_half_a_minute(attempt: int) -> None:
+def test_backoff_stays_between_0_and_30_seconds(attempt: int) -> None:
     assert 0 <= backoff(attempt, random=Random(attempt)) <= 30
 
 
-async def test_a_429_waits_as_long_as_it_says() -> None:
+async def test_a_429_waits_for_its_retry_after() -> None:
     world = World(5)
     world.simulator.script(1, "429:17s")
     await world.exporter.refresh_once()
@@ -200,7 +200,7 @@ async def test_a_429_waits_as_long_as_it_says() -> None:
         (503, {"Retry-After": "30"}, 31),
     ],
 )
-async def test_the_longest_of_what_the_signs_say_is_waited(
+async def test_the_longest_wait_in_the_headers_applies(
     status: int, headers: dict[str, str], least: float
 ) -> None:
     times: list[float] = []
@@ -248,7 +248,7 @@ async def test_the_reserve_of_a_window_is_left_to_others() -> None:
     assert 180 <= throttled["reserve"] <= 186
 
 
-async def test_what_the_latest_response_said_is_exposed() -> None:
+async def test_the_latest_rate_limit_is_exposed() -> None:
     world = World(15, settings="page_size: 10", rate_limit=RateLimit(100, 60))
     await world.exporter.refresh_once()
     said = {

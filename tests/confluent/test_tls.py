@@ -80,14 +80,14 @@ async def test_the_ca_of_the_setting_is_trusted_instead_of_those_of_the_environm
     )
 
 
-async def test_a_private_ca_that_nothing_names_is_told_how_to_be_named(ours: Authority) -> None:
+async def test_the_failure_for_a_private_ca_names_the_setting(ours: Authority) -> None:
     failure = await asked_with("", ours)
     assert failure is not None
     assert failure.endswith("If you trust it, name it in `tls.ca_file`")
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-async def test_the_environment_names_cas_too(
+async def test_the_cas_of_the_environment_are_trusted(
     ours: Authority,
     other: Authority,
     tmp_path: Path,
@@ -103,7 +103,7 @@ async def test_the_environment_names_cas_too(
     assert failure.endswith(f"If you trust it, add its certificate to `{variable}`")
 
 
-async def test_a_ca_that_breaks_rfc_5280_is_trusted_only_without_strictness(lax: Authority) -> None:
+async def test_a_ca_that_breaks_rfc_5280_is_trusted_only_if_not_strict(lax: Authority) -> None:
     failure = await asked_with(f"tls: {{ca_file: {lax.certificate}}}", lax)
     assert failure == (
         "tls: GET /iam/v2/api-keys: TLS: a certificate breaks RFC 5280 (Basic Constraints of CA"
@@ -119,7 +119,7 @@ async def test_a_certificate_for_another_host(ours: Authority) -> None:
     assert failure.endswith("). Check `url` and proxies")
 
 
-async def test_a_file_that_changes_is_taken_up_by_the_next_refresh(
+async def test_the_next_refresh_applies_a_changed_file(
     ours: Authority, other: Authority, tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle.pem"
@@ -163,7 +163,7 @@ async def test_while_a_file_is_unreadable_the_previous_certificates_stay_in_use(
         assert await refreshed(world) is not None
 
 
-async def test_a_folder_of_certificates_is_watched(
+async def test_a_changed_directory_of_certificates_is_read_again(
     ours: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))

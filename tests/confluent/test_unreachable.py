@@ -60,7 +60,7 @@ async def test_a_name_that_cannot_be_resolved() -> None:
     )
 
 
-async def test_a_name_that_no_resolver_takes() -> None:
+async def test_a_name_that_is_not_a_valid_host_name() -> None:
     failure = await failure_at(f"https://{'a' * 64}.example")
     assert failure == (
         f"connection: the name of the API ({'a' * 64}.example) could not be resolved: not a valid"
@@ -78,7 +78,7 @@ async def test_a_proxy_whose_name_cannot_be_resolved(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.integration
-async def test_a_proxy_that_nobody_listens_as(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_refuses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setenv("ALL_PROXY", f"me:s3cret@127.0.0.1:{port}")
@@ -89,7 +89,7 @@ async def test_a_proxy_that_nobody_listens_as(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.integration
-async def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_requires_authentication(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
