@@ -33,12 +33,12 @@ async def read_body(chunks: AsyncIterable[bytes], *, limit: int) -> bytes:
     async for chunk in chunks:
         received += len(chunk)
         if gzip is not None:
-            body += gzip.inflate(chunk, room=limit - len(body))
+            body += gzip.inflate(chunk, limit=limit - len(body))
         elif len(body) < len(_GZIP_MAGIC):
             body += chunk
             if body.startswith(_GZIP_MAGIC):
                 gzip = _Gzip()
-                body = gzip.inflate(bytes(body), room=limit)
+                body = gzip.inflate(bytes(body), limit=limit)
         else:
             body += chunk
         if len(body) > limit or received > _MAX_INFLATION * limit:
@@ -62,14 +62,14 @@ class _Gzip:
         """Whether the stream may end here."""
         return self._member.eof
 
-    def inflate(self, chunk: bytes, *, room: int) -> bytearray:
-        """Return the decompressed ``chunk``, cut after ``room`` + 1 bytes."""
+    def inflate(self, chunk: bytes, *, limit: int) -> bytearray:
+        """Return the decompressed ``chunk``, cut after ``limit`` + 1 bytes."""
         inflated = bytearray()
-        while chunk and len(inflated) <= room:
+        while chunk and len(inflated) <= limit:
             if self._member.eof:
                 self._begin_member(chunk)
             try:
-                inflated += self._member.decompress(chunk, room + 1 - len(inflated))
+                inflated += self._member.decompress(chunk, limit + 1 - len(inflated))
             except zlib.error as error:
                 raise ValueError(f"the gzip stream of the body is broken ({error})") from None
             chunk = self._member.unused_data

@@ -1,4 +1,4 @@
-"""One request and its answer, with everything that is recorded about them."""
+"""Sends one request and records its outcome: duration, status, rate limit, failure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MAX_HEADER_LENGTH = 64
 
 
 class Observer(Protocol):
-    """Is told about each request, failure, rate limit and wait."""
+    """Observes requests, failures, rate limits and waits."""
 
     def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
         """Record a request that ended after ``seconds``; ``status`` is None without a response."""
@@ -51,7 +51,7 @@ class Observer(Protocol):
 
 
 class Exchange:
-    """Sends single requests over ``connection``, and records what comes of them.
+    """Sends single requests over ``connection`` and records their outcome.
 
     ``request_timeout``: seconds for one request. ``dialect``: the rate-limit headers of the host.
     """

@@ -52,7 +52,7 @@ _REDIRECTS_WITH_METHOD = frozenset({307, 308})
 
 @dataclass(frozen=True)
 class HostSettings:
-    """Where a host is, and how it is asked."""
+    """The address of a host and the limits of its requests."""
 
     url: str
     """Without a slash at the end."""
@@ -139,8 +139,8 @@ class Host:
         reading = self._reading
         if not await self._is_done_in_time(reading, budget):
             raise CredentialsError(
-                f"the files of the credentials could not be read within the {budget.limit}. Check"
-                " the file system that they are on"
+                "the files of the credentials and CA certificates could not be read within the"
+                f" {budget.limit_name}. Check the file systems that they are on"
             )
         if error := reading.result():
             raise error

@@ -78,7 +78,7 @@ class Network(httpcore.AsyncNetworkBackend):
 
 
 class _CountedStream(httpcore.AsyncNetworkStream):
-    """Adds what is read from ``stream`` to ``network.received``."""
+    """Adds the bytes read from ``stream`` to ``network.received``."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream, network: Network) -> None:
         self._stream = stream

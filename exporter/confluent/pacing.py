@@ -117,11 +117,13 @@ class Pacer:
         remedy = f"Raise it, lower `rate_limit.reserve`, or {less}"
         granted = self._throttle.allowance(endpoint, budget.timeout)
         if granted is None or not hold.is_rate_limit:
-            return f"{hold.source} allows no request before the {budget.limit} is over. {remedy}"
+            return (
+                f"{hold.source} allows no request before the {budget.limit_name} is over. {remedy}"
+            )
         return (
             f"the refresh needs more requests than the exporter's share: {granted.share} of"
             f" {granted.limit} per {granted.window:.0f} s with the reserve of {self._reserve:g},"
-            f" at most {granted.share * granted.windows} within the {budget.limit}. {remedy}"
+            f" at most {granted.share * granted.windows} within the {budget.limit_name}. {remedy}"
         )
 
     async def pause(self, reason: str, seconds: float, **facts: str) -> None:
@@ -146,5 +148,5 @@ class Pacer:
 def out_of_time(endpoint: str, budget: Budget) -> RequestTimeout:
     """Return the error for a refresh that has reached its deadline."""
     return RequestTimeout(
-        f"the refresh did not end within the {budget.limit}; raise it", endpoint=endpoint
+        f"the refresh did not end within the {budget.limit_name}; raise it", endpoint=endpoint
     )

@@ -1,4 +1,4 @@
-"""What is sent to a host, and what one refresh may spend on it."""
+"""A request to a host, and the budget of one refresh for its requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Request:
 
 @dataclass
 class Budget:
-    """What one refresh may spend on one host, and what it has spent."""
+    """The deadline and the retries of one refresh on one host, and its requests so far."""
 
     deadline: float
     """Monotonic seconds."""
@@ -46,8 +46,8 @@ class Budget:
     """Failed requests, by endpoint."""
 
     @property
-    def limit(self) -> str:
-        """The setting that limits the refresh, with its value, for messages."""
+    def limit_name(self) -> str:
+        """The setting that limits the refresh and its value, for messages."""
         name = "`refresh_interval`" if self.low_priority else "`refresh_timeout`"
         return f"{name} of {self.timeout:.0f} s"
 
