@@ -100,13 +100,13 @@ class ApiError(ExporterError):
         endpoint: str,
         request_id: str | None = None,
         retry_in: float = 0.0,
+        method: str = "GET",
     ) -> None:
         self.message = _safe(message)
         self.endpoint = endpoint
         self.request_id = request_id
         self.retry_in = retry_in
-        self.method = "GET"
-        """Of the request; set by whoever sent another one."""
+        self.method = method
         super().__init__(message)
 
     def __str__(self) -> str:

@@ -116,7 +116,7 @@ class Exchange:
             is_timeout = isinstance(error, TimeoutError)
             is_of_dns = isinstance(error, NameResolutionTimeout)
             if is_timeout and not is_of_dns and timeout < self._request_timeout:
-                raise out_of_time(endpoint, budget) from None
+                raise out_of_time(request, budget) from None
             route = self._connection.route
             raise failure_of_transport(
                 error, endpoint=endpoint, route=route, timeout=timeout

@@ -176,7 +176,7 @@ class Host:
         retries = 0
         while True:
             if budget.low_priority:
-                await self._yield_to_priority(request.endpoint, budget)
+                await self._yield_to_priority(request, budget)
             async with self._lock:
                 try:
                     return await self._authorized(request, budget)
@@ -193,13 +193,13 @@ class Host:
             budget.retries -= 1
             await self._pacer.pause(reason, pause, error=str(failure))
 
-    async def _yield_to_priority(self, endpoint: str, budget: Budget) -> None:
+    async def _yield_to_priority(self, request: Request, budget: Budget) -> None:
         if self._no_priority_requests.is_set():
             return
         waiting = asyncio.ensure_future(self._no_priority_requests.wait())
         try:
             if not await self._is_done_in_time(waiting, budget):
-                raise out_of_time(endpoint, budget)
+                raise out_of_time(request, budget)
         finally:
             waiting.cancel()
 
@@ -229,7 +229,7 @@ class Host:
         redirects = _REDIRECTS if request.method == "GET" else _REDIRECTS_WITH_METHOD
         hops_left = _MAX_REDIRECTS
         while True:
-            await self._pacer.wait_for_window(endpoint, budget)
+            await self._pacer.wait_for_window(request, budget)
             headers = await self._credentials.headers()
             redactor = self._credentials.redactor
             with self._exchange.counting_failures(request, budget):

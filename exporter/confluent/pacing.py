@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.confluent.exchange import Observer
-    from exporter.confluent.request import Budget
+    from exporter.confluent.request import Budget, Request
     from exporter.confluent.throttle import Hold, RateLimitStatus
 
 log = structlog.get_logger(__name__)
@@ -96,20 +96,24 @@ class Pacer:
             self._throttle.close(error.endpoint, seconds, now=self._clock.monotonic())
         return reason, seconds
 
-    async def wait_for_window(self, endpoint: str, budget: Budget) -> None:
-        """Wait until the rate limit allows a request to ``endpoint``.
+    async def wait_for_window(self, request: Request, budget: Budget) -> None:
+        """Wait until the rate limit allows ``request``.
 
         Raises :class:`~exporter.errors.OutOfBudget` if that would be after the deadline of
         ``budget``, and :class:`~exporter.errors.RequestTimeout` if the deadline has passed.
         """
         # The caller holds the lock of the host, so no request opens a window meanwhile: this ends
         # after the last window or the deadline.
-        while hold := self._throttle.hold([endpoint], now=self._clock.monotonic()):
+        while hold := self._throttle.hold([request.endpoint], now=self._clock.monotonic()):
             if self._clock.monotonic() + hold.seconds >= budget.deadline:
-                raise OutOfBudget(self._budget_message(endpoint, budget, hold), endpoint=endpoint)
+                raise OutOfBudget(
+                    self._budget_message(request.endpoint, budget, hold),
+                    endpoint=request.endpoint,
+                    method=request.method,
+                )
             await self.pause("reserve" if hold.is_rate_limit else "retry_after", hold.seconds)
         if self._clock.monotonic() >= budget.deadline:
-            raise out_of_time(endpoint, budget)
+            raise out_of_time(request, budget)
 
     def _budget_message(self, endpoint: str, budget: Budget, hold: Hold) -> str:
         """Return why the refresh cannot end in time; the same text while the cause is the same."""
@@ -145,8 +149,10 @@ class Pacer:
             self._observer.throttled(reason, self._clock.monotonic() - began)
 
 
-def out_of_time(endpoint: str, budget: Budget) -> RequestTimeout:
+def out_of_time(request: Request, budget: Budget) -> RequestTimeout:
     """Return the error for a refresh that has reached its deadline."""
     return RequestTimeout(
-        f"the refresh did not end within the {budget.limit_name}; raise it", endpoint=endpoint
+        f"the refresh did not end within the {budget.limit_name}; raise it",
+        endpoint=request.endpoint,
+        method=request.method,
     )

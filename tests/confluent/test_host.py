@@ -236,7 +236,7 @@ async def test_a_wait_that_does_not_fit_names_the_header_of_the_dialect() -> Non
     spent = [("rateLimit-remaining", "0"), ("rateLimit-reset", "30")]
     host = host_of(Api(httpx.Response(200, headers=spent)), dialect=METRICS)
     await host.send(QUERY, await host.begin(timeout=60))
-    with pytest.raises(ApiError, match="rateLimit-reset allows no request before"):
+    with pytest.raises(ApiError, match=f"POST {PATH}: rateLimit-reset allows no request before"):
         await host.send(QUERY, await host.begin(timeout=5))
 
 
@@ -299,7 +299,10 @@ async def test_a_request_after_the_deadline_is_not_sent() -> None:
     host = host_of(api, clock=clock)
     budget = await host.begin(timeout=5)
     await clock.sleep(5)
-    with pytest.raises(RequestTimeout, match="did not end within the `refresh_timeout` of 5 s"):
+    with pytest.raises(
+        RequestTimeout,
+        match=f"POST {PATH}: the refresh did not end within the `refresh_timeout` of 5 s",
+    ):
         await host.send(QUERY, budget)
     assert api.requests == []
 
