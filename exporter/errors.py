@@ -1,24 +1,24 @@
-"""Everything that can go wrong, caught by meaning.
+"""The exceptions of this program.
 
 ::
 
     ExporterError
-    ├── ConfigurationError      the configuration, every mistake at once
+    ├── ConfigurationError      all problems of a configuration
     ├── StartUpError            an address in use, a file that cannot be written
-    ├── CredentialsError        a secret file or variable that cannot be read any more
-    └── ApiError                a request or a listing failed; carries what an operator needs
+    ├── CredentialsError        credentials that can no longer be read
+    └── ApiError                a request or listing failed
         ├── RateLimited         429
-        ├── OutOfBudget         a wait for the rate limit that the deadline does not allow
-        ├── Unauthorized        401, and 403 that says the key itself is unknown
-        ├── Forbidden           403: the key is known, its role does not suffice
+        ├── OutOfBudget         the rate limit allows no request before the deadline
+        ├── Unauthorized        401, or 403 for an unknown API key
+        ├── Forbidden           403: the roles of the API key do not allow it
         ├── BadRequest          other 4xx
         ├── NotFound            404
         ├── ServerError         5xx
-        ├── RequestTimeout      no complete answer in time
-        ├── ConnectionFailed    no connection, or it broke
-        ├── TlsFailed           the certificate or the handshake
-        ├── InvalidResponse     an answer that is not what the API promises
-        └── PaginationError     a listing that loops, never ends, or does not say how to continue
+        ├── RequestTimeout      no complete response in time
+        ├── ConnectionFailed    the connection failed or was closed
+        ├── TlsFailed           the TLS handshake failed, or the certificate is not valid
+        ├── InvalidResponse     a response that is not as documented
+        └── PaginationError     a listing that loops, is endless or cannot be continued
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from exporter.redaction import redacted
 
 
 class ExporterError(Exception):
-    """Anything this program raises on purpose; its text is fit for an operator.
+    """The base of all exceptions of this program. The message is meant for operators.
 
-    Each of ``lines`` stays one line, without secrets and without what a terminal obeys.
+    Secrets, line breaks and control characters in ``lines`` are replaced.
     """
 
     def __init__(self, *lines: str) -> None:
@@ -46,13 +46,13 @@ def _safe(text: str) -> str:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake in a configuration, and where it stands."""
+    """One problem of a configuration and its location."""
 
     file: str
     line: int
-    """From 1; 0 where the problem is the file itself."""
+    """From 1; 0 if the problem is the file itself."""
     path: str
-    """Dotted place inside the document, such as ``organizations[0].name``; empty for the whole."""
+    """Dotted path such as ``organizations[0].name``; empty for the whole document."""
     message: str
     """What is wrong and what is expected."""
 
@@ -63,9 +63,9 @@ class Problem:
 
 
 class ConfigurationError(ExporterError):
-    """The configuration cannot be used.
+    """The configuration is not valid.
 
-    ``problems`` holds every mistake, in the order of their lines.
+    ``problems``: all problems, sorted by line.
     """
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
@@ -74,21 +74,21 @@ class ConfigurationError(ExporterError):
 
 
 class StartUpError(ExporterError):
-    """The process cannot begin its work; the text names the cause and the remedy."""
+    """The process cannot start. The message names the cause and the remedy."""
 
 
 class CredentialsError(ExporterError):
-    """Credentials that were there at start cannot be read now."""
+    """Credentials cannot be read, although they could be at start."""
 
     reason: ClassVar[str] = "credentials"
 
 
 class ApiError(ExporterError):
-    """A request, or the listing it belongs to, failed.
+    """A request or a listing failed.
 
-    ``reason`` is the value of the label of the same name; ``retry_in`` the seconds after which the
-    API asks to be asked again, 0 where it says nothing. ``request_id`` is not in the text, so that
-    the same failure has the same text each time.
+    ``reason``: the value of the label ``reason``. ``retry_in``: seconds after which the API allows
+    a retry, 0 if unknown. ``request_id`` is not part of the message, so that repeated failures have
+    the same message.
     """
 
     reason: ClassVar[str] = "api"
@@ -114,73 +114,73 @@ class ApiError(ExporterError):
 
 
 class RateLimited(ApiError):
-    """The API said 429."""
+    """The API responded with 429."""
 
     reason = "rate_limited"
 
 
 class OutOfBudget(ApiError):
-    """No request was sent: the rate limit leaves us none before the deadline."""
+    """No request was sent, because the rate limit allows none before the deadline."""
 
     reason = RateLimited.reason
 
 
 class Unauthorized(ApiError):
-    """The credentials are not accepted."""
+    """The API rejected the credentials."""
 
     reason = "unauthorized"
 
 
 class Forbidden(ApiError):
-    """The credentials are accepted, their role is not enough."""
+    """The credentials are valid, but their roles do not allow the request."""
 
     reason = "forbidden"
 
 
 class BadRequest(ApiError):
-    """The API does not understand the request."""
+    """The API rejected the request as malformed."""
 
     reason = "bad_request"
 
 
 class NotFound(ApiError):
-    """The API does not know the path, or will not say that it does."""
+    """The path does not exist, or the API hides it."""
 
     reason = "not_found"
 
 
 class ServerError(ApiError):
-    """The API, or something before it, is failing."""
+    """The API or a gateway in front of it failed."""
 
     reason = "server_error"
 
 
 class RequestTimeout(ApiError):
-    """No complete answer within the request's or the refresh's time."""
+    """No complete response within the timeout of the request or the refresh."""
 
     reason = "timeout"
 
 
 class ConnectionFailed(ApiError):
-    """The connection could not be made or broke."""
+    """The connection could not be established, or it was lost."""
 
     reason = "connection"
 
 
 class TlsFailed(ApiError):
-    """The server's certificate or the TLS handshake was refused."""
+    """The TLS handshake failed, or the certificate of the server is not valid."""
 
     reason = "tls"
 
 
 class InvalidResponse(ApiError):
-    """A body that is too large, truncated, or not the promised shape."""
+    """A response body that is too large, truncated or not as documented."""
 
     reason = "invalid_response"
 
 
 class PaginationError(ApiError):
-    """A walk that cannot be followed to a true end."""
+    """A listing that cannot be followed to its end."""
 
     reason = "pagination"
 
@@ -188,4 +188,4 @@ class PaginationError(ApiError):
 REQUEST_FAILURE_REASONS: tuple[str, ...] = tuple(
     sorted({error.reason for error in ApiError.__subclasses__()})
 )
-"""Every value of the label ``reason`` of the request failures."""
+"""All values of the label ``reason`` of request failures."""

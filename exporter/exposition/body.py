@@ -1,7 +1,7 @@
-"""The body of a response, sliced from shared bytes while it is being sent.
+"""A response body that is sliced from shared bytes while it is sent.
 
-A slow client may take minutes to read a body. Meanwhile it holds references to bytes that all
-bodies share and one slice of its own, so that memory does not grow by a body per client.
+A slow client may take minutes to read a body. Meanwhile the body holds only references to shared
+bytes and a slice of its own, so that memory does not grow by a complete body for each client.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SLICE = 64 * 1024
-"""Bytes. While a client is waited for, one slice is in the buffer and the next one is ready."""
+"""Bytes. While the client reads, one slice is in the write buffer and the next one is ready."""
 WHOLE = 2 * SLICE + SLICE // 2
-"""Bytes up to which a body is one slice: no more than two others, and 5,000 compressed series."""
+"""Bytes up to which a body is a single slice; enough for 5,000 compressed series."""
 
 
 class Body:
-    """Yields ``size`` bytes, above 160 KiB in slices of at most 64 KiB; can be iterated once."""
+    """Yields ``size`` bytes once, in slices of at most 64 KiB if there are more than 160 KiB."""
 
     def __init__(self, parts: Iterable[bytes], size: int) -> None:
-        """``parts``: the bytes in pieces of any length."""
+        """``parts``: the bytes in parts of any length."""
         self.size = size
         self._slices = _slices(parts, WHOLE if size <= WHOLE else SLICE)
 
@@ -41,7 +41,7 @@ def _slices(parts: Iterable[bytes], length: int) -> Iterator[bytes]:
         while len(rest) >= room:
             gathered.append(rest[:room])
             rest, room = rest[room:], length
-            yield b"".join(gathered)  # a variable would keep it alive until the next slice
+            yield b"".join(gathered)  # without a variable, which would keep it until the next slice
             gathered.clear()
         if rest:
             gathered.append(rest)

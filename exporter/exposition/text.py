@@ -1,8 +1,8 @@
-"""Samples to lines, in the text format 0.0.4 and in OpenMetrics 1.0.0.
+"""Renders samples in the text format 0.0.4 and in OpenMetrics 1.0.0.
 
-Prometheus' client library renders a whole registry at a time. Here the lines of one organization
-are made once per refresh and then only copied, so they have to exist apart. Both formats write
-samples alike and differ in the headers. A test compares every byte with the library's.
+The Prometheus client library can only render a whole registry. Here the lines of one organization
+are rendered once per refresh and then copied. The formats have the same sample lines and different
+headers. A test compares the output with that of the library.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Format(Enum):
-    """The formats spoken; the value is the content type."""
+    """The supported formats; the value is the content type."""
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 number: Callable[[float], str] = floatToGoString
-"""As Go and the client library write it."""
+"""Formats a number as Go and the client library do."""
 _SPECIAL = re.compile(r'[\\\n"\0]')
 _ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\"", "\0": "\N{REPLACEMENT CHARACTER}"}
 
@@ -36,13 +36,13 @@ _UNITS = ("seconds", "bytes", "ratio")
 
 
 def families(metric: Metric, form: Format) -> dict[str, str]:
-    """Return the headers of the families that ``metric`` has in ``form``, by the key of each.
+    """Return the headers of the families of ``metric`` in ``form``, by family name.
 
-    A gauge histogram has a different shape in each format. OpenTelemetry's receiver does not
-    support OpenMetrics' type for it, and Prometheus may convert a histogram to a native one, so its
-    buckets, count and sum are gauges there. In the older format, only a histogram may have the
-    label ``le``, and Go's parser reads one without a count and a sum as empty. There it is a
-    complete histogram, with its count and sum also as gauges of the same names.
+    A gauge histogram has a different form in each format. In OpenMetrics, its buckets, count and
+    sum are gauges: OpenTelemetry's receiver does not support the type ``gaugehistogram``, and
+    Prometheus may convert a histogram to a native one. In the text format, only a histogram may
+    have the label ``le``, and Go's parser reads one without count and sum as empty. There it is a
+    complete histogram, and two gauges repeat its count and sum under the names of OpenMetrics.
     """
     name = metric.name
     if metric.type != "gaugehistogram":
@@ -55,9 +55,9 @@ def families(metric: Metric, form: Format) -> dict[str, str]:
 
 
 def header(metric: Metric, form: Format) -> str:
-    """Return the HELP and TYPE lines of ``metric``, which is not a gauge histogram, and its UNIT.
+    """Return the HELP, TYPE and UNIT lines of ``metric``, which is not a gauge histogram.
 
-    The older format has no units.
+    The text format has no UNIT line.
     """
     name, kind = metric.name, metric.type
     if form is Format.TEXT:
@@ -70,13 +70,13 @@ def header(metric: Metric, form: Format) -> str:
 
 
 def unit_of(family: str) -> str:
-    """Return the base unit that the name of ``family`` ends with, empty if it has none."""
+    """Return the base unit at the end of the name of ``family``, or an empty string."""
     last = family.rpartition("_")[2]
     return last if last in _UNITS else ""
 
 
 def _header_lines(name: str, kind: str, help_text: str) -> str:
-    """Return the HELP and TYPE lines of a family; ``help_text`` has no double quotes."""
+    """Return the HELP and TYPE lines of a family; ``help_text`` contains no double quotes."""
     escaped = help_text.replace("\\", r"\\").replace("\n", r"\n")
     return f"# HELP {name} {escaped}\n# TYPE {name} {kind}\n"
 
@@ -88,11 +88,11 @@ def lines(
     suffix: str = "",
     label: str = "",
 ) -> str:
-    """Return a line for each of ``samples``: the values of ``metric.labels`` in order, the value.
+    """Return the lines of ``samples``: label values in the order of ``metric.labels``, and value.
 
-    ``suffix`` is put behind the name; ``label`` is one more label, whose value comes last. Labels
-    are sorted by name, as the client library does. NUL, which no parser of Prometheus takes,
-    becomes the replacement character.
+    ``suffix`` is appended to the name. ``label`` is an additional label, whose value comes last.
+    Labels are sorted by name, as in the client library. NUL, which Prometheus cannot parse, becomes
+    the replacement character.
     """
     names = (*metric.labels, label) if label else metric.labels
     order = sorted(range(len(names)), key=names.__getitem__)
@@ -103,7 +103,7 @@ def lines(
 
 
 def escape(value: str) -> str:
-    """Return ``value`` as it stands between the quotes of a label."""
+    """Return ``value`` escaped for the quotes of a label."""
     if _SPECIAL.search(value) is None:
         return value
     return _SPECIAL.sub(lambda match: _ESCAPES[match[0]], value)

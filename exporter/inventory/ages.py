@@ -180,7 +180,7 @@ def ages_of(dates: Dates, *, now: float) -> Ages:
     return Ages(histograms, oldest, next_expiry)
 
 
-def oldest(dates: Dates, most: int, *, now: float) -> tuple[tuple[Key, float], ...]:
+def oldest_keys(dates: Dates, most: int, *, now: float) -> tuple[tuple[Key, float], ...]:
     """Return the ``most`` oldest keys with their creation times, oldest first."""
     heads = [
         zip(timeline.keys[: min(most, timeline.created_by(now))], timeline.times, strict=False)

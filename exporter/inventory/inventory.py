@@ -16,7 +16,7 @@ from exporter.inventory.ages import (
     Histogram,
     ages_of,
     dates_of,
-    oldest,
+    oldest_keys,
     sorted_by_creation,
 )
 from exporter.inventory.directory import Directory
@@ -170,7 +170,7 @@ def _time_dependent(dates: Dates, policy_inputs: PolicyInputs, *, now: float) ->
         "ages": ages_of(dates, now=now),
         "remaining": remaining_at(policy_inputs, now=now),
         "findings": findings_at(policy_inputs, now=now),
-        "oldest_keys": oldest(dates, _OLDEST, now=now),
+        "oldest_keys": oldest_keys(dates, _OLDEST, now=now),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the process serves over HTTP: metrics, health and a page for people."""
+"""The HTTP server: metrics, health endpoints and the status page."""
 
 from exporter.web.limits import Limits
 from exporter.web.routes import create_app

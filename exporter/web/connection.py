@@ -1,4 +1,4 @@
-"""One client's connection: uvicorn's HTTP/1.1 with deadlines."""
+"""A client connection: uvicorn's HTTP/1.1 protocol with deadlines."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ if TYPE_CHECKING:
     from exporter.web.limits import Limits
 
 RECEIVE_SIZE = 16 * 1024
-"""Bytes read at once. With h11's limit of 16 KiB for an incomplete header section, no request has
-more than 32 KiB of headers."""
+"""Bytes per read. With h11's limit of 16 KiB for an incomplete header section, the headers of a
+request have at most 32 KiB."""
 
 
 class Phase(enum.Enum):
     """What a connection is waiting for."""
 
     HEADER = enum.auto()
-    """The client: for the rest of a request."""
+    """Waiting for the rest of a request."""
     IDLE = enum.auto()
-    """The client: for its next request."""
+    """Waiting for the next request."""
     CLOSING = enum.auto()
-    """The client: to close its side after an error, so that it can read the answer first."""
+    """Waiting for the client to read an error response and close the connection."""
     ANSWERING = enum.auto()
-    """The application."""
+    """Waiting for the application."""
     WRITING = enum.auto()
-    """The client: to take what has been written."""
+    """Waiting for the client to read what has been written."""
 
 
 _BUSY = (Phase.ANSWERING, Phase.WRITING)  # a tuple, since hashing an enum is slow
 
 
 class _Logger(logging.LoggerAdapter[logging.Logger]):
-    """What uvicorn logs, with its warnings as debug messages.
+    """Logs uvicorn's warnings as debug messages.
 
-    They are about malformed requests, and anyone can send those.
+    They are about malformed requests, which any client can send.
     """
 
-    level = logging.WARNING  # uvicorn looks at it to leave out its trace messages
+    level = logging.WARNING  # uvicorn reads it and omits its trace messages
 
     def warning(self, msg: object, *args: object, **options: Any) -> None:  # noqa: ANN401 # as in the base
         self.debug(msg, *args, **options)
 
     def error(self, msg: object, *args: object, **options: Any) -> None:  # noqa: ANN401 # as in the base
-        if not isinstance(options.get("exc_info"), asyncio.CancelledError):  # by the shutdown
+        if not isinstance(options.get("exc_info"), asyncio.CancelledError):  # at shutdown
             super().error(msg, *args, **options)
 
 
@@ -63,10 +63,10 @@ _logger = _Logger(logging.getLogger(__name__))
 
 
 class Connection(H11Protocol, asyncio.BufferedProtocol):
-    """Serves the requests of one connection; the bodies of requests are dropped.
+    """Serves the requests of one connection and discards their bodies.
 
-    Instead of timers, which every request would set and cancel, it keeps the loop time at which it
-    is to be closed, for :meth:`Connections.close_expired`.
+    Stores its deadline for :meth:`Connections.close_expired`, because setting and cancelling timers
+    for every request is slow.
     """
 
     def __init__(
@@ -78,39 +78,39 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         connections: Connections,
         received: bytearray,
     ) -> None:
-        """``received``: the receive buffer that all connections share."""
+        """``received``: the receive buffer shared by all connections."""
         super().__init__(config, state, app_state={})
-        self.logger = _logger  # type: ignore[assignment] # an adapter has what uvicorn uses
+        self.logger = _logger  # type: ignore[assignment] # an adapter suffices
         self._limits = limits
         self._connections = connections
         self._received = received
         self._phase = Phase.HEADER
         self._served = False
-        self._refused = False
+        self._rejected = False
         self.deadline = self.loop.time() + limits.header
-        """Loop time at which it is to be closed."""
+        """Loop time at which to close the connection."""
         self.opening: asyncio.Task[None] | None = None
-        """The task that opens it, with its TLS handshake."""
+        """The task that opens the connection, including the TLS handshake."""
 
     @property
     def is_opening(self) -> bool:
-        """Whether nothing can be received or sent yet."""
+        """Whether the connection is not ready to receive or send."""
         return self.transport is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a request."""
+        """Start waiting for a request."""
         super().connection_made(transport)  # type: ignore[arg-type] # uvicorn's own
-        # Pause writing whenever unsent bytes remain. With 0, asyncio's TLS transport would pause
-        # even when none do.
+        # Pause writing while unsent bytes remain. With high=0, asyncio's TLS transport would pause
+        # even without any.
         self.transport.set_write_buffer_limits(high=1, low=0)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give up the request in progress, if any."""
+        """Abandon the request in progress, if any."""
         super().connection_lost(exc)
         self._connections.discard(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        """Return where to put what is received."""
+        """Return the buffer for received bytes."""
         del sizehint
         return self._received
 
@@ -120,16 +120,16 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle received bytes."""
-        if self._refused or self.conn.their_state is h11.MUST_CLOSE:
-            return  # nothing after the last request matters
+        if self._rejected or self.conn.their_state is h11.MUST_CLOSE:
+            return  # ignore everything after the last request
         super().data_received(data)
         if self.cycle is not None:
             self.cycle.body.clear()
         self._update_phase()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or answer it if it has been received."""
-        # Replaces uvicorn's, which sets a timer for each response.
+        """Wait for the next request, or handle it if it has already been received."""
+        # Overrides uvicorn's method, which sets a timer for each response.
         self._served = True
         if not self.transport.is_closing():
             self.flow.resume_reading()
@@ -139,12 +139,12 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         self._update_phase()
 
     def pause_writing(self) -> None:
-        """Begin to wait for the client to take what was written."""
+        """Start waiting for the client to read what was written."""
         super().pause_writing()
         self._update_phase()
 
     def resume_writing(self) -> None:
-        """Continue with the answer."""
+        """Continue with the response."""
         super().resume_writing()
         self._update_phase()
 
@@ -175,7 +175,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
     def _find_phase(self) -> Phase:
         if self.flow.write_paused:
             return Phase.WRITING
-        if self._refused:
+        if self._rejected:
             return Phase.CLOSING
         if self.conn.our_state in (h11.SEND_RESPONSE, h11.SEND_BODY):
             return Phase.ANSWERING
@@ -185,25 +185,25 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         return Phase.HEADER
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP/1.1; called by uvicorn while it handles h11's error."""
+        """Reject a malformed request; uvicorn calls this while it handles h11's error."""
         del msg
         error = sys.exception()
         hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
         if self.cycle is not None:
-            self.cycle.disconnected = True  # an answer that is not complete is not continued
-        self._refused = True
+            self.cycle.disconnected = True  # do not continue an incomplete response
+        self._rejected = True
         if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             self.transport.close()
             return
-        self._send_refusal(HTTPStatus(hint))
+        self._send_error(HTTPStatus(hint))
         if self.transport.can_write_eof():
-            # Closing now would reset the connection if the client is still sending, and it might
-            # not see the answer (RFC 9112 §9.6).
+            # Closing now would reset the connection if the client is still sending. It might then
+            # not receive the response (RFC 9112 §9.6).
             self.transport.write_eof()
         else:
             self.transport.close()
 
-    def _send_refusal(self, status: HTTPStatus) -> None:
+    def _send_error(self, status: HTTPStatus) -> None:
         text = f"{status.phrase}.\n".encode()
         headers = [
             *self.server_state.default_headers,
@@ -217,21 +217,21 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
             self.transport.write(self.conn.send(event) or b"")
 
     def shutdown(self) -> None:
-        """Close, after the answer in progress if there is one."""
+        """Close the connection, after the response in progress if any."""
         if self._phase not in _BUSY:
             self.abort()
         elif self.cycle is not None:
             self.cycle.keep_alive = False
 
     def expire(self) -> None:
-        """Close because the deadline has passed."""
+        """Close the connection because its deadline has passed."""
         if self.is_opening or self._phase in _BUSY or self.transport.is_closing():
             self.abort()
         else:
             self.transport.close()
 
     def abort(self) -> None:
-        """Close at once, whatever has not been sent."""
+        """Close the connection immediately and discard unsent bytes."""
         if not self.is_opening:
             self.transport.abort()
         elif self.opening is not None:

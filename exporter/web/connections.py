@@ -1,4 +1,4 @@
-"""The open connections of a server, up to a limit."""
+"""The limited set of open connections of a server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Connections:
         self._limit = limit
         self._open: set[Connection] = set()
         self._waiting: dict[Connection, None] = {}
-        """Connections that wait for a request, in the order in which they began to."""
+        """Connections that are waiting for a request, longest wait first."""
         self._writing: dict[Connection, None] = {}
-        """Connections whose client does not take what was written, likewise."""
+        """Connections whose client does not read what was written, longest wait first."""
         self._changed = asyncio.Event()
 
     def add(self, connection: Connection) -> None:
@@ -34,7 +34,7 @@ class Connections:
         self._changed.set()
 
     def waiting(self, connection: Connection) -> None:
-        """Record that a connection begins to wait for a request of its client."""
+        """Record that a connection is waiting for a request."""
         self._waiting.pop(connection, None)
         self._writing.pop(connection, None)
         if connection in self._open:
@@ -42,22 +42,22 @@ class Connections:
             self._changed.set()
 
     def writing(self, connection: Connection) -> None:
-        """Record that a connection begins to wait for its client to take what was written."""
+        """Record that a connection is waiting for its client to read what was written."""
         self._waiting.pop(connection, None)
         self._writing[connection] = None
         self._changed.set()
 
     def answering(self, connection: Connection) -> None:
-        """Record that the application is working on a request of the connection."""
+        """Record that the application is handling a request of the connection."""
         self._waiting.pop(connection, None)
         self._writing.pop(connection, None)
 
-    async def room(self) -> None:
-        """Wait until one more connection can be added.
+    async def wait_for_capacity(self) -> None:
+        """Wait until another connection can be added.
 
-        Closes the connection that has waited longest for its client to send a request, or if there
-        is none, the one whose client has taken nothing for longest. If the application is working
-        on a request of each, waits for one of them.
+        At the limit, closes the connection that has been waiting longest for a request, or else for
+        its client to read a response. If the application is handling requests of all connections,
+        waits for one of them.
         """
         while len(self._open) >= self._limit:
             oldest = next(iter(self._waiting), None) or next(iter(self._writing), None)
@@ -80,7 +80,7 @@ class Connections:
             connection.expire()
 
     async def shut_down(self, *, within: float) -> None:
-        """Close all; those with a request in progress get ``within`` seconds to finish it."""
+        """Close all connections; those with a request in progress within ``within`` seconds."""
         for connection in list(self._open):
             connection.shutdown()
         try:

@@ -1,4 +1,4 @@
-"""How much of the process clients may take, and for how long."""
+"""Limits on the number and duration of client connections."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ _MAX_CONNECTIONS = 512
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one server. Durations are in seconds; each may be exceeded by one second."""
+    """Limits of one server. Durations are in seconds and may be exceeded by one second."""
 
     connections: int = _MAX_CONNECTIONS
     header: float = 10.0
-    """For the TLS handshake and the header section of a request, and for the rest of its body."""
+    """For the TLS handshake, for the header section of a request, and for the rest of its body."""
     idle: float = 120.0
-    """Between two requests. Longer than the usual scrape intervals: a scraper that reuses its
-    connection at the moment when the server closes it sees a failed scrape."""
+    """Between two requests. Longer than the usual scrape intervals, because a scrape fails if the
+    server closes the connection just as the scraper reuses it."""
     write: float = 30.0
-    """For the client to take enough of an answer that more can be written."""
+    """For the client to read enough of a response that more can be written."""
     shutdown: float = 1.0
-    """For answers that are being written when the server stops."""
+    """For responses in progress when the server stops."""
 
 
 def process_limits() -> Limits:
     """Return the limits for this process.
 
-    At most half of its file descriptors are for clients, so that enough remain for the connections
-    to the API and for files.
+    Clients get at most half of its file descriptors, so that enough remain for files and for
+    connections to the API.
     """
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:

@@ -1,4 +1,4 @@
-"""Errors of the event loop, each kind logged at most once a minute."""
+"""Logs each kind of event loop error at most once a minute."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 _INTERVAL = 60.0  # seconds
 _MAX_KINDS = 100
-"""Upper bound of what is remembered: messages may contain addresses of objects."""
+"""Maximum number of remembered kinds. Messages may contain addresses, so kinds are unbounded."""
 
 log = logging.getLogger("asyncio")
 
 
-class _SparingHandler:
-    """Logs the first of equal errors; a minute later, the next one and how many were dropped."""
+class _RateLimitedHandler:
+    """Logs the first error of a kind, and after a minute the next one with the number omitted."""
 
     def __init__(self) -> None:
         self._logged: dict[object, tuple[float, int]] = {}
-        """By kind: the loop time of the latest log line, and the number of errors since."""
+        """By kind: the loop time of the latest log record, and the number of errors since."""
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         kind, now = _kind(context), loop.time()
@@ -39,7 +39,7 @@ class _SparingHandler:
 
 
 def _kind(context: dict[str, Any]) -> object:
-    """Return what errors of the same cause have in common."""
+    """Return a value that errors with the same cause share."""
     error = context.get("exception")
     traceback = getattr(error, "__traceback__", None)
     if traceback is None:
@@ -51,11 +51,11 @@ def _kind(context: dict[str, Any]) -> object:
 
 @contextlib.contextmanager
 def logged_sparingly(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Limit what ``loop`` logs while the context is open, unless it has another handler."""
+    """Rate-limit the error log of ``loop`` in this context, unless it has another handler."""
     if loop.get_exception_handler() is not None:
         yield
         return
-    loop.set_exception_handler(_SparingHandler())
+    loop.set_exception_handler(_RateLimitedHandler())
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The routes, as an ASGI application made from what it shows."""
+"""The ASGI application with all routes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from exporter.refresh import OrganizationState
     from exporter.summary import Summary
 
-_NOT_FOUND = "Not found. Try / for the pages that exist.\n"
+_NOT_FOUND = "Not found. See / for the available pages.\n"
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
@@ -34,26 +34,26 @@ _PAGE_HEADERS = {
 
 
 class Source(Protocol):
-    """What the pages tell of."""
+    """The source of what the pages show."""
 
     def states(self) -> Sequence[OrganizationState]:
         """Return the state of every organization, in the order of the configuration."""
 
     @property
     def rejected_config(self) -> str | None:
-        """What is wrong with the latest configuration, if it was refused."""
+        """The problems of the latest configuration if it was rejected, else None."""
 
     def summaries(self, state: OrganizationState) -> Sequence[Summary]:
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
 
     def dead_loops(self) -> Sequence[str]:
-        """Return the organizations whose refresh loop has ended although it never should."""
+        """Return the organizations whose refresh loop has stopped unexpectedly."""
 
 
 def create_app(
     source: Source, exposition: Exposition, *, clock: Clock, telemetry_path: str = "/metrics"
 ) -> ASGIApp:
-    """Return the application. ``telemetry_path`` may be ``/``; then there is no status page."""
+    """Return the application; with the ``telemetry_path`` ``/``, there is no status page."""
 
     async def status(_request: Request) -> Response:
         page = render_status_page(
@@ -66,7 +66,7 @@ def create_app(
 
     async def healthy(_request: Request) -> Response:
         if dead := source.dead_loops():
-            text = f"The refresh of {', '.join(dead)} has ended; restart the exporter.\n"
+            text = f"The refresh loop of {', '.join(dead)} has stopped; restart the exporter.\n"
             return PlainTextResponse(text, status_code=503)
         return PlainTextResponse("Healthy.\n")
 
@@ -87,14 +87,14 @@ def create_app(
         routes.append(Route("/", status))
     errors: Mapping[int, object] = {404: _not_found}
     app = Starlette(routes=routes, exception_handlers=errors)  # type: ignore[arg-type] # invariant
-    app.router.redirect_slashes = False  # /metrics/ is no page either
+    app.router.redirect_slashes = False  # /metrics/ is not a page
     return _scrapes_first(metrics, telemetry_path, _with_nosniff(app))
 
 
 def _scrapes_first(metrics: ASGIApp, telemetry_path: str, others: ASGIApp) -> ASGIApp:
-    """Return an application that passes scrapes to ``metrics`` and all else to ``others``.
+    """Return an application that passes scrapes to ``metrics`` and other requests to ``others``.
 
-    The layers of Starlette would be a tenth of what a scrape costs, and more with each slice.
+    Starlette's layers would add a tenth to the cost of a scrape, and more with each slice.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +107,7 @@ def _scrapes_first(metrics: ASGIApp, telemetry_path: str, others: ASGIApp) -> AS
 def _with_nosniff(app: ASGIApp) -> ASGIApp:
     """Return ``app`` with ``X-Content-Type-Options: nosniff`` on every response.
 
-    Metrics and errors hold names from the network, which no browser should take for markup.
+    Metrics and errors contain names from the network, which browsers must not interpret as markup.
     """
 
     async def with_header(scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +122,7 @@ def _with_nosniff(app: ASGIApp) -> ASGIApp:
 
 
 class _Metrics:
-    """The exposition, sliced as the client reads it."""
+    """Serves the exposition in slices, as fast as the client reads them."""
 
     def __init__(self, exposition: Exposition) -> None:
         self._exposition = exposition

@@ -1,4 +1,4 @@
-"""The HTTP server: accepts connections up to a limit and closes those that exceed a deadline."""
+"""The HTTP server: accepts connections up to a limit and closes them at their deadline."""
 
 from __future__ import annotations
 
@@ -26,18 +26,17 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 _TICK = 1.0  # seconds
 _RETRY = 1.0
-"""Seconds until the next attempt to accept after a failure, such as no free file descriptor."""
+"""Seconds to wait after failing to accept, such as without a free file descriptor."""
 _LOG_INTERVAL = 60.0
-"""Seconds between two log lines about such failures."""
+"""Seconds between two log records about such failures."""
 
 log = structlog.get_logger(__name__)
 
 
 class _Server:
-    """Accepts connections itself and leaves HTTP to uvicorn.
+    """Accepts connections itself and uses uvicorn only for HTTP.
 
-    asyncio's servers accept without a limit, and the application hears of a connection only after
-    its TLS handshake.
+    asyncio's servers accept without a limit and report connections only after the TLS handshake.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
@@ -78,7 +77,7 @@ class _Server:
         while True:
             try:
                 accepted, _ = await self._loop.sock_accept(listener)
-            except ConnectionError:  # the client has gone
+            except ConnectionError:  # the client has disconnected
                 await asyncio.sleep(0)
                 continue
             except OSError as error:
@@ -87,10 +86,10 @@ class _Server:
                 continue
             with contextlib.ExitStack() as stack:
                 stack.enter_context(accepted)
-                await self._connections.room()
+                await self._connections.wait_for_capacity()
                 stack.pop_all()
             self._open(accepted)
-            await asyncio.sleep(0)  # so that a burst of connections does not stall the others
+            await asyncio.sleep(0)  # let others run during a burst of connections
 
     def _log_failure(self, error: OSError) -> None:
         now = self._loop.time()
@@ -109,7 +108,7 @@ class _Server:
         self._connections.add(connection)
 
         def opened(_task: asyncio.Task[None]) -> None:
-            if connection.is_opening:  # it failed, or was cancelled, perhaps before it began
+            if connection.is_opening:  # failed or cancelled, perhaps before it started
                 accepted.close()
                 self._connections.discard(connection)
 
@@ -117,11 +116,11 @@ class _Server:
         connection.opening.add_done_callback(opened)
 
     async def _hand_over(self, accepted: socket.socket, connection: Connection) -> None:
-        with contextlib.suppress(OSError):  # the client has gone
+        with contextlib.suppress(OSError):  # the client has disconnected
             await self._loop.connect_accepted_socket(lambda: connection, accepted)
 
     async def shut_down(self) -> None:
-        """Let the answers in progress be finished, for a short time."""
+        """Close all connections, after a short time for responses in progress."""
         await self._connections.shut_down(within=self._limits.shutdown)
         tasks = list(self._state.tasks)
         for task in tasks:
@@ -138,10 +137,10 @@ async def serve(
     ended: Callable[[], None] = lambda: None,
     limits: Limits | None = None,
 ) -> AsyncIterator[None]:
-    """Serve ``app`` on ``sockets`` while the context is open; closes them at its end.
+    """Serve ``app`` on ``sockets`` in this context, and close them at its end.
 
-    ``app`` does not get the bodies of requests. ``ended`` is called if the server ends by itself,
-    which it should not; the context then raises what ended it.
+    ``app`` does not receive the bodies of requests. Calls ``ended`` if the server stops
+    unexpectedly; the context then raises the cause.
     """
     loop = asyncio.get_running_loop()
     with logged_sparingly(loop):

@@ -17,19 +17,19 @@ _ADDRESS = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):(?P<port>\d{
 _MAX_PORT = 65535
 _CAUSES = {
     errno.EADDRINUSE: "the port is in use; stop what listens there, or choose another",
-    errno.EACCES: "not allowed; ports below 1024 need a privilege, choose another",
+    errno.EACCES: "permission denied; choose a port above 1023, or grant the privilege to bind it",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
 _MISSING = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-"""``localhost`` often resolves to ::1 where IPv6 is switched off."""
+"""``localhost`` often resolves to ::1 even where IPv6 is disabled."""
 _ATTEMPTS = 10
-"""To find a free port that is free on every address of a name."""
+"""Attempts to find a port that is free on every address of a name."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
     """Return host and port of ``:10049``, ``127.0.0.1:10049`` or ``[::1]:10049``.
 
-    The host is empty where every address of the machine is meant. Raises ``ValueError``.
+    An empty host means every address of the machine. Raises ``ValueError``.
     """
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) > _MAX_PORT:
@@ -40,15 +40,15 @@ def parse_address(text: str) -> tuple[str, int]:
 def bind(addresses: Sequence[str]) -> list[socket.socket]:
     """Return listening sockets for ``addresses``: one for each IP address of each name.
 
-    All sockets of a name have the same port, also where it is 0. Raises
-    :class:`~exporter.errors.StartUpError`, with no socket left open.
+    All sockets of a name have the same port, even if the system chooses it (port 0). Raises
+    :class:`~exporter.errors.StartUpError` and leaves no socket open.
     """
     with contextlib.ExitStack() as stack:
         sockets: list[socket.socket] = []
         for address in addresses:
             for each in _bind_one(address):
-                # An answer's headers and body are separate writes. Without this, the body waits for
-                # the client's delayed acknowledgement, 40 ms, on every kept connection.
+                # Headers and body of a response are separate writes. Without TCP_NODELAY, the body
+                # waits 40 ms for the client's delayed acknowledgement on persistent connections.
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sockets.append(stack.enter_context(contextlib.closing(each)))
         stack.pop_all()
@@ -63,12 +63,12 @@ def _bind_one(address: str) -> list[socket.socket]:
         found = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        places = list(dict.fromkeys((family, where) for family, *_, where in found))
+        socket_addresses = list(dict.fromkeys((family, where) for family, *_, where in found))
         for _ in range(_ATTEMPTS if port == 0 else 1):
             with contextlib.suppress(_PortTakenElsewhereError):
-                return _bind_all(places, port)
+                return _bind_all(socket_addresses, port)
     except UnicodeError:
-        raise StartUpError(f"cannot listen on {address}: that is not a valid host name") from None
+        raise StartUpError(f"cannot listen on {address}: not a valid host name") from None
     except OSError as error:
         cause = _CAUSES.get(error.errno or 0) or error.strerror or str(error)
         raise StartUpError(f"cannot listen on {address}: {cause}") from None
@@ -80,13 +80,13 @@ class _PortTakenElsewhereError(Exception):
 
 
 def _bind_all(
-    places: Sequence[tuple[socket.AddressFamily, tuple[Any, ...]]], port: int
+    socket_addresses: Sequence[tuple[socket.AddressFamily, tuple[Any, ...]]], port: int
 ) -> list[socket.socket]:
-    """Return a socket for each socket address that this machine has, all on one port."""
+    """Return a socket for each of the addresses that this machine has, all on one port."""
     missing: OSError | None = None
     with contextlib.ExitStack() as stack:
         sockets: list[socket.socket] = []
-        for family, (host, _, *scope) in places:
+        for family, (host, _, *scope) in socket_addresses:
             chosen = sockets[0].getsockname()[1] if sockets else port
             try:
                 listener = socket.create_server((host, chosen, *scope), family=family)
@@ -105,7 +105,7 @@ def _bind_all(
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return where a person on this machine finds what listens there."""
+    """Return the URL of ``listener`` for a user on this machine."""
     host, port = listener.getsockname()[:2]
     if host in {"::", "0.0.0.0"}:  # noqa: S104 # compared, not bound
         host = "localhost"

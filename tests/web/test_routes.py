@@ -64,10 +64,11 @@ async def test_the_telemetry_path_may_be_another() -> None:
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/-/reload", "/-/"])
-async def test_elsewhere_is_404(path: str) -> None:
+async def test_any_other_path_is_404_and_refers_to_the_status_page(path: str) -> None:
     async with browser(World(5)) as client:
         response = await client.get(path)
     assert response.status_code == 404
+    assert response.text == "Not found. See / for the available pages.\n"
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
@@ -138,7 +139,7 @@ async def test_healthy_while_the_loops_run() -> None:
         await world.clock.sleep(1)
         response = await client.get("/-/healthy")
         assert response.status_code == 503
-        assert "The refresh of acme has ended" in response.text
+        assert "The refresh loop of acme has stopped" in response.text
 
 
 def all_refresh_tasks() -> list[asyncio.Task[object]]:
