@@ -74,7 +74,7 @@ class CredentialsSection(ConfigSection):
 
     @field_validator("*")
     @classmethod
-    def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _check_source(cls, value: str | None, info: ValidationInfo) -> str | None:
         setting = info.field_name or ""
         if value is not None:
             source = _source(setting, value, validation_context(info))
@@ -94,7 +94,7 @@ def credential_problems(written: Mapping[str, object]) -> tuple[str, ...]:
         given = [f"`{setting}`" for setting in settings if written.get(setting) is not None]
         *others, last = [f"`{setting}`" for setting in settings]
         if len(given) > 1:
-            problems.append(f"{' and '.join(given)} are both set; expected only one")
+            problems.append(f"{' and '.join(given)} are set; expected only one of them")
         elif not given and not (what == "API secret" and "api_secret" in written):
             problems.append(f"no {what}; expected {', '.join(others)} or {last}")
     return tuple(problems)

@@ -103,7 +103,7 @@ def _distinct(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
-def _some(entries: tuple[str, ...]) -> tuple[str, ...]:
+def _not_empty(entries: tuple[str, ...]) -> tuple[str, ...]:
     if not entries:
         raise ValueError("is an empty list; expected at least one entry")
     return entries
@@ -132,5 +132,7 @@ Entries = Annotated[
     Field(strict=False, json_schema_extra={"uniqueItems": True}),  # YAML has lists, not tuples
 ]
 """Distinct strings."""
-SomeEntries = Annotated[Entries, AfterValidator(_some), Field(json_schema_extra={"minItems": 1})]
+NonEmptyEntries = Annotated[
+    Entries, AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})
+]
 """Distinct strings, at least one."""

@@ -202,7 +202,7 @@ class _ConfigReader:
 
     def _add_problem(self, path: KeyPath, message: str) -> None:
         if path[2:3] == ("credentials",) and path[:3] not in self._lines:
-            message += ". It is the default because `credentials` is not set"
+            message += ". It is used because `credentials` is not set"
             path = path[:3]
         nearest = path
         while nearest not in self._lines:

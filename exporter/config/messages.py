@@ -69,7 +69,7 @@ def problem_message(error: ErrorDetails, *, model: type[BaseModel]) -> str:
     if kind in _TYPES:
         nothing = ", or null" if path[:1] == ("policy",) and len(path) > 1 else ""
         return f"is {kind_of(value)}; expected {_TYPES[kind]}{nothing}{_hint(kind, value)}"
-    return "is not valid; see the JSON Schema of the configuration"
+    return "is not valid; see the output of the `schema` command"
 
 
 def _hint(kind: str, value: object) -> str:

@@ -25,8 +25,8 @@ from exporter.config.fields import (
     Duration,
     Entries,
     Name,
+    NonEmptyEntries,
     ShortDuration,
-    SomeEntries,
     Url,
     duration_default,
 )
@@ -68,7 +68,7 @@ class Names(ConfigSection):
 
     @field_validator("users")
     @classmethod
-    def _only_with_names(cls, users: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 # pydantic's call
+    def _check_users(cls, users: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 # pydantic's call
         if users and not info.data.get("enabled", True):
             raise ContradictionError(
                 "`names.users` is true while `names.enabled` is false; enable names, or disable"
@@ -85,7 +85,7 @@ class Quotas(ConfigSection):
     """Whether to fetch quotas."""
     refresh_interval: Duration = duration_default("15m")
     """Time between the starts of two refreshes of the quotas."""
-    include: SomeEntries = ("*api_keys*",)
+    include: NonEmptyEntries = ("*api_keys*",)
     """Patterns of the quota codes to fetch; `*` matches any characters."""
 
 
@@ -114,7 +114,7 @@ class Policy(ConfigSection):
     user_owned: bool | None = True
     """Finding: a key of a user account instead of a service account."""
     undescribed: bool | None = True
-    """Finding: a key without a display name and a description."""
+    """Finding: a key with neither a display name nor a description."""
     unknown_owner: bool | None = True
     """Finding: a key whose owner no longer exists. Needs a complete listing of names."""
     exempt: Exempt = Field(default_factory=Exempt)
@@ -131,13 +131,13 @@ class Filters(ConfigSection):
 
     @field_validator("owners", "resources")
     @classmethod
-    def _no_patterns(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_patterns(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
         if any(set(each) & set("*?[") for each in ids):
             raise ValueError("contains a pattern; expected complete ids, such as lkc-7vq2nd")
         return ids
 
 
-def _start_to_next_end(read: Mapping[str, Any]) -> float:
+def _least_stale_after(read: Mapping[str, Any]) -> float:
     """Return the longest time in seconds from the start of a listing to the end of the next.
 
     The next listing starts an interval later, or when the first ends if that is later. ``read``
@@ -148,7 +148,7 @@ def _start_to_next_end(read: Mapping[str, Any]) -> float:
 
 
 def _default_stale_after(read: dict[str, Any]) -> float:
-    return max(3 * float(read.get("refresh_interval", 0.0)), _start_to_next_end(read))
+    return max(3 * float(read.get("refresh_interval", 0.0)), _least_stale_after(read))
 
 
 class Settings(ConfigSection):
@@ -190,7 +190,7 @@ class Settings(ConfigSection):
 
     @field_validator("request_timeout")
     @classmethod
-    def _within_the_refresh(cls, seconds: float, info: ValidationInfo) -> float:
+    def _check_request_timeout(cls, seconds: float, info: ValidationInfo) -> float:
         # Not called for the default, which a shorter refresh_timeout limits anyway.
         refresh = info.data.get("refresh_timeout", seconds)
         if seconds > refresh:
@@ -204,8 +204,8 @@ class Settings(ConfigSection):
 
     @field_validator("stale_after")
     @classmethod
-    def _not_between_refreshes(cls, seconds: float, info: ValidationInfo) -> float:
-        least = _start_to_next_end(info.data)
+    def _check_stale_after(cls, seconds: float, info: ValidationInfo) -> float:
+        least = _least_stale_after(info.data)
         if seconds < least:
             raise ContradictionError(
                 f"`stale_after` (`{format_duration(seconds)}`) is too short for `refresh_interval`"

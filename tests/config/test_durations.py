@@ -28,7 +28,7 @@ from exporter.config.durations import PATTERN, format_duration, parse_duration
         ("100y", 3_153_600_000),
     ],
 )
-def test_reads_what_prometheus_writes(text: str, seconds: float) -> None:
+def test_reads_durations_of_prometheus(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
@@ -57,14 +57,14 @@ def test_reads_what_prometheus_writes(text: str, seconds: float) -> None:
         "9" * 16 + "s",
     ],
 )
-def test_refuses_other_notations(text: str) -> None:
+def test_rejects_other_notations(text: str) -> None:
     with pytest.raises(
         ValueError, match=r"^is not a valid duration; expected whole numbers with units"
     ):
         parse_duration(text)
 
 
-def test_refuses_what_no_clock_will_see() -> None:
+def test_rejects_durations_above_a_hundred_years() -> None:
     with pytest.raises(ValueError, match=r"^is too long; expected at most `100y`$"):
         parse_duration("100y1ms")
 
@@ -82,17 +82,17 @@ def test_refuses_what_no_clock_will_see() -> None:
         (90_061.5, "1d1h1m1s500ms"),
     ],
 )
-def test_writes_the_usual_spelling(seconds: float, text: str) -> None:
+def test_formats_durations_as_users_write_them(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
 @given(st.integers(min_value=0, max_value=100 * 365 * 86_400 * 1_000))
-def test_reads_back_what_it_writes(milliseconds: int) -> None:
+def test_parses_what_it_formats(milliseconds: int) -> None:
     assert parse_duration(format_duration(milliseconds / 1000)) == milliseconds / 1000
 
 
 @given(st.from_regex("([0-9]{0,3}(ms|[smhdwyx ])){0,4}", fullmatch=True))
-def test_the_pattern_for_editors_accepts_exactly_what_is_read(text: str) -> None:
+def test_the_pattern_for_editors_accepts_exactly_the_valid_durations(text: str) -> None:
     try:
         parse_duration(text)
     except ValueError as error:

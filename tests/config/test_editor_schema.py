@@ -91,7 +91,7 @@ def test_the_example_is_valid_for_editors() -> None:
     VALIDATOR.validate(yaml.safe_load(EXAMPLE.read_text()))
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert "confluent-api-keys-exporter" in SCHEMA["title"]
@@ -104,7 +104,7 @@ def test_every_setting_is_described() -> None:
         assert len(setting["description"]) > 20, place
 
 
-def test_durations_are_texts_with_their_defaults_as_people_write_them() -> None:
+def test_durations_are_strings_with_readable_defaults() -> None:
     settings = dict(_in_schema(SCHEMA))
     interval = settings["defaults.refresh_interval"]
     assert (interval["type"], interval["default"]) == ("string", "5m")
@@ -149,6 +149,6 @@ def test_durations_are_texts_with_their_defaults_as_people_write_them() -> None:
         "url-without-scheme",
     ],
 )
-def test_an_editor_marks_what_has_the_wrong_form(name: str) -> None:
+def test_an_editor_marks_invalid_values(name: str) -> None:
     data = yaml.safe_load((INVALID / f"{name}.yaml").read_text())
     assert not VALIDATOR.is_valid(data)

@@ -1,7 +1,7 @@
-"""Each file in ``invalid`` has one kind of mistake; the text beside it is what the user reads.
+"""Each YAML file in ``invalid`` has one kind of problem; its text file has the expected messages.
 
-A line of the text is a problem without the file's name. Whatever must not be shown is called HIDDEN
-in these files.
+Each line of the text is a problem without the name of the file. Values that must not be shown are
+called HIDDEN.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def _problems(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_mistake_is_explained_where_it_stands(name: str) -> None:
+def test_a_problem_is_reported_at_its_line(name: str) -> None:
     assert _problems(name) == (INVALID / f"{name}.txt").read_text().splitlines()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_may_be_a_secret_is_not_shown(name: str) -> None:
+def test_possible_secrets_are_not_shown(name: str) -> None:
     shown = "\n".join(_problems(name))
     assert "HIDDEN" not in shown
     assert "wRoNgLy" not in shown
 
 
-def test_each_text_has_its_file() -> None:
+def test_each_expected_output_has_a_configuration() -> None:
     assert sorted(path.stem for path in INVALID.glob("*.txt")) == NAMES
 
 
-def test_all_mistakes_are_reported_at_once_in_the_order_of_their_lines() -> None:
+def test_all_problems_are_reported_at_once_sorted_by_line() -> None:
     assert [problem.split(": ")[:2] for problem in _problems("many")] == [
         ["2", "defaults.refresh_interval"],
         ["3", "defaults.polcy"],
@@ -68,7 +68,7 @@ def test_all_mistakes_are_reported_at_once_in_the_order_of_their_lines() -> None
     ]
 
 
-def test_nothing_that_python_shows_of_the_error_holds_a_value_of_the_file() -> None:
+def test_the_error_has_no_context_with_values_of_the_file() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(INVALID / "credentials-secret-in-file.yaml", environ=ENVIRON)
     assert caught.value.__cause__ is None

@@ -97,11 +97,11 @@ def test_every_setting_can_be_set() -> None:
     assert found.credentials.read() == ("OWN", Secret("hush"))
 
 
-def test_names_of_users_can_be_asked_for() -> None:
+def test_names_of_users_can_be_enabled() -> None:
     assert _one("organizations: [{name: acme, names: {users: true}}]").names.users is True
 
 
-def test_what_follows_the_interval_follows_the_effective_one() -> None:
+def test_defaults_that_depend_on_the_interval_use_the_effective_one() -> None:
     acme, beta = _read("""
         defaults: {refresh_interval: 10m}
         organizations:
@@ -150,7 +150,7 @@ def test_an_organization_overrides_defaults_key_by_key() -> None:
     assert beta.quotas.include == ("a", "b")
 
 
-def test_defaults_that_contradict_each_other_are_fine_if_no_organization_has_both() -> None:
+def test_contradictory_defaults_are_valid_if_every_organization_overrides_them() -> None:
     found = _one("""
         defaults: {stale_after: 1m}
         organizations: [{name: acme, refresh_interval: 30s}]
@@ -177,7 +177,7 @@ def test_equal_settings_make_equal_organizations_however_they_are_written() -> N
     assert _one(short) != _one("organizations: [{name: acme, policy: {max_age: 91d}}]")
 
 
-def test_other_places_of_the_same_credentials_make_another_organization(tmp_path: Path) -> None:
+def test_organizations_with_different_credential_sources_differ(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     (tmp_path / "b").write_text("x")
     text = "organizations: [{name: acme, credentials: {api_key: K, api_secret_file: %s}}]"
@@ -199,7 +199,7 @@ def test_a_configuration_is_frozen() -> None:
         found.policy.expired = False
 
 
-def test_texts_are_what_yaml_1_2_says() -> None:
+def test_strings_follow_yaml_1_2() -> None:
     found = _one("""
         organizations:
           - name: on
@@ -219,7 +219,7 @@ def test_sections_can_be_shared_by_aliases() -> None:
     assert beta.policy.max_age == 30 * 86_400
 
 
-def test_a_mistake_behind_an_alias_is_reported_where_it_is_written() -> None:
+def test_a_problem_in_an_alias_is_reported_at_its_anchor() -> None:
     with pytest.raises(ConfigurationError) as caught:
         _read("""organizations:
           - {name: acme, policy: &strict {max_age: soon}}
@@ -230,7 +230,7 @@ def test_a_mistake_behind_an_alias_is_reported_where_it_is_written() -> None:
     ]
 
 
-def test_credentials_without_a_section_come_from_the_usual_variables() -> None:
+def test_without_credentials_the_standard_variables_are_used() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse(
             "defaults: {}\norganizations:\n  - name: acme",
@@ -241,17 +241,17 @@ def test_credentials_without_a_section_come_from_the_usual_variables() -> None:
     key, secret = caught.value.problems
     assert str(key) == (
         "f.yaml:3: organizations[0].credentials: the environment variable `CONFLUENT_CLOUD_API_KEY`"
-        " contains a colon; expected only the id of the API key, without the secret. It is the"
-        " default because `credentials` is not set"
+        " contains a colon; expected only the id of the API key, without the secret. It is"
+        " used because `credentials` is not set"
     )
     assert str(secret) == (
         "f.yaml:3: organizations[0].credentials: the environment variable"
-        " `CONFLUENT_CLOUD_API_SECRET` is not set; set it, or use another variable. It is the"
-        " default because `credentials` is not set"
+        " `CONFLUENT_CLOUD_API_SECRET` is not set; set it, or use another variable. It is"
+        " used because `credentials` is not set"
     )
 
 
-def test_relative_paths_of_secrets_start_at_the_folder_of_the_file(
+def test_relative_paths_of_secrets_start_at_the_folder_of_the_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "etc").mkdir()
@@ -268,7 +268,9 @@ def test_relative_paths_of_secrets_start_at_the_folder_of_the_file(
 
 
 @pytest.mark.integration
-def test_a_relative_path_of_a_ca_file_starts_at_the_folder_of_the_file(tmp_path: Path) -> None:
+def test_a_relative_path_of_a_ca_file_starts_at_the_folder_of_the_configuration(
+    tmp_path: Path,
+) -> None:
     ca = authority(tmp_path, "private")
     acme, beta = _read(
         """
@@ -283,7 +285,7 @@ def test_a_relative_path_of_a_ca_file_starts_at_the_folder_of_the_file(tmp_path:
     assert (beta.tls.ca_file, beta.tls.strict) == (ca.certificate, False)
 
 
-def test_an_organization_shows_no_secret_when_it_is_dumped() -> None:
+def test_a_dumped_organization_contains_no_secret() -> None:
     found = _one("organizations: [{name: acme}]")
     shown = f"{found!r} {found} {found.model_dump()} {found.model_dump_json()}"
     assert "CONFLUENT_CLOUD_API_SECRET" in shown
@@ -301,14 +303,14 @@ def test_a_missing_file_names_the_flag(tmp_path: Path) -> None:
     assert _refusal(path) == f"{path}: no such file; set `--config.file` to an existing file"
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_directory_is_rejected_as_configuration(tmp_path: Path) -> None:
     assert (
         _refusal(tmp_path)
         == f"{tmp_path}: cannot be read (Is a directory); expected a regular file"
     )
 
 
-def test_a_file_beyond_1_mib_is_refused(tmp_path: Path) -> None:
+def test_a_file_above_1_mib_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "large.yaml"
     path.write_text("organizations: [{name: acme}]\n".ljust(1024 * 1024))
     assert load(path, environ=ENVIRON).organizations[0].name == "acme"
@@ -316,7 +318,7 @@ def test_a_file_beyond_1_mib_is_refused(tmp_path: Path) -> None:
     assert _refusal(path) == f"{path}: is larger than 1 MiB; expected a configuration file"
 
 
-def test_another_encoding_is_refused_at_its_line(tmp_path: Path) -> None:
+def test_another_encoding_is_rejected_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "latin.yaml"
     path.write_bytes("organizations:\n  - name: acme\n    # Müller\n".encode("latin-1"))
     assert _refusal(path) == f"{path}:3: is not valid UTF-8; save it in that encoding"
@@ -328,12 +330,12 @@ def test_a_byte_order_mark_and_windows_line_ends_are_harmless(tmp_path: Path) ->
     assert load(path, environ=ENVIRON).organizations[0].name == "acme"
 
 
-def test_nesting_without_end_is_refused() -> None:
+def test_endless_nesting_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match=r"^config\.yaml:1: nested too deeply"):
         _read("[" * 5_000)
 
 
-def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+def test_a_fifo_is_rejected_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert _refusal(tmp_path / "pipe").endswith(
         "/pipe: cannot be read (not a regular file but a pipe or a device); expected a regular file"
@@ -353,7 +355,7 @@ def test_a_link_to_a_file_is_followed_as_in_a_mounted_config_map(tmp_path: Path)
     ("text", "line"),
     [("- a\n" * 262_144, 50_001), ("[" + "a," * 500_000 + "]", 1), ("a: 1\n" * 200_000, 25_001)],
 )
-def test_more_values_than_any_configuration_has_are_refused_at_once(text: str, line: int) -> None:
+def test_too_many_values_are_rejected_quickly(text: str, line: int) -> None:
     began = time.process_time()
     with pytest.raises(ConfigurationError) as caught:
         _read(text)
@@ -364,7 +366,7 @@ def test_more_values_than_any_configuration_has_are_refused_at_once(text: str, l
     assert time.process_time() - began < 2  # 17 s without the limit
 
 
-def test_of_many_problems_the_first_hundred_are_shown() -> None:
+def test_only_the_first_hundred_problems_are_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
         _read("organizations:\n" + "  - {name: a b}\n" * 10_000)
     lines = str(caught.value).splitlines()
@@ -379,7 +381,7 @@ def test_of_many_problems_the_first_hundred_are_shown() -> None:
     [ROOT / "config.example.yaml", *sorted((ROOT / "tests/config/invalid").glob("*.yaml"))],
     ids=lambda path: path.stem,
 )
-def test_both_parsers_of_yaml_read_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_yaml_parsers_return_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = path.read_bytes().decode(errors="replace")
 
     def read() -> object:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TEXT = "cfltUNPRINTABLE"
 
 
-def test_a_secret_reveals_itself_on_request() -> None:
+def test_a_secret_can_be_revealed() -> None:
     assert Secret(TEXT).reveal() == TEXT
 
 
@@ -53,7 +53,7 @@ def test_a_secret_cannot_be_pickled(protocol: int) -> None:
         pickle.dumps(Secret(TEXT), protocol)
 
 
-def test_a_secret_is_no_json() -> None:
+def test_a_secret_cannot_be_encoded_as_json() -> None:
     with pytest.raises(TypeError, match=r"^(?!.*UNPRINTABLE)"):
         json.dumps(Secret(TEXT))
 
@@ -121,7 +121,7 @@ def test_white_space_around_a_secret_is_not_part_of_it(tmp_path: Path, data: byt
         (b"UNPRINTABLE" * 6000, "is larger than 64 KiB"),
     ],
 )
-def test_a_file_that_went_bad_is_named_without_its_content(
+def test_an_invalid_file_is_reported_without_its_content(
     tmp_path: Path, data: bytes, problem: str
 ) -> None:
     path = tmp_path / "secret"
@@ -151,28 +151,28 @@ def test_a_file_that_every_user_may_read_or_change_is_exposed(tmp_path: Path) ->
         assert _from_file(path).exposed_file() is None
 
 
-def test_what_is_no_file_is_not_exposed(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_variable_are_not_exposed(tmp_path: Path) -> None:
     assert _from_file(tmp_path / "gone").exposed_file() is None
     assert Credentials(Inline("KEYID"), FromEnvironment("X", {})).exposed_file() is None
 
 
-def test_a_file_of_just_64_kib_is_read(tmp_path: Path) -> None:
+def test_a_file_of_64_kib_is_read(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_bytes(b"x" * 65_536)
     assert len(_from_file(path).read()[1].reveal()) == 65_536
 
 
-def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError, match=r"/gone does not exist; relative paths start at"):
         _from_file(tmp_path / "gone").read()
 
 
-def test_a_directory_is_refused(tmp_path: Path) -> None:
+def test_a_directory_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError, match="is a directory; expected a file"):
         _from_file(tmp_path).read()
 
 
-def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+def test_a_fifo_is_rejected_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(CredentialsError, match="not a regular file"):
         _from_file(tmp_path / "pipe").read()
@@ -188,7 +188,7 @@ def unprivileged() -> Iterator[None]:
     os.seteuid(user)
 
 
-def test_a_file_of_somebody_else_is_refused(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_an_unreadable_file_is_rejected(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     path = tmp_path / "secret"
     path.write_text("UNPRINTABLE")
     path.chmod(0)
@@ -197,7 +197,7 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path, request: pytest.Fixt
         _from_file(path).read()
 
 
-def test_a_variable_that_vanished_is_named() -> None:
+def test_a_missing_variable_is_reported() -> None:
     credentials = Credentials(
         api_key=FromEnvironment("ACME_KEY", {}), api_secret=Inline("UNPRINTABLE")
     )
@@ -208,7 +208,7 @@ def test_a_variable_that_vanished_is_named() -> None:
     )
 
 
-def test_a_key_id_with_its_secret_attached_is_refused() -> None:
+def test_a_key_id_with_a_secret_attached_is_rejected() -> None:
     credentials = Credentials(api_key=Inline("KEYID:UNPRINTABLE"), api_secret=Inline("x"))
     with pytest.raises(CredentialsError) as caught:
         credentials.read()
@@ -218,7 +218,7 @@ def test_a_key_id_with_its_secret_attached_is_refused() -> None:
     )
 
 
-def test_credentials_show_their_places_and_nothing_of_the_environment() -> None:
+def test_credentials_show_their_sources_but_not_the_environment() -> None:
     environ = {"KEY": "KEYID", "OTHER": "UNPRINTABLE"}
     credentials = Credentials(
         api_key=FromEnvironment("KEY", environ), api_secret=Inline("UNPRINTABLE")

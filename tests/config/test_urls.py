@@ -19,7 +19,7 @@ from exporter.config.urls import check_url
         ("http://[::1]:8089/", "http://[::1]:8089"),
     ],
 )
-def test_addresses_that_may_be_used(url: str, read: str) -> None:
+def test_valid_urls_are_accepted(url: str, read: str) -> None:
     assert check_url(url) == read
 
 
@@ -56,11 +56,11 @@ def test_addresses_that_may_be_used(url: str, read: str) -> None:
         "",
     ],
 )
-def test_addresses_that_would_show_or_lose_the_credentials(url: str) -> None:
+def test_urls_that_would_expose_or_lose_the_credentials_are_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="; "):
         check_url(url)
 
 
-def test_an_address_is_not_quoted_because_it_may_hold_a_password() -> None:
+def test_a_rejected_url_is_not_quoted_because_it_may_contain_a_password() -> None:
     with pytest.raises(ValueError, match=r"^contains a user or password; [^@]*$"):
         check_url("https://someone:password@api.confluent.cloud")

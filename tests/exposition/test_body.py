@@ -27,7 +27,7 @@ from exporter.exposition.document import Block, Document, assemble, chunk, chunk
         [100, 5 * SLICE - 100, 2 * SLICE + 3, 9],
     ],
 )
-def test_the_slices_are_the_parts_in_their_order(sizes: list[int]) -> None:
+def test_slices_contain_the_parts_in_order(sizes: list[int]) -> None:
     parts = [Random(number).randbytes(size) for number, size in enumerate(sizes)]
     whole = b"".join(parts)
     slices = list(Body(parts, len(whole)))
@@ -40,7 +40,7 @@ def test_the_slices_are_the_parts_in_their_order(sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["plain", "gzip"])
-def test_a_body_that_is_half_sent_holds_nothing_of_its_own(encoding: str) -> None:
+def test_a_partly_sent_body_needs_no_memory_of_its_own(encoding: str) -> None:
     lines = "".join(f"a {Random(number).random()}\n" for number in range(100_000))
     layout = [Block("one", chunk(b"# one\n"))]
     document = Document(list(assemble(layout, [chunks({"one": lines}, {})], {}).values()))

@@ -129,7 +129,7 @@ async def test_openmetrics_names_the_unit_of_every_family_that_has_one() -> None
     assert {name: units.get(name) for name in some} == some
 
 
-async def test_the_older_format_has_no_units() -> None:
+async def test_the_text_format_has_no_units() -> None:
     world = World(5)
     await world.exporter.refresh_once()
     assert "# UNIT" not in world.exposition()

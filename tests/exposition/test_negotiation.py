@@ -36,7 +36,7 @@ PROMETHEUS_3 = (
         ("text/html,application/xhtml+xml,*/*;q=0.8", Format.TEXT),
     ],
 )
-def test_the_best_format_that_is_spoken_wins(accept: str, expected: Format) -> None:
+def test_the_supported_format_with_the_highest_quality_wins(accept: str, expected: Format) -> None:
     assert choose_format(accept) is expected
 
 
@@ -55,11 +55,11 @@ def test_the_best_format_that_is_spoken_wins(accept: str, expected: Format) -> N
         ("gzip;q=nan", False),
     ],
 )
-def test_gzip_only_for_who_takes_it(accept_encoding: str, *, expected: bool) -> None:
+def test_only_clients_that_accept_gzip_get_it(accept_encoding: str, *, expected: bool) -> None:
     assert accepts_gzip(accept_encoding) is expected
 
 
 @given(st.text())
-def test_no_header_is_too_strange(header: str) -> None:
+def test_no_header_raises(header: str) -> None:
     assert choose_format(header) in Format
     assert accepts_gzip(header) in {True, False}

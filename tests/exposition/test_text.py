@@ -34,7 +34,7 @@ def registry_of(family: Family) -> CollectorRegistry:
     kind=st.sampled_from(["gauge", "counter", "info"]),
     unit=st.sampled_from(["", "seconds", "bytes", "ratio"]),
 )
-def test_every_byte_is_the_client_librarys_in_both_formats(
+def test_the_output_equals_that_of_the_client_library_in_both_formats(
     samples: list[tuple[tuple[str, ...], float]], kind: MetricType, unit: str
 ) -> None:
     if kind == "info":
@@ -52,7 +52,7 @@ def test_every_byte_is_the_client_librarys_in_both_formats(
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=3, max_size=3), st.floats(0, 1e12))
-def test_histograms_too(counts: list[int], total: float) -> None:
+def test_histograms_equal_those_of_the_client_library(counts: list[int], total: float) -> None:
     les = [*map(text.number, [0.05, 86_400.0, 63_072_000.0]), "+Inf"]
     cumulative = [counts[0], counts[0] + counts[1], sum(counts), sum(counts)]
     family = HistogramMetricFamily("h", "Help.", labels=["z"])
@@ -68,7 +68,7 @@ def test_histograms_too(counts: list[int], total: float) -> None:
     assert ours.encode() == generate_latest(registry_of(family))
 
 
-def test_a_line_by_hand() -> None:
+def test_a_line_has_sorted_labels_and_escaped_values() -> None:
     lines = text.lines(METRIC, [(('a"b', "c\\d", "e\nf"), 1_790_000_000.5)])
     assert (
         lines == 'a_metric{kind="e\\nf",organization="a\\"b",owner_id="c\\\\d"} 1.7900000005e+09\n'

@@ -37,7 +37,7 @@ def remaining_of(keys: Iterable[Key], rules: Rules, *, now: float) -> Mapping[st
     return remaining_at(policy_inputs(keys, rules), now=now)
 
 
-def test_each_bucket_holds_what_is_at_most_as_old_as_its_bound() -> None:
+def test_each_bucket_counts_keys_up_to_its_bound() -> None:
     ages = [0, DAY, DAY + 1, 7 * DAY, 89 * DAY, 90 * DAY, 91 * DAY, 729 * DAY, 731 * DAY]
     keys = [key(str(age), created_at=NOW - age) for age in ages]
     histogram = ages_of(keys, now=NOW).histograms["service-account"]
@@ -47,7 +47,7 @@ def test_each_bucket_holds_what_is_at_most_as_old_as_its_bound() -> None:
     assert histogram.sum == sum(ages)
 
 
-def test_kinds_of_owners_have_histograms_of_their_own_even_without_a_usable_time() -> None:
+def test_each_kind_of_owner_has_a_histogram_even_without_a_plausible_time() -> None:
     keys = [key("A", created_at=NOW - DAY), key("B", BOB), key("C", BOB, created_at=0.0)]
     histograms = ages_of(keys, now=NOW).histograms
     assert (histograms["service-account"].count, histograms["user"].count) == (1, 0)
@@ -72,7 +72,7 @@ def test_the_oldest_key_and_the_next_expiry_of_each_owner() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e11, 1e12))))
-def test_the_count_is_that_of_the_keys_with_a_usable_time(times: list[float | None]) -> None:
+def test_only_keys_with_a_plausible_time_are_counted(times: list[float | None]) -> None:
     keys = [key(str(number), created_at=at) for number, at in enumerate(times)]
     histogram = ages_of(keys, now=NOW).histograms.get("service-account")
     usable = sum(at is not None and 1_388_534_400 <= at <= NOW + 300 for at in times)
@@ -86,7 +86,7 @@ def test_the_count_is_that_of_the_keys_with_a_usable_time(times: list[float | No
 RULES = Rules(max_age=90 * DAY, exempt_api_keys=("EXEMPT",))
 
 
-def test_the_time_left_is_counted_up_to_each_bound() -> None:
+def test_the_remaining_time_is_counted_up_to_each_bound() -> None:
     ages = [0, 29, 31, 59, 61, 75, 77, 82, 84, 89, 90, 91, 700]
     keys = [key(str(age), created_at=NOW - age * DAY) for age in ages]
     histogram = remaining_of(keys, RULES, now=NOW)["service-account"]
@@ -96,7 +96,7 @@ def test_the_time_left_is_counted_up_to_each_bound() -> None:
     assert histogram.sum == sum((90 - age) * DAY for age in ages if age < 90)
 
 
-def test_the_time_left_is_that_of_the_keys_that_the_policy_is_for() -> None:
+def test_the_remaining_time_excludes_exempt_keys_and_keys_without_an_owner() -> None:
     keys = [
         key("EXEMPT", created_at=NOW - 99 * DAY),
         key("provider", Owner("", "internal"), created_at=NOW - 99 * DAY),
@@ -108,12 +108,12 @@ def test_the_time_left_is_that_of_the_keys_that_the_policy_is_for() -> None:
     assert (found["service-account"].count, found["user"].count) == (0, 1)
 
 
-def test_without_the_policy_no_time_is_left_or_passed() -> None:
+def test_without_the_policy_there_is_no_remaining_time() -> None:
     assert remaining_of([key("A", created_at=NOW)], Rules(), now=NOW) == {}
 
 
 @given(st.lists(st.floats(NOW - 200 * DAY, NOW)), st.integers(1, 200))
-def test_what_has_no_time_left_are_the_findings(times: list[float], days: int) -> None:
+def test_keys_without_remaining_time_are_the_findings(times: list[float], days: int) -> None:
     keys = [key(str(number), created_at=at) for number, at in enumerate(times)]
     rules = Rules(max_age=days * DAY + 0.5)
     findings = findings_at(policy_inputs(keys, rules), now=NOW).by_owner

@@ -64,22 +64,22 @@ def test_a_key_for_several_resources_counts_once_for_its_owner_and_once_per_reso
     )
 
 
-def test_no_keys_are_zero_keys() -> None:
+def test_an_inventory_without_keys_counts_zero() -> None:
     assert counts(fold([], max_pairs=100)) == (0, {}, {}, {})
 
 
-def test_a_cluster_whose_environment_one_key_names_is_one_resource() -> None:
+def test_a_cluster_is_one_resource_even_if_only_one_key_has_its_environment() -> None:
     keys = [Key("A", ANN, (KAFKA_ANYWHERE,)), Key("B", BOB, (KAFKA,))]
     assert dict(fold(keys, max_pairs=100).resources) == {KAFKA: 2}
 
 
-def test_what_stands_for_no_object_has_no_environment_to_borrow() -> None:
+def test_only_clusters_take_their_environment_from_other_keys() -> None:
     here, anywhere = Resource("x", "moonbase", "env-1"), Resource("x", "moonbase", "")
     keys = [Key("A", ANN, (here,)), Key("B", ANN, (anywhere,))]
     assert dict(fold(keys, max_pairs=100).resources) == {here: 1, anywhere: 1}
 
 
-def test_the_smallest_pairs_collapse_and_sums_stay() -> None:
+def test_the_smallest_pairs_collapse_without_changing_sums() -> None:
     keys = [
         Key("A", ANN, (KAFKA,)),
         Key("B", ANN, (KAFKA,)),
@@ -94,12 +94,12 @@ def test_the_smallest_pairs_collapse_and_sums_stay() -> None:
     assert (inventory.total, dict(inventory.owners)) == (5, {ANN: 3, BOB: 2})
 
 
-def test_the_choice_among_equals_does_not_depend_on_the_order_of_the_listing() -> None:
+def test_ties_do_not_depend_on_the_order_of_the_listing() -> None:
     keys = [Key(str(n), ANN, (Resource(f"lkc-{n}", "kafka", ""),)) for n in range(10)]
     assert fold(keys, max_pairs=3).pairs == fold(keys[::-1], max_pairs=3).pairs
 
 
-def test_what_came_and_what_went_is_told_by_id() -> None:
+def test_churn_compares_keys_by_id() -> None:
     def of(*ids: str) -> dict[str, Key]:
         return {key_id: Key(key_id, ANN, (KAFKA,)) for key_id in ids}
 

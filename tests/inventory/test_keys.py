@@ -57,7 +57,7 @@ def labels_of(item: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ..
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_every_spelling_ends_in_one_owner_and_its_resources(shape: Shape) -> None:
+def test_every_form_of_a_key_is_normalized(shape: Shape) -> None:
     assert labels_of(shape.item) == (shape.owner, shape.resources)
 
 

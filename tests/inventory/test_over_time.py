@@ -1,4 +1,4 @@
-"""What an inventory says at a moment, against the definitions, applied to each key alone."""
+"""Compares inventories at any time with the definitions, applied to each key."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def broken(key: Key, now: float) -> set[str]:
 
 
 @given(_KEYS, _MOMENTS)
-def test_ages_and_times_left_are_those_of_each_key(keys: list[Key], now: float) -> None:
+def test_ages_and_remaining_times_equal_those_of_each_key(keys: list[Key], now: float) -> None:
     inventory = inventory_of(keys, now=now)
     assert inventory.ages.histograms.keys() == {key.owner.kind for key in keys}
     for kind, histogram in inventory.ages.histograms.items():
@@ -119,9 +119,7 @@ def test_ages_and_times_left_are_those_of_each_key(keys: list[Key], now: float) 
 
 
 @given(_KEYS, _MOMENTS)
-def test_the_oldest_and_the_next_to_expire_are_those_of_each_owner(
-    keys: list[Key], now: float
-) -> None:
+def test_the_oldest_and_the_next_expiring_key_of_each_owner(keys: list[Key], now: float) -> None:
     inventory = inventory_of(keys, now=now)
     for owner in OWNERS:
         own = [key for key in keys if key.owner == owner]
@@ -135,7 +133,7 @@ def test_the_oldest_and_the_next_to_expire_are_those_of_each_owner(
 
 
 @given(_KEYS, _MOMENTS)
-def test_what_the_time_breaks_is_counted_by_owner(keys: list[Key], now: float) -> None:
+def test_time_dependent_findings_are_counted_by_owner(keys: list[Key], now: float) -> None:
     inventory = inventory_of(keys, now=now)
     policies = ("max_age", "expires_within", "expired")
     exempt = [key for key in keys if key.owner.id == "sa-ben" or key.id == "7"]
@@ -150,7 +148,7 @@ def test_what_the_time_breaks_is_counted_by_owner(keys: list[Key], now: float) -
 
 
 @given(_KEYS, _MOMENTS, _MOMENTS)
-def test_an_inventory_at_another_time_is_what_a_new_one_would_be(
+def test_an_inventory_at_a_later_time_equals_a_new_one(
     keys: list[Key], before: float, now: float
 ) -> None:
     old, new = inventory_of(keys, now=before), inventory_of(keys, now=now)

@@ -57,13 +57,13 @@ def found(
     return {(each.policy, each.key.id) for each in findings if each.exempted is exempted}
 
 
-def test_older_than_max_age_and_not_as_old() -> None:
+def test_a_key_is_a_finding_if_older_than_max_age() -> None:
     rules = Rules(max_age=90 * DAY)
     keys = [key("89", age=89 * DAY), key("90", age=90 * DAY), key("90+", age=90 * DAY + 0.001)]
     assert found(rules, *keys, key("?", age=None), key("zero", age=NOW)) == {("max_age", "90+")}
 
 
-def test_expiring_is_between_now_and_then() -> None:
+def test_expiring_keys_expire_within_the_threshold() -> None:
     rules = Rules(expires_within=14 * DAY, expired=True)
     keys = [
         key("gone", expires_in=-1),
@@ -102,7 +102,7 @@ def test_a_key_from_the_future_counts_as_the_oldest() -> None:
     assert found(rules, *keys) == {("max_keys_per_owner_and_resource", "future")}
 
 
-def test_what_expires_in_more_than_a_century_is_meant_never_to() -> None:
+def test_an_expiry_in_more_than_a_century_means_never() -> None:
     rules = Rules(expires_within=200 * 365 * DAY)
     keys = [key("99", expires_in=99 * 365 * DAY), key("101", expires_in=101 * 365 * DAY)]
     assert found(rules, *keys) == {("expires_within", "99")}
@@ -115,17 +115,17 @@ def test_a_key_for_several_resources_is_one_finding() -> None:
     assert [each.key.id for each in findings] == ["old"]
 
 
-def test_owned_by_a_person() -> None:
+def test_keys_of_users_are_findings() -> None:
     assert found(Rules(user_owned=True), key("A"), key("B", ADA)) == {("user_owned", "B")}
 
 
-def test_neither_name_nor_description() -> None:
+def test_keys_with_neither_name_nor_description_are_findings() -> None:
     assert found(Rules(undescribed=True), key("A"), key("B", described=False)) == {
         ("undescribed", "B")
     }
 
 
-def test_the_providers_own_keys_are_not_judged() -> None:
+def test_keys_without_an_owner_are_never_findings() -> None:
     rules = Rules(
         max_age=1, undescribed=True, max_keys_per_owner_and_resource=1, unknown_owner=True
     )
@@ -145,12 +145,12 @@ def unknown(*keys: Key, directory: Directory = LISTED) -> set[str]:
     return {key_id for _, key_id in found(rules, *keys, directory=directory)}
 
 
-def test_an_owner_that_a_complete_listing_lacks_is_unknown() -> None:
+def test_an_owner_missing_from_a_complete_listing_is_unknown() -> None:
     gone_user = Owner("u-gone", "user")
     assert unknown(key("A"), key("B", BEN), key("C", ADA), key("D", gone_user)) == {"B", "D"}
 
 
-def test_without_a_complete_listing_of_its_kind_no_owner_is_accused() -> None:
+def test_without_a_complete_listing_no_owner_of_the_kind_is_unknown() -> None:
     accounts_only = Directory(service_accounts={"sa-ann": ""}, complete={"service-account": NOW})
     keys = (key("A", BEN), key("B", Owner("u-gone", "user")), key("here"))
     assert unknown(*keys, directory=accounts_only) == {"A"}
@@ -161,7 +161,7 @@ def test_without_a_complete_listing_of_its_kind_no_owner_is_accused() -> None:
     assert judged(rules, ("service-account",)) == ("user_owned", "unknown_owner")
 
 
-def test_an_owner_that_is_younger_than_the_listing_is_not_accused() -> None:
+def test_an_owner_younger_than_the_listing_is_not_unknown() -> None:
     # The listing began a minute ago, and the clocks may differ by five.
     here = key("here")
     assert unknown(here, key("A", BEN, age=30)) == set()
@@ -170,20 +170,20 @@ def test_an_owner_that_is_younger_than_the_listing_is_not_accused() -> None:
     assert unknown(here, key("A", BEN, age=30), key("B", BEN, age=361)) == {"A", "B"}
 
 
-def test_a_listing_that_lacks_most_owners_is_somebody_elses_view() -> None:
+def test_a_listing_without_most_owners_is_not_trusted() -> None:
     others = [key(str(n), Owner(f"sa-{n}", "service-account")) for n in range(2)]
     assert unknown(key("here"), others[0]) == {"0"}
     assert unknown(key("here"), *others) == set()
     assert judged_kinds([ANN, *(each.owner for each in others)], LISTED) == ("user",)
 
 
-def test_the_audit_logs_service_account_is_not_accused() -> None:
+def test_the_service_account_of_the_audit_log_is_not_unknown() -> None:
     audit = Owner("sa-audit", "service-account")
     assert unknown(key("here"), key("A", audit, AUDIT)) == set()
     assert unknown(key("here"), key("A", audit, AUDIT), key("B", audit, CLOUD)) == {"A", "B"}
 
 
-def test_a_deleted_account_with_a_key_for_a_cluster_of_ours_is_accused() -> None:
+def test_a_deleted_account_with_a_key_for_a_listed_cluster_is_unknown() -> None:
     hidden = Resource("lkc-1", "kafka", "")
     listed = Directory(
         service_accounts={"sa-ann": ""},
@@ -208,7 +208,7 @@ def test_a_deleted_account_with_a_key_for_a_cluster_of_ours_is_accused() -> None
         ({}, set()),
     ],
 )
-def test_exemptions_silence_and_are_counted_apart(
+def test_exempt_keys_are_counted_separately(
     exempt: dict[str, tuple[str, ...]], silenced: set[str]
 ) -> None:
     rules = Rules(max_age=DAY / 2, **exempt)  # type: ignore[arg-type]
@@ -228,6 +228,6 @@ def test_findings_are_counted_by_policy_and_owner() -> None:
     assert counted.exempted == Counter({"max_age": 1, "user_owned": 1})
 
 
-def test_what_is_off_is_not_active() -> None:
+def test_disabled_policies_are_not_active() -> None:
     assert Rules().active() == ()
     assert Rules(max_age=1, expired=True).active() == ("max_age", "expired")

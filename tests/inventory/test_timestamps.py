@@ -28,7 +28,7 @@ DAY = 86_400.0
         ("9999-12-31T23:59:59Z", 253_402_300_799),
     ],
 )
-def test_times_in_every_spelling(text: str, expected: float) -> None:
+def test_timestamps_in_every_notation(text: str, expected: float) -> None:
     assert timestamp_of(text) == pytest.approx(expected, abs=1e-6)
 
 
@@ -38,12 +38,12 @@ def test_times_in_every_spelling(text: str, expected: float) -> None:
      "2026-02-30T00:00:00Z", "20260101", "0000-01-01T00:00:00Z", "2026-01-01T25:00:00Z",
      "9" * 5000],
 )  # fmt: skip
-def test_what_is_no_time(text: object) -> None:
+def test_invalid_timestamps(text: object) -> None:
     assert timestamp_of(text) is None
 
 
 @given(st.one_of(st.text(), st.floats(), st.integers()))
-def test_nothing_that_is_sent_as_a_time_raises(text: object) -> None:
+def test_no_value_raises(text: object) -> None:
     assert isinstance(timestamp_of(text), float | None)
 
 
@@ -60,7 +60,7 @@ def test_nothing_that_is_sent_as_a_time_raises(text: object) -> None:
         (253_402_300_799.0, False),
     ],
 )
-def test_which_creations_are_believed(created_at: float | None, *, believed: bool) -> None:
+def test_plausible_creation_times(created_at: float | None, *, believed: bool) -> None:
     assert believable_creation(created_at, now=NOW) == (created_at if believed else None)
 
 
@@ -75,5 +75,5 @@ def test_which_creations_are_believed(created_at: float | None, *, believed: boo
         (-62_135_596_800.0, False),
     ],
 )
-def test_which_expiries_are_believed(expires_at: float | None, *, believed: bool) -> None:
+def test_plausible_expiries(expires_at: float | None, *, believed: bool) -> None:
     assert believable_expiry(expires_at, now=NOW) == (expires_at if believed else None)

@@ -145,7 +145,7 @@ def test_an_idle_connection_is_closed_before_one_whose_answer_is_being_written()
     run(main())
 
 
-def test_clients_that_take_nothing_do_not_keep_others_out() -> None:
+def test_clients_that_read_nothing_do_not_block_others() -> None:
     async def main() -> None:
         async with serving(large, Limits(connections=2)) as server:
             stuck = [await server.client(buffer=TINY) for _ in range(2)]

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.integration
     ],
     ids=["line", "tls", "no-host", "length", "coding", "long-header", "many-headers", "chunk"],
 )
-def test_a_malformed_request_is_refused_without_a_word_in_the_log(
+def test_a_malformed_request_is_rejected_without_a_log_record(
     request_: bytes, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
@@ -68,7 +68,7 @@ def test_a_chunk_that_breaks_after_the_answer_closes_the_connection(
     assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
 
 
-def test_a_refused_client_that_keeps_sending_is_closed_after_ten_seconds() -> None:
+def test_a_rejected_client_that_keeps_sending_is_closed_after_ten_seconds() -> None:
     async def main() -> None:
         async with serving(hello) as server:
             client = await server.client()
@@ -150,7 +150,7 @@ def test_an_answer_to_head_has_the_length_of_the_body_and_no_body(path: str) -> 
     run(main())
 
 
-def test_a_request_body_is_dropped_as_it_comes() -> None:
+def test_request_bodies_are_discarded() -> None:
     held: list[int] = []
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:

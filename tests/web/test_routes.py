@@ -15,7 +15,7 @@ from tests.web.browser import browser
 from tests.world import SECRET, World
 
 
-async def test_metrics_in_the_format_and_encoding_that_were_asked_for() -> None:
+async def test_metrics_in_the_requested_format_and_encoding() -> None:
     world = World(5)
     await world.exporter.refresh_once()
     async with browser(world) as client:
@@ -43,7 +43,7 @@ async def test_metrics_in_the_format_and_encoding_that_were_asked_for() -> None:
         assert gzip.decompress(body).decode() == world.exposition()
 
 
-async def test_a_scrape_asks_the_api_nothing_and_waits_for_nothing() -> None:
+async def test_a_scrape_sends_no_request_and_does_not_wait() -> None:
     world = World(5, faults=[parse_fault("slow:5s")])
     async with world.exporter.running(), browser(world) as client:
         await world.clock.sleep(1)
@@ -53,7 +53,7 @@ async def test_a_scrape_asks_the_api_nothing_and_waits_for_nothing() -> None:
         assert len(world.simulator.requests) == 1
 
 
-async def test_the_telemetry_path_may_be_another() -> None:
+async def test_the_telemetry_path_is_configurable() -> None:
     world = World(5)
     async with browser(world, telemetry_path="/prom") as client:
         assert (await client.get("/prom")).status_code == 200
@@ -86,13 +86,13 @@ async def test_head_is_get_without_a_body_and_nothing_can_be_written(path: str) 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-async def test_every_response_tells_browsers_to_take_it_as_it_is(path: str, method: str) -> None:
+async def test_every_response_has_nosniff(path: str, method: str) -> None:
     async with browser(World(5)) as client:
         response = await client.request(method, path)
     assert response.headers.get_list("x-content-type-options") == ["nosniff"]
 
 
-async def test_an_error_of_the_exporter_tells_browsers_so_too() -> None:
+async def test_an_internal_error_has_nosniff() -> None:
     world = World(5)
     app = create_app(Broken(), world.exporter.exposition, clock=world.clock)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-def test_a_client_that_takes_nothing_for_half_a_minute_is_cut_off() -> None:
+def test_a_client_that_reads_nothing_for_half_a_minute_is_disconnected() -> None:
     async def main() -> None:
         async with serving(large) as server:
             stuck, steady = [await server.client(buffer=TINY) for _ in range(2)]

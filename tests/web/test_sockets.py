@@ -27,17 +27,17 @@ IPV6 = socket.has_ipv6
         ("localhost:80", ("localhost", 80)),
     ],
 )
-def test_addresses_as_go_writes_them(text: str, expected: tuple[str, int]) -> None:
+def test_addresses_in_the_notation_of_go(text: str, expected: tuple[str, int]) -> None:
     assert parse_address(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "10049", "::1:9100", "host", "host:", "h:99999", "h:1:2"])
-def test_what_is_no_address(text: str) -> None:
+def test_invalid_addresses_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not an address like :10049"):
         parse_address(text)
 
 
-def test_a_port_in_use_is_one_clear_line_and_leaves_no_socket_open() -> None:
+def test_a_port_in_use_is_one_error_line_and_leaves_no_socket_open() -> None:
     (first,) = bind(["127.0.0.1:0"])
     with first:
         port = first.getsockname()[1]
@@ -86,7 +86,7 @@ REAL = socket.getaddrinfo
 
 
 @pytest.mark.skipif(not IPV6, reason="needs IPv6")
-def test_a_name_is_every_address_of_it_on_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_binds_all_of_its_addresses_on_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolving_to("::1", "127.0.0.1", "::1"))
     sockets = bind(["localhost:0"])
     names = [each.getsockname() for each in sockets]
@@ -97,7 +97,7 @@ def test_a_name_is_every_address_of_it_on_one_port(monkeypatch: pytest.MonkeyPat
     assert port != 0
 
 
-def test_an_address_of_a_name_that_the_machine_does_not_have_is_left_out(
+def test_addresses_that_the_machine_does_not_have_are_skipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolving_to("192.0.2.1", "127.0.0.1"))
