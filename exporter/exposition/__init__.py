@@ -1,4 +1,4 @@
-"""State to bytes: what Prometheus scrapes."""
+"""Renders metrics in the formats of Prometheus."""
 
 from exporter.exposition.exposition import Exposition
 from exporter.exposition.instruments import Instruments

@@ -245,7 +245,7 @@ QUOTA_COUNTED = Metric(
         "`max_cloud_api_keys` counts the owner's or organization's keys of the kind `cloud`,"
         " `max_cluster_api_keys` the owner's keys for Kafka, Schema Registry and ksqlDB clusters,"
         " and `max_api_keys.per_cluster` the keys for the cluster. Too low if the credentials"
-        " cannot see all keys."
+        " cannot see all keys. Disappears when the listing of API keys is stale."
     ),
 )
 
