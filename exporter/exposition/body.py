@@ -31,20 +31,20 @@ class Body:
 
 def _slices(parts: Iterable[bytes], length: int) -> Iterator[bytes]:
     gathered: list[bytes | memoryview] = []
-    room = length
+    space = length
     for part in parts:
-        if len(part) < room:
+        if len(part) < space:
             gathered.append(part)
-            room -= len(part)
+            space -= len(part)
             continue
         rest = memoryview(part)
-        while len(rest) >= room:
-            gathered.append(rest[:room])
-            rest, room = rest[room:], length
+        while len(rest) >= space:
+            gathered.append(rest[:space])
+            rest, space = rest[space:], length
             yield b"".join(gathered)  # without a variable, which would keep it until the next slice
             gathered.clear()
         if rest:
             gathered.append(rest)
-            room -= len(rest)
+            space -= len(rest)
     if gathered:
         yield b"".join(gathered)

@@ -61,7 +61,7 @@ LABELS = {
     "resource_name": "display name",
     "environment_id": "id of the resource's environment; empty if unknown or without one",
     "environment_name": "display name",
-    "organization_id, organization_name": "as Confluent Cloud knows the organization",
+    "organization_id, organization_name": "id and display name in Confluent Cloud",
     "api_key_id": "id of an API key",
     "policy": _values(POLICIES),
     "quota_id": "quota code, such as `iam.max_cloud_api_keys.per_org`",
