@@ -1,119 +1,175 @@
 """What a refresh costs the running process, beside bare loops over the same pages.
 
-The goal is for pages that are still the same, as those of most organizations are from one refresh
-to the next. What it costs after keys were created and deleted is shown besides, where that costs
-most: every page begins and ends with other keys than before (see :mod:`benchmarks.churning`), so
-that all of them are decoded, counted and judged again.
+The exporter and the loops are measured in turns: one of its refreshes, then, while it is paused,
+one walk of each loop. The goal is for unchanged pages, which most refreshes find. The worst case
+after keys were created and deleted is shown, too: every page differs, so all of them are decoded,
+counted and judged again (see :mod:`benchmarks.upstream`).
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import Spread, spread, upstream
-from benchmarks.memory import remembered, rows_of
-from benchmarks.report import TIMES, Row, paired
-from benchmarks.turns import Turns, measured
+from benchmarks.fetch import PAGE
+from benchmarks.processes import PYTHON, environment, exporter, organizations, upstream
+from benchmarks.report import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SECTION = "refresh"
-SIZES = (1_000, 10_000, 100_000)
-QUICK_SIZES = (200, 1_000)
+    from benchmarks.processes import Running
+
+SIZES, QUICK_SIZES = (1_000, 10_000, 100_000), (200,)
 TURNS = 3
-PAGE = 100
-"""Keys per request."""
 MOST_CPU = 1.5
 """Times the bare loop, with the most keys."""
-MOST_BENT = 1.25
-"""Times the cost of a further key among fewer keys; more is not linear."""
-LATEST = 10
+MOST_SLOPE = 1.25
+"""Times the cost of a further key among fewer keys. More is not linear."""
+MOST_MEMORY = 200.0
+"""MiB, with 100,000 keys and 20,000 pairs."""
+MOST_GROWTH = 1.05
+"""Times the least resident memory of early refreshes."""
+REFRESHES = 10
 """Refreshes after which memory should not have grown."""
-QUICK_LATEST = 2
-_BARE, _LOADS = "bare httpx loop", "json.loads loop"
+_EARLY, _LATE = slice(1, 5), slice(5, 10)
+"""Refreshes 2 to 5 and 6 to 10. Only the first one has no previous inventory in memory.
+
+The least of each is compared: between refreshes, the allocator keeps or returns up to a sixth.
+"""
+_REFRESHED = r"msg=refreshed .*collector=api_keys .*requests=(\d+) seconds=([\d.]+)$"
+_SETTINGS: dict[str, Any] = {
+    "refresh_interval": "1s",
+    "refresh_timeout": "10m",
+    "request_timeout": "5m",  # a request may be in flight while the process is paused
+    "stale_after": "20m",
+}
+
+
+@dataclass
+class Turns:
+    """Measurements of one size; each list has one item per turn. Times in seconds."""
+
+    keys: int
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    requests: list[float] = field(default_factory=list)
+    fetch: list[dict[str, float]] = field(default_factory=list)
+    """``wall`` and ``cpu`` of the loop that drops the pages."""
+    parse: list[dict[str, float]] = field(default_factory=list)
+    """The same of the loop that parses them."""
 
 
 def rows(*, quick: bool = False) -> Iterator[Row]:
-    """Yield the figures of every size, those between sizes, and those of the memory."""
+    """Yield the figures of each size, the slopes between sizes, and the memory."""
     sizes, turns = (QUICK_SIZES, 1) if quick else (SIZES, TURNS)
     found: list[Turns] = []
     for keys in sizes:
-        with upstream(keys) as simulator:
-            print(f"refresh: {keys:,} keys", file=sys.stderr)
-            found.append(measured(keys, simulator, turns=turns))
-            yield from _of_size(found[-1], of=f"{keys:,} keys", goal=keys == SIZES[-1])
+        print(f"refresh: {keys:,} keys", file=sys.stderr, flush=True)
+        with upstream(keys) as api:
+            found.append(_turns(keys, api, turns))
+            most = MOST_CPU if keys == SIZES[-1] else None
+            yield from _of_size(found[-1], of=f"{keys:,} keys", most=most)
             if keys == sizes[-1]:
-                print(f"refresh: memory, {keys:,} keys", file=sys.stderr)
-                memory = remembered(simulator.found, QUICK_LATEST if quick else LATEST)
-    of = f"{sizes[-1]:,} keys, keys created and deleted"
-    print(f"refresh: {of}", file=sys.stderr)
-    with upstream(sizes[-1], churning=True) as simulator:
-        churned = measured(sizes[-1], simulator, turns=turns)
-    yield from _of_size(churned, of=of, goal=False)
-    yield from _slopes(found)
-    yield from rows_of(memory, section=SECTION, keys=sizes[-1], goal=not quick)
-
-
-def _of_size(found: Turns, *, of: str, goal: bool) -> Iterator[Row]:
-    for figure, own, yardstick, theirs, most in (
-        ("wall", found.wall, _BARE, _each(found.bare, "wall"), None),
-        ("CPU", found.cpu, _BARE, _each(found.bare, "cpu"), MOST_CPU if goal else None),
-        ("CPU", found.cpu, _LOADS, _each(found.loads, "cpu"), None),
-        ("CPU of the simulator", found.simulator, "the exporter's", found.cpu, None),
+                yield from _memory(api, keys, refreshes=1 if quick else REFRESHES)
+    of = f"{keys:,} keys, keys created and deleted"
+    print(f"refresh: {of}", file=sys.stderr, flush=True)
+    with upstream(keys, churning=True) as api:
+        yield from _of_size(_turns(keys, api, turns), of=of)
+    for name, seconds in (
+        ("wall", [each.wall for each in found]),
+        ("CPU", [each.cpu for each in found]),
     ):
-        yield paired(
-            section=SECTION,
-            of=of,
-            figure=figure,
-            own=own,
+        yield from slopes(name, sizes, seconds)
+
+
+def _turns(keys: int, api: Running, turns: int) -> Turns:
+    found = Turns(keys)
+    with exporter(organizations(api.url, **_SETTINGS)) as child:
+        for turn in range(turns):
+            # Every other refresh is not measured: the first, and those that a pause interrupted.
+            child.wait_for(_REFRESHED, count=2 * turn + 1)
+            before = child.cpu()
+            refreshed = child.wait_for(_REFRESHED, count=2 * turn + 2)
+            found.cpu.append(child.cpu() - before)
+            found.requests.append(float(refreshed[1]))
+            found.wall.append(float(refreshed[2]))
+            with child.paused():
+                found.fetch.append(_loop(api.url))
+                found.parse.append(_loop(api.url, "--parse"))
+    return found
+
+
+def _loop(url: str, *arguments: str) -> dict[str, float]:
+    command = (PYTHON, "-m", "benchmarks.fetch", url, *arguments)
+    done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def _of_size(found: Turns, *, of: str, most: float | None = None) -> Iterator[Row]:
+    for figure, own, yardstick, loops, goal in (
+        ("wall", found.wall, "bare httpx loop", found.fetch, None),
+        ("CPU", found.cpu, "bare httpx loop", found.fetch, most),
+        ("CPU", found.cpu, "json.loads loop", found.parse, None),
+    ):
+        yield Row(
+            of,
+            figure,
+            own,
+            "s",
             yardstick=yardstick,
-            theirs=theirs,
-            unit="s",
-            most=most,
+            beside=[loop[figure.lower()] for loop in loops],
+            most=goal,
         )
-    needed = float(ceil(found.keys / PAGE))
-    yield Row(
-        section=SECTION,
-        of=of,
-        figure="requests",
-        value=spread(found.requests),
-        yardstick=f"keys ÷ {PAGE}",
-        yardstick_value=spread([needed]),
-        goal="equal",
-        reached=set(found.requests) == {needed},
-    )
+    yield Row(of, "requests", found.requests, exactly=ceil(found.keys / PAGE))
 
 
-def _each(loops: Sequence[dict[str, float]], name: str) -> list[float]:
-    return [loop[name] for loop in loops]
+def slopes(name: str, sizes: Sequence[int], seconds: Sequence[Sequence[float]]) -> Iterator[Row]:
+    """Yield the cost of each further key between two sizes, beside that between smaller sizes."""
+    yardstick, beside = "", 0.0
+    for (small, few), (large, many) in pairwise(zip(sizes, seconds, strict=True)):
+        found = [1e6 * (b - a) / (large - small) for a, b in zip(few, many, strict=True)]
+        between = f"{small:,}…{large:,} keys"
+        yield Row(
+            "each further key",
+            f"{name}, {between}",
+            found,
+            "µs",
+            yardstick=yardstick,
+            # The median, because the sizes were not measured in turns.
+            beside=[beside] * len(found) if yardstick else (),
+            most=MOST_SLOPE if yardstick else None,
+        )
+        yardstick, beside = between, median(found)
 
 
-def _slopes(found: Sequence[Turns]) -> Iterator[Row]:
-    """Yield what each further key costs between two sizes, beside the sizes before."""
-    for name in ("wall", "CPU"):
-        before: tuple[str, Spread] | None = None
-        for small, large in pairwise(found):
-            both = zip(*((_seconds(each, name)) for each in (small, large)), strict=True)
-            between = f"{small.keys:,}…{large.keys:,} keys"
-            slope = spread(1e6 * (b - a) / (large.keys - small.keys) for a, b in both)
-            linear = before and slope.median <= MOST_BENT * before[1].median
-            yield Row(
-                section=SECTION,
-                of="each further key",
-                figure=f"{name}, {between}",
-                value=slope,
-                unit="µs",
-                yardstick=before[0] if before else "",
-                yardstick_value=before[1] if before else None,
-                goal=f"≤ {MOST_BENT} {TIMES}" if before else "",
-                reached=bool(linear) if before else None,
-            )
-            before = between, slope
-
-
-def _seconds(found: Turns, name: str) -> list[float]:
-    return found.wall if name == "wall" else found.cpu
+def _memory(api: Running, keys: int, *, refreshes: int) -> Iterator[Row]:
+    """Yield the memory of a process that is scraped after each refresh."""
+    peaks: list[float] = []
+    resident: list[float] = []
+    with exporter(organizations(api.url, **_SETTINGS)) as child:
+        for number in range(refreshes):
+            child.wait_for(_REFRESHED, count=number + 1)
+            page = child.metrics()
+            peaks.append(child.memory("VmHWM"))
+            resident.append(child.memory())
+    pairs = page.count(b"\nconfluent_cloud_api_keys{")
+    of = f"memory, {keys:,} keys, {pairs:,} pairs"
+    for number in sorted({1, refreshes}):
+        yield Row(of, f"peak, refresh {number}", [peaks[number - 1]], "MiB", within=MOST_MEMORY)
+    if late := resident[_LATE]:
+        yield Row(
+            of,
+            "least, refreshes 6…10",
+            [min(late)],
+            "MiB",
+            yardstick="refreshes 2…5",
+            beside=[min(resident[_EARLY])],
+            most=MOST_GROWTH,
+        )

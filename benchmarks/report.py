@@ -1,105 +1,98 @@
-"""What was measured: rows with a yardstick and a goal, glances without, and both as JSON."""
+"""Measured figures beside their yardsticks and goals, as a table and as JSON."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import os
+import platform
+import re
+import subprocess
+from dataclasses import KW_ONLY, asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Spread, ratios, spread
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rich.console import JustifyMethod, RenderableType
+
 TIMES = "\N{MULTIPLICATION SIGN}"
+_PACKAGES = ("uvicorn", "httpx", "prometheus-client", "msgspec")
+_COLUMNS = {"figure": 25, "value": 13, "yardstick": 13, "ratio": 10, "goal": 11}
+"""Column widths. With two spaces between columns, the table fits 80 columns."""
+_NUMBERS = ("value", "yardstick", "ratio")
+_MARKS = {None: "", True: "✓", False: "✗"}
+_WIDE = 1000  # from here on, thousands are grouped and decimals omitted
+_SHORT = 0.1  # seconds; less is shown in milliseconds
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Row:
-    """A figure beside its yardstick from the same run."""
+    """A figure beside its yardstick from the same run.
 
-    section: str
-    of: str = ""
-    """Of what: a size or a state. Rows of the same stand together."""
+    The values and those of the yardstick have one item per repeat. Both had the same machine in the
+    same repeat, so their ratio is more reliable than either.
+    """
+
+    of: str
+    """Size or state. Consecutive rows with the same one share a heading."""
     figure: str
-    value: Spread
+    values: Sequence[float]
     unit: str = ""
+    _: KW_ONLY
+    section: str = ""
+    """Set by ``python -m benchmarks``."""
     yardstick: str = ""
-    """What it is compared with."""
-    yardstick_value: Spread | None = None
-    """In the same unit."""
-    ratios: Spread | None = None
-    """How many times the yardstick, repeat by repeat, where both were measured in turns."""
-    goal: str = ""
-    reached: bool | None = None
-    """None where there is no goal."""
+    beside: Sequence[float] = ()
+    """The values of the yardstick, in the same unit."""
+    within: float | None = None
+    """Goal: the largest median."""
+    most: float | None = None
+    """Goal: the largest median ratio."""
+    least: float | None = None
+    """Goal: the smallest median ratio."""
+    exactly: float | None = None
+    """Goal: every value."""
 
     @property
     def name(self) -> str:
-        """All that tells it from other rows, in words."""
-        beside = f" beside {self.yardstick}" if self.yardstick else ""
-        return ", ".join(filter(None, (self.section, self.of, self.figure))) + beside
+        """The figure and its yardstick."""
+        return f"{self.figure} beside {self.yardstick}" if self.yardstick else self.figure
 
-    def ratio(self) -> float | None:
-        """Return how many times the yardstick it is: repeat by repeat, or that of the medians."""
-        if self.ratios is not None:
-            return self.ratios.median
-        if self.yardstick_value is None or not self.yardstick_value.median:
-            return None
-        return self.value.median / self.yardstick_value.median
+    @property
+    def ratios(self) -> list[float]:
+        """The values divided by those of the yardstick."""
+        return [a / b for a, b in zip(self.values, self.beside, strict=True)] if self.beside else []
 
+    @property
+    def goal(self) -> str:
+        """The goal in words, or an empty string."""
+        if self.within is not None:
+            return f"≤ {self.within:g} {self.unit}"
+        if self.most is not None:
+            return f"≤ {self.most:g} {TIMES}"
+        if self.least is not None:
+            return f"≥ {self.least:g} {TIMES}"
+        return "" if self.exactly is None else f"= {self.exactly:,g}"
 
-@dataclass(frozen=True, kw_only=True)
-class Glance:
-    """What one short load of scrapes saw, without a yardstick, a repeat or a goal."""
-
-    section: str
-    series: int
-    state: str
-    encoding: str
-    scrapers: int
-    requests_per_second: float
-    p50_seconds: float
-    p99_seconds: float
-    bytes: float
-    """Of one body, as it came."""
-
-
-def paired(  # noqa: PLR0913 # the fields of a row
-    *,
-    section: str,
-    of: str,
-    figure: str,
-    own: Sequence[float],
-    yardstick: str,
-    theirs: Sequence[float],
-    unit: str,
-    least: float | None = None,
-    most: float | None = None,
-) -> Row:
-    """Return the row of two figures that were measured in turns, an item for each repeat.
-
-    ``least`` or ``most``: the goal, in times the yardstick; the median of the repeats is judged.
-    Raises ``ValueError`` if there is not one of each for each repeat.
-    """
-    times = ratios(own, theirs)
-    goal, reached = "", None
-    if most is not None:
-        goal, reached = f"≤ {most:g} {TIMES}", times.median <= most
-    elif least is not None:
-        goal, reached = f"≥ {least:g} {TIMES}", times.median >= least
-    return Row(
-        section=section,
-        of=of,
-        figure=figure,
-        value=spread(own),
-        unit=unit,
-        yardstick=yardstick,
-        yardstick_value=spread(theirs),
-        ratios=times,
-        goal=goal,
-        reached=reached,
-    )
+    @property
+    def reached(self) -> bool | None:
+        """Whether the goal is reached; None without a goal."""
+        if self.within is not None:
+            return median(self.values) <= self.within
+        if self.most is not None:
+            return median(self.ratios) <= self.most
+        if self.least is not None:
+            return median(self.ratios) >= self.least
+        return None if self.exactly is None else set(self.values) == {self.exactly}
 
 
 def missed(rows: Iterable[Row]) -> list[Row]:
@@ -108,17 +101,89 @@ def missed(rows: Iterable[Row]) -> list[Row]:
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """Return a line for each goal that is missed, or one that says that none is."""
-    if lines := [f"missed: {row.name}: {row.goal}" for row in missed(rows)]:
-        return "\n".join(lines)
-    return f"all {sum(row.reached is not None for row in rows)} goals are reached"
+    """Return one line for each missed goal, or one line if every goal is reached."""
+    lines = [f"missed: {row.section}, {row.of}, {row.name}: {row.goal}" for row in missed(rows)]
+    goals = sum(row.reached is not None for row in rows)
+    return "\n".join(lines) or f"all {goals} goals are reached"
 
 
-def as_json(rows: Iterable[Row], glances: Iterable[Glance], facts: Mapping[str, object]) -> str:
-    """Return all of it: ``facts``, ``rows`` with their fields and ``ratio``, and ``glances``."""
-    document = {
-        "facts": facts,
-        "rows": [{**asdict(row), "ratio": row.ratio()} for row in rows],
-        "glances": [asdict(glance) for glance in glances],
+def as_json(rows: Iterable[Row], about: Mapping[str, object]) -> str:
+    """Return ``rows`` and the facts in ``about`` as a JSON document."""
+    found = [
+        {**asdict(row), "ratios": row.ratios, "goal": row.goal, "reached": row.reached}
+        for row in rows
+    ]
+    return json.dumps({"facts": about, "rows": found}, indent=2, ensure_ascii=False) + "\n"
+
+
+def facts() -> dict[str, object]:
+    """Return the machine, the versions, the commit and the date."""
+    git = ("git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*")
+    try:
+        described = subprocess.run(
+            git, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        ).stdout.strip()
+    except OSError:
+        described = ""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "cpu": _in_file("/proc/cpuinfo", r"model name\s*:\s*(.+)") or platform.machine(),
+        "memory_mib": int(_in_file("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0) // 1024,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+        "commit": described or "unknown",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _in_file(path: str, pattern: str) -> str | None:
+    match = re.search(pattern, Path(path).read_text())
+    return match[1].strip() if match else None
+
+
+def table(rows: Iterable[Row]) -> Group:
+    """Return the rows for a terminal: medians, and the extremes below them."""
+    head = [(*_COLUMNS,), (" beside its yardstick", *["least…most"] * len(_NUMBERS))]
+    parts: list[RenderableType] = [_grid(head, style="dim")]
+    for (section, of), group in groupby(rows, key=lambda row: (row.section, row.of)):
+        parts += ["", Text(f"{section.upper()}: {of}", style="bold"), _grid(map(_cells, group))]
+    return Group(*parts)
+
+
+def _grid(rows: Iterable[tuple[str, ...]], style: str = "") -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    for name, width in _COLUMNS.items():
+        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+        grid.add_column(width=width, justify=justify, overflow="fold")  # nothing is cut off
+    for row in rows:
+        grid.add_row(*row, style=style)
+    return grid
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    small = row.unit == "s" and median(row.values) < _SHORT
+    factor, unit = (1000, "ms") if small else (1, row.unit)
+    return (
+        row.name.replace(" beside ", "\n beside "),
+        _spread([each * factor for each in row.values], unit),
+        _spread([each * factor for each in row.beside], unit),
+        _spread([round(each, 2) for each in row.ratios]),
+        f"{row.goal} {_MARKS[row.reached]}".strip(),
+    )
+
+
+def _spread(values: Sequence[float], unit: str = "") -> str:
+    """Return the median and, if they differ, the extremes below it."""
+    if not values:
+        return ""
+    extremes = f"\n{_number(min(values))}…{_number(max(values))}" if len(set(values)) > 1 else ""
+    return f"{_number(median(values))} {unit}".rstrip() + extremes
+
+
+def _number(value: float) -> str:
+    """Return three significant digits, and all digits before the decimal point."""
+    if value == int(value) or abs(value) >= _WIDE:
+        return f"{value:,.0f}"
+    text = f"{value:.3g}"
+    return f"{value:.4f}" if "e" in text else text

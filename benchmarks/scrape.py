@@ -1,200 +1,147 @@
-"""Scrapes: the exporter beside the client library's own server and beside the ceiling.
+"""Scrapes: the exporter beside the client library's own server and beside bare uvicorn.
 
-What has a goal is repeated: idle, in turns with the yardsticks; during refreshes of a large
-organization, at a fixed rate. Besides, there is a glance at each encoding with each number of
-scrapers.
+While idle, the exporter and the yardsticks are measured in turns. During refreshes of a large
+organization, the exporter is scraped at a fixed rate.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 import sys
-import time
+import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import spread, upstream
-from benchmarks.report import Glance, Row, paired
-from benchmarks.scrapers import scrape_from_outside
-from benchmarks.serving import CEILING, LIBRARY, Size, body, serving, yardsticks
+from benchmarks.processes import exporter, load, organizations, running, upstream
+from benchmarks.report import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.measure import Running
-    from benchmarks.scrapers import Load
+    from benchmarks.processes import Running
 
-SECTION = "scrape"
-PAIRS = 5_000
-"""Pair series of each organization, the one of what was collapsed included."""
-_KEYS = 7_500
-"""With as many keys there are more pairs."""
-_BUSY_KEYS = 100_000
+P99_WITHIN = 100.0
+"""Milliseconds."""
+LIBRARY, UVICORN = "start_http_server", "bare uvicorn"
+_LEAST = {LIBRARY: 200, UVICORN: 0.3}
+"""Goals, in times the yardstick."""
 _SCRAPERS = 4
-_GRID = tuple(itertools.product((True, False), (1, _SCRAPERS, 16)))
-_GOALS = {LIBRARY: 200, CEILING: 0.3}
-"""Times the yardstick, at least."""
-_LONGEST = 100.0  # ms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """How much is measured of one size."""
+    """What is measured of one size."""
 
     organizations: int
     seconds: float
-    """For each measurement beside the yardsticks."""
-    glance: float
-    """Seconds for each glance."""
+    """Duration of each measurement beside the yardsticks."""
     refreshing: float
-    """Seconds for each measurement that has a goal during a refresh: longer than a refresh."""
+    """Duration of each measurement during refreshes; longer than a refresh, in seconds."""
     rate: float
-    """Scrapes per second in those: more than 100 in each, or p99 would be the longest."""
-    library: bool
-    """Whether the library is measured, too: there the goals are. It is slow."""
+    """Scrapes per second during refreshes. Above 100 in total, or p99 would be the maximum."""
+    yardsticks: tuple[str, ...] = (UVICORN,)
+    """Only the smaller size has goals beside them. The library is slow."""
     repeats: int = 3
-    pairs: int = PAIRS
-    keys: int = _KEYS
-    busy_keys: int = _BUSY_KEYS
+    pairs: int = 5_000
+    """Pair series of each organization, including the one of collapsed pairs."""
+    keys: int = 7_500  # which have more pairs
+    busy_keys: int = 100_000
 
     @property
-    def size(self) -> Size:
-        return Size(self.organizations, self.pairs)
-
-    @property
-    def series(self) -> str:
-        return f"{self.size.series:,} series"
+    def series(self) -> int:
+        return self.organizations * self.pairs
 
 
 _PLANS = (
-    _Plan(1, seconds=1.5, glance=0.5, refreshing=4.0, rate=100.0, library=True),
-    _Plan(20, seconds=0.7, glance=0.5, refreshing=5.5, rate=20.0, library=False),
+    _Plan(organizations=1, seconds=1.5, refreshing=4.0, rate=100, yardsticks=(LIBRARY, UVICORN)),
+    _Plan(organizations=20, seconds=0.7, refreshing=5.5, rate=20),
 )
 _QUICK = _Plan(
-    2,
-    repeats=1,
+    organizations=2,
     seconds=0.2,
-    glance=0.05,
     refreshing=0.5,
-    rate=50.0,
-    library=True,
+    rate=50,
+    yardsticks=(LIBRARY, UVICORN),
+    repeats=1,
     pairs=50,
     keys=100,
     busy_keys=500,
 )
 
 
-def rows(*, quick: bool = False) -> Iterator[Row | Glance]:
+def rows(*, quick: bool = False) -> Iterator[Row]:
     """Measure each size, idle first."""
     plans = (_QUICK,) if quick else _PLANS
     largest = plans[-1]
     with (
-        upstream(largest.keys, organizations=largest.organizations) as quiet,
+        upstream(largest.keys, largest.organizations) as quiet,
         upstream(largest.busy_keys) as busy,
     ):
         for plan in plans:
-            _say(f"{plan.series}, idle")
-            with serving(plan.size, quiet=quiet.found) as process:
-                yield from _idle(plan, process.found)
-            _say(f"{plan.series}, during refreshes of {plan.busy_keys:,} keys")
-            with serving(plan.size, quiet=quiet.found, busy=busy.found) as process:
-                yield from _during_refreshes(plan, process, busy)
+            print(f"scrape: {plan.series:,} series", file=sys.stderr, flush=True)
+            settings: dict[str, Any] = {
+                "refresh_timeout": "2m",
+                "stale_after": "2h",
+                "max_pairs": plan.pairs - 1,
+            }
+            idle = organizations(quiet.url, plan.organizations, refresh_interval="1h", **settings)
+            with exporter(idle) as process:
+                yield from _idle(plan, process)
+            refreshing = organizations(busy.url, prefix="busy", refresh_interval="1s", **settings)
+            with exporter([*idle[1:], *refreshing]) as process:
+                yield from _during_refreshes(plan, process)
 
 
-def _idle(plan: _Plan, url: str) -> Iterator[Row | Glance]:
-    with yardsticks(plan.size, url, library=plan.library) as beside:
-        rates: dict[str, list[float]] = {place: [] for place in (url, *beside.values())}
+def _idle(plan: _Plan, process: Running) -> Iterator[Row]:
+    process.wait_until_ready()
+    plain, compressed = process.metrics(), process.metrics("gzip")
+    found = len(re.findall(rb"(?m)^confluent_cloud_api_keys\{", plain))
+    if found != plan.series:
+        raise RuntimeError(f"{found} pair series, not {plan.series}")
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        files = {LIBRARY: ("library", plain), UVICORN: ("uvicorn", compressed)}
+        urls = {"": process.url}
+        for name in plan.yardsticks:
+            command, body = files[name]
+            file = Path(folder, command)
+            file.write_bytes(body)
+            yardstick = running("-m", "benchmarks.yardsticks", command, str(file))
+            urls[name] = stack.enter_context(yardstick).url
+        rates: dict[str, list[float]] = {name: [] for name in urls}
         for _ in range(plan.repeats):
-            for place, seen in rates.items():
-                seen.append(_scraped(place, seconds=plan.seconds).rate)
-        for name, place in beside.items():
-            yield paired(
-                section=SECTION,
-                of=f"{plan.series}, idle, gzip, {_SCRAPERS} scrapers",
-                figure="scrapes",
-                own=rates[url],
-                yardstick=name,
-                theirs=rates[place],
-                unit="/s",
-                least=_GOALS[name] if plan.library else None,
-            )
-    yield from _glances(plan, url, "idle")
-
-
-def _during_refreshes(plan: _Plan, process: Running, busy: Running) -> Iterator[Row | Glance]:
-    url, loads = process.found, []
-    own: list[float] = []
-    simulator: list[float] = []
-    before, began = _refreshes(url), time.monotonic()
-    for _ in range(plan.repeats):
-        at = process.cpu(), busy.cpu()
-        loads.append(_scraped(url, seconds=plan.refreshing, rate=plan.rate))
-        own.append(process.cpu() - at[0])
-        simulator.append(busy.cpu() - at[1])
-    refreshes, seconds = _refreshes(url) - before, time.monotonic() - began
-    _say(f"{refreshes:.0f} refreshes ended in {seconds:.1f} s")
-    of = f"{plan.series}, refreshing, gzip, {_SCRAPERS} scrapers, {plan.rate:g}/s"
-    p99 = spread(load.p99 * 1000 for load in loads)
-    yield Row(
-        section=SECTION,
-        of=of,
-        figure="p99",
-        value=p99,
-        unit="ms",
-        goal=f"≤ {_LONGEST:.0f} ms",
-        reached=p99.median <= _LONGEST,
-    )
-    longest = spread(load.most * 1000 for load in loads)
-    yield Row(section=SECTION, of=of, figure="longest", value=longest, unit="ms")
-    yield paired(
-        section=SECTION,
-        of=of,
-        figure="CPU of the simulator",
-        own=simulator,
-        yardstick="the exporter's",
-        theirs=own,
-        unit="s",
-    )
-    yield from _glances(plan, url, "refreshing")
-
-
-def _glances(plan: _Plan, url: str, state: str) -> Iterator[Glance]:
-    """Glance at each encoding with each number of scrapers."""
-    for gzip, scrapers in _GRID:
-        load = _scraped(url, seconds=plan.glance, scrapers=scrapers, gzip=gzip)
-        yield Glance(
-            section=SECTION,
-            series=plan.size.series,
-            state=state,
-            encoding="gzip" if gzip else "identity",
-            scrapers=scrapers,
-            requests_per_second=load.rate,
-            p50_seconds=load.p50,
-            p99_seconds=load.p99,
-            bytes=load.size,
+            for name, url in urls.items():
+                rates[name].append(load(url, seconds=plan.seconds, connections=_SCRAPERS).rate)
+    of = f"{plan.series:,} series, idle, {_SCRAPERS} scrapers"
+    goals = len(plan.yardsticks) == len(_LEAST)
+    for name in plan.yardsticks:
+        yield Row(
+            of,
+            "scrapes, gzip",
+            rates[""],
+            "/s",
+            yardstick=name,
+            beside=rates[name],
+            least=_LEAST[name] if goals else None,
         )
+    alone = [
+        load(process.url, seconds=plan.seconds, connections=1, encoding="identity")
+        for _ in range(plan.repeats)
+    ]
+    of = f"{plan.series:,} series, idle, 1 scraper"
+    for figure, values, unit in (
+        ("uncompressed scrape", [1 / each.rate for each in alone], "s"),
+        ("its size", [each.size / 1e6 for each in alone], "MB"),
+    ):
+        yield Row(of, figure, values, unit)
 
 
-def _scraped(
-    url: str,
-    *,
-    seconds: float,
-    scrapers: int = _SCRAPERS,
-    gzip: bool = True,
-    rate: float | None = None,
-) -> Load:
-    return scrape_from_outside(
-        f"{url}/metrics", connections=scrapers, seconds=seconds, gzip=gzip, rate=rate
-    )
-
-
-def _refreshes(url: str) -> float:
-    """Return how many refreshes of the busy organization have ended."""
-    line = re.compile(r'(?m)^confluent_cloud_exporter_refreshes_total\{.*"busy-0"\} (\S+)$')
-    found = line.search(body(url, encoding="identity").decode())
-    return float(found[1]) if found else 0.0
-
-
-def _say(sentence: str) -> None:
-    print(f"scrape: {sentence}", file=sys.stderr, flush=True)
+def _during_refreshes(plan: _Plan, process: Running) -> Iterator[Row]:
+    process.wait_until_ready()
+    p99 = [
+        load(process.url, seconds=plan.refreshing, connections=_SCRAPERS, rate=plan.rate).p99 * 1000
+        for _ in range(plan.repeats)
+    ]
+    of = f"{plan.series:,} series, refreshing, gzip, {plan.rate:g} scrapes/s"
+    yield Row(of, "p99", p99, "ms", within=P99_WITHIN)
