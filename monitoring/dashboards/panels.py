@@ -1,9 +1,9 @@
-"""Panels: thin helpers over the SDK that give each kind one look."""
+"""Panels: helpers over the SDK that give each type of panel the same look."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, Unpack
 
 from monitoring.dashboards.sdk import (
     bargauge,
@@ -25,15 +25,15 @@ GOOD, WARNING, BAD, NEUTRAL = "green", "orange", "red", "blue"
 COUNT = "locale"
 """Unit: 20,000 rather than 20.0 K."""
 DAYS = "suffix:d"
-"""Unit: days, as policies are written, where Grafana's own would say weeks."""
+"""Unit: days, as in policies. Grafana's own unit would switch to weeks."""
 
 AnyPanel = stat.Panel | bargauge.Panel | timeseries.Panel | table.Panel
 _Builder = TypeVar("_Builder", stat.Panel, bargauge.Panel, timeseries.Panel, table.Panel)
 
 
 @dataclass(frozen=True)
-class Spot:
-    """Where a panel is: its id, which never changes, and its place below the row's header."""
+class Position:
+    """The id of a panel, which never changes, and its place below the header of its row."""
 
     id: int
     x: int
@@ -42,21 +42,20 @@ class Spot:
     h: int
 
 
-@dataclass(frozen=True)
-class Text:
-    """What a panel says besides its numbers."""
+class Options(TypedDict):
+    """The texts of a panel and the format of its numbers."""
 
     title: str
-    about: str
+    description: str
     unit: str
-    none: str
-    """Stands where there is no data."""
-    decimals: int | None = None
+    no_value: str
+    """Shown if there is no data."""
+    decimals: NotRequired[int]
 
 
 @dataclass(frozen=True)
 class Query:
-    """An expression, the name of its series, and a fixed colour if it has one."""
+    """An expression, the legend of its series and, optionally, a fixed color."""
 
     expression: str
     legend: str = ""
@@ -64,39 +63,40 @@ class Query:
 
 
 Steps = tuple[tuple[float, str], ...]
-"""Colours from a value on."""
+"""Lower bounds and their colors."""
 
 
 def setting(name: str, value: object) -> model.DynamicConfigValue:
-    """Return one property of a field."""
+    """Return one property of a field override."""
     return model.DynamicConfigValue(id_val=name, value=value)
 
 
 def thresholds(base: str, steps: Steps = ()) -> dashboard.ThresholdsConfig:
-    """Return ``base`` from below, and then ``steps``."""
+    """Return thresholds with the color ``base`` below the first of ``steps``."""
     first = model.Threshold(value=None, color=base)
     rest = [model.Threshold(value=value, color=color) for value, color in steps]
     return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps([first, *rest])
 
 
-def described(panel: _Builder, spot: Spot, text: Text) -> _Builder:
-    """Put ``panel`` at its place and write on it what it says besides its numbers."""
-    panel.id(spot.id).title(text.title).description(text.about).datasource(DATASOURCE)
-    panel.grid_pos(model.GridPos(h=spot.h, w=spot.w, x=spot.x, y=spot.y))
-    panel.unit(text.unit).no_value(text.none)
-    if text.decimals is not None:
-        panel.decimals(text.decimals)
+def configured(panel: _Builder, position: Position, options: Options) -> _Builder:
+    """Set the position and the options of ``panel``."""
+    panel.id(position.id).title(options["title"]).description(options["description"])
+    panel.datasource(DATASOURCE)
+    panel.grid_pos(model.GridPos(h=position.h, w=position.w, x=position.x, y=position.y))
+    panel.unit(options["unit"]).no_value(options["no_value"])
+    if "decimals" in options:
+        panel.decimals(options["decimals"])
     return panel
 
 
 def target(ref: str, query: Query, *, instant: bool = True) -> prometheus.Dataquery:
-    """Return ``query`` under its letter, for this moment or over time."""
-    asked = prometheus.Dataquery().ref_id(ref).datasource(DATASOURCE).expr(query.expression)
-    asked.legend_format(query.legend)
-    return asked.instant() if instant else asked.range()
+    """Return ``query`` with the letter ``ref``, as an instant or a range query."""
+    built = prometheus.Dataquery().ref_id(ref).datasource(DATASOURCE).expr(query.expression)
+    built.legend_format(query.legend)
+    return built.instant() if instant else built.range()
 
 
-def _asked(panel: _Builder, queries: Sequence[Query], *, instant: bool = True) -> _Builder:
+def _with_queries(panel: _Builder, queries: Sequence[Query], *, instant: bool = True) -> _Builder:
     for number, query in enumerate(queries):
         ref = chr(ord("A") + number)
         panel.with_target(target(ref, query, instant=instant))
@@ -106,26 +106,30 @@ def _asked(panel: _Builder, queries: Sequence[Query], *, instant: bool = True) -
     return panel
 
 
-def number(spot: Spot, text: Text, queries: Sequence[Query], *, steps: Steps = ()) -> stat.Panel:
-    """Return one number. It has a background if a query's colour or a threshold judges it.
+def number(
+    position: Position, *, queries: Sequence[Query], steps: Steps = (), **options: Unpack[Options]
+) -> stat.Panel:
+    """Return a panel with one number, colored by its query or by ``steps``.
 
-    What is below the first step, or not known, is not judged and stays without.
+    A value below the first step and an unknown value have no background.
     """
-    judged = steps or any(query.color for query in queries)
+    colored = steps or any(query.color for query in queries)
     mode = values.BigValueColorMode
-    panel = _asked(described(stat.Panel(), spot, text), queries)
+    panel = _with_queries(configured(stat.Panel(), position, options), queries)
     return (
-        panel.color_mode(mode.BACKGROUND_SOLID if judged else mode.NONE)
+        panel.color_mode(mode.BACKGROUND_SOLID if colored else mode.NONE)
         .graph_mode(values.BigValueGraphMode.NONE)
         .text_mode(values.BigValueTextMode.VALUE)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .thresholds(thresholds("transparent" if judged else "text", steps))
+        .thresholds(thresholds("transparent" if colored else "text", steps))
     )
 
 
-def bars(spot: Spot, text: Text, queries: Sequence[Query], *, steps: Steps) -> bargauge.Panel:
-    """Return one bar for each query, in their order."""
-    panel = _asked(described(bargauge.Panel(), spot, text), queries)
+def bars(
+    position: Position, *, queries: Sequence[Query], steps: Steps, **options: Unpack[Options]
+) -> bargauge.Panel:
+    """Return a panel with one bar per query."""
+    panel = _with_queries(configured(bargauge.Panel(), position, options), queries)
     return (
         panel.display_mode(values.BarGaugeDisplayMode.BASIC)
         .orientation(values.VizOrientation.HORIZONTAL)
@@ -139,22 +143,22 @@ def bars(spot: Spot, text: Text, queries: Sequence[Query], *, steps: Steps) -> b
 
 
 def graph(
-    spot: Spot,
-    text: Text,
-    queries: Sequence[Query],
+    position: Position,
     *,
+    queries: Sequence[Query],
     reach: float | None,
     down: float = 0,
     calcs: Sequence[str] = ("lastNotNull", "max"),
+    **options: Unpack[Options],
 ) -> timeseries.Panel:
-    """Return lines over time.
+    """Return a panel with lines over time.
 
-    ``reach``: the axis starts at 0 and reaches at least this value, or else zeros alone would have
-    an axis to 100. None: the axis fits the data, where changes matter more than the level.
-    ``down``: the axis reaches at least this far below 0, where something is drawn there.
+    ``reach``: the axis starts at 0 and ends at this value or above. Otherwise Grafana would end it
+    at 100 if all values are 0. None: the axis fits the data, because changes matter more.
+    ``down``: the axis starts at this distance below 0 or more.
     ``calcs``: the columns of the legend.
     """
-    panel = _asked(described(timeseries.Panel(), spot, text), queries, instant=False)
+    panel = _with_queries(configured(timeseries.Panel(), position, options), queries, instant=False)
     panel.legend(_legend(values.LegendPlacement.BOTTOM, calcs))
     panel.tooltip(
         common.VizTooltipOptions()
@@ -184,16 +188,16 @@ def _legend(placement: values.LegendPlacement, calcs: Sequence[str]) -> common.V
 
 
 def bar_graph(
-    spot: Spot,
-    text: Text,
-    queries: Sequence[Query],
+    position: Position,
     *,
+    queries: Sequence[Query],
     interval: str,
     reach: float,
     down: float = 0,
+    **options: Unpack[Options],
 ) -> timeseries.Panel:
-    """Return stacked bars over time, each for at least ``interval``."""
-    panel = graph(spot, text, queries, reach=reach, down=down)
+    """Return a panel with stacked bars over time, each for at least ``interval``."""
+    panel = graph(position, queries=queries, reach=reach, down=down, **options)
     return (
         panel.draw_style(values.GraphDrawStyle.BARS)
         .fill_opacity(80)
@@ -202,44 +206,44 @@ def bar_graph(
     )
 
 
-def downward(panel: timeseries.Panel, ref: str) -> timeseries.Panel:
-    """Draw query ``ref`` below 0. Its numbers stay positive in the legend and the tooltip."""
+def below_zero(panel: timeseries.Panel, ref: str) -> timeseries.Panel:
+    """Draw query ``ref`` below 0. The legend and the tooltip still show positive numbers."""
     transform = setting("custom.transform", values.GraphTransform.NEGATIVE_Y.value)
     return panel.override_by_query(ref, [transform])
 
 
 def dashed(panel: timeseries.Panel, ref: str) -> timeseries.Panel:
-    """Draw the lines of query ``ref`` as limits: dashed."""
+    """Draw the lines of query ``ref`` dashed, as limits."""
     style = {"fill": "dash", "dash": [8, 6]}
     return panel.override_by_query(ref, [setting("custom.lineStyle", style)])
 
 
-def beside(
+def legend_right(
     panel: timeseries.Panel, *, calcs: Sequence[str] = ("lastNotNull", "max")
 ) -> timeseries.Panel:
-    """Put the legend to the right, where long names have a line each."""
+    """Put the legend on the right, where each series has its own line."""
     return panel.legend(_legend(values.LegendPlacement.RIGHT, calcs))
 
 
 def colors_by_name(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
-    """Draw the lines whose names match these regular expressions in shades of these colours."""
+    """Draw series whose names match a regular expression in shades of its color."""
     for pattern, color in colors.items():
         shades = {"mode": "shades", "fixedColor": color}
         panel.override_by_regexp(f"/{pattern}/", [setting("color", shades)])
     return panel
 
 
-def failures(panel: timeseries.Panel, *, color: str = BAD) -> timeseries.Panel:
-    """Draw every line in a shade of ``color``. Grafana's own palette begins with green."""
+def shaded(panel: timeseries.Panel, *, color: str = BAD) -> timeseries.Panel:
+    """Draw every line in a shade of ``color``. Grafana's default palette starts with green."""
     return panel.color_scheme(
         dashboard.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color(color)
     )
 
 
-def by_reason(panel: timeseries.Panel) -> timeseries.Panel:
-    """Draw failures in colours by who has to act; their names contain the reason."""
+def colored_by_reason(panel: timeseries.Panel) -> timeseries.Panel:
+    """Color failures by who has to act. The names of the series end with the reason."""
     return colors_by_name(
-        failures(panel),
+        shaded(panel),
         {
             "rate_limited$": WARNING,
             "(unauthorized|forbidden|credentials)$": "purple",
@@ -248,7 +252,7 @@ def by_reason(panel: timeseries.Panel) -> timeseries.Panel:
     )
 
 
-def marked(panel: timeseries.Panel, *limits: tuple[float, str]) -> timeseries.Panel:
-    """Draw a dashed line at each of ``limits``, in its colour."""
+def with_limits(panel: timeseries.Panel, *limits: tuple[float, str]) -> timeseries.Panel:
+    """Draw a dashed line at each of ``limits``, in its color."""
     style = common.GraphThresholdsStyleConfig().mode(values.GraphThresholdsStyleMode.DASHED)
     return panel.thresholds(thresholds("transparent", limits)).thresholds_style(style)

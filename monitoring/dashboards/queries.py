@@ -1,8 +1,8 @@
 """PromQL for the dashboards.
 
-Every selector names the chosen jobs and instances, and every other variable that the metric has a
-label for. Several replicas may watch one organization, so whatever they say alike is taken from one
-of them with ``max without (instance, pod)`` before anything is added up.
+Every selector filters by the selected jobs and instances, and by every other variable that the
+metric has a label for. Several replicas may monitor the same organization and report the same
+values, so ``max without (instance, pod)`` removes the duplicates before values are summed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ INTERVAL = "$__rate_interval"
 RANGE = "$__range"
 WEEK = "7d"
 UNKNOWN = -1
-"""Stands for a value that is not known, where no real value is negative."""
+"""Represents an unknown value in tables whose real values are never negative."""
 TARGET = 'job=~"$job", instance=~"$instance"'
 _FILTERS = {
     "organization": 'organization=~"$organization"',
@@ -41,51 +41,52 @@ RESOURCE_ROW = (*RESOURCE, "resource_kind")
 def selector(
     metric: Metric, *matchers: str, suffix: str = "", filters: Sequence[str] = ALL_LABELS
 ) -> str:
-    """Return the series of ``metric`` that the variables choose.
+    """Return the selector for the series of ``metric`` that the variables select.
 
-    ``filters``: the labels for which a variable chooses, where the metric has them.
+    ``filters``: the labels to filter by, if the metric has them.
     """
-    chosen = [_FILTERS[label] for label in metric.labels if label in filters and label in _FILTERS]
-    return f"{metric.name}{suffix}{{{', '.join((TARGET, *chosen, *matchers))}}}"
+    selected = [
+        _FILTERS[label] for label in metric.labels if label in filters and label in _FILTERS
+    ]
+    return f"{metric.name}{suffix}{{{', '.join((TARGET, *selected, *matchers))}}}"
 
 
-def once(expression: str) -> str:
-    """Return ``expression`` as one of the replicas has it."""
+def max_of_replicas(expression: str) -> str:
+    """Return ``expression`` without duplicates from replicas."""
     return f"max without (instance, pod) ({expression})"
 
 
 def gauge(
     metric: Metric, *matchers: str, suffix: str = "", filters: Sequence[str] = ALL_LABELS
 ) -> str:
-    """Return the values of ``metric`` as one of the replicas has them."""
-    return once(selector(metric, *matchers, suffix=suffix, filters=filters))
+    """Return the values of ``metric`` without duplicates from replicas."""
+    return max_of_replicas(selector(metric, *matchers, suffix=suffix, filters=filters))
 
 
-def least(metric: Metric, *matchers: str) -> str:
-    """Return the values of ``metric`` as the replica has them that has the least."""
+def min_of_replicas(metric: Metric, *matchers: str) -> str:
+    """Return the lowest value of ``metric`` among the replicas."""
     return f"min without (instance, pod) ({selector(metric, *matchers)})"
 
 
-def growth(metric: Metric, window: str, *, filters: Sequence[str] = ALL_LABELS) -> str:
-    """Return by how much a counter grew that every replica counts alike."""
-    return once(f"increase({selector(metric, filters=filters)}[{window}])")
+def increase(metric: Metric, window: str, *, filters: Sequence[str] = ALL_LABELS) -> str:
+    """Return the increase of a counter that every replica counts in the same way."""
+    return max_of_replicas(f"increase({selector(metric, filters=filters)}[{window}])")
 
 
 def rate(metric: Metric, *, suffix: str = "") -> str:
-    """Return the rate of a counter to which every replica adds what it does itself."""
+    """Return the rate of a counter that each replica counts for itself."""
     return f"rate({selector(metric, suffix=suffix)}[{INTERVAL}])"
 
 
 def by(labels: Sequence[str], expression: str, how: str = "max") -> str:
-    """Return ``expression`` with these labels alone, such as a table shows them."""
+    """Return ``expression`` aggregated by ``labels``, with the function ``how``."""
     return f"{how} by ({', '.join(labels)}) ({expression})"
 
 
 def named(expression: str, of: Metric, info: Metric, label: str, on: Sequence[str]) -> str:
-    """Return ``expression``, whose series are some ``of`` a metric, with ``label`` of ``info``.
+    """Return ``expression``, a selection ``of`` a metric, with ``label`` joined from ``info``.
 
-    Those that have no name come without it. Replicas that have listed the names at different times
-    may differ; one of them is taken.
+    Series without a name are kept. If replicas report different names, one of them is used.
     """
     names = gauge(info, filters=ORGANIZATION)
     nameless = by(on, gauge(of, filters=ORGANIZATION), "group")
@@ -97,25 +98,25 @@ def named(expression: str, of: Metric, info: Metric, label: str, on: Sequence[st
 
 
 def owner_named(expression: str, of: Metric) -> str:
-    """Return ``expression``, some series ``of`` a metric, with the names of the owners."""
+    """Return ``expression``, a selection ``of`` a metric, with the names of the owners."""
     return named(expression, of, catalogue.OWNER_INFO, "owner_name", OWNER)
 
 
 def resource_named(expression: str, of: Metric) -> str:
-    """Return ``expression``, some series ``of`` a metric, with the names of the resources."""
+    """Return ``expression``, a selection ``of`` a metric, with the names of the resources."""
     return named(expression, of, catalogue.RESOURCE_INFO, "resource_name", RESOURCE)
 
 
 def environment_named(expression: str, of: Metric) -> str:
-    """Return ``expression``, some series ``of`` a metric, with the names of the environments."""
+    """Return ``expression``, a selection ``of`` a metric, with the names of the environments."""
     return named(expression, of, catalogue.ENVIRONMENT_INFO, "environment_name", ENVIRONMENT)
 
 
-def up_to(seconds: float) -> str:
-    """Return the matcher for a bucket, however its bound is spelled.
+def bucket(seconds: float) -> str:
+    """Return the matcher for the bucket with this upper bound, in any spelling.
 
-    7776000 seconds are exposed as 7.776e+06, 86400 as 86400.0; Prometheus 2 keeps what older
-    formats say.
+    The exporter writes 7.776e+06 for 7776000 seconds and 86400.0 for 86400. Prometheus 2 keeps the
+    spelling of the format that it scraped.
     """
     spellings = dict.fromkeys((number(seconds), f"{seconds:.0f}", f"{seconds:.1f}"))
     alternatives = "|".join(spellings).replace(".", "[.]").replace("+", "[+]")
@@ -123,45 +124,47 @@ def up_to(seconds: float) -> str:
 
 
 def findings(policy: str) -> str:
-    """Return the findings of ``policy`` in total; absent where no organization is judged by it.
+    """Return the total findings of ``policy``. Absent if the policy is off everywhere.
 
-    Where it is on but the chosen kind of owner has none, there is no series, and that is 0.
+    0 if the policy is on but the selected owner kinds have no findings, and so no series.
     """
     matcher = f'policy="{policy}"'
-    return f"(sum({gauge(catalogue.VIOLATIONS, matcher)}) or 0 * sum({judged(matcher)}))"
+    return f"(sum({gauge(catalogue.VIOLATIONS, matcher)}) or 0 * sum({all_findings(matcher)}))"
 
 
-def judged(*matchers: str) -> str:
-    """Return findings, and 0 without an owner, of each organization that is judged."""
+def all_findings(*matchers: str) -> str:
+    """Return all findings. Every organization with a policy has at least one series, even at 0."""
     return gauge(catalogue.VIOLATIONS, *matchers, filters=ORGANIZATION)
 
 
-def or_none(expression: str) -> str:
-    """Return ``expression``, or 0 where organizations were listed and there is nothing to add up.
+def or_zero(expression: str) -> str:
+    """Return ``expression``, or 0 if organizations were listed but have no matching series.
 
-    An organization without keys has no series about owners or ages.
+    An organization without keys has no series for owners or ages.
     """
     return f"({expression} or 0 * sum({gauge(catalogue.ORGANIZATION_API_KEYS)}))"
 
 
 def in_every_row(expression: str, rows: str, labels: Sequence[str]) -> str:
-    """Return ``expression`` for each of ``rows``, all with these labels alone; else -1, unknown.
+    """Return ``expression`` for each of ``rows``, or :data:`UNKNOWN` for rows without a value.
 
-    A table has no column for a query that returns nothing.
+    All have exactly these labels. Without the fallback, a query without results would remove its
+    column from the table.
     """
     joined = ", ".join(labels)
     return f"({expression}) and on ({joined}) {rows} or {UNKNOWN} * {by(labels, rows, 'group')}"
 
 
 def of_exporters(expression: str) -> str:
-    """Return what ``expression``, which any program may expose, says of exporters.
+    """Return ``expression``, whose metrics any program may expose, for exporters only.
 
-    One that is down exposes nothing, however short the time range is, so those of a week count.
+    Targets count as exporters if they were one in the last week, because an exporter that is down
+    exposes nothing.
     """
     known = f"last_over_time({selector(catalogue.BUILD_INFO)}[{WEEK}])"
     return f"({expression} and on (job, instance) {known})"
 
 
-def outside(name: str) -> str:
-    """Return the series of a metric that is not the exporter's own, such as ``up``."""
+def series(name: str) -> str:
+    """Return the selector for a metric that is not in the catalogue, such as ``up``."""
     return f"{name}{{{TARGET}}}"

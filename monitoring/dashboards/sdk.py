@@ -1,10 +1,9 @@
-"""The parts of Grafana's SDK that the dashboards are made of."""
+"""The parts of Grafana's SDK that the dashboards use."""
 
 import warnings
 
 with warnings.catch_warnings():
-    # The SDK advertises the schema v2 while it defines the classic dashboard. Grafana 11 reads
-    # only the classic one, and 12 and 13 read both.
+    # The SDK recommends schema v2. Grafana 11 reads only the classic schema; 12 and 13 read both.
     warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
     from grafana_foundation_sdk.builders import (
         bargauge,

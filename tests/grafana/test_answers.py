@@ -271,7 +271,7 @@ def test_a_share_takes_the_counted_usage_where_the_api_reports_none(tmp_path: Pa
         "confluent_cloud_quota_limit" + at % "none": 0.0,
         "confluent_cloud_quota_usage" + at % "none": 1.0,
     }
-    assert_answers(tmp_path, "api-keys.json: Nearest quota", series, {"A": 0.7})
+    assert_answers(tmp_path, "api-keys.json: Fullest quota", series, {"A": 0.7})
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -307,7 +307,7 @@ def test_an_expiry_is_judged_by_the_findings(tmp_path: Path) -> None:
     values = dict(zip(OWNERS, (1.0, 0.0, NOT_JUDGED, NOT_JUDGED), strict=True))
     shown = {OWNER % owner: value for owner, value in values.items()}
     shown = {labels.replace('owner_id="", ', ""): value for labels, value in shown.items()}
-    assert_shown(tmp_path, "api-keys.json: Expiries ahead", exposed(series), {"B": shown})
+    assert_shown(tmp_path, "api-keys.json: Upcoming expiries", exposed(series), {"B": shown})
 
 
 def test_no_finding_is_not_the_same_as_not_judged(tmp_path: Path) -> None:

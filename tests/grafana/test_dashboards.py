@@ -424,9 +424,9 @@ def test_reasons_of_failures_have_the_colour_of_who_must_act(title: str) -> None
     [
         ("Fullest quotas", "In a week", "unknown"),
         ("Fullest quotas", "Full in", "unknown"),
-        ("Owners with the most keys", "Next expiry", "none expires"),
+        ("Owners with the most keys", "Next expiry", "no expiry"),
         ("Owners with the most keys", "Findings", "not judged"),
-        ("Expiries ahead", "Policy", "not judged"),
+        ("Upcoming expiries", "Policy", "not judged"),
     ],
 )
 def test_a_column_says_what_it_does_not_know(title: str, column: str, words: str) -> None:
@@ -455,7 +455,7 @@ def test_deleted_keys_are_drawn_below_0_and_counted_above() -> None:
 def test_policies_have_one_name_each() -> None:
     bars = PANELS["api-keys.json: Findings by policy"]
     words = [target["legendFormat"] for target in bars["targets"]]
-    for title in ("Findings by owner", "Exempted"):
+    for title in ("Findings by owner", "Exempt keys"):
         (policy,) = (
             each
             for each in PANELS[f"api-keys.json: {title}"]["fieldConfig"]["overrides"]
@@ -656,7 +656,7 @@ def test_a_panel_says_where_replicas_are_added_up() -> None:
     said = {
         place
         for place, panel in PANELS.items()
-        if re.search(r"added up|exporters together", panel["description"])
+        if "requests of all selected exporters" in panel["description"]
     }
     assert said == spending
 

@@ -61,7 +61,7 @@ def test_the_organizations_are_what_they_are_meant_to_be(scene: Scene) -> None:
 @each_organization
 def test_the_top_row_is_true(scene: Scene, organization: str, instance: str) -> None:
     selection: Selection = {"organization": organization, "instance": instance}
-    titles = ("Keys", "Owners", "Oldest key", "Next expiry", "Nearest quota")
+    titles = ("Keys", "Owners", "Oldest key", "Next expiry", "Fullest quota")
     shown: dict[str, float] = {}
     for title in (*titles, "Organizations failing", "Findings by policy"):
         shown |= scene.numbers(API_KEYS, title, selection)
@@ -71,7 +71,7 @@ def test_the_top_row_is_true(scene: Scene, organization: str, instance: str) -> 
         expected |= {
             "Keys A": len(list(truth.keys())),
             "Owners A": sum(kind != "internal" for _, _, kind in truth.owners()),
-            "Nearest quota A": max(usage / limit for usage, limit in truth.quotas().values()),
+            "Fullest quota A": max(usage / limit for usage, limit in truth.quotas().values()),
         }
         findings = truth.by_policy()
         for ref, count in zip("ABCDEFG", findings.values(), strict=False):
@@ -184,16 +184,16 @@ TABLES: dict[str, Table] = {
         lambda truth: dict.fromkeys(truth.owners(), UNKNOWN) | findings_by_owner(truth),
     ),
     "Resources with the most keys A": (_RESOURCE, lambda truth: truth.resources()),
-    "Kinds of resources by kinds of owners A": (
+    "Keys by resource kind and owner kind A": (
         ("resource_kind", "owner_kind"),
         lambda truth: truth.kinds(),
     ),
-    "Keys of one owner for one resource A": (
+    "Keys by owner and resource A": (
         (*_RESOURCE, "owner_id", "owner_kind"),
         lambda truth: truth.pairs(),
     ),
-    "Expiries ahead A": (_OWNER, lambda truth: truth.next_expiries()),
-    "Expiries ahead B": (
+    "Upcoming expiries A": (_OWNER, lambda truth: truth.next_expiries()),
+    "Upcoming expiries B": (
         _OWNER,
         lambda truth: (
             dict.fromkeys(truth.next_expiries(), UNKNOWN)
@@ -236,7 +236,7 @@ TABLES: dict[str, Table] = {
             if not each.exempted
         ),
     ),
-    "Exempted A": (
+    "Exempt keys A": (
         ("organization", "policy"),
         lambda truth: Counter(
             (each.organization, each.policy) for each in truth.findings() if each.exempted

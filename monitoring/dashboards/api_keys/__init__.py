@@ -1,19 +1,19 @@
-"""The dashboard about the keys: how many, whose, how old, and what is wrong with them."""
+"""The dashboard about the keys: number, owners, age and findings."""
 
 from __future__ import annotations
 
 from monitoring.dashboards import variables
 from monitoring.dashboards.api_keys import age, findings, growth, overview, owners, quotas
-from monitoring.dashboards.board import API_KEYS, HEALTH, Board, Row, link
+from monitoring.dashboards.dashboard import API_KEYS, HEALTH, Dashboard, Row, link
 
 
-def board() -> Board:
+def dashboard() -> Dashboard:
     """Return the dashboard."""
-    return Board(
+    return Dashboard(
         uid=API_KEYS,
         title="Confluent Cloud API keys",
-        about="The API keys of Confluent Cloud organizations: how many there are, who has them for"
-        " what, how old they are, what comes and goes, and which break the policy. From"
+        description="The API keys of Confluent Cloud organizations: their number, owners,"
+        " resources and age, changes over time, and policy violations. Data from"
         " confluent-api-keys-exporter.",
         variables=[
             variables.datasource(),
@@ -21,11 +21,11 @@ def board() -> Board:
             variables.organization(),
             *variables.inventory(),
         ],
-        other=link("API and exporter health", HEALTH, "Whether the numbers here can be trusted"),
+        link=link("API and exporter health", HEALTH, "Whether the data is current and complete"),
         rows=[
             Row(0, "", overview.panels()),
             Row(100, "Growth and churn", growth.panels()),
-            Row(200, "Who has keys, for what", owners.panels()),
+            Row(200, "Owners and resources", owners.panels()),
             Row(300, "Age and rotation", age.panels()),
             Row(400, "Quotas", quotas.panels()),
             Row(500, "Findings", findings.panels()),

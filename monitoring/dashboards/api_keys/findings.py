@@ -1,80 +1,80 @@
-"""Who breaks which policy."""
+"""Policy violations by owner, and exemptions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from monitoring.dashboards.api_keys.policies import TITLES
-from monitoring.dashboards.panels import COUNT, Spot, Text
+from monitoring.dashboards.panels import COUNT, Position
 from monitoring.dashboards.queries import OWNER_ROW, by, gauge, owner_named
 from monitoring.dashboards.tables import (
-    KIND_COLUMN,
     MOST,
     ORGANIZATION_COLUMN,
     OWNER_ID_COLUMN,
+    OWNER_KIND_COLUMN,
     Column,
     grid,
-    mapped,
 )
 
 if TYPE_CHECKING:
     from monitoring.dashboards.panels import AnyPanel
 
-_POLICY = Column("policy", "Policy", 165, (mapped(TITLES),))
+TITLES = {
+    "max_age": "older than allowed",
+    "expires_within": "expiring soon",
+    "expired": "expired",
+    "max_keys_per_owner_and_resource": "too many per owner",
+    "user_owned": "owned by users",
+    "undescribed": "undescribed",
+    "unknown_owner": "owner deleted",
+}
+"""The policies in words."""
+_POLICY = Column("policy", "Policy", 165, words=TITLES)
 _NAMES = "; ".join(f"{words}: `{policy}`" for policy, words in TITLES.items())
 
 
 def panels() -> list[AnyPanel]:
-    """Return the row."""
+    """Return the panels of the row."""
     return [
-        _by_owner(Spot(501, x=0, y=0, w=16, h=10)),
-        _exempted(Spot(502, x=16, y=0, w=8, h=10)),
+        _by_owner(Position(501, x=0, y=0, w=16, h=10)),
+        _exempt(Position(502, x=16, y=0, w=8, h=10)),
     ]
 
 
-def _by_owner(spot: Spot) -> AnyPanel:
+def _by_owner(position: Position) -> AnyPanel:
     found = by(("policy", *OWNER_ROW), gauge(catalogue.VIOLATIONS))
     return grid(
-        spot,
-        Text(
-            title="Findings by owner",
-            about="Keys that violate a policy and are not exempt, of the selected organizations and"
-            f" owner kinds; the {MOST} largest counts. `confluent-api-keys-exporter report"
-            " --policy=` with the policy and `--owner=` with the owner's id lists the keys. Policy"
-            f" names there: {_NAMES}.",
-            unit=COUNT,
-            none="no findings known",
-        ),
-        {"A": owner_named(f"topk({MOST}, {found} > 0)", catalogue.VIOLATIONS)},
-        [
+        position,
+        title="Findings by owner",
+        description="Keys that violate a policy and are not exempt, in the selected organizations"
+        f" and owner kinds. At most {MOST} rows, those with the most keys. List the keys with"
+        " `confluent-api-keys-exporter report --policy=` and the name of the policy, and"
+        f" `--owner=` and the id. Names of the policies: {_NAMES}.",
+        unit=COUNT,
+        no_value="no findings known",
+        queries={"A": owner_named(f"topk({MOST}, {found} > 0)", catalogue.VIOLATIONS)},
+        columns=[
             ORGANIZATION_COLUMN,
             _POLICY,
             Column("owner_name", "Owner"),
             OWNER_ID_COLUMN,
-            KIND_COLUMN,
+            OWNER_KIND_COLUMN,
             Column("Value", "Keys", 90),
         ],
         sort="Keys",
     )
 
 
-def _exempted(spot: Spot) -> AnyPanel:
+def _exempt(position: Position) -> AnyPanel:
     return grid(
-        spot,
-        Text(
-            title="Exempted",
-            about="Keys that would violate a policy but are exempt through `policy.exempt` in the"
-            " configuration, for the selected organizations. Review exemptions from time to"
-            " time.",
-            unit=COUNT,
-            none="no exemptions known",
-        ),
-        {"A": f"{by(('organization', 'policy'), gauge(catalogue.EXEMPTED))} > 0"},
-        [
-            ORGANIZATION_COLUMN,
-            _POLICY,
-            Column("Value", "Keys", 90),
-        ],
+        position,
+        title="Exempt keys",
+        description="Keys of the selected organizations that would violate a policy but are"
+        " exempt through `policy.exempt` in the configuration. Review exemptions from time to"
+        " time.",
+        unit=COUNT,
+        no_value="no exemptions known",
+        queries={"A": f"{by(('organization', 'policy'), gauge(catalogue.EXEMPTED))} > 0"},
+        columns=[ORGANIZATION_COLUMN, _POLICY, Column("Value", "Keys", 90)],
         sort="Keys",
     )

@@ -1,4 +1,4 @@
-"""How many keys there are over time, and how many come and go."""
+"""The number of keys over time, and how many were created and deleted."""
 
 from __future__ import annotations
 
@@ -9,60 +9,54 @@ from monitoring.dashboards.panels import (
     COUNT,
     NEUTRAL,
     WARNING,
+    Position,
     Query,
-    Spot,
-    Text,
     bar_graph,
-    downward,
+    below_zero,
     graph,
 )
-from monitoring.dashboards.queries import INTERVAL, ORGANIZATION, by, gauge, growth
+from monitoring.dashboards.queries import INTERVAL, ORGANIZATION, by, gauge, increase
 
 if TYPE_CHECKING:
     from monitoring.dashboards.panels import AnyPanel
 
 
 def panels() -> list[AnyPanel]:
-    """Return the row."""
+    """Return the panels of the row."""
     created, deleted = (
-        f"round(sum({growth(metric, INTERVAL)}))"
+        f"round(sum({increase(metric, INTERVAL)}))"
         for metric in (catalogue.API_KEYS_CREATED, catalogue.API_KEYS_DELETED)
     )
     keys = graph(
-        Spot(101, x=0, y=0, w=12, h=8),
-        Text(
-            title="Keys by organization",
-            about="API keys of each selected organization. A key for several resources counts once."
-            " The axis does not start at 0, so that small changes show. The legend's Difference is"
-            " the change within the time range. A gap means that no listing was recent enough. A"
-            " sudden drop that nobody can explain may mean that the exporter lost its role.",
-            unit=COUNT,
-            none="not reported",
-            decimals=0,
-        ),
-        [
+        Position(101, x=0, y=0, w=12, h=8),
+        title="Keys by organization",
+        description="API keys of each selected organization. A key for several resources counts"
+        " once. The axis does not start at 0, so that small changes are visible. Difference in"
+        " the legend is the change over the time range. In a gap, no listing was recent enough. A"
+        " sudden drop without an explanation may mean that the exporter lost its role.",
+        unit=COUNT,
+        no_value="not reported",
+        decimals=0,
+        queries=[
             Query(
-                by(ORGANIZATION, gauge(catalogue.ORGANIZATION_API_KEYS), "sum"),
-                "{{organization}}",
+                by(ORGANIZATION, gauge(catalogue.ORGANIZATION_API_KEYS), "sum"), "{{organization}}"
             )
         ],
         reach=None,
         calcs=("lastNotNull", "min", "max", "diff"),
     )
     churn = bar_graph(
-        Spot(102, x=12, y=0, w=12, h=8),
-        Text(
-            title="Keys created and deleted",
-            about="Keys created, and keys deleted below 0, of the selected organizations, owner"
-            " kinds and resource kinds. Each bar covers about a hundredth of the time range and at"
-            " least 5 minutes. A key for several kinds of resources counts once for each kind.",
-            unit=COUNT,
-            none="not reported",
-            decimals=0,
-        ),
-        [Query(created, "created", NEUTRAL), Query(deleted, "deleted", WARNING)],
+        Position(102, x=12, y=0, w=12, h=8),
+        title="Keys created and deleted",
+        description="Keys created (above 0) and deleted (below 0) in the selected organizations,"
+        " owner kinds and resource kinds. Each bar covers about a hundredth of the time range,"
+        " and at least 5 minutes. A key for several resource kinds counts once for each kind.",
+        unit=COUNT,
+        no_value="not reported",
+        decimals=0,
+        queries=[Query(created, "created", NEUTRAL), Query(deleted, "deleted", WARNING)],
         interval="5m",
         reach=1,
         down=1,
     ).max_data_points(100)
-    return [keys, downward(churn, "B")]
+    return [keys, below_zero(churn, "B")]

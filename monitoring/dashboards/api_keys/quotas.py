@@ -1,4 +1,4 @@
-"""How near the quotas about keys are to their limits."""
+"""The usage of the API key quotas."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from monitoring.dashboards.panels import (
     DAYS,
     GOOD,
     WARNING,
+    Position,
     Query,
-    Spot,
-    Text,
-    beside,
     graph,
-    marked,
-    setting,
+    legend_right,
+    with_limits,
 )
 from monitoring.dashboards.queries import (
     ORGANIZATION,
@@ -25,28 +23,18 @@ from monitoring.dashboards.queries import (
     WEEK,
     by,
     in_every_row,
-    once,
+    max_of_replicas,
     owner_named,
     resource_named,
     selector,
 )
-from monitoring.dashboards.tables import (
-    GAUGE_CELL,
-    MOST,
-    ORGANIZATION_COLUMN,
-    OWNER_ID_COLUMN,
-    Column,
-    colored,
-    grid,
-    mapped,
-    unit,
-)
+from monitoring.dashboards.tables import MOST, ORGANIZATION_COLUMN, OWNER_ID_COLUMN, Column, grid
 
 if TYPE_CHECKING:
     from monitoring.dashboards.panels import AnyPanel
 
 STEPS = ((0, GOOD), (0.8, WARNING), (0.95, BAD))
-"""Shares of a limit, and their colours; as the alerts have them."""
+"""Shares of a limit and their colors, as in the alerts."""
 _ROW = catalogue.QUOTA_LIMIT.labels
 _FULLEST = 10
 _AHEAD = 7 * 86_400
@@ -54,60 +42,58 @@ _YEAR = 365
 
 
 def share(moment: str = "") -> str:
-    """Return how much of each quota is used, 0 to 1. ``moment``: such as ``@ end()``."""
-    limit = once(f"{selector(catalogue.QUOTA_LIMIT, filters=ORGANIZATION)}{moment}")
+    """Return the used share of each quota, 0 to 1. ``moment``: a modifier such as ``@ end()``."""
+    limit = max_of_replicas(f"{selector(catalogue.QUOTA_LIMIT, filters=ORGANIZATION)}{moment}")
     return f"{_used(moment)} / ({limit} > 0)"
 
 
 def _used(moment: str = "") -> str:
-    """Return what the API says of the usage, else what was counted."""
-    said, counted = (
-        once(f"{selector(metric, filters=ORGANIZATION)}{moment}")
+    """Return the usage that the API reports, or else the exporter's own count."""
+    reported, counted = (
+        max_of_replicas(f"{selector(metric, filters=ORGANIZATION)}{moment}")
         for metric in (catalogue.QUOTA_USAGE, catalogue.QUOTA_COUNTED)
     )
-    return f"({said} or {counted})"
+    return f"({reported} or {counted})"
 
 
 def panels() -> list[AnyPanel]:
-    """Return the row."""
+    """Return the panels of the row."""
     return [
-        _quotas(Spot(401, x=0, y=0, w=24, h=9)),
-        _over_time(Spot(402, x=0, y=9, w=24, h=8)),
+        _quotas(Position(401, x=0, y=0, w=24, h=9)),
+        _over_time(Position(402, x=0, y=9, w=24, h=8)),
     ]
 
 
-def _quotas(spot: Spot) -> AnyPanel:
+def _quotas(position: Position) -> AnyPanel:
     rows = f"topk({MOST}, {by(_ROW, share())})"
-    here = f"and on ({', '.join(_ROW)}) {rows}"
-    limit = once(selector(catalogue.QUOTA_LIMIT, filters=ORGANIZATION))
-    # Of all replicas together, and not of one which saw another part of the week.
+    in_rows = f"and on ({', '.join(_ROW)}) {rows}"
+    limit = max_of_replicas(selector(catalogue.QUOTA_LIMIT, filters=ORGANIZATION))
+    # Of all replicas together: a single one may have seen only a part of the week.
     past = f"{_used()}[{WEEK}:1h]"
     known = f"and {_used(' offset 1d')}"
     expected = f"clamp_min(predict_linear({past}, {_AHEAD}), 0) {known}"
-    growth = f"clamp_min(deriv({past}), 1e-12) * 86400"  # by day; not 0, to divide by
+    growth = f"clamp_min(deriv({past}), 1e-12) * 86400"  # per day; above 0, because it is a divisor
     days = f"clamp_max(clamp_min({limit} - {_used()}, 0) / ({growth}), {_YEAR}) {known}"
-    used = f"({by(_ROW, _used())} {here})"
+    used = f"({by(_ROW, _used())} {in_rows})"
     of = catalogue.QUOTA_LIMIT
     return grid(
-        spot,
-        Text(
-            title="Fullest quotas",
-            about=f"The {MOST} fullest API key quotas of the selected organizations. Where the API"
-            " reports no usage, the exporter's own count is shown. `In a week` and `Full in`"
-            " extend the trend of the last 7 days, whatever the time range is. Both are unknown"
-            " until a day of data exists. Delete keys, spread them over more owners, or ask"
-            " Confluent for a higher limit.",
-            unit=COUNT,
-            none="not reported",
-        ),
-        {
+        position,
+        title="Fullest quotas",
+        description=f"The {MOST} fullest API key quotas of the selected organizations. If the API"
+        " reports no usage, the exporter's own count is shown. `In a week` and `Full in`"
+        " extrapolate the trend of the last 7 days, regardless of the time range. Both need at"
+        " least a day of data. Delete keys, spread them over more owners, or ask Confluent for a"
+        " higher limit.",
+        unit=COUNT,
+        no_value="not reported",
+        queries={
             "A": resource_named(owner_named(used, of), of),
-            "B": f"{by(_ROW, limit)} {here}",
+            "B": f"{by(_ROW, limit)} {in_rows}",
             "C": rows,
             "D": in_every_row(by(_ROW, expected), rows, _ROW),
             "E": in_every_row(by(_ROW, days), rows, _ROW),
         },
-        [
+        columns=[
             ORGANIZATION_COLUMN,
             Column("quota_id", "Quota", 250),
             Column("owner_name", "Owner"),
@@ -117,49 +103,38 @@ def _quotas(spot: Spot) -> AnyPanel:
             Column("Value #A", "Used", 70),
             Column("Value #B", "Limit", 70),
             Column(
-                "Value #C",
-                "Share",
-                110,
-                (
-                    *unit("percentunit", 0),
-                    setting("min", 0),
-                    setting("max", 1),
-                    *colored(STEPS, GAUGE_CELL),
-                ),
+                "Value #C", "Share", 110, unit="percentunit", decimals=0, gauge=True, steps=STEPS
             ),
             Column(
-                "Value #D", "In a week", 85, (*unit(COUNT, 0), mapped({str(UNKNOWN): "unknown"}))
+                "Value #D", "In a week", 85, unit=COUNT, decimals=0, words={str(UNKNOWN): "unknown"}
             ),
             Column(
                 "Value #E",
                 "Full in",
                 105,
-                (
-                    *unit(DAYS, 0),
-                    mapped({str(_YEAR): "not in a year", str(UNKNOWN): "unknown"}),
-                ),
+                unit=DAYS,
+                decimals=0,
+                words={str(_YEAR): "over a year", str(UNKNOWN): "unknown"},
             ),
         ],
-        # The id of the quota ends with its scope, and the resource says where it is.
+        # The id of the quota ends with its scope, and the resource is in one environment.
         hidden=("Time", "scope", "environment_id"),
         sort="Share",
     )
 
 
-def _over_time(spot: Spot) -> AnyPanel:
+def _over_time(position: Position) -> AnyPanel:
     fullest = f"topk({_FULLEST}, {by(_ROW, share(' @ end()'))})"
     panel = graph(
-        spot,
-        Text(
-            title="Fullest quotas over time",
-            about=f"The {_FULLEST} quotas of the selected organizations that are fullest at the"
-            " end of the time range, as shares of their limits. The dashed lines are where the"
-            " alerts begin. If a quota climbs steadily, delete unused keys or have it raised"
-            " before it is full.",
-            unit="percentunit",
-            none="not reported",
-        ),
-        [
+        position,
+        title="Fullest quotas over time",
+        description=f"The {_FULLEST} quotas of the selected organizations that are fullest at the"
+        " end of the time range, as shares of their limits. The dashed lines are the alert"
+        " thresholds. If a quota rises steadily, delete unused keys or ask Confluent for a higher"
+        " limit before it is full.",
+        unit="percentunit",
+        no_value="not reported",
+        queries=[
             Query(
                 f"{by(_ROW, share())} and on ({', '.join(_ROW)}) {fullest}",
                 "{{organization}} {{quota_id}} {{owner_id}}{{resource_id}} {{environment_id}}",
@@ -167,4 +142,4 @@ def _over_time(spot: Spot) -> AnyPanel:
         ],
         reach=1,
     )
-    return beside(marked(panel, *STEPS[1:]))
+    return legend_right(with_limits(panel, *STEPS[1:]))

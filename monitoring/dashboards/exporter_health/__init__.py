@@ -1,32 +1,33 @@
-"""The dashboard about the API and the exporter: whether the numbers can be trusted."""
+"""The dashboard about the API and the exporter: whether the data can be trusted."""
 
 from __future__ import annotations
 
 from monitoring.dashboards import variables
-from monitoring.dashboards.board import API_KEYS, HEALTH, Board, Row, link
-from monitoring.dashboards.exporter_health import api, collectors, exporters, overview, refreshes
+from monitoring.dashboards.dashboard import API_KEYS, HEALTH, Dashboard, Row, link
+from monitoring.dashboards.exporter_health import api, exporters, overview, refreshes
 
 
-def board() -> Board:
+def dashboard() -> Dashboard:
     """Return the dashboard."""
-    return Board(
+    return Dashboard(
         uid=HEALTH,
         title="Confluent Cloud API and exporter health",
-        about="Whether confluent-api-keys-exporter gets what it asks Confluent Cloud for, what it"
-        " spends of the API's rate limit, and how it is itself.",
+        description="Whether confluent-api-keys-exporter gets its data from Confluent Cloud,"
+        " how much of the API rate limit is left, and the state of the exporter"
+        " itself.",
         variables=[
             variables.datasource(),
             *variables.targets(),
             variables.organization(),
-            *variables.remembered(),
+            *variables.hidden_inventory(),
         ],
-        other=link("API keys", API_KEYS, "The keys themselves"),
+        link=link("API keys", API_KEYS, "Number, owners, age and findings"),
         rows=[
-            Row(0, "", [*overview.panels(), *collectors.panels()]),
-            Row(100, "Rate limit of the API", api.rate_limit()),
-            Row(200, "Requests to the API", api.requests()),
+            Row(0, "", overview.panels()),
+            Row(100, "API rate limit", api.rate_limit()),
+            Row(200, "API requests", api.requests()),
             Row(300, "Refreshes", refreshes.panels()),
-            Row(400, "What is exposed", exporters.exposed()),
-            Row(500, "Processes", exporters.processes(), folded=True),
+            Row(400, "Exposed series", exporters.exposed()),
+            Row(500, "Processes", exporters.processes(), collapsed=True),
         ],
     )
