@@ -89,11 +89,12 @@ def churned(organization: SimulatedOrganization, *, now: float) -> SimulatedOrga
         replace(like, id=f"ZZZZZZZZ{number:08}", created_at=now, updated_at=now, expires_at=None)
         for number, like in enumerate(keys[-CHURN:])
     ]
+    listed = organization.records()[len(keys) :]
     return SimulatedOrganization(
-        [*keys[CHURN:], *created],
+        [*keys[CHURN:], *created, *listed],
         id=organization.id,
-        estate=organization.estate,
-        directory=organization.directory,
+        name=organization.name,
+        entities=organization.entities,
     )
 
 

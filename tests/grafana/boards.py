@@ -1,4 +1,4 @@
-"""The committed dashboards as they are in the repository."""
+"""The dashboards in the repository."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ BOARDS: dict[str, Any] = {
 
 
 def panels_of(board: Any) -> list[Any]:
-    """Return the panels, those in closed rows too."""
+    """Return the panels, including those in collapsed rows."""
     return [panel for panel in everything_of(board) if panel["type"] != "row"]
 
 
 def everything_of(board: Any) -> list[Any]:
-    """Return panels and rows; a closed row has its panels inside."""
+    """Return panels and rows; a collapsed row contains its panels."""
     return [each for top in board["panels"] for each in (top, *top.get("panels", []))]
 
 

@@ -1,4 +1,4 @@
-"""One Prometheus with days of history for all tests of the dashboards."""
+"""One Prometheus with days of history, shared by all tests of the dashboards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run all tests of the one Prometheus in one worker: it takes half a minute to start."""
+    """Run all tests that use this Prometheus in one worker, because it starts slowly."""
     for item in items:
         if item.path.parent == _FOLDER and "scene" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("dashboards"))

@@ -1,4 +1,4 @@
-"""What Grafana makes of a query before it sends it to Prometheus.
+"""How Grafana interpolates a query before it sends it to Prometheus.
 
 After Grafana's own code: ``escaping.ts`` and ``metric_find_query.ts`` of its package
 grafana-prometheus, ``rangeutil.ts`` of grafana-data, and ``pkg/promlib/models/query.go``.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 ALL = "$__all"
-"""What is selected when the choice "All" is."""
+"""The selection "All"."""
 
 _VARIABLE = re.compile(r"\$(\w+)|\[\[(\w+)\]\]|\$\{(\w+)\}")
 _REGEX_CHARACTERS = re.compile(r"[$^*{}\[\]+?.()|]")
@@ -30,14 +30,14 @@ _ROUND = (
     *(3600.0 * hours for hours in (1, 2, 3, 6, 12)),
     *(_DAY, 7 * _DAY),
 )
-"""The intervals that Grafana takes, in seconds."""
+"""The intervals that Grafana uses, in seconds."""
 
 
 def interpolate(text: str, values: Mapping[str, str]) -> str:
-    """Return ``text`` with each ``$name``, ``${name}`` and ``[[name]]`` filled in.
+    """Return ``text`` with each ``$name``, ``${name}`` and ``[[name]]`` replaced.
 
-    The ``$1`` of a replacement stays. Raises ``LookupError`` for any other name that has no value:
-    Grafana would send it as it stands.
+    Keeps the ``$1`` of a regex replacement. Raises ``LookupError`` for any other name without a
+    value, which Grafana would send unchanged.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -52,9 +52,9 @@ def interpolate(text: str, values: Mapping[str, str]) -> str:
 def chosen(
     variable: Mapping[str, Any], selection: str | Sequence[str], *, options: Sequence[str]
 ) -> str:
-    """Return what stands for ``variable`` in a query while ``selection`` is selected.
+    """Return the text of ``variable`` in a query for a ``selection``.
 
-    ``options``: all of its values, for "All" without a value of its own.
+    ``options``: all of its values, for "All" without a custom value.
     """
     if selection == ALL:
         if variable.get("allValue"):
@@ -74,7 +74,7 @@ def _escaped(value: str) -> str:
 
 
 def seconds_of(duration: str) -> float:
-    """Return the seconds of ``1m``; such durations stand in panels as their least interval."""
+    """Return the seconds of a duration such as ``1m``, as in the minimum interval of panels."""
     match = _DURATION.fullmatch(duration)
     if match is None:
         raise ValueError(f"{duration!r} is no duration of Grafana")
@@ -82,7 +82,7 @@ def seconds_of(duration: str) -> float:
 
 
 def rounded(seconds: float) -> float:
-    """Return the nearest round interval, from a day on the one below; for a second or more."""
+    """Return the nearest round interval; from a day on, the next lower one."""
     for lower, upper in pairwise(_ROUND):
         limit = upper if upper >= _DAY else (lower + upper) / 2
         if seconds < limit:
@@ -92,13 +92,13 @@ def rounded(seconds: float) -> float:
 
 @dataclass(frozen=True)
 class Pace:
-    """How densely a query is asked, in seconds."""
+    """Step and intervals of a query, in seconds."""
 
     step: float
     rate_interval: float
 
     def variables(self, span: float) -> dict[str, str]:
-        """Return the variables that Grafana has by itself, for ``span`` seconds of a dashboard."""
+        """Return the built-in variables of Grafana for a time range of ``span`` seconds."""
         found: dict[str, str] = {}
         for name, seconds in (
             ("__interval", self.step),
@@ -112,7 +112,7 @@ class Pace:
 def pace_of(
     span: float, *, points: int, scrape_interval: float, panel: str = "", target: str = ""
 ) -> Pace:
-    """Return the pace of a query over ``span`` seconds on a panel ``points`` wide.
+    """Return the pace of a query over ``span`` seconds on a panel of ``points`` pixels.
 
     ``scrape_interval`` is the data source's; ``panel`` and ``target`` are the "Min interval" and
     the "Min step" of the panel and of the query, empty where there is none.
@@ -126,21 +126,21 @@ def pace_of(
 
 @dataclass(frozen=True)
 class Option:
-    """One choice of a variable."""
+    """One option of a variable."""
 
     value: str
     text: str
 
 
 def result_as_text(series: Mapping[str, Any]) -> str:
-    """Return one element of an instant vector as ``query_result()`` hands it to the regex."""
+    """Return one element of an instant vector as ``query_result()`` passes it to the regex."""
     labels = ",".join(f'{k}="{v}"' for k, v in series["metric"].items() if k != "__name__")
     at, value = series["value"]
     return f"{series['metric'].get('__name__', '')}{{{labels}}} {value} {at * 1000:.0f}"
 
 
 def options_of(texts: Iterable[str], regex: str) -> list[Option]:
-    """Return the choices that ``regex``, as it stands in the variable, makes of ``texts``."""
+    """Return the options that the ``regex`` of a variable extracts from ``texts``."""
     options: dict[str, Option] = {}
     for text in texts:
         for option in _options(text, regex):

@@ -1,4 +1,4 @@
-"""What a tile shows where two replicas expose given series: its colour, 0 and no data."""
+"""What panels show for given series of two replicas: color, zero and missing data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 
 DAY = 86_400.0
 NOW = 600.0
-"""Unix time at which promtool is asked: it starts at 0."""
+"""Unix time of the queries. The series of promtool start at 0."""
 KEY_UP = 'confluent_cloud_up{organization="%s", collector="api_keys"}'
 LISTED = (
     'confluent_cloud_exporter_last_success_timestamp_seconds{organization="%s",'
@@ -45,7 +45,7 @@ FINDINGS = (
 
 
 def assert_answers(tmp_path: Path, title: str, series: Exposed, expected: dict[str, float]) -> None:
-    """Ask what the panel asks while two replicas expose ``series``; compare by query.
+    """Run the queries of the panel while two replicas expose ``series``; compare by query.
 
     A pair of values is what the one and what the other of them says.
     """
@@ -55,7 +55,7 @@ def assert_answers(tmp_path: Path, title: str, series: Exposed, expected: dict[s
 
 
 def exposed(series: Exposed) -> dict[str, str]:
-    """Return what promtool takes for ``series`` of two replicas that do not change."""
+    """Return promtool's input for constant ``series`` of two replicas."""
     return {
         _of(name, replica): f"{each}x10"
         for name, value in series.items()
@@ -69,7 +69,7 @@ def _of(name: str, replica: str) -> str:
     return name.replace("{", f'{{job="exporter", instance="{replica}", ')
 
 
-def assert_shown(  # what there is to say of a history
+def assert_shown(
     tmp_path: Path,
     title: str,
     inputs: dict[str, str],
@@ -79,7 +79,7 @@ def assert_shown(  # what there is to say of a history
     at: str = f"{NOW:.0f}s",
     rule_files: Sequence[Path] = (),
 ) -> None:
-    """Ask some queries of the panel, by letter, after ``inputs``; compare by labels."""
+    """Run some queries of the panel, by letter, after ``inputs``; compare by labels."""
     values = {"__rate_interval": "5m", "__range": "5m", "environment": ".*"}
     asked = {target["refId"]: target["expr"] for target in PANELS[title]["targets"]}
     questions = [
@@ -112,7 +112,7 @@ def organization(
 
 
 RED, ORANGE, GREEN = "A", "B", "C"
-"""The queries of the data age, by the colour they have."""
+"""The queries of Data age, by color."""
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ RED, ORANGE, GREEN = "A", "B", "C"
     ],
 )
 @pytest.mark.parametrize("name", BOARDS)
-def test_the_data_age_has_one_colour(
+def test_the_data_age_has_exactly_one_color(
     tmp_path: Path, name: str, organizations: list[dict[str, float]], expected: dict[str, float]
 ) -> None:
     series: Exposed = {key: value for each in organizations for key, value in each.items()}
@@ -185,7 +185,7 @@ def test_the_data_age_has_one_colour(
         ),
     ],
 )
-def test_the_oldest_key_has_one_colour(
+def test_the_oldest_key_has_exactly_one_color(
     tmp_path: Path, found: dict[tuple[str, str, str], float], expected: str
 ) -> None:
     series: Exposed = {FINDINGS % where: count for where, count in found.items()}
@@ -193,7 +193,7 @@ def test_the_oldest_key_has_one_colour(
     assert_answers(tmp_path, panel, {**series, OLDEST: NOW - 432.0}, {expected: 432.0 / DAY})
 
 
-def test_replicas_are_not_added_up(tmp_path: Path) -> None:
+def test_replicas_are_not_summed(tmp_path: Path) -> None:
     series: Exposed = {KEY_COUNT % "acme": 12.0, KEY_COUNT % "globex": 30.0}
     assert_answers(tmp_path, "api-keys.json: Keys", series, {"A": 42.0})
 
@@ -218,7 +218,7 @@ def test_no_failing_organization_is_0(tmp_path: Path, name: str, up: int, failin
         ("Findings by policy", {"A": 0.0}),
     ],
 )
-def test_an_organization_without_keys_has_none_rather_than_no_data(
+def test_an_organization_without_keys_shows_zero_and_not_missing_data(
     tmp_path: Path, title: str, expected: dict[str, float]
 ) -> None:
     limit = (
@@ -232,13 +232,13 @@ def test_an_organization_without_keys_has_none_rather_than_no_data(
     assert_answers(tmp_path, f"api-keys.json: {title}", series, expected)
 
 
-def test_findings_of_a_kind_of_owner_without_any_are_0(tmp_path: Path) -> None:
-    """As for an organization whose only findings are another kind's: the policy is on."""
+def test_an_owner_kind_without_findings_shows_zero(tmp_path: Path) -> None:
+    """Even if all findings belong to other owner kinds: the policy is on."""
     series: Exposed = {FINDINGS % ("acme", "", ""): 0.0}
     assert_answers(tmp_path, "api-keys.json: Findings by policy", series, {"A": 0.0})
 
 
-def test_a_key_is_in_one_band_of_age_however_the_bounds_are_spelled(tmp_path: Path) -> None:
+def test_a_key_is_in_one_age_band_for_every_spelling_of_the_bounds(tmp_path: Path) -> None:
     def buckets(spell: dict[int, str]) -> Exposed:
         days = {1: 1.0, 7: 3.0, 30: 6.0, 60: 10.0, 90: 15.0, 180: 21.0, 365: 28.0, 730: 36.0}
         labels = 'organization="acme", owner_kind="user"'
@@ -257,7 +257,7 @@ def test_a_key_is_in_one_band_of_age_however_the_bounds_are_spelled(tmp_path: Pa
         assert_answers(tmp_path, "api-keys.json: Age distribution", series, expected)
 
 
-def test_a_share_takes_the_counted_usage_where_the_api_reports_none(tmp_path: Path) -> None:
+def test_a_share_uses_the_counted_usage_if_the_api_reports_none(tmp_path: Path) -> None:
     at = (
         '{organization="acme", quota_id="%s", scope="organization", owner_id="",'
         ' environment_id="", resource_id=""}'
@@ -276,7 +276,7 @@ def test_a_share_takes_the_counted_usage_where_the_api_reports_none(tmp_path: Pa
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_an_organization_fails_if_one_replica_fails(tmp_path: Path, name: str) -> None:
-    """As the alert has it, though the other replica's keys are shown."""
+    """Like the alert, although the keys of the other replica are shown."""
     series: Exposed = {KEY_UP % "acme": (1.0, 0.0), LISTED % "acme": (NOW - 20, NOW - 50)}
     series |= {STALE % "acme": 90.0}
     assert_answers(tmp_path, f"{name}: Organizations failing", series, {"A": 1.0})
@@ -291,14 +291,14 @@ EXPIRING = (
 NOT_JUDGED = UNKNOWN = -1.0
 OWNERS = [
     ("acme", "sa-1", "service-account"),  # has a finding
-    ("acme", "sa-2", "service-account"),  # is exempted
+    ("acme", "sa-2", "service-account"),  # is exempt
     ("acme", "", "internal"),
     ("lenient", "sa-3", "service-account"),  # has no policy
 ]
 
 
-def test_an_expiry_is_judged_by_the_findings(tmp_path: Path) -> None:
-    """All expire within the time of the policy, but only one of them is to be replaced."""
+def test_expiries_are_judged_by_findings(tmp_path: Path) -> None:
+    """All expire within the policy's duration, but only one is a finding."""
     expiry = "confluent_cloud_owner_next_api_key_expiry_timestamp_seconds"
     series: Exposed = {expiry + OWNER % owner: NOW + DAY for owner in OWNERS}
     series |= {EXPIRING % ("acme", "", ""): 0.0, EXPIRING % OWNERS[0]: 2.0}
@@ -310,7 +310,7 @@ def test_an_expiry_is_judged_by_the_findings(tmp_path: Path) -> None:
     assert_shown(tmp_path, "api-keys.json: Upcoming expiries", exposed(series), {"B": shown})
 
 
-def test_no_finding_is_not_the_same_as_not_judged(tmp_path: Path) -> None:
+def test_no_findings_and_not_judged_are_different(tmp_path: Path) -> None:
     keys = "confluent_cloud_owner_api_keys"
     series: Exposed = {keys + OWNER % owner: 3.0 for owner in OWNERS}
     series |= {FINDINGS % ("acme", "", ""): 0.0, FINDINGS % OWNERS[0]: 2.0}
@@ -331,17 +331,17 @@ _A_QUOTA = '{organization="acme", quota_id="q", scope="organization"}'
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        # 1 in an hour throughout: 168 more in a week, and 240 are left at 24 in a day.
+        # 1 per hour throughout: 168 more in a week, and 240 left at 24 per day.
         pytest.param("0+1x95", "_x96 96+1x96", {"D": 360.0, "E": 10.0}, id="grows on"),
         # 40 keys within four days, all but 10 deleted: the trend of the week falls.
         pytest.param("0+0.4x95", "_x96 10x96", {"D": 0.0, "E": 365.0}, id="was relieved"),
         pytest.param("", "_x180 10+1x12", {"D": UNKNOWN, "E": UNKNOWN}, id="known for half a day"),
     ],
 )
-def test_the_trend_of_a_quota_is_that_of_all_pods_together(
+def test_the_trend_of_a_quota_spans_all_pods(
     tmp_path: Path, before: str, after: str, expected: dict[str, float]
 ) -> None:
-    """The pod is replaced after four days; eight have passed."""
+    """The pod is replaced after four of eight days."""
     usage, limit = "confluent_cloud_quota_usage" + QUOTA, "confluent_cloud_quota_limit" + QUOTA
     pods = {"a": before, "b": after}
     inputs = {_of(usage, pod): values for pod, values in pods.items() if values}
@@ -358,8 +358,8 @@ def test_a_full_quota_is_full_now(tmp_path: Path) -> None:
     assert_shown(tmp_path, title, inputs, {"E": {_A_QUOTA: 0.0}}, interval="1h", at="192h")
 
 
-def test_the_firing_alerts_are_those_that_the_rules_fire(tmp_path: Path) -> None:
-    """The most severe first; alerts without an organization too, and no pending ones."""
+def test_the_firing_alerts_are_those_of_the_rules(tmp_path: Path) -> None:
+    """Most severe first, including alerts without an organization, excluding pending ones."""
     inputs = {
         'up{job="confluent-api-keys", instance="down"}': "0x60",
         'up{job="confluent-api-keys", instance="up"}': "1x60",
@@ -382,7 +382,7 @@ def test_the_firing_alerts_are_those_that_the_rules_fire(tmp_path: Path) -> None
         )
 
 
-def test_an_alert_of_your_own_severity_is_the_least_severe(tmp_path: Path) -> None:
+def test_an_unknown_severity_ranks_lowest(tmp_path: Path) -> None:
     rule = {"alert": "ConfluentApiKeysOfMine", "expr": "up == 0", "labels": {"severity": "page"}}
     file = tmp_path / "mine.yml"
     file.write_text(json.dumps({"groups": [{"name": "mine", "rules": [rule]}]}))
@@ -395,8 +395,10 @@ def test_an_alert_of_your_own_severity_is_the_least_severe(tmp_path: Path) -> No
 BUILD = 'confluent_cloud_exporter_build_info{version="1", python_version="3"}'
 
 
-def test_an_exporter_that_has_been_down_for_long_is_down(tmp_path: Path) -> None:
-    """For longer than the time range, and of another program nothing is said."""
+def test_an_exporter_that_is_down_for_longer_than_the_time_range_counts_as_down(
+    tmp_path: Path,
+) -> None:
+    """Other programs are not counted."""
     inputs = {
         _of(BUILD, "a"): "1x40",
         _of(BUILD, "b"): "1x10 stale",
@@ -413,14 +415,14 @@ def test_an_exporter_that_has_been_down_for_long_is_down(tmp_path: Path) -> None
     assert_shown(tmp_path, "exporter-health.json: Exporters", inputs, {"E": shown}, at="40m")
 
 
-def test_the_collectors_say_who_fails_and_why(tmp_path: Path) -> None:
+def test_the_collectors_show_failures_and_their_reasons(tmp_path: Path) -> None:
     def labels(organization_: str, collector: str) -> str:
         return f'{{organization="{organization_}", collector="{collector}"}}'
 
     up, listed, stale = (name.partition("{")[0] for name in (KEY_UP, LISTED, STALE))
     failing = "confluent_cloud_exporter_refresh_failing"
     states: dict[str, tuple[Value, float | None, float | None]] = {
-        # Whether it is up, when it last succeeded, and when that is too old.
+        # Whether it is up, when it last succeeded, and when its data becomes stale.
         labels("good", "api_keys"): (1.0, NOW - 20, 90.0),
         labels("good", "names"): (1.0, NOW - 500, None),
         labels("half", "api_keys"): ((1.0, 0.0), NOW - 20, 90.0),
@@ -446,7 +448,7 @@ def test_the_collectors_say_who_fails_and_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("failing", "expected"), [(True, 0.25), (False, 0.0)], ids=["some fail", "none fails"]
 )
-def test_the_worst_organization_says_how_many_requests_fail(
+def test_failed_requests_shows_the_worst_organization(
     tmp_path: Path, *, failing: bool, expected: float
 ) -> None:
     sent = 'confluent_cloud_api_request_duration_seconds_count{organization="%s", endpoint="/x"}'
@@ -467,7 +469,7 @@ def test_the_worst_organization_says_how_many_requests_fail(
     assert_shown(tmp_path, title, inputs, {"A": {"{}": expected}}, at="60m")
 
 
-def test_what_is_old_says_nothing_of_the_rate_limit(tmp_path: Path) -> None:
+def test_old_responses_do_not_count_for_the_rate_limit(tmp_path: Path) -> None:
     name = "confluent_cloud_api_rate_limit_"
     at = '{organization="acme", endpoint="%s"}'
     inputs = {
@@ -484,7 +486,7 @@ def test_what_is_old_says_nothing_of_the_rate_limit(tmp_path: Path) -> None:
     assert_shown(tmp_path, title, inputs, {"A": {"{}": 0.5}}, at="60m")
 
 
-def test_pairs_are_shown_where_some_have_collapsed(tmp_path: Path) -> None:
+def test_pairs_are_shown_if_some_are_collapsed(tmp_path: Path) -> None:
     name = "confluent_cloud_exporter_collapsed_pairs"
     series: Exposed = {
         f'{name}{{organization="{each}"}}': n for each, n in (("a", 0.0), ("b", 7.0))

@@ -1,4 +1,4 @@
-"""The committed dashboards: written by the program, and as the conventions want them.
+"""The dashboards in the repository: generated, and following conventions.
 
 Everything but the first test walks the JSON itself, as Grafana does, and knows nothing of the
 program that writes it.
@@ -48,17 +48,17 @@ SPENT = {
     "confluent_cloud_api_request_duration_seconds",
     "confluent_cloud_api_throttled_seconds_total",
 }
-"""What every replica spends for itself, so that the sum of all is the truth."""
+"""Metrics that each replica counts for itself, so they are summed."""
 OF_EACH = {
     "confluent_cloud_exporter_build_info",
     "confluent_cloud_exporter_config_last_reload_successful",
     "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds",
 } | OTHERS
-"""What is said of each exporter by itself."""
+"""Metrics about each exporter itself."""
 OF_RULES = {"ALERTS", "ALERTS_FOR_STATE"}
-"""What Prometheus writes about its rules; an alert may lack any of the labels."""
+"""Series that Prometheus writes for alerts. An alert may lack any of the labels."""
 FIXED = {"exporter-health.json: Failed requests, query A": ("[30m]",)}
-"""Windows that are those of the alerts, whatever the time range is."""
+"""Fixed windows, the same as in the alerts."""
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 FILTERS = {
     "organization": "organization",
@@ -66,7 +66,7 @@ FILTERS = {
     "resource_kind": "resource_kind",
     "environment_id": "environment",
 }
-"""Labels, and the variables that choose among their values."""
+"""Labels, and the variables that filter them."""
 
 _SELECTOR = re.compile(r"\b([A-Za-z_]\w*)\{([^{}]*)\}")
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
@@ -83,7 +83,7 @@ each_panel = pytest.mark.parametrize("panel", PANELS.values(), ids=list(PANELS))
 
 
 def asked(board: Any) -> Iterator[tuple[str, str]]:
-    """Yield every expression that panels and annotations of ``board`` send, with its place."""
+    """Yield every expression of the panels and annotations of ``board``, with its place."""
     for panel in panels_of(board):
         for target in panel["targets"]:
             yield f"{panel['title']}, query {target['refId']}", target["expr"]
@@ -110,7 +110,7 @@ class Use(NamedTuple):
 
     @property
     def metric(self) -> str:
-        """The name in the catalogue, without what a histogram's parts have behind it."""
+        """The name in the catalogue, without the suffix of a histogram."""
         for suffix in ("_bucket", "_count", "_sum", "_gcount", "_gsum"):
             if self.series not in METRICS and self.series.removesuffix(suffix) in METRICS:
                 return self.series.removesuffix(suffix)
@@ -131,7 +131,7 @@ USES = list(uses())
 
 
 def columns(panel: Any) -> dict[str, str]:
-    """Return the headers of a table by the field they stand for."""
+    """Return the headers of a table by field."""
     found: dict[str, str] = {}
     for each in panel.get("transformations", []):
         if each["id"] == "organize":
@@ -146,7 +146,7 @@ def cell_links(panel: Any) -> Iterator[str]:
                 yield from (link["url"] for link in each["value"])
 
 
-def test_the_committed_files_are_what_the_program_writes() -> None:
+def test_the_committed_files_are_up_to_date() -> None:
     committed = {file.name: file.read_bytes() for file in FOLDER.iterdir()}
     written = {name: text.encode() for name, text in dashboards().items()}
     assert written.keys() == committed.keys()
@@ -154,7 +154,7 @@ def test_the_committed_files_are_what_the_program_writes() -> None:
     assert not stale, "run: make monitoring"
 
 
-def test_the_dashboards_are_named_for_good() -> None:
+def test_uids_and_titles_never_change() -> None:
     assert {name: (board["uid"], board["title"]) for name, board in BOARDS.items()} == {
         "api-keys.json": ("confluent-api-keys", "Confluent Cloud API keys"),
         "exporter-health.json": (
@@ -182,7 +182,7 @@ def test_a_dashboard_imports_into_grafana_11_and_later(name: str) -> None:
 
 
 @each_panel
-def test_a_panel_says_what_it_shows(panel: Any) -> None:
+def test_a_panel_has_a_description_a_unit_and_a_text_for_missing_data(panel: Any) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     assert panel["title"]
     assert re.fullmatch(r"[A-Z][^\n]{60,}\.", panel["description"]), "sentences"
@@ -200,7 +200,7 @@ def test_titles_and_ids_are_distinct(name: str) -> None:
 
 
 def opened(name: str) -> dict[str, dict[str, int]]:
-    """Return the places of panels and rows, by title, when every closed row has been opened."""
+    """Return the places of panels and rows, by title, with every row expanded."""
     places: dict[str, dict[str, int]] = {}
     moved = 0
     for top in BOARDS[name]["panels"]:
@@ -215,7 +215,7 @@ def opened(name: str) -> dict[str, dict[str, int]]:
 
 
 @each_board
-def test_panels_lie_side_by_side_on_24_columns(name: str) -> None:
+def test_panels_fit_24_columns_without_overlap(name: str) -> None:
     places = opened(name)
     for title, at in places.items():
         assert at["w"] > 0, title
@@ -228,7 +228,7 @@ def test_panels_lie_side_by_side_on_24_columns(name: str) -> None:
 
 
 @each_board
-def test_no_line_of_panels_has_a_hole(name: str) -> None:
+def test_panels_leave_no_gaps(name: str) -> None:
     for places in (opened(name).values(), [top["gridPos"] for top in BOARDS[name]["panels"]]):
         covered = {
             (column, line)
@@ -241,16 +241,14 @@ def test_no_line_of_panels_has_a_hole(name: str) -> None:
 
 
 @each_board
-def test_the_first_line_needs_no_header_and_says_first_whether_numbers_can_be_believed(
-    name: str,
-) -> None:
+def test_the_first_line_starts_with_the_state_of_the_data(name: str) -> None:
     first = [panel for panel in BOARDS[name]["panels"] if panel["gridPos"]["y"] == 0]
     assert {panel["type"] for panel in first} <= {"stat", "bargauge"}
     assert [panel["title"] for panel in first[:2]] == ["Organizations failing", "Data age"]
 
 
 @each_board
-def test_rows_are_open_but_for_what_is_looked_at_seldom(name: str) -> None:
+def test_only_the_processes_row_is_collapsed(name: str) -> None:
     rows = {panel["title"]: panel for panel in BOARDS[name]["panels"] if panel["type"] == "row"}
     assert len(rows) >= 5
     closed = {title for title, row in rows.items() if row["collapsed"]}
@@ -258,15 +256,15 @@ def test_rows_are_open_but_for_what_is_looked_at_seldom(name: str) -> None:
     assert closed == {title for title, row in rows.items() if row["panels"]}
 
 
-def test_the_findings_have_a_bar_for_each_policy_in_the_policies_order() -> None:
+def test_the_findings_have_one_bar_per_policy_in_order() -> None:
     bars = PANELS["api-keys.json: Findings by policy"]
     asked_for = [re.findall(r'policy="(\w+)"', target["expr"]) for target in bars["targets"]]
     assert [set(each) for each in asked_for] == [{policy} for policy in POLICIES]
 
 
 @each_panel
-def test_colours_are_judged_by_metrics_and_not_by_numbers_of_days_or_keys(panel: Any) -> None:
-    """A step at 1 says that there is any; steps between are shares of a limit."""
+def test_thresholds_contain_no_numbers_of_days_or_keys(panel: Any) -> None:
+    """A step at 1 means "any"; steps between 0 and 1 are shares of a limit."""
     judged = [(panel["fieldConfig"]["defaults"]["unit"], panel["fieldConfig"]["defaults"])]
     for override in panel["fieldConfig"]["overrides"]:
         by_id = {each["id"]: each.get("value") for each in override["properties"]}
@@ -278,8 +276,8 @@ def test_colours_are_judged_by_metrics_and_not_by_numbers_of_days_or_keys(panel:
 
 
 @each_panel
-def test_what_is_not_known_has_no_colour(panel: Any) -> None:
-    """Grafana gives it the colour from below, which would say that all is well, or nothing is."""
+def test_unknown_values_have_no_color(panel: Any) -> None:
+    """Grafana uses the base color for them, which must not look like a judgment."""
     fields = panel["fieldConfig"]
     settings = [("defaults", fields["defaults"])]
     for override in fields["overrides"]:
@@ -299,8 +297,8 @@ def test_what_is_not_known_has_no_colour(panel: Any) -> None:
 
 
 @each_panel
-def test_labels_in_tables_are_written_as_they_are(panel: Any) -> None:
-    """Neither as numbers, in the panel's unit, nor as what stands where there is no data."""
+def test_labels_in_tables_are_not_formatted(panel: Any) -> None:
+    """Neither as numbers in the panel's unit, nor as missing data."""
     if panel["type"] != "table":
         return
     first, *others = panel["fieldConfig"]["overrides"]
@@ -320,7 +318,7 @@ each_graph = pytest.mark.parametrize(
     ids=[place for place, panel in PANELS.items() if panel["type"] == "timeseries"],
 )
 FITTED = {"Keys by organization", "Series exposed", "Memory"}
-"""Graphs of numbers far above 0, whose changes are what matters."""
+"""Graphs of large numbers whose changes matter."""
 
 
 @each_graph
@@ -334,7 +332,7 @@ def test_a_legend_shows_the_latest_value_and_an_extreme(panel: Any) -> None:
 
 @each_graph
 def test_an_axis_fits_zeros_and_small_changes(panel: Any) -> None:
-    """Grafana draws zeros alone on an axis to 100, and from 0 on no change of a large number."""
+    """Grafana would end the axis at 100 for zeros, and hide small changes of large numbers."""
     defaults = panel["fieldConfig"]["defaults"]
     custom = defaults["custom"]
     assert "max" not in defaults, "a share of a few percent would be a flat line"
@@ -358,7 +356,7 @@ FAILING = {
 }
 
 
-def test_no_failure_is_drawn_in_the_colour_of_success() -> None:
+def test_failures_are_never_green() -> None:
     failing = {use.place.rsplit(", query ", 1)[0] for use in USES if use.metric in FAILING}
     graphs = {place for place in failing if PANELS[place]["type"] == "timeseries"}
     assert {place.partition(": ")[2] for place in graphs} == {
@@ -379,7 +377,7 @@ def test_no_failure_is_drawn_in_the_colour_of_success() -> None:
 
 
 def colors_of(title: str, name: str) -> list[str]:
-    """Return the colours that overrides give to the line ``name``."""
+    """Return the colors that overrides give to the series ``name``."""
     return [
         each["properties"][0]["value"]["fixedColor"]
         for each in PANELS[f"exporter-health.json: {title}"]["fieldConfig"]["overrides"]
@@ -387,7 +385,7 @@ def colors_of(title: str, name: str) -> list[str]:
     ]
 
 
-def test_status_codes_have_the_colour_of_their_class() -> None:
+def test_status_codes_have_the_color_of_their_class() -> None:
     codes = ("101", "200", "302", "403", "503", "none")
     assert {code: colors_of("Requests by status code", code) for code in codes} == {
         "101": ["blue"],
@@ -400,11 +398,11 @@ def test_status_codes_have_the_colour_of_their_class() -> None:
 
 
 @pytest.mark.parametrize("title", ["Failures by reason", "Refresh failures by reason"])
-def test_reasons_of_failures_have_the_colour_of_who_must_act(title: str) -> None:
+def test_failure_reasons_are_colored_by_who_must_act(title: str) -> None:
     default = PANELS[f"exporter-health.json: {title}"]["fieldConfig"]["defaults"]["color"]
     assert default["fixedColor"] == "red"
     shown = {
-        # The name of a line may begin with that of an organization called timeout.
+        # The name of a series may start with an organization named timeout.
         reason: "".join(colors_of(title, f"timeout api_keys {reason}"))
         for reason in (*REQUEST_FAILURE_REASONS, "credentials")
     }
@@ -429,8 +427,8 @@ def test_reasons_of_failures_have_the_colour_of_who_must_act(title: str) -> None
         ("Upcoming expiries", "Policy", "not judged"),
     ],
 )
-def test_a_column_says_what_it_does_not_know(title: str, column: str, words: str) -> None:
-    """Its query answers -1 then: of a query without an answer the table has no column at all."""
+def test_a_column_has_a_text_for_unknown_values(title: str, column: str, words: str) -> None:
+    """Its query returns -1 then. A query without results would remove the column."""
     (override,) = (
         each["properties"]
         for each in PANELS[f"api-keys.json: {title}"]["fieldConfig"]["overrides"]
@@ -440,7 +438,7 @@ def test_a_column_says_what_it_does_not_know(title: str, column: str, words: str
     assert mapping["options"]["-1"] == {"text": words}
 
 
-def test_deleted_keys_are_drawn_below_0_and_counted_above() -> None:
+def test_deleted_keys_are_drawn_below_0_but_shown_as_positive_numbers() -> None:
     panel = PANELS["api-keys.json: Keys created and deleted"]
     (below,) = (
         each["matcher"]["options"]
@@ -452,7 +450,7 @@ def test_deleted_keys_are_drawn_below_0_and_counted_above() -> None:
     assert below == "B"
 
 
-def test_policies_have_one_name_each() -> None:
+def test_each_policy_has_one_name() -> None:
     bars = PANELS["api-keys.json: Findings by policy"]
     words = [target["legendFormat"] for target in bars["targets"]]
     for title in ("Findings by owner", "Exempt keys"):
@@ -472,7 +470,7 @@ def test_policies_have_one_name_each() -> None:
 
 
 @each_board
-def test_everything_asks_the_chosen_data_source(name: str) -> None:
+def test_every_query_uses_the_selected_data_source(name: str) -> None:
     board = BOARDS[name]
     asking = [
         *panels_of(board),
@@ -492,10 +490,10 @@ ALL_VARIABLES = [
     ("owner_kind", "Owner kind", ".+"),
     ("resource_kind", "Resource kind", ".+"),
 ]
-"""Names, labels and what All stands for. Some keys are for nothing in an environment."""
+"""Names, labels and the value of All. Some keys belong to no environment."""
 
 
-def test_the_variables_come_in_their_order() -> None:
+def test_the_variables_have_a_fixed_order() -> None:
     found = {
         name: [
             (each["name"], each["label"], each.get("allValue"))
@@ -507,7 +505,7 @@ def test_the_variables_come_in_their_order() -> None:
 
 
 @each_board
-def test_a_variable_is_in_sight_where_queries_use_it_and_kept_for_the_way_back(name: str) -> None:
+def test_a_variable_is_visible_if_queries_use_it_and_otherwise_hidden(name: str) -> None:
     board = BOARDS[name]
     used = {
         variable for _, expression in asked(board) for variable in _VARIABLE.findall(expression)
@@ -530,7 +528,7 @@ def test_variables_are_lists_that_start_with_all(name: str) -> None:
 
 
 @each_board
-def test_each_variable_depends_on_those_before_it_alone(name: str) -> None:
+def test_each_variable_depends_only_on_those_before_it(name: str) -> None:
     known: set[str] = set()
     for each in BOARDS[name]["templating"]["list"]:
         if each["type"] == "query":
@@ -542,13 +540,13 @@ def test_each_variable_depends_on_those_before_it_alone(name: str) -> None:
         known.add(each["name"])
 
 
-def test_failing_organizations_can_be_chosen() -> None:
+def test_failing_organizations_can_be_selected() -> None:
     for board in BOARDS.values():
         query = next(v for v in board["templating"]["list"] if v["name"] == "organization")["query"]
         assert query["query"].startswith("label_values(confluent_cloud_up{")
 
 
-def test_an_environment_is_chosen_by_its_name() -> None:
+def test_an_environment_is_selected_by_name() -> None:
     variable = next(v for v in KEYS["templating"]["list"] if v["name"] == "environment")
     assert variable["query"]["query"].startswith("query_result(")
     pattern = variable["regex"].strip("/").replace("(?<", "(?P<")  # JavaScript's, as Python's
@@ -575,7 +573,7 @@ def test_queries_use_no_variable_that_the_dashboard_lacks(name: str) -> None:
 # Queries -----------------------------------------------------------------------------------------
 
 
-def test_every_selector_names_the_chosen_exporters_first() -> None:
+def test_every_selector_starts_with_the_selected_exporters() -> None:
     assert {use.place for use in USES} == EXPRESSIONS.keys()
     for use in USES:
         first = list(use.matchers.items())[:2]
@@ -583,8 +581,8 @@ def test_every_selector_names_the_chosen_exporters_first() -> None:
         assert first == [("job", f"=~$job{missing}"), ("instance", f"=~$instance{missing}")], use
 
 
-def test_no_metric_stands_without_a_selector() -> None:
-    """Then the regular expressions of these tests have seen every metric."""
+def test_every_metric_has_a_selector() -> None:
+    """So the regular expressions of these tests find every metric."""
     for place, expression in EXPRESSIONS.items():
         rest = _SELECTOR.sub(" ", expression)
         assert not re.search(r"confluent_cloud_|process_|scrape_|ALERTS|\bup\b", rest), place
@@ -604,8 +602,8 @@ def test_every_metric_exists_and_has_the_labels_that_are_matched() -> None:
         assert use.matchers.keys() - {"job", "instance"} <= labels, use
 
 
-def test_a_histogram_is_found_as_a_classic_and_as_a_native_one() -> None:
-    """``convert_classic_histograms_to_nhcb`` leaves no series but the one of the bare name."""
+def test_histograms_are_queried_as_classic_and_as_native() -> None:
+    """With ``convert_classic_histograms_to_nhcb`` only the series without a suffix exists."""
     found: dict[str, set[str]] = {}
     for use in USES:
         metric = METRICS.get(use.metric)
@@ -622,14 +620,14 @@ def test_a_histogram_is_found_as_a_classic_and_as_a_native_one() -> None:
     }
 
 
-def test_what_a_query_groups_by_are_labels_that_exist() -> None:
+def test_queries_group_by_existing_labels() -> None:
     for place, expression in EXPRESSIONS.items():
         for inner in re.findall(r"\b(?:by|on|group_left) \(([^()]*)\)", expression):
             names = {name for name in inner.split(", ") if name}
             assert names <= LABELS | {"job", "instance", "le", "alertname"}, place
 
 
-def test_variables_choose_by_the_label_they_are_for() -> None:
+def test_variables_filter_by_their_label() -> None:
     for use in USES:
         metric = METRICS.get(use.metric)
         if metric and "organization" in metric.labels:
@@ -641,7 +639,7 @@ def test_variables_choose_by_the_label_they_are_for() -> None:
 
 
 def test_two_replicas_do_not_double_a_number() -> None:
-    """One of them is taken before anything else is done, but for what each of them spends."""
+    """Duplicates are removed first, except for metrics that each replica counts for itself."""
     for use in USES:
         if use.metric in SPENT:
             added = r"\bsum(?: by \(\w+\) )?\((?:histogram_count\()?(?:rate|increase)\($"
@@ -651,7 +649,7 @@ def test_two_replicas_do_not_double_a_number() -> None:
             assert re.search(taken, use.before), use
 
 
-def test_a_panel_says_where_replicas_are_added_up() -> None:
+def test_a_panel_states_whether_it_sums_replicas() -> None:
     spending = {use.place.rsplit(", query ", 1)[0] for use in USES if use.metric in SPENT}
     said = {
         place
@@ -661,7 +659,7 @@ def test_a_panel_says_where_replicas_are_added_up() -> None:
     assert said == spending
 
 
-def test_counters_are_asked_for_their_growth_and_gauges_are_not() -> None:
+def test_counters_are_queried_by_increase_and_gauges_are_not() -> None:
     for use in USES:
         metric = METRICS.get(use.metric)
         kind = metric.type if metric else "counter" if use.series.endswith("_total") else "gauge"
@@ -672,8 +670,8 @@ def test_counters_are_asked_for_their_growth_and_gauges_are_not() -> None:
             assert use.after.startswith(windows), use
 
 
-def test_lines_look_back_for_a_step_and_numbers_for_the_range() -> None:
-    """Unless the lines are chosen by what happened within the range."""
+def test_lines_use_the_rate_interval_and_numbers_the_time_range() -> None:
+    """Except lines that are filtered by events within the range."""
     for use in USES:
         window = re.match(r"(\[.*?\])( @ end\(\))?", use.after)
         if window and use.place in TARGETS and use.metric != "confluent_cloud_exporter_build_info":
@@ -682,8 +680,8 @@ def test_lines_look_back_for_a_step_and_numbers_for_the_range() -> None:
             assert window[1] in FIXED.get(use.place, (usual,)), use
 
 
-def test_an_exporter_is_known_for_a_week_however_short_the_time_range() -> None:
-    """Else one that is down for longer than the range would not count as down."""
+def test_an_exporter_is_known_for_a_week_in_any_time_range() -> None:
+    """Otherwise one that is down for longer than the range would not count."""
     known = [use for use in USES if "last_over_time(" in use.before[-16:]]
     builds = [use for use in known if use.metric == "confluent_cloud_exporter_build_info"]
     assert builds
@@ -691,14 +689,14 @@ def test_an_exporter_is_known_for_a_week_however_short_the_time_range() -> None:
 
 
 @each_panel
-def test_graphs_ask_over_time_and_everything_else_for_this_moment(panel: Any) -> None:
+def test_graphs_use_range_queries_and_other_panels_instant_queries(panel: Any) -> None:
     over_time = panel["type"] == "timeseries"
     for target in panel["targets"]:
         assert (target["range"], target["instant"]) == (over_time, not over_time)
 
 
 @pytest.mark.integration
-def test_promtool_finds_no_mistake_in_any_expression(tmp_path: Path) -> None:
+def test_promtool_accepts_every_expression(tmp_path: Path) -> None:
     values = {
         "__rate_interval": "5m",
         "__range": "7d",
@@ -749,7 +747,7 @@ def test_a_table_shows_and_sorts_by_what_its_queries_return(panel: Any) -> None:
 
 
 @each_panel
-def test_a_cell_leads_to_the_same_dashboard_with_variables_that_exist(panel: Any) -> None:
+def test_a_cell_links_to_the_same_dashboard_with_existing_variables(panel: Any) -> None:
     names = {each["name"] for each in KEYS["templating"]["list"]}
     for url in cell_links(panel):
         path, _, query = url.partition("?")
@@ -764,7 +762,7 @@ def test_a_cell_leads_to_the_same_dashboard_with_variables_that_exist(panel: Any
         assert set(taken.values()) <= columns(panel).keys(), "the row has what is taken from it"
 
 
-def test_owners_and_resources_lead_to_what_is_theirs() -> None:
+def test_cells_of_owners_and_resources_set_their_variables() -> None:
     def set_by(title: str) -> set[str]:
         urls = " ".join(cell_links(PANELS[f"api-keys.json: {title}"]))
         return set(re.findall(r"&var-(\w+)=", urls))
@@ -777,7 +775,7 @@ def test_owners_and_resources_lead_to_what_is_theirs() -> None:
     }
 
 
-def test_each_dashboard_leads_to_the_other_and_keeps_the_choice() -> None:
+def test_each_dashboard_links_to_the_other_and_keeps_the_selection() -> None:
     for board, other in ((KEYS, HEALTH), (HEALTH, KEYS)):
         assert board["links"]
         for link in board["links"]:
@@ -787,8 +785,8 @@ def test_each_dashboard_leads_to_the_other_and_keeps_the_choice() -> None:
             assert link["includeVars"] is True
 
 
-def test_a_link_of_a_panel_keeps_the_choice_in_its_url() -> None:
-    """There Grafana heeds neither ``keepTime`` nor ``includeVars``."""
+def test_a_panel_link_keeps_the_selection_in_its_url() -> None:
+    """Grafana ignores ``keepTime`` and ``includeVars`` there."""
     links = {
         title: link["url"] for title, panel in PANELS.items() for link in panel.get("links", [])
     }
@@ -800,7 +798,7 @@ def test_a_link_of_a_panel_keeps_the_choice_in_its_url() -> None:
 
 
 @each_board
-def test_the_annotations_are_three_and_only_starts_are_shown_unasked(name: str) -> None:
+def test_of_three_annotations_only_starts_are_enabled(name: str) -> None:
     found = {each["name"]: each for each in BOARDS[name]["annotations"]["list"]}
     assert {title: each["enable"] for title, each in found.items()} == {
         "Keys created": False,
@@ -817,12 +815,12 @@ def test_the_annotations_are_three_and_only_starts_are_shown_unasked(name: str) 
 
 
 @each_board
-def test_no_link_or_annotation_hides_in_a_menu(name: str) -> None:
+def test_links_and_annotations_are_not_hidden_in_a_menu(name: str) -> None:
     assert "inControlsMenu" not in json.dumps(BOARDS[name])
 
 
 @each_board
-def test_legends_name_labels_that_exist(name: str) -> None:
+def test_legends_use_existing_labels(name: str) -> None:
     texts = [
         *(t["legendFormat"] for panel in panels_of(BOARDS[name]) for t in panel["targets"]),
         *(each["textFormat"] for each in BOARDS[name]["annotations"]["list"]),

@@ -1,4 +1,4 @@
-"""That queries are filled in as Grafana's own code and tests say."""
+"""Interpolation of queries, compared with Grafana's own code and tests."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ PLAIN = {"multi": False, "includeAll": False}
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 
 
-def test_three_spellings_of_a_variable_are_filled_in() -> None:
+def test_three_spellings_of_a_variable_are_replaced() -> None:
     values = {"a": "1", "__range": "6s", "__range_s": "6"}
     assert interpolate("$a ${a} [[a]] [$__range] $__range_s", values) == "1 1 1 [6s] 6"
 
 
-def test_the_replacement_of_a_regex_is_no_variable() -> None:
+def test_a_regex_replacement_is_not_a_variable() -> None:
     assert interpolate('label_replace(x, "a", "$1", "b", "(.*)$")', {}) == (
         'label_replace(x, "a", "$1", "b", "(.*)$")'
     )
 
 
-def test_a_variable_that_there_is_not_is_refused() -> None:
+def test_an_unknown_variable_is_an_error() -> None:
     with pytest.raises(LookupError):
         interpolate('up{job="$jobs"}', {"job": "a"})
 
@@ -51,13 +51,13 @@ def test_a_variable_that_there_is_not_is_refused() -> None:
         (ALL, ".+"),
     ],
 )
-def test_values_of_a_multiple_choice_are_regular_expressions(
+def test_a_multi_value_variable_becomes_a_regular_expression(
     selection: str | list[str], expected: str
 ) -> None:
     assert chosen(MULTI, selection, options=["unused"]) == expected
 
 
-def test_all_without_a_value_of_its_own_is_all_values() -> None:
+def test_all_without_a_custom_value_lists_all_values() -> None:
     assert chosen({**MULTI, "allValue": None}, ALL, options=["a.b", "c"]) == r"(a\\.b|c)"
 
 
@@ -65,7 +65,7 @@ def test_all_without_a_value_of_its_own_is_all_values() -> None:
     ("value", "expected"),
     [("a.b", "a.b"), ("looking'glass", r"looking\\'glass"), (r"a\b", r"a\\b")],
 )
-def test_a_single_choice_is_no_regular_expression(value: str, expected: str) -> None:
+def test_a_single_value_is_not_escaped_as_a_regular_expression(value: str, expected: str) -> None:
     assert chosen(PLAIN, value, options=[]) == expected
 
 
@@ -93,24 +93,24 @@ def test_intervals_are_round(seconds: float, expected: float) -> None:
 @pytest.mark.parametrize(
     ("span", "panel", "target", "expected"),
     [
-        # 21.6 s a point are fewer than there are scrapes.
+        # 21.6 s per point, less than the scrape interval.
         (6 * HOUR, "", "", Pace(step=60, rate_interval=240)),
-        # 604.8 s a point are more.
+        # 604.8 s per point, more than the scrape interval.
         (7 * DAY, "", "", Pace(step=600, rate_interval=660)),
         (7 * DAY, "1h", "", Pace(step=3600, rate_interval=3660)),
-        # The "Min step" of a query takes the place of the data source's scrape interval.
+        # The "Min step" of a query overrides the scrape interval of the data source.
         (6 * HOUR, "", "5m", Pace(step=300, rate_interval=1200)),
         (7 * DAY, "", "5m", Pace(step=600, rate_interval=1200)),
     ],
 )
-def test_the_pace_follows_from_range_width_and_scrapes(
+def test_the_step_follows_from_range_width_and_scrape_interval(
     span: float, panel: str, target: str, expected: Pace
 ) -> None:
     found = pace_of(span, points=1000, scrape_interval=MINUTE, panel=panel, target=target)
     assert found == expected
 
 
-def test_the_variables_that_grafana_has_by_itself() -> None:
+def test_the_built_in_variables() -> None:
     assert Pace(step=300, rate_interval=1200).variables(6 * HOUR) == {
         "__interval": "300s",
         "__interval_ms": "300000",
@@ -139,7 +139,7 @@ LINES = ['{id="e-1",name="prod "eu""} 1 0', '{id="e-2",name="dev"} 1 0', '{id="e
     ("regex", "expected"),
     [
         ("", [Option(line, line) for line in LINES]),
-        # Of two with one value, the first counts.
+        # The first of two options with the same value is used.
         (
             '/id="(?<value>[^"]+)",name="(?<text>.+)"}/',
             [Option("e-1", 'prod "eu"'), Option("e-2", "dev")],
@@ -151,5 +151,5 @@ LINES = ['{id="e-1",name="prod "eu""} 1 0', '{id="e-2",name="dev"} 1 0', '{id="e
         ('.*id="(e-2)".*', [Option("e-2", "e-2")]),
     ],
 )
-def test_a_regex_makes_choices_of_lines(regex: str, expected: list[Option]) -> None:
+def test_a_regex_turns_lines_into_options(regex: str, expected: list[Option]) -> None:
     assert options_of(LINES, regex) == expected

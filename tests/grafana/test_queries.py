@@ -1,4 +1,4 @@
-"""Every query of the dashboards on a real Prometheus: it returns data, or rightly none."""
+"""Every query of the dashboards on a real Prometheus: it returns data unless listed as empty."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ KINDS = ("all", "one", "several")
 
 @dataclass(frozen=True)
 class Empty:
-    """A query that rightly returns nothing while one of ``kinds`` is selected."""
+    """A query that correctly returns nothing while one of ``kinds`` is selected."""
 
     kinds: tuple[str, ...]
     reason: str
     elsewhere: tuple[str, str] | None = None
-    """What to select and when to look instead, to see that it does return something."""
+    """The selection and the time at which it does return data."""
 
 
 _COLOR = "another query of the panel has the value, in the colour of its case"
@@ -69,7 +69,7 @@ REPLICAS_DIFFER: dict[str, str] = {
 @pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_returns_data_or_rightly_none(
+def test_a_query_returns_data_unless_listed_as_empty(
     scene: Scene, name: str, kind: str, span: str
 ) -> None:
     found = scene.ask(QUERIES[name], scene.selected(kind), span=SPANS[span])
@@ -79,12 +79,12 @@ def test_a_query_returns_data_or_rightly_none(
         assert found
 
 
-def test_what_is_listed_is_there() -> None:
+def test_every_listed_query_exists() -> None:
     assert {*EMPTY, *REPLICAS_DIFFER} <= QUERIES.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in EMPTY if EMPTY[name].elsewhere])
-def test_what_is_listed_as_empty_returns_data_elsewhere(scene: Scene, name: str) -> None:
+def test_a_query_listed_as_empty_returns_data_elsewhere(scene: Scene, name: str) -> None:
     elsewhere = EMPTY[name].elsewhere
     assert elsewhere is not None
     kind, moment = elsewhere
@@ -93,7 +93,7 @@ def test_what_is_listed_as_empty_returns_data_elsewhere(scene: Scene, name: str)
 
 @pytest.mark.parametrize("organization", ["broken", "empty", "fresh", "lenient"])
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_bears_every_organization(scene: Scene, name: str, organization: str) -> None:
+def test_a_query_works_for_every_organization(scene: Scene, name: str, organization: str) -> None:
     scene.ask(QUERIES[name], {"organization": organization}, span=6 * HOUR)
 
 
@@ -105,10 +105,10 @@ def test_a_query_bears_every_organization(scene: Scene, name: str, organization:
         if query.dashboard == API_KEYS and query.instant and query.name not in REPLICAS_DIFFER
     ],
 )
-def test_two_replicas_say_what_one_says(scene: Scene, name: str) -> None:
+def test_two_replicas_give_the_same_result_as_one(scene: Scene, name: str) -> None:
     def answer(instance: str) -> dict[frozenset[tuple[str, str]], float]:
         return {
-            # They were told different names, and which of them is shown is nobody's promise.
+            # They have different names, and either may be shown.
             frozenset((k, v) for k, v in each["metric"].items() if not k.endswith("_name")): (
                 float(each["value"][1])
             )
@@ -128,7 +128,7 @@ def test_two_replicas_say_what_one_says(scene: Scene, name: str) -> None:
     ],
     ids=KINDS,
 )
-def test_the_choices_of_the_variables_are_true(
+def test_the_options_of_the_variables_are_correct(
     scene: Scene, dashboard: str, selection: Selection
 ) -> None:
     organizations = scene.history.organizations
@@ -141,7 +141,7 @@ def test_the_choices_of_the_variables_are_true(
         "job": {JOB},
         "instance": {INSTANCE, REPLICA},
         "organization": set(organizations),
-        # Of what was there at any time of the range, and of what is there now.
+        # Options from the whole time range, and options from now.
         "owner_kind": {key.owner.kind if key.owner else "internal" for key in keys},
         "resource_kind": {each.kind for key in keys for each in key.resources},
         "environment": {
@@ -155,7 +155,7 @@ def test_the_choices_of_the_variables_are_true(
     assert choices == {name: truth[name] for name in choices}
 
 
-def test_environments_are_chosen_by_name(scene: Scene) -> None:
+def test_environments_are_selected_by_name(scene: Scene) -> None:
     names = {
         environment.id: (organization, environment.name)
         for organization, each in scene.history.organizations.items()
@@ -163,6 +163,6 @@ def test_environments_are_chosen_by_name(scene: Scene) -> None:
     }
     for option in scene.options(API_KEYS, "environment", {}):
         organization, name = names[option.value]
-        # Renaming adds to a name, and both replicas were started before the latest one.
+        # Renaming appends to the name, and both replicas started before the latest one.
         assert name.startswith(option.text)
         assert option.text.endswith('"new"') == (organization == "acme")

@@ -1,4 +1,4 @@
-"""What the dashboards show is what is true in the simulator."""
+"""The dashboards show the values of the simulator."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ SPANS = {"6h": 6 * HOUR, "2d": DAYS}
 MOST = 100
 """Rows of a table."""
 UNKNOWN = -1.0
-"""Stands in a table for what is not known or not judged."""
+"""Represents unknown and unjudged values in tables."""
 each_organization = pytest.mark.parametrize("organization", [ALL, *ORGANIZATIONS])
 each_instance = pytest.mark.parametrize("instance", [ALL, INSTANCE, REPLICA])
 
 
-def test_the_organizations_are_what_they_are_meant_to_be(scene: Scene) -> None:
+def test_the_organizations_have_their_intended_properties(scene: Scene) -> None:
     truths = {name: scene.truth(name) for name in ORGANIZATIONS if name != "broken"}
     findings = truths["acme"].by_policy().values()
     assert len({*findings, 0}) == 8, "a number could be taken for another"
@@ -59,7 +59,7 @@ def test_the_organizations_are_what_they_are_meant_to_be(scene: Scene) -> None:
 
 @each_instance
 @each_organization
-def test_the_top_row_is_true(scene: Scene, organization: str, instance: str) -> None:
+def test_the_top_row_is_correct(scene: Scene, organization: str, instance: str) -> None:
     selection: Selection = {"organization": organization, "instance": instance}
     titles = ("Keys", "Owners", "Oldest key", "Next expiry", "Fullest quota")
     shown: dict[str, float] = {}
@@ -92,20 +92,20 @@ def test_the_top_row_is_true(scene: Scene, organization: str, instance: str) -> 
     ("organization", "refs"),
     [(ALL, ["A"]), ("acme", ["C"]), ("empty", ["C"]), ("fresh", ["C"]), ("broken", ["A"])],
 )
-def test_the_age_of_the_data_is_true(
+def test_the_data_age_is_correct(
     scene: Scene, dashboard: str, organization: str, refs: list[str], instance: str
 ) -> None:
     selection: Selection = {"organization": organization, "instance": instance}
     shown = scene.numbers(dashboard, "Data age", selection)
     assert list(shown) == [f"Data age {ref}" for ref in refs]
-    if refs == ["A"]:  # broken was never listed since the exporters were started
+    if refs == ["A"]:  # broken was never listed since the exporters started
         assert list(shown.values()) == [-1]
     else:
         assert all(0 < age < scene.now - scene.restarted for age in shown.values())
 
 
 @pytest.mark.parametrize("dashboard", [API_KEYS, HEALTH])
-def test_data_that_has_become_too_old_shows_its_age(scene: Scene, dashboard: str) -> None:
+def test_stale_data_shows_its_age(scene: Scene, dashboard: str) -> None:
     shown = scene.numbers(dashboard, "Data age", {}, at=scene.history.ended)
     assert list(shown) == ["Data age A"]
     assert REVOKED - 1 < shown["Data age A"] < REVOKED + REFRESH
@@ -114,10 +114,10 @@ def test_data_that_has_become_too_old_shows_its_age(scene: Scene, dashboard: str
 @pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("instance", [ALL, INSTANCE])
 @each_organization
-def test_the_change_is_true(scene: Scene, organization: str, instance: str, span: str) -> None:
+def test_the_change_is_correct(scene: Scene, organization: str, instance: str, span: str) -> None:
     selection: Selection = {"organization": organization, "instance": instance}
     shown = scene.numbers(API_KEYS, "Change", selection, span=SPANS[span])
-    if organization in {"fresh", "broken"}:  # not watched then, or not any more
+    if organization in {"fresh", "broken"}:  # not monitored then, or no longer
         assert shown == {}
         return
     names = set(ORGANIZATIONS if organization == ALL else (organization,)) - {"fresh", "broken"}
@@ -131,7 +131,7 @@ def test_the_change_is_true(scene: Scene, organization: str, instance: str, span
     assert changes == {0} or organization in {ALL, "acme"}
 
 
-def test_the_keys_over_time_are_true(scene: Scene) -> None:
+def test_the_keys_over_time_are_correct(scene: Scene) -> None:
     answer = scene.ask(QUERIES[f"{API_KEYS}: Keys by organization A"], {})
     shown = {each["metric"]["organization"]: dict(each["values"]) for each in answer}
     assert shown.keys() == set(ORGANIZATIONS)
@@ -155,7 +155,7 @@ _BOUNDS = [days * DAY for days in (0, 1, 7, 30, 60, 90, 180, 365, 730, 1e6)]
 
 
 def findings_by_owner(truth: Truth, policy: str = "") -> dict[Labels, int]:
-    """Return the findings of each owner that is judged, also where there are none."""
+    """Return the number of findings of each judged owner, including 0."""
     found: Counter[Labels] = Counter(
         (each.organization, each.owner.id, each.owner.kind)
         for each in truth.findings()
@@ -250,7 +250,7 @@ TABLES: dict[str, Table] = {
 
 @pytest.mark.parametrize("organization", ["acme", "empty", "fresh", "lenient"])
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_is_true(scene: Scene, name: str, organization: str) -> None:
+def test_a_table_is_correct(scene: Scene, name: str, organization: str) -> None:
     labels, true = TABLES[name]
     truth = true(scene.truth(organization))
     answer = scene.ask(QUERIES[f"{API_KEYS}: {name}"], {"organization": organization})
@@ -266,7 +266,7 @@ def test_a_table_is_true(scene: Scene, name: str, organization: str) -> None:
 
 
 @each_instance
-def test_the_top_row_of_the_health_is_true(scene: Scene, instance: str) -> None:
+def test_the_top_row_of_the_health_dashboard_is_correct(scene: Scene, instance: str) -> None:
     selection: Selection = {"instance": instance}
     assert scene.numbers(HEALTH, "Exporters down", selection) == {"Exporters down A": 0}
     assert scene.numbers(HEALTH, "Organizations failing", selection) == {
@@ -288,7 +288,7 @@ def test_an_exporter_that_is_down_is_counted_and_named(scene: Scene) -> None:
     }
 
 
-def test_what_fails_is_named_with_its_reason(scene: Scene) -> None:
+def test_failing_collectors_are_listed_with_their_reason(scene: Scene) -> None:
     def shown(ref: str, *labels: str) -> dict[Labels, float]:
         return {
             tuple(each["metric"][label] for label in labels): float(each["value"][1])
@@ -299,7 +299,7 @@ def test_what_fails_is_named_with_its_reason(scene: Scene) -> None:
     assert len(states) == 3 * len(ORGANIZATIONS)
     failing = {where: state for where, state in states.items() if state < 2}
     assert failing == {
-        ("broken", "api_keys"): 0,  # too old
+        ("broken", "api_keys"): 0,  # stale
         ("broken", "quotas"): 0,
         ("broken", "names"): 1,  # failing, but names stay
     }
@@ -307,10 +307,12 @@ def test_what_fails_is_named_with_its_reason(scene: Scene) -> None:
     assert reasons.keys() == {(*where, "forbidden") for where in failing}
 
 
-@pytest.mark.parametrize("points", [100, 1680])  # as annotations are asked now, and once were
+@pytest.mark.parametrize(
+    "points", [100, 1680]
+)  # as current and older versions of Grafana query annotations
 @pytest.mark.parametrize(("hours", "starts"), [(10, 1), (47, 1)])
 def test_each_start_is_drawn_once(scene: Scene, hours: int, starts: int, points: int) -> None:
-    """Not when a replica can be scraped again that could not for a while."""
+    """A replica that can be scraped again has not started."""
     for dashboard in (API_KEYS, HEALTH):
         query = replace(QUERIES[f"{dashboard}: Exporter starts annotation"], points=points)
         answer = scene.ask(query, {}, span=hours * HOUR)
@@ -319,13 +321,13 @@ def test_each_start_is_drawn_once(scene: Scene, hours: int, starts: int, points:
 
 
 def rate_limit_left(scene: Scene) -> dict[str, float]:
-    """Return the least share that each exporter was told to be left, at last by each endpoint."""
+    """Return the lowest share left that the latest responses reported to each exporter."""
     spent: Counter[tuple[str | None, int]] = Counter()
     told: dict[str, dict[tuple[str | None, str], float]] = {INSTANCE: {}, REPLICA: {}}
     asked = scene.present.asked
     for number, request in enumerate(scene.present.simulator.requests):
         if number >= asked[REPLICA]:
-            break  # a later refresh; the numbers are from before
+            break  # a later refresh, after the values under test
         window = request.account, int(request.time // LIMIT.seconds)
         spent[window] += 1
         if request.status == 200:
@@ -335,7 +337,7 @@ def rate_limit_left(scene: Scene) -> dict[str, float]:
 
 
 def answers(scene: Scene, name: str, *, ended: float) -> list[int | None]:
-    """Return how the requests of ``name`` were answered in the half hour until ``ended``."""
+    """Return the statuses of the requests of ``name`` in the half hour until ``ended``."""
     scrapes = [at for at, _ in scene.history.counts if ended - 30 * MINUTE < at <= ended]
     return [
         each.status
@@ -344,9 +346,9 @@ def answers(scene: Scene, name: str, *, ended: float) -> list[int | None]:
     ]
 
 
-def test_the_share_of_failed_requests_is_true(scene: Scene) -> None:
-    # Late enough that each kind of failure has been counted before: of a new counter no rate
-    # contains the first. Of less than ten requests no share is shown.
+def test_the_share_of_failed_requests_is_correct(scene: Scene) -> None:
+    # Late enough that each kind of failure has occurred before, because a rate does not include the
+    # first event of a new counter. Below ten requests, no share is shown.
     earliest = scene.history.ended - TROUBLED + 40 * MINUTE
     shares: dict[str, float] = {}
     for name in ("acme", "broken"):

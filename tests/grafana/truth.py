@@ -1,4 +1,4 @@
-"""What is true of simulated organizations, worked out without the exporter's code."""
+"""The expected values of simulated organizations, computed without the exporter's code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Finding:
-    """A key that breaks a policy."""
+    """A key that violates a policy."""
 
     policy: str
     organization: str
@@ -46,10 +46,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of ``organizations``, by name, at the Unix time ``now``.
+    """The expected values of ``organizations``, by name, at the Unix time ``now``.
 
     ``lenient``, if it is among them, has no policy. The findings of the owner ``exempt`` are
-    exempted.
+    exempt.
     """
 
     organizations: Mapping[str, SimulatedOrganization]
@@ -68,11 +68,11 @@ class Truth:
                 yield name, key
 
     def owners(self) -> dict[Labels, int]:
-        """Keys by organization, id and kind of owner; the provider is the owner of its own."""
+        """Keys by organization, owner id and owner kind; Confluent owns its internal keys."""
         return Counter((name, *owner_of(key)) for name, key in self.keys())
 
     def resources(self) -> dict[Labels, int]:
-        """Keys by organization, and id, kind and environment of the resource."""
+        """Keys by organization, resource id, resource kind and environment."""
         return Counter(
             (name, *self._place(name, key, each))
             for name, key in self.keys()
@@ -80,7 +80,7 @@ class Truth:
         )
 
     def pairs(self) -> dict[Labels, int]:
-        """As ``resources``, and by id and kind of owner."""
+        """Like ``resources``, and by owner id and owner kind."""
         return Counter(
             (name, *self._place(name, key, each), *owner_of(key))
             for name, key in self.keys()
@@ -88,7 +88,7 @@ class Truth:
         )
 
     def kinds(self) -> dict[Labels, int]:
-        """Keys by kind of resource and kind of owner."""
+        """Keys by resource kind and owner kind."""
         found: Counter[Labels] = Counter()
         for (_, _, resource_kind, _, _, owner_kind), count in self.pairs().items():
             found[resource_kind, owner_kind] += count
@@ -114,7 +114,7 @@ class Truth:
         return found
 
     def next_expiries(self) -> dict[Labels, float]:
-        """By owner, as ``owners``: days until the next key expires, where one does."""
+        """By owner, as ``owners``: days until the next key expires, if one does."""
         found: dict[Labels, float] = {}
         for name, key in self.keys():
             if key.expires_at is not None and key.expires_at > self.now:
@@ -123,7 +123,7 @@ class Truth:
         return found
 
     def too_old_within(self, seconds: float) -> dict[Labels, int]:
-        """By organization with a policy: keys that pass the age limit in ``seconds`` at most."""
+        """By organization with a policy: keys that reach the maximum age within ``seconds``."""
         return {
             (name,): sum(
                 key.owner is not None
@@ -135,7 +135,7 @@ class Truth:
         }
 
     def quotas(self) -> dict[Labels, tuple[float, float]]:
-        """Usage and limit of the quotas for keys that the exporter has both of.
+        """Usage and limit of the API key quotas that have both.
 
         By organization, quota, scope, owner, environment and resource.
         """
@@ -154,7 +154,7 @@ class Truth:
         }
 
     def findings(self) -> Iterator[Finding]:
-        """Yield every finding, the exempted ones too."""
+        """Yield every finding, including exempt ones."""
         for name in self.judged:
             organization = self.organizations[name]
             surplus = set(_surplus(organization))
@@ -179,7 +179,7 @@ class Truth:
                         yield Finding(policy, name, key.owner, key.owner.id == self.exempt)
 
     def by_policy(self) -> dict[str, int]:
-        """The findings that are not exempted; empty where no organization has a policy."""
+        """The findings that are not exempt; empty if no organization has a policy."""
         found = Counter(each.policy for each in self.findings() if not each.exempted)
         return {policy: found[policy] for policy in POLICIES} if self.judged else {}
 
@@ -190,7 +190,7 @@ def owner_of(key: SimulatedKey) -> tuple[str, str]:
 
 
 def _usage(organization: SimulatedOrganization, quota: SimulatedQuota) -> int | None:
-    """Return what the API reports, or else what can be counted: not the keys for the audit log."""
+    """Return the reported usage, or the counted one, without the keys for the audit log."""
     if quota.usage is not None:
         return quota.usage
     keys = list(organization.keys.values())
@@ -211,7 +211,7 @@ def _usage(organization: SimulatedOrganization, quota: SimulatedQuota) -> int | 
 
 
 def _surplus(organization: SimulatedOrganization) -> Iterator[str]:
-    """Yield the ids of the keys beyond the newest ones of an owner for a resource."""
+    """Yield the ids of keys beyond the limit per owner and resource, except the newest."""
     groups: dict[Labels, list[SimulatedKey]] = defaultdict(list)
     for key in sorted(organization.keys.values(), key=lambda key: key.created_at, reverse=True):
         for resource in key.resources:
