@@ -28,7 +28,7 @@ def counted(world: World, what: str) -> dict[tuple[str, str], float]:
     }
 
 
-async def test_what_came_and_went_is_counted_by_kinds_and_logged_by_key() -> None:
+async def test_created_and_deleted_keys_are_counted_by_kind_and_logged_by_id() -> None:
     world = World([key("A"), key("B"), key("C", BOB, CLOUD)])
     await world.exporter.refresh_once()
     assert counted(world, "created") == counted(world, "deleted") == {}
@@ -59,7 +59,7 @@ async def test_what_came_and_went_is_counted_by_kinds_and_logged_by_key() -> Non
     assert counted(world, "deleted") == {("service-account", "kafka"): 2}
 
 
-async def test_a_key_that_comes_back_to_sight_was_not_created() -> None:
+async def test_a_key_that_becomes_visible_again_is_not_counted_as_created() -> None:
     old = replace(key("A"), created_at=EPOCH - 3600)
     unknown = replace(key("B"), created_at=0.0)  # a zero value
     world = World([old, unknown, key("C")])
@@ -79,7 +79,7 @@ async def test_a_key_that_comes_back_to_sight_was_not_created() -> None:
     }
 
 
-async def test_what_was_created_while_the_api_could_not_be_listed_counts() -> None:
+async def test_keys_created_during_an_outage_are_counted() -> None:
     world = World([key("A")], settings="stale_after: 1d")
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -91,7 +91,7 @@ async def test_what_was_created_while_the_api_could_not_be_listed_counts() -> No
     assert counted(world, "created") == {("service-account", "kafka"): 1}
 
 
-async def test_renaming_and_describing_is_no_churn() -> None:
+async def test_changed_names_and_descriptions_are_not_churn() -> None:
     world = World([key("A"), key("B")])
     await world.exporter.refresh_once()
     world.organization.replace(
@@ -101,7 +101,7 @@ async def test_renaming_and_describing_is_no_churn() -> None:
     assert counted(world, "created") == counted(world, "deleted") == {}
 
 
-async def test_a_failed_refresh_is_no_churn() -> None:
+async def test_a_failed_refresh_is_not_churn() -> None:
     world = World([key("A")])
     await world.exporter.refresh_once()
     world.accounts[0].role = "none"
@@ -111,7 +111,7 @@ async def test_a_failed_refresh_is_no_churn() -> None:
     assert counted(world, "deleted") == {}
 
 
-async def test_other_filters_begin_the_count_anew() -> None:
+async def test_changed_filters_restart_the_count() -> None:
     world = World([key("A"), key("C", BOB, CLOUD)])
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -129,10 +129,10 @@ async def test_every_combination_of_kinds_is_at_0_before_its_first_event() -> No
         for (name, _), value in world.series().items()
         if name == "confluent_cloud_api_keys_created_total"
     ]
-    assert zeros == [0] * 4 * 8  # also of a kind of resource that nobody knows
+    assert zeros == [0] * 4 * 8  # including the kind of unrecognized resources
 
 
-async def test_a_flood_of_deletions_does_not_fill_the_log() -> None:
+async def test_the_log_of_many_deletions_is_limited() -> None:
     world = World(2500)
     await world.exporter.refresh_once()
     world.accounts[0].visible = lambda _: False
@@ -144,7 +144,7 @@ async def test_a_flood_of_deletions_does_not_fill_the_log() -> None:
     assert sum(counted(world, "deleted").values()) >= 2500
 
 
-async def test_a_key_that_cannot_be_read_for_a_while_has_neither_gone_nor_come() -> None:
+async def test_a_temporarily_unreadable_key_is_neither_deleted_nor_created() -> None:
     good = '{"id": "A", "spec": {"owner": {"id": "sa-1"}}}'
     bad = '{"id": "A", "spec": {"owner": 7}}'
     bodies = [f'{{"data": [{item}], "metadata": {{}}}}' for item in (good, bad, bad, good)]
@@ -162,7 +162,7 @@ async def test_a_key_that_cannot_be_read_for_a_while_has_neither_gone_nor_come()
         assert not world.value("confluent_cloud_organization_vanished_api_keys")
 
 
-async def test_a_reload_loses_no_event_and_counts_none_twice() -> None:
+async def test_a_reload_neither_loses_nor_repeats_events() -> None:
     world = World([key("A")], settings="refresh_interval: 1m")
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -175,7 +175,7 @@ async def test_a_reload_loses_no_event_and_counts_none_twice() -> None:
         assert refreshes == 4
 
 
-async def test_a_changed_policy_judges_what_is_known_at_once() -> None:
+async def test_a_changed_policy_applies_immediately_to_the_listed_keys() -> None:
     world = World([replace(key("A"), created_at=EPOCH - 10 * 86_400)])
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -190,7 +190,7 @@ async def test_a_changed_policy_judges_what_is_known_at_once() -> None:
         )
 
 
-async def test_an_organization_may_have_a_policy_of_its_own() -> None:
+async def test_an_organization_can_have_its_own_policy() -> None:
     old = replace(key("A"), created_at=EPOCH - 10 * 86_400)
     for more, findings, threshold in (
         ("", 1, 5 * 86_400),

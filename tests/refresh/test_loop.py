@@ -23,7 +23,9 @@ MINUTE = 60.0
 TOTAL = "confluent_cloud_organization_api_keys"
 
 
-async def test_it_starts_at_once_and_then_from_start_to_start() -> None:
+async def test_the_first_refresh_starts_immediately_and_the_interval_is_from_start_to_start() -> (
+    None
+):
     world = World(5, settings="refresh_interval: 1m", faults=[parse_fault("slow:7s")])
     async with world.exporter.running():
         await world.clock.sleep(5 * MINUTE - 1)
@@ -31,7 +33,7 @@ async def test_it_starts_at_once_and_then_from_start_to_start() -> None:
     assert times == [0, 60, 120, 180, 240]
 
 
-async def test_a_later_refresh_replaces_what_was_known() -> None:
+async def test_a_later_refresh_replaces_the_previous_state() -> None:
     world = World(5, settings="refresh_interval: 1m")
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -44,7 +46,7 @@ async def test_a_later_refresh_replaces_what_was_known() -> None:
         assert world.value(TOTAL) == 4
 
 
-async def test_the_last_good_state_stays_until_it_is_stale_and_returns_after() -> None:
+async def test_the_last_good_state_is_exposed_until_stale_and_returns_after_a_success() -> None:
     world = World(5, settings="refresh_interval: 1m, stale_after: 5m")
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -66,7 +68,7 @@ async def test_the_last_good_state_stays_until_it_is_stale_and_returns_after() -
         assert world.value("confluent_cloud_up", collector="api_keys") == 1
 
 
-async def test_one_organization_that_is_stale_takes_nothing_from_another() -> None:
+async def test_a_stale_organization_does_not_affect_others() -> None:
     world = World(5, names=("acme", "globex"), settings="refresh_interval: 1m, stale_after: 2m")
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -76,7 +78,7 @@ async def test_one_organization_that_is_stale_takes_nothing_from_another() -> No
         assert world.value(TOTAL, organization="globex") == 5
 
 
-async def test_before_the_first_refresh_nothing_is_claimed() -> None:
+async def test_nothing_is_exposed_before_the_first_refresh() -> None:
     world = World(5, faults=[parse_fault("slow:5s")])
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -87,7 +89,7 @@ async def test_before_the_first_refresh_nothing_is_claimed() -> None:
         assert world.value("confluent_cloud_up", collector="api_keys") == 1
 
 
-async def test_a_refresh_that_does_not_end_in_time_is_a_timeout() -> None:
+async def test_a_refresh_that_exceeds_its_timeout_fails() -> None:
     world = World(
         25,
         settings="page_size: 5, refresh_interval: 1m, refresh_timeout: 20s, request_timeout: 9s",
@@ -101,7 +103,7 @@ async def test_a_refresh_that_does_not_end_in_time_is_a_timeout() -> None:
         assert len(world.simulator.requests) == 3
 
 
-async def test_a_rotated_secret_needs_no_restart() -> None:
+async def test_a_rotated_secret_is_used_without_a_restart() -> None:
     world = World(5)
     world.accounts[0].api_secret = "new"
     await world.exporter.refresh_once()
@@ -111,7 +113,7 @@ async def test_a_rotated_secret_needs_no_restart() -> None:
     assert world.value("confluent_cloud_up", collector="api_keys") == 1
 
 
-async def test_stopping_in_the_middle_of_a_request_is_immediate_and_leaves_nothing() -> None:
+async def test_stopping_during_a_request_is_immediate_and_leaves_no_tasks() -> None:
     world = World(25, settings="page_size: 5", faults=[parse_fault("slow:9s")])
     async with world.exporter.running():
         await world.clock.sleep(12)
@@ -120,7 +122,7 @@ async def test_stopping_in_the_middle_of_a_request_is_immediate_and_leaves_nothi
     assert len(asyncio.all_tasks()) == 1 < tasks
 
 
-async def test_a_wall_clock_that_jumps_moves_no_schedule() -> None:
+async def test_a_wall_clock_jump_does_not_affect_the_schedule() -> None:
     world = World(5, settings="refresh_interval: 1m, stale_after: 5m")
     async with world.exporter.running():
         for jump in (86_400, -200_000, 3600):
@@ -134,7 +136,7 @@ async def test_a_wall_clock_that_jumps_moves_no_schedule() -> None:
 @pytest.mark.parametrize(
     ("failures", "longest"), [(1, 30), (2, 60), (3, 120), (4, 240), (5, 300), (500, 300)]
 )
-def test_after_failures_the_next_start_moves_away_up_to_the_interval(
+def test_the_delay_grows_with_each_failure_up_to_the_interval(
     failures: int, longest: float
 ) -> None:
     delays = [
@@ -148,7 +150,7 @@ def test_after_failures_the_next_start_moves_away_up_to_the_interval(
 
 
 @pytest.mark.parametrize("reason", ["unauthorized", "forbidden", "bad_request", "not_found"])
-def test_what_only_a_person_can_mend_is_tried_once_per_interval(reason: str) -> None:
+def test_failures_that_need_a_fix_are_retried_once_per_interval(reason: str) -> None:
     delay = delay_after_failure(reason=reason, failures_in_a_row=1, interval=300, random=Random(1))
     assert 300 <= delay <= 330
 
@@ -169,7 +171,7 @@ async def test_a_reload_leaves_unchanged_organizations_alone() -> None:
         assert world.value(TOTAL) == 5
 
 
-async def test_a_reload_starts_the_new_stops_the_gone_and_restarts_the_changed() -> None:
+async def test_a_reload_starts_new_stops_removed_and_restarts_changed_organizations() -> None:
     world = World(5, names=("acme", "globex", "initech"))
     await world.exporter.reload(configuration(names=("acme", "globex")))
     async with world.exporter.running():
@@ -182,7 +184,7 @@ async def test_a_reload_starts_the_new_stops_the_gone_and_restarts_the_changed()
         assert 'organization="globex"' not in world.exposition()
 
 
-async def test_a_harmless_change_of_settings_keeps_what_is_known() -> None:
+async def test_a_change_of_unrelated_settings_keeps_the_state() -> None:
     world = World(5, settings="refresh_interval: 1m, stale_after: 3m")
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -195,7 +197,7 @@ async def test_a_harmless_change_of_settings_keeps_what_is_known() -> None:
         assert world.value(TOTAL) is None
 
 
-async def test_other_filters_begin_anew() -> None:
+async def test_changed_filters_discard_the_state() -> None:
     world = World(5)
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -220,7 +222,7 @@ async def test_ages_count_from_the_start_of_the_listing() -> None:
         assert world.value(TOTAL) is None
 
 
-async def test_an_error_of_our_own_is_told_and_the_loop_goes_on() -> None:
+async def test_an_internal_error_is_reported_and_the_loop_continues() -> None:
     world = World(5, settings="refresh_interval: 1m")
     publish, broken = world.exporter.exposition.publish, [False] * 9 + [True]
 
@@ -247,13 +249,13 @@ async def test_an_error_of_our_own_is_told_and_the_loop_goes_on() -> None:
     ]
 
 
-async def test_every_organization_is_refreshed_at_the_same_time() -> None:
+async def test_organizations_are_refreshed_concurrently() -> None:
     world = World(5, names=("a", "b", "c"), faults=[parse_fault("slow:5s")])
     await world.exporter.refresh_once()
     assert world.clock.monotonic() == 5
 
 
-async def test_what_stays_wrong_is_said_in_full_once() -> None:
+async def test_a_persistent_failure_is_logged_in_full_once() -> None:
     world = World(5, settings="refresh_interval: 1m", faults=[parse_fault("403")])
     with capture_logs() as logs:
         async with world.exporter.running():
@@ -265,7 +267,7 @@ async def test_what_stays_wrong_is_said_in_full_once() -> None:
     assert levels.count("error") == 2
 
 
-async def test_a_budget_that_never_suffices_is_said_with_its_arithmetic_and_the_remedy() -> None:
+async def test_an_insufficient_budget_is_reported_with_figures_and_a_remedy() -> None:
     world = World(
         60,
         settings="page_size: 1, refresh_interval: 5m, stale_after: 1h",
@@ -286,7 +288,7 @@ async def test_a_budget_that_never_suffices_is_said_with_its_arithmetic_and_the_
     assert max(each[API_KEY].accepted for each in windows) <= 6
 
 
-async def test_organizations_begin_one_after_the_other_and_stay_apart() -> None:
+async def test_organizations_start_staggered_and_stay_so() -> None:
     world = World(5, names=("acme", "globex", "initech"), settings="refresh_interval: 1m")
     async with world.exporter.running():
         await world.clock.sleep(61)
@@ -296,7 +298,7 @@ async def test_organizations_begin_one_after_the_other_and_stay_apart() -> None:
     assert len(set(began)) == 6
 
 
-async def test_what_goes_behind_the_keys_begins_further_apart() -> None:
+async def test_low_priority_collectors_start_further_apart() -> None:
     names = ("acme", "globex", "initech")
     world = World(5, names=names, settings="names: {enabled: true}")
     async with world.exporter.running():
@@ -309,7 +311,7 @@ async def test_what_goes_behind_the_keys_begins_further_apart() -> None:
     assert [round(at - began, 3) for at in first.values()] == [0.0, 0.1, 0.2]
 
 
-async def test_after_a_reload_they_do_so_again() -> None:
+async def test_organizations_start_staggered_after_a_reload() -> None:
     names = ("acme", "globex", "initech")
     world = World(5, names=names, settings="refresh_interval: 1h")
     async with world.exporter.running():
@@ -323,12 +325,12 @@ async def test_after_a_reload_they_do_so_again() -> None:
 BOTH = "names: {enabled: true}, quotas: {enabled: true}"
 
 
-async def test_names_and_quotas_run_as_soon_as_the_credentials_are_accepted() -> None:
+async def test_names_and_quotas_are_fetched_as_soon_as_the_credentials_are_accepted() -> None:
     world = World(50, settings=f"refresh_interval: 1m, {BOTH}", faults=[parse_fault("401")])
     async with world.exporter.running():
         await world.clock.sleep(10)
         assert world.values("confluent_cloud_up", "collector") == {}
-        world.simulator.faults[:] = [parse_fault("500")]  # which is no recovery
+        world.simulator.faults[:] = [parse_fault("500")]  # which is not a recovery
         await world.clock.sleep(60)
         world.simulator.faults.clear()
         world.simulator.reset_requests()
@@ -345,7 +347,7 @@ async def test_names_and_quotas_run_as_soon_as_the_credentials_are_accepted() ->
 
 
 @pytest.mark.parametrize("fault", ["401", "403"])
-async def test_a_refusal_later_in_life_costs_names_and_quotas_no_interval_either(
+async def test_names_and_quotas_do_not_wait_an_interval_after_a_later_rejection(
     fault: str,
 ) -> None:
     world = World(50, settings=f"refresh_interval: 1m, {BOTH}")
@@ -364,10 +366,10 @@ async def test_a_refusal_later_in_life_costs_names_and_quotas_no_interval_either
         }
         await world.clock.sleep(10 * MINUTE)
         scopes = [one for one in world.simulator.requests if one.path == QUOTA_SCOPES_PATH]
-        assert len(scopes) == 1  # and from then on as configured
+        assert len(scopes) == 1  # and from then on at the configured interval
 
 
-async def test_nothing_else_is_asked_while_there_is_no_connection_for_the_keys() -> None:
+async def test_low_priority_collectors_send_nothing_while_the_keys_cannot_connect() -> None:
     world = World(5, settings=BOTH, faults=[parse_fault("reset")])
     await world.exporter.refresh_once()
     assert {request.path for request in world.simulator.requests} == {API_KEYS}
@@ -376,7 +378,7 @@ async def test_nothing_else_is_asked_while_there_is_no_connection_for_the_keys()
     assert "could not be listed for the same reason" in str(failures["names"])
 
 
-async def test_names_that_are_refused_a_little_longer_than_the_keys_are_not_an_hour_late() -> None:
+async def test_names_rejected_slightly_longer_than_the_keys_are_retried_soon() -> None:
     faults = [parse_fault(f"401@{SERVICE_ACCOUNTS_PATH}")]
     world = World(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
     async with world.exporter.running():
@@ -388,7 +390,7 @@ async def test_names_that_are_refused_a_little_longer_than_the_keys_are_not_an_h
 
 
 @pytest.mark.parametrize(("fault", "requests"), [("401", 4), ("403", 1)])
-async def test_names_that_stay_refused_wait_for_their_interval(fault: str, requests: int) -> None:
+async def test_names_that_stay_rejected_wait_for_their_interval(fault: str, requests: int) -> None:
     faults = [parse_fault(f"{fault}@{SERVICE_ACCOUNTS_PATH}")]
     world = World(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
     async with world.exporter.running():

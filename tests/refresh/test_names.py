@@ -40,7 +40,7 @@ def infos(world: World, kind: str, *labels: str) -> set[tuple[str, ...]]:
     }
 
 
-async def test_every_owner_resource_and_environment_has_its_name_or_its_id() -> None:
+async def test_every_owner_resource_and_environment_is_shown_with_its_name_or_id() -> None:
     world = World(400, settings=WITH_USERS)
     await world.exporter.refresh_once()
     truth = world.organization
@@ -65,7 +65,7 @@ async def test_every_owner_resource_and_environment_has_its_name_or_its_id() -> 
     }
 
 
-async def test_every_id_in_a_count_has_one_info_series_with_names_and_without() -> None:
+async def test_every_counted_id_has_one_info_series_with_and_without_names() -> None:
     for settings in (WITH_USERS, ""):
         world = World(400, settings=settings)
         await world.exporter.refresh_once()
@@ -90,13 +90,15 @@ def _listed(world: World, kind: str, *labels: str) -> list[list[str]]:
     ]
 
 
-async def test_the_environments_that_keys_do_not_tell_come_from_the_clusters() -> None:
+async def test_environments_missing_from_keys_are_taken_from_the_clusters() -> None:
     world = World(400, settings=NAMES)
     await world.exporter.refresh_once()
     truth = world.organization.clusters
     placed = infos_of_resources(world)
     unplaced = {one for one, environment in placed.items() if not environment}
-    assert not unplaced & truth.keys()  # only the audit log's, and what is in no environment
+    assert (
+        not unplaced & truth.keys()
+    )  # only those of the audit log, and resources without an environment
     for resource_id, environment in placed.items():
         if resource_id in truth:
             assert environment == truth[resource_id].environment_id
@@ -112,7 +114,7 @@ def infos_of_resources(world: World) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("users", [False, True])
-async def test_a_refresh_costs_what_the_arithmetic_says(*, users: bool) -> None:
+async def test_a_refresh_sends_the_expected_number_of_requests(*, users: bool) -> None:
     world = World(
         900, settings=f"page_size: 20, names: {{enabled: true, users: {str(users).lower()}}}"
     )
@@ -148,7 +150,7 @@ async def test_a_refresh_costs_what_the_arithmetic_says(*, users: bool) -> None:
         (ORGANIZATIONS_PATH, "organization"),
     ],
 )
-async def test_each_source_fails_alone_and_its_names_stay(path: str, lost: str) -> None:
+async def test_each_source_fails_independently_and_keeps_its_names(path: str, lost: str) -> None:
     world = World(400, settings=WITH_USERS)
     await world.exporter.refresh_once()
     labels = {
@@ -176,7 +178,7 @@ async def test_each_source_fails_alone_and_its_names_stay(path: str, lost: str) 
         assert infos(first, kind, *labels[kind]) == before[kind]
 
 
-async def test_an_environment_that_vanishes_in_the_middle_is_skipped() -> None:
+async def test_an_environment_deleted_during_a_refresh_is_skipped() -> None:
     world = World(400, settings=NAMES)
     gone = next(iter(world.organization.environments))
 
@@ -194,7 +196,7 @@ async def test_an_environment_that_vanishes_in_the_middle_is_skipped() -> None:
     assert named & left
 
 
-async def test_a_role_that_is_missing_for_all_clusters_is_a_failure() -> None:
+async def test_a_role_that_allows_no_cluster_listing_is_a_failure() -> None:
     world = World(400, settings=NAMES)
     world.accounts[0].denied = frozenset({KAFKA_CLUSTERS_PATH})
     await world.exporter.refresh_once()
@@ -203,7 +205,7 @@ async def test_a_role_that_is_missing_for_all_clusters_is_a_failure() -> None:
     assert KAFKA_CLUSTERS_PATH in failure.message
 
 
-async def test_names_have_an_interval_of_their_own() -> None:
+async def test_names_have_their_own_interval() -> None:
     world = World(20, settings="refresh_interval: 5m, names: {enabled: true, refresh_interval: 1h}")
     async with world.exporter.running():
         await world.clock.sleep(3 * 3600 - 1)
@@ -227,7 +229,7 @@ async def test_collectors_share_one_budget_and_one_connection() -> None:
     assert not any(tally.refused for each in windows for tally in each.values())
 
 
-async def test_one_collector_that_fails_changes_nothing_for_the_others() -> None:
+async def test_a_failing_collector_does_not_affect_the_others() -> None:
     world = World(50, settings=f"refresh_interval: 3m, {NAMES}, quotas: {{enabled: true}}")
     world.simulator.faults += [
         parse_fault(f"{fault}@{path}")
@@ -245,7 +247,7 @@ async def test_one_collector_that_fails_changes_nothing_for_the_others() -> None
         assert refreshes == 10
 
 
-async def test_without_users_no_persons_name_or_address_appears_anywhere() -> None:
+async def test_no_user_names_or_email_addresses_appear_if_users_are_disabled() -> None:
     world = World(900, settings=f"{NAMES}, quotas: {{enabled: true}}, per_key_metrics: true")
     with capture_logs() as logs:
         await world.exporter.refresh_once()
@@ -264,7 +266,7 @@ async def test_without_users_no_persons_name_or_address_appears_anywhere() -> No
     assert USERS_PATH not in {request.path for request in world.simulator.requests}
 
 
-async def test_unknown_owners_are_those_that_are_gone_and_nobody_else() -> None:
+async def test_exactly_the_deleted_owners_are_unknown() -> None:
     world = World(900, settings=WITH_USERS)
     await world.exporter.refresh_once()
     entities = world.organization.entities
@@ -283,7 +285,7 @@ async def test_unknown_owners_are_those_that_are_gone_and_nobody_else() -> None:
     assert entities.audit_account.id in owners
 
 
-async def test_who_may_not_see_users_accuses_none() -> None:
+async def test_no_user_is_unknown_if_users_cannot_be_listed() -> None:
     for account in ({"empty": frozenset({USERS_PATH})}, {"denied": frozenset({USERS_PATH})}):
         world = World(900, settings=WITH_USERS)
         vars(world.accounts[0]).update(account)
@@ -298,7 +300,7 @@ async def test_who_may_not_see_users_accuses_none() -> None:
         assert accused == {"service-account"}
 
 
-async def test_without_names_unknown_owners_are_not_judged_and_that_is_said() -> None:
+async def test_unknown_owners_are_reported_as_not_judged_without_names() -> None:
     world = World(200)
     await world.exporter.refresh_once()
     policies = {
@@ -311,7 +313,7 @@ async def test_without_names_unknown_owners_are_not_judged_and_that_is_said() ->
     assert "not judged" in await page_of(world)
 
 
-async def test_names_wait_for_the_keys_and_cost_them_nothing() -> None:
+async def test_names_wait_for_the_keys_and_do_not_delay_them() -> None:
     settings = "page_size: 10, refresh_interval: 5m, stale_after: 1h"
     alone = World(150, settings=settings, rate_limit=RateLimit(10, 60))
     async with alone.exporter.running():
@@ -325,13 +327,13 @@ async def test_names_wait_for_the_keys_and_cost_them_nothing() -> None:
         sum(request.path == "/iam/v2/api-keys" for request in each.simulator.requests)
         for each in (alone, world)
     ]
-    assert keys[1] >= keys[0] - 15  # one refresh more or less, by the jitter of the waits
+    assert keys[1] >= keys[0] - 15  # jitter may shift one refresh
     assert failures == {}
     assert ups == {"api_keys": 1, "names": 1}
 
 
 @pytest.mark.parametrize("fault", ["401", "403"])
-async def test_refused_credentials_are_not_tried_elsewhere(fault: str) -> None:
+async def test_rejected_credentials_are_not_tried_on_other_endpoints(fault: str) -> None:
     world = World(
         20,
         settings=f"refresh_interval: 5m, {NAMES}, quotas: {{enabled: true}}",
@@ -345,14 +347,14 @@ async def test_refused_credentials_are_not_tried_elsewhere(fault: str) -> None:
     assert world.values("confluent_cloud_up", "collector") == {}
 
 
-async def test_credentials_that_are_revoked_end_the_walk_of_the_names() -> None:
+async def test_revoked_credentials_end_the_listing_of_names() -> None:
     world = World(20, settings=NAMES)
     world.meanwhile(lambda n: world.simulator.faults.extend([parse_fault("401")] if n == 3 else []))
     await world.exporter.refresh_once()
     assert len(world.simulator.requests) == 4
 
 
-async def test_a_role_that_sees_no_cluster_is_not_asked_about_every_environment() -> None:
+async def test_cluster_listings_stop_early_if_the_role_allows_none() -> None:
     world = World(2000, settings=NAMES)
     assert len(world.organization.environments) > 5
     world.accounts[0].denied = frozenset(PER_ENVIRONMENT)
@@ -361,7 +363,7 @@ async def test_a_role_that_sees_no_cluster_is_not_asked_about_every_environment(
     assert [paths[path] for path in PER_ENVIRONMENT] == [2, 2, 2]
 
 
-async def test_one_refused_environment_keeps_what_was_known_of_it() -> None:
+async def test_a_forbidden_environment_keeps_its_known_clusters() -> None:
     world = World(400, settings=NAMES)
     await world.exporter.refresh_once()
     before = infos(world, "resource", "resource_id", "resource_name")
@@ -376,7 +378,7 @@ async def test_one_refused_environment_keeps_what_was_known_of_it() -> None:
     assert infos(world, "resource", "resource_id", "resource_name") == before
 
 
-async def test_names_that_are_not_wanted_any_more_are_gone_at_once() -> None:
+async def test_disabled_names_disappear_immediately() -> None:
     settings = f"{WITH_USERS}, quotas: {{enabled: true}}"
     world = World(400, settings=settings)
     people = [
@@ -399,7 +401,7 @@ async def test_names_that_are_not_wanted_any_more_are_gone_at_once() -> None:
             assert world.value("confluent_cloud_organization_api_keys") == 400
 
 
-async def test_an_unreadable_service_account_accuses_nobody() -> None:
+async def test_no_owner_is_unknown_if_a_service_account_is_unreadable() -> None:
     world = World(300, settings=NAMES)
     world.simulator.script(1, "truncated", path=SERVICE_ACCOUNTS_PATH)
     await world.exporter.refresh_once()
@@ -411,7 +413,7 @@ async def test_an_unreadable_service_account_accuses_nobody() -> None:
     assert "unknown_owner" not in judged
 
 
-async def test_a_name_with_half_a_surrogate_pair_costs_no_other_name() -> None:
+async def test_a_name_with_a_lone_surrogate_does_not_affect_other_names() -> None:
     world = World(300, settings=NAMES)
     listed = world.organization.service_accounts.values()
     names = {account.id: account.display_name for account in listed}
@@ -434,7 +436,7 @@ async def test_a_name_with_half_a_surrogate_pair_costs_no_other_name() -> None:
     assert (broken, "cut \ufffd") in owners
 
 
-async def test_a_passing_failure_of_the_accounts_keeps_the_accusations() -> None:
+async def test_unknown_owners_are_kept_during_a_temporary_failure() -> None:
     world = World(900, settings=NAMES)
 
     def accused() -> dict[str, float]:

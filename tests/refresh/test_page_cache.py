@@ -15,12 +15,12 @@ def page(*ids: str, more: str = "") -> bytes:
 
 
 def read(pages: PageCache, *bodies: bytes) -> list[Key]:
-    """Return the keys of one walk."""
+    """Return the keys of one listing."""
     decoder = pages.listing().decoder
     return [key for body in bodies for key in decoder.decode(body).items]
 
 
-def test_a_page_is_read_as_if_nothing_was_known() -> None:
+def test_a_cached_page_is_decoded_like_an_uncached_one() -> None:
     bodies = page("A", "B", more="?page_token=x"), page("C")
     pages = PageCache()
     expected = [key_of(item) for body in bodies for item in API_KEYS.decoder.decode(body).items]
@@ -29,7 +29,7 @@ def test_a_page_is_read_as_if_nothing_was_known() -> None:
     assert again.next == "?page_token=x"
 
 
-def test_what_came_before_as_it_comes_now_is_the_same_object_and_the_rest_is_new() -> None:
+def test_unchanged_keys_are_the_same_objects_and_changed_ones_are_new() -> None:
     pages = PageCache()
     first, second = read(pages, page("A"), page("B"))
     same, other = read(pages, page("A"), page("C"))
@@ -37,10 +37,10 @@ def test_what_came_before_as_it_comes_now_is_the_same_object_and_the_rest_is_new
     assert (second.id, other.id) == ("B", "C")
 
 
-def test_pages_that_are_gone_are_forgotten_and_a_walk_that_failed_at_once_forgets_nothing() -> None:
+def test_removed_pages_are_evicted_unless_the_listing_failed_immediately() -> None:
     pages = PageCache()
     (first,) = read(pages, page("A"))
-    pages.listing()  # a walk whose first request failed
+    pages.listing()  # a listing whose first request failed
     (same,) = read(pages, page("A"))
     assert same is first
     read(pages, page("B"))
@@ -48,7 +48,7 @@ def test_pages_that_are_gone_are_forgotten_and_a_walk_that_failed_at_once_forget
     assert again is not first
 
 
-def test_what_is_no_page_is_refused_each_time() -> None:
+def test_an_invalid_page_is_rejected_each_time() -> None:
     pages = PageCache()
     for _ in range(2):
         with pytest.raises(ValueError, match="not JSON"):

@@ -23,7 +23,7 @@ def rows(world: World, name: str) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_limits_and_usages_are_what_the_api_says_and_missing_is_not_zero() -> None:
+async def test_limits_and_usages_are_those_of_the_api_and_missing_is_not_zero() -> None:
     world = World(400, settings=QUOTAS)
     await world.exporter.refresh_once()
     truth = [quota for quota in world.organization.quotas() if "api_keys" in quota.id]
@@ -39,7 +39,7 @@ async def test_limits_and_usages_are_what_the_api_says_and_missing_is_not_zero()
     assert any(quota.usage is None for quota in truth)
 
 
-async def test_the_counted_usage_is_that_of_the_keys_where_the_api_says_none() -> None:
+async def test_usage_is_counted_from_the_keys_if_the_api_reports_none() -> None:
     world = World(400, settings=QUOTAS)
     await world.exporter.refresh_once()
     counted, keys = rows(world, "counted_usage"), world.organization.keys.values()
@@ -65,7 +65,7 @@ async def test_the_counted_usage_is_that_of_the_keys_where_the_api_says_none() -
             assert value == by_cluster[cluster_id]
 
 
-async def test_with_filters_nothing_is_counted_in_the_place_of_the_api() -> None:
+async def test_usage_is_not_counted_with_filters() -> None:
     world = World(100, settings=QUOTAS).configured("    filters: {resources: [cloud]}\n")
     await world.exporter.refresh_once()
     assert rows(world, "limit")
@@ -76,14 +76,14 @@ async def test_with_filters_nothing_is_counted_in_the_place_of_the_api() -> None
     ("include", "expected"),
     [('["*"]', True), ('["iam.max_service_accounts.per_org"]', True), ('["*api_keys*"]', False)],
 )
-async def test_only_what_is_included(include: str, *, expected: bool) -> None:
+async def test_only_included_quotas_are_exposed(include: str, *, expected: bool) -> None:
     world = World(100, settings=f"quotas: {{enabled: true, include: {include}}}")
     await world.exporter.refresh_once()
     codes = {place[0] for place in rows(world, "limit")}
     assert ("iam.max_service_accounts.per_org" in codes) is expected
 
 
-async def test_a_refresh_costs_the_scopes_and_the_pages_of_each() -> None:
+async def test_a_refresh_requests_the_scopes_and_the_pages_of_each() -> None:
     world = World(400, settings=f"page_size: 50, {QUOTAS}")
     await world.exporter.refresh_once()
     requests = Counter(request.path for request in world.simulator.requests)
@@ -98,7 +98,7 @@ async def test_a_refresh_costs_the_scopes_and_the_pages_of_each() -> None:
     )
 
 
-async def test_a_scope_that_fails_keeps_its_rows_and_the_others_are_new() -> None:
+async def test_a_failing_scope_keeps_its_rows_while_the_others_are_updated() -> None:
     world = World(100, settings=QUOTAS)
     await world.exporter.refresh_once()
     before = rows(world, "usage")
@@ -119,7 +119,7 @@ async def test_a_scope_that_fails_keeps_its_rows_and_the_others_are_new() -> Non
     assert world.value("confluent_cloud_up", collector="api_keys") == 1
 
 
-async def test_rows_that_a_failing_scope_keeps_grow_no_older_than_the_others() -> None:
+async def test_kept_rows_of_a_failing_scope_become_stale_no_later_than_others() -> None:
     world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
 
     def fail(answered: int) -> None:
@@ -128,7 +128,7 @@ async def test_rows_that_a_failing_scope_keeps_grow_no_older_than_the_others() -
 
     async with world.exporter.running():
         await world.clock.sleep(60)
-        world.meanwhile(fail)  # of the scopes, only the first is listed again
+        world.meanwhile(fail)  # only the first scope is listed again
         await world.clock.sleep(20 * 60)
         world.simulator.faults.append(parse_fault(f"500@{QUOTA_SCOPES_PATH}"))
         await world.clock.sleep(24 * 60 - 2)
@@ -137,7 +137,7 @@ async def test_rows_that_a_failing_scope_keeps_grow_no_older_than_the_others() -
         assert not rows(world, "limit")
 
 
-async def test_quotas_grow_old_and_go() -> None:
+async def test_stale_quotas_disappear() -> None:
     world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
     async with world.exporter.running():
         await world.clock.sleep(1)
@@ -149,14 +149,14 @@ async def test_quotas_grow_old_and_go() -> None:
         assert world.value("confluent_cloud_organization_api_keys") == 50
 
 
-async def test_what_grows_old_says_when() -> None:
+async def test_collectors_expose_when_their_data_becomes_stale() -> None:
     settings = "refresh_interval: 4m, names: {enabled: true}, quotas: {refresh_interval: 10m}"
     world = World(5, settings=settings)
     name = "confluent_cloud_exporter_stale_after_seconds"
     assert world.values(name, "collector") == {"api_keys": 720, "quotas": 1800}
 
 
-async def test_a_row_that_comes_twice_is_one_series() -> None:
+async def test_a_repeated_row_is_one_series() -> None:
     world = World(50, settings=QUOTAS)
     await world.exporter.refresh_once()
     names = [line.split(" ")[0] for line in world.exposition().splitlines() if line[0] != "#"]
@@ -181,7 +181,7 @@ async def test_a_row_that_comes_twice_is_one_series() -> None:
     assert len(names) == len(set(names))
 
 
-async def test_without_the_right_to_see_quotas_the_counts_stand() -> None:
+async def test_counts_are_unaffected_if_quotas_are_forbidden() -> None:
     world = World(100, settings=QUOTAS, faults=[parse_fault(f"403@{QUOTA_SCOPES_PATH}")])
     await world.exporter.refresh_once()
     assert rows(world, "limit") == {}

@@ -1,4 +1,4 @@
-"""Counts that refreshes keep bringing are never too old to be shown, whatever is configured."""
+"""Counts do not become stale while refreshes succeed, in any valid configuration."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _OVERRIDES = st.fixed_dictionaries(
 async def shown_before_each_later_refresh(
     defaults: dict[str, int], overrides: dict[str, int], shares: Sequence[float]
 ) -> list[float | None]:
-    """Return the count just before each refresh but the first is published.
+    """Return the count just before each refresh except the first is published.
 
-    ``shares``: how long the answers take, as shares of the refresh_timeout.
+    ``shares``: the durations of the responses, as shares of the refresh_timeout.
     """
     both = defaults | overrides
     timeout = both.get("refresh_timeout", both["refresh_interval"])
@@ -74,7 +74,7 @@ async def shown_before_each_later_refresh(
     _OVERRIDES,
     st.lists(st.floats(0, 0.99), min_size=REFRESHES, max_size=REFRESHES),
 )
-def test_no_valid_configuration_hides_fresh_counts(
+def test_fresh_counts_are_exposed_in_every_valid_configuration(
     defaults: dict[str, int], overrides: dict[str, int], shares: list[float]
 ) -> None:
     try:
@@ -84,7 +84,7 @@ def test_no_valid_configuration_hides_fresh_counts(
     assert shown == [5] * (REFRESHES - 1)
 
 
-async def test_a_scope_that_keeps_failing_hides_no_other_quotas() -> None:
+async def test_a_scope_that_keeps_failing_does_not_hide_other_quotas() -> None:
     world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
     inner, failing = world.wire, set[str]()
 
@@ -109,7 +109,7 @@ async def test_a_scope_that_keeps_failing_hides_no_other_quotas() -> None:
         failing.add("kafka_cluster")
         await world.clock.sleep(29 * 60)
         assert shown() == everything
-        await world.clock.sleep(15 * 60)  # all that is left of it would be stale
+        await world.clock.sleep(15 * 60)  # its remaining rows would be stale
         del everything["kafka_cluster"]
         assert shown() == everything
         await world.clock.sleep(10 * 3600)
@@ -119,7 +119,7 @@ async def test_a_scope_that_keeps_failing_hides_no_other_quotas() -> None:
         assert "kafka_cluster" in shown()
 
 
-async def test_a_scope_that_fails_from_the_start_hides_no_other_quotas() -> None:
+async def test_a_scope_that_fails_from_the_start_does_not_hide_other_quotas() -> None:
     world = World(50, settings="quotas: {enabled: true}")
     world.simulator.script(1, "403", path=APPLIED_QUOTAS_PATH)
     await world.exporter.refresh_once()
@@ -127,6 +127,6 @@ async def test_a_scope_that_fails_from_the_start_hides_no_other_quotas() -> None
     assert world.value("confluent_cloud_up", collector="quotas") == 0
 
 
-async def test_a_listing_longer_than_three_intervals_is_shown() -> None:
+async def test_counts_of_a_listing_longer_than_three_intervals_are_exposed() -> None:
     defaults = {"refresh_interval": 1, "refresh_timeout": 20}
     assert await shown_before_each_later_refresh(defaults, {}, [0.25] * REFRESHES) == [5] * 4

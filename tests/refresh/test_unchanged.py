@@ -1,4 +1,4 @@
-"""A refresh that brings no change keeps what it can, and shows what a first one would."""
+"""An unchanged refresh reuses the previous state, and exposes the same as a first refresh."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _OF_THE_PAST = ("_total", "_bucket", "_count", "_sum", "vanished", "rate_limit",
 
 
 def shown(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Return what does not depend on how many refreshes there were."""
+    """Return the part that does not depend on the number of refreshes."""
     return {
         (name, labels): value
         for (name, labels), value in world.series().items()
@@ -18,7 +18,7 @@ def shown(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     }
 
 
-async def test_the_same_keys_at_another_time_are_what_a_first_refresh_would_find() -> None:
+async def test_unchanged_keys_at_a_later_time_are_exposed_as_by_a_first_refresh() -> None:
     settings = "names: {enabled: true}, per_key_metrics: true"
     old, new = World(300, settings=settings), World(300, settings=settings)
     await old.exporter.refresh_once()
@@ -34,7 +34,7 @@ async def test_the_same_keys_at_another_time_are_what_a_first_refresh_would_find
     assert inventory.total == 300
 
 
-async def test_one_key_more_is_a_change() -> None:
+async def test_an_additional_key_is_a_change() -> None:
     world = World(50)
     await world.exporter.refresh_once()
     await world.exporter.refresh_once()
@@ -50,7 +50,7 @@ async def test_one_key_more_is_a_change() -> None:
     assert shown(world) == shown(fresh)
 
 
-async def test_a_key_from_the_future_has_an_age_as_soon_as_it_can_have_one() -> None:
+async def test_a_key_from_the_future_has_an_age_once_its_creation_is_plausible() -> None:
     world = World(10)
     old = next(iter(world.organization.keys.values()))
     ahead = world.clock.wall() + 0.5 * DAY

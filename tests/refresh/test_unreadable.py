@@ -20,7 +20,7 @@ PAGES = 30  # of 100 unreadable items each
 
 
 def unreadable_at(world: World, path: str) -> World:
-    """Let every item of the listing at ``path`` be unreadable, in pages."""
+    """Make every item of the listing at ``path`` unreadable, in pages."""
     inner = world.wire
 
     async def answer(request: httpx.Request) -> httpx.Response:
@@ -48,7 +48,7 @@ def unreadable_at(world: World, path: str) -> World:
         (APPLIED_QUOTAS_PATH, None),  # once per scope
     ],
 )
-async def test_of_thousands_of_unreadable_items_ten_are_logged_and_the_rest_is_counted(
+async def test_ten_unreadable_items_are_logged_and_the_others_are_counted(
     path: str, listings: int | None
 ) -> None:
     world = World(50, settings="names: {enabled: true}, quotas: {enabled: true}")
@@ -68,7 +68,7 @@ async def test_of_thousands_of_unreadable_items_ten_are_logged_and_the_rest_is_c
     assert warnings[-1]["items"] == listings * PAGES * 100 - 10
 
 
-async def test_listings_that_differ_from_their_total_sizes_are_one_line_for_all_filters() -> None:
+async def test_total_size_mismatches_of_all_filters_are_logged_in_one_line() -> None:
     world = World(100, options=ApiOptions(total_size=True))
     owners = sorted({key.owner.id for key in world.organization.keys.values() if key.owner})
     inner = world.wire
