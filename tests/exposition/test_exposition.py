@@ -1,4 +1,4 @@
-"""Whatever came before it, an exposition is as one that begins with what is known now."""
+"""An exposition does not depend on its history, only on the current state."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def state(name: str, *, at: float, refreshes: int) -> OrganizationState:
 
 
 class Served:
-    """An exposition, and what another one would have to know to serve the same."""
+    """An exposition, and the state from which a new one must serve the same."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -104,7 +104,9 @@ class Served:
 
 @settings(deadline=None)
 @given(STEPS)
-def test_an_exposition_is_as_one_that_begins_now(steps: Sequence[tuple[str, str, int]]) -> None:
+def test_an_exposition_equals_a_new_one_after_any_steps(
+    steps: Sequence[tuple[str, str, int]],
+) -> None:
     async def serve() -> None:
         served = Served()
         for what, name, number in steps:
@@ -124,7 +126,7 @@ def test_an_exposition_is_as_one_that_begins_now(steps: Sequence[tuple[str, str,
     virtual_time.run(serve())
 
 
-async def test_what_becomes_stale_or_is_forgotten_after_a_scrape_goes() -> None:
+async def test_stale_and_removed_organizations_disappear_after_a_scrape() -> None:
     served = Served()
     await served.publish("a")
     await served.publish("b")
@@ -141,14 +143,14 @@ async def test_what_becomes_stale_or_is_forgotten_after_a_scrape_goes() -> None:
     assert served.lines("a")
 
 
-async def test_an_organization_that_begins_after_a_scrape_is_seen() -> None:
+async def test_an_organization_added_after_a_scrape_is_exposed() -> None:
     served = Served()
     assert served.lines("a") == []
     served.exposition.begin(state("a", at=0, refreshes=0), served.renderers)
     assert 'confluent_cloud_organization_api_keys{organization="a"} 3.0' in served.lines("a")
 
 
-async def test_a_request_is_seen_by_the_next_scrape() -> None:
+async def test_a_request_is_counted_in_the_next_scrape() -> None:
     served = Served()
     await served.publish("a")
     count = f'confluent_cloud_api_requests_total{{code="200",endpoint="{PATH}",organization="a"}}'
@@ -157,7 +159,7 @@ async def test_a_request_is_seen_by_the_next_scrape() -> None:
         assert f"{count} {number}.0" in served.lines("a")
 
 
-async def test_organizations_stand_in_the_order_of_their_names() -> None:
+async def test_organizations_are_ordered_by_name() -> None:
     served = Served()
     for name in "cab":
         served.request(name)

@@ -39,7 +39,7 @@ async def test_every_counter_is_at_0_before_its_first_event() -> None:
             assert (f"confluent_cloud_api_keys_{event}_total", labels) in counters
 
 
-async def test_every_counter_of_what_a_reload_adds_is_at_0() -> None:
+async def test_every_counter_of_an_organization_added_by_a_reload_is_at_0() -> None:
     world = World(5)
     await world.exporter.refresh_once()
     more = configuration("names: {enabled: true}", names=("acme", "globex"), environ=world.environ)
@@ -58,7 +58,7 @@ async def test_every_counter_of_what_a_reload_adds_is_at_0() -> None:
     assert counters.keys() == expected
 
 
-def test_the_reasons_of_a_failed_request() -> None:
+def test_request_failure_reasons_are_the_documented_ones() -> None:
     assert set(REQUEST_FAILURE_REASONS) == {
         "rate_limited",
         "unauthorized",
@@ -74,7 +74,7 @@ def test_the_reasons_of_a_failed_request() -> None:
     }
 
 
-async def test_both_formats_end_as_they_must_and_have_no_created_series() -> None:
+async def test_both_formats_end_correctly_and_have_no_created_series() -> None:
     world = World(5)
     await world.exporter.refresh_once()
     text = world.exporter.exposition.scrape(Format.TEXT, gzip=False)
@@ -86,7 +86,7 @@ async def test_both_formats_end_as_they_must_and_have_no_created_series() -> Non
         assert not line.partition("{")[0].endswith("_created")
 
 
-async def test_process_metrics_only_where_they_are_wanted() -> None:
+async def test_process_metrics_are_optional() -> None:
     def names(*, process: bool) -> str:
         return Instruments(clock=FakeClock(), process=process).process(Format.TEXT).decode()
 
@@ -96,7 +96,7 @@ async def test_process_metrics_only_where_they_are_wanted() -> None:
     assert "\npython_info{" not in names(process=False)
 
 
-async def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
+async def test_a_failed_reload_keeps_the_time_of_the_last_successful_one() -> None:
     clock = FakeClock()
     instruments = Instruments(clock=clock, process=False)
     instruments.config_loaded(successful=True)
@@ -122,7 +122,7 @@ def requests_by_code(world: World) -> dict[str, float]:
     }
 
 
-async def test_a_code_of_the_api_or_a_gateway_counts_from_a_0_that_was_scraped() -> None:
+async def test_codes_of_the_api_or_a_gateway_are_exposed_as_0_before_their_first_response() -> None:
     world = World(5)
     codes = "none 200 307 308 400 401 403 404 408 429 500 502 503 504"
     before = requests_by_code(world)
@@ -132,7 +132,7 @@ async def test_a_code_of_the_api_or_a_gateway_counts_from_a_0_that_was_scraped()
     assert requests_by_code(world) == before | {"200": 1, "502": 1}
 
 
-async def test_every_response_of_any_other_code_is_counted_at_once() -> None:
+async def test_any_other_code_is_counted_from_its_first_response() -> None:
     world = World(5)
     world.wire = Answering(418)
     world.configured()

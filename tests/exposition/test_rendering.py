@@ -96,7 +96,7 @@ METRICS = [metric for each in COLLECTORS for metric in each.metrics]
 
 
 def exposed(*states: OrganizationState, after: float = 0, form: Format = Format.TEXT) -> list[str]:
-    """Return the lines of a scrape that many seconds later."""
+    """Return the lines of a scrape ``after`` seconds after publishing."""
 
     async def scrape() -> bytes:
         clock = FakeClock()
@@ -113,7 +113,7 @@ def exposed(*states: OrganizationState, after: float = 0, form: Format = Format.
 
 
 def series(lines: list[str], *, without: tuple[str, ...] = ()) -> list[str]:
-    """Return the samples, without those that are 0 and those of the exporter itself."""
+    """Return the samples, except zeros and those of the exporter itself."""
     return [
         line
         for line in lines
@@ -133,7 +133,7 @@ AGE = "confluent_cloud_api_keys_age_seconds"
 REMAINING = "confluent_cloud_api_keys_max_age_remaining_seconds"
 
 
-def test_an_organization_in_full() -> None:
+def test_all_series_of_an_organization() -> None:
     assert series(exposed(state()), without=(AGE, REMAINING)) == [
         'confluent_cloud_organization_api_keys{organization="acme"} 2.0',
         f'confluent_cloud_owner_api_keys{{organization="acme",{SA}}} 2.0',
@@ -272,7 +272,7 @@ def ages(lines: list[str]) -> list[str]:
     return [line for line in lines if AGE in line and not line.startswith("# HELP")]
 
 
-def test_the_ages_are_gauges_in_openmetrics() -> None:
+def test_age_buckets_are_gauges_in_openmetrics() -> None:
     assert ages(exposed(state(), form=Format.OPENMETRICS)) == [
         f"# TYPE {AGE}_bucket gauge", *BUCKETS,
         f"# TYPE {AGE}_gcount gauge", COUNT,
@@ -280,7 +280,7 @@ def test_the_ages_are_gauges_in_openmetrics() -> None:
     ]  # fmt: skip
 
 
-def test_the_ages_are_a_whole_histogram_in_the_older_format_and_gauges_beside_it() -> None:
+def test_age_buckets_are_a_histogram_and_gauges_in_the_text_format() -> None:
     assert ages(exposed(state())) == [
         f"# TYPE {AGE} histogram", *BUCKETS, COUNT.replace("gcount", "count"),
         SUM.replace("gsum", "sum"),
@@ -289,7 +289,7 @@ def test_the_ages_are_a_whole_histogram_in_the_older_format_and_gauges_beside_it
     ]  # fmt: skip
 
 
-def test_what_is_left_until_the_age_limit_is_said_without_the_exempted() -> None:
+def test_remaining_times_exclude_exempt_keys() -> None:
     lines = [line for line in exposed(state()) if line.startswith(REMAINING)]
     assert lines == [
         f'{REMAINING}_bucket{{le="0.0",{AT}}} 0.0',  # A is 100 days old, and exempted
@@ -315,7 +315,7 @@ def with_keys(*keys: Key) -> OrganizationState:
     return state().with_slice(API_KEYS_STATE, folded)
 
 
-def test_a_key_for_cloud_or_everything_has_its_creation_time_for_a_day() -> None:
+def test_creation_times_of_cloud_and_global_keys_are_exposed_for_a_day() -> None:
     everything = Resource("global", "global", "")
     of = (CLOUD, KAFKA, everything)
     keys = (
@@ -334,14 +334,14 @@ def test_a_key_for_cloud_or_everything_has_its_creation_time_for_a_day() -> None
     ]
 
 
-def test_only_the_20_newest_have_it() -> None:
+def test_only_the_20_newest_creation_times_are_exposed() -> None:
     keys = [Key(f"K{age}", OWNER, (CLOUD,), created_at=NOW - age) for age in range(30)]
     lines = [line for line in exposed(with_keys(*keys)) if line.startswith(NEW)]
     found = {match[1] for line in lines if (match := re.search(r'api_key_id="(\w+)"', line))}
     assert found == {f"K{age}" for age in range(20)}
 
 
-def test_why_the_latest_refresh_failed_is_said_as_long_as_it_did() -> None:
+def test_the_failure_reason_is_exposed_until_a_refresh_succeeds() -> None:
     name = "confluent_cloud_exporter_refresh_failing"
     failed, fine = exposed(state(up=False)), exposed(state())
     assert [line for line in failed if line.startswith(name)] == [
@@ -350,13 +350,13 @@ def test_why_the_latest_refresh_failed_is_said_as_long_as_it_did() -> None:
     assert not [line for line in fine if line.startswith(name)]
 
 
-def test_before_the_first_refresh_has_ended_nothing_is_claimed() -> None:
+def test_only_settings_are_exposed_before_the_first_refresh_has_ended() -> None:
     fresh = OrganizationState("acme", {"api_keys": CollectorState()})
     (threshold,) = series(exposed(fresh))
     assert threshold.startswith("confluent_cloud_api_key_policy_threshold_seconds"), "a setting"
 
 
-def test_a_family_of_several_organizations_stands_together_under_one_header() -> None:
+def test_each_family_has_one_header_for_all_organizations() -> None:
     for form in Format:
         lines = exposed(state("b"), state("a"), form=form)
         assert sum(line == "# TYPE confluent_cloud_up gauge" for line in lines) == 1
@@ -366,7 +366,7 @@ def test_a_family_of_several_organizations_stands_together_under_one_header() ->
         assert families == sorted(families, key=first_seen.index)
 
 
-def test_what_is_stale_goes_and_only_of_the_organization_that_is() -> None:
+def test_only_the_data_of_stale_organizations_disappears() -> None:
     old, new = state("old", stale_after=900, up=False), state("new", stale_after=950)
     before = exposed(old, new, after=899.9)
     assert any("confluent_cloud_owner_api_keys" in line and '"old"' in line for line in before)

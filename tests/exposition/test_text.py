@@ -80,6 +80,6 @@ def test_a_metric_without_labels_has_no_braces() -> None:
 
 
 @pytest.mark.parametrize("hostile", ["\0", "a\0b", '\0"\0'])
-def test_nul_which_prometheus_cannot_read_is_replaced(hostile: str) -> None:
+def test_nul_characters_are_replaced(hostile: str) -> None:
     assert "\0" not in text.escape(hostile)
     assert "\N{REPLACEMENT CHARACTER}" in text.escape(hostile)
