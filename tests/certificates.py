@@ -37,7 +37,7 @@ class Authority:
     """A CA and a certificate that it has issued for ``localhost`` and 127.0.0.1."""
 
     certificate: Path
-    """Of the CA, in PEM format."""
+    """The CA certificate, in PEM format."""
     _issued: Path
     _key: Path
 
@@ -45,7 +45,7 @@ class Authority:
         return self.certificate.read_text()
 
     def subject_hash(self) -> str:
-        """The name of the CA's file in a folder of certificates, without its ending."""
+        """The file name of the CA in a certificate directory, without its suffix."""
         return _openssl("x509", "-hash", "-noout", f"-in={self.certificate}").strip()
 
     def server_context(self) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""``compose.yaml``: its services, and what of this repository each of their containers is given."""
+"""``compose.yaml``: its services and the files of this repository that they mount."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRIAL_IMAGE = "confluent-api-keys-exporter:trial"
 
 
 def read_yaml(path: Path) -> Any:
-    """Return the document at ``path`` with the defaults of the variables that it asks for."""
+    """Return the document at ``path`` with the defaults of its variables filled in."""
     return yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", path.read_text()))
 
 
@@ -48,7 +48,7 @@ def mounts(service: str) -> list[Mount]:
 
 
 def found_by(service: str, path: str, *, root: Path = ROOT) -> Path:
-    """Return what the container of ``service`` finds at ``path``, with the mounts in ``root``."""
+    """Return the file at ``path`` in the container of ``service``, with mounts from ``root``."""
     for mount in mounts(service):
         if PurePosixPath(path).is_relative_to(mount.target):
             return root / mount.source / PurePosixPath(path).relative_to(mount.target)
@@ -56,7 +56,7 @@ def found_by(service: str, path: str, *, root: Path = ROOT) -> Path:
 
 
 def command(service: str) -> list[str]:
-    """Return the arguments that ``service`` is started with: its own, or those of our image."""
+    """Return the arguments of ``service``: its own, or those of the image."""
     if "command" in SERVICES[service]:
         return list(SERVICES[service]["command"])
     assert SERVICES[service]["image"] == TRIAL_IMAGE

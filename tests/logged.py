@@ -1,4 +1,4 @@
-"""Log lines as the program writes them, in a test's own process."""
+"""Captures the log as the program writes it, within the process of the test."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def captured(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """Yield what returns the log so far; afterwards, logging is as it was before.
+    """Yield a function that returns the log so far; restore the logging set-up afterwards.
 
-    ``capsys`` is asked for because it must have replaced standard error already.
+    Takes ``capsys`` because it must already have replaced standard error.
     """
     root, structured = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level

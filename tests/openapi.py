@@ -1,8 +1,8 @@
-"""The provider's OpenAPI files as a judge: requests strictly, responses with leniency.
+"""Validates requests strictly, and responses leniently, against the provider's OpenAPI files.
 
-The files lie beside the repository; where they do not, :data:`needs_openapi` skips. Responses may
-do what they do in life (facts §8): dates are not looked at, ``owner`` may be missing, a reference
-may lack ``related``'s form of a URI, ``nullable`` means what it says.
+The files are not part of the repository; tests with :data:`needs_openapi` are skipped without them.
+Responses may deviate as those of the real API do: dates are not checked, ``owner`` may be missing,
+``related`` need not be a URI, and ``nullable`` is respected.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ needs_openapi = pytest.mark.skipif(
 def request_problems(
     method: str, path: str, query: Mapping[str, str] | Iterable[tuple[str, str]]
 ) -> list[str]:
-    """Return what is wrong with a request, as sentences; a correct one has none.
+    """Return the problems of a request, as sentences; none if it is valid.
 
     Only documented methods, paths and parameters are correct, with values of the documented types
     and bounds. ``path`` is without the prefix that a proxy may add; ``query`` as a mapping or, so
@@ -70,7 +70,7 @@ def request_problems(
 
 
 def documented_parameters(path: str) -> set[str]:
-    """Return the names of the parameters that a GET of ``path`` may have in its query."""
+    """Return the names of the query parameters of a GET of ``path``."""
     found = _find(path)
     assert found is not None, f"the path {path} is not documented"
     document, item = found
@@ -78,7 +78,7 @@ def documented_parameters(path: str) -> set[str]:
 
 
 def response_problems(path: str, status: int, body: bytes) -> list[str]:
-    """Return what is wrong with the answer to a GET, as sentences.
+    """Return the problems of the response to a GET, as sentences.
 
     An error with a status that is not documented for ``path`` has to have the documented envelope.
     """
@@ -91,7 +91,7 @@ def response_problems(path: str, status: int, body: bytes) -> list[str]:
     if response is None and status < 400:
         return [f"the status {status} is not documented for {path}"]
     if response is not None and "content" not in response:
-        return []  # a 429: nothing is promised about its body
+        return []  # a 429, whose body is not documented
     schema = response["content"]["application/json"]["schema"] if response else _FAILURE
     try:
         instance = json.loads(body)
@@ -138,7 +138,7 @@ def _resolved(document: Schema, schema: Schema) -> Schema:
 
 
 def _value_problems(document: Schema, schema: Schema, text: str) -> list[str]:
-    """Return what is wrong with a parameter's ``text``: everything comes as text in a query."""
+    """Return the problems of a parameter's ``text``; in a query every value is text."""
     instance: object = text
     if schema.get("type") == "integer":
         if not re.fullmatch(r"-?\d+", text, re.ASCII):
@@ -158,7 +158,7 @@ def _problems(document: Schema, schema: Schema, instance: object) -> list[str]:
 
 
 def _lenient(node: Any) -> Any:
-    """Translate a schema of OpenAPI 3.0 into JSON Schema, as leniently as life is."""
+    """Translate an OpenAPI 3.0 schema into a lenient JSON Schema."""
     if isinstance(node, list):
         return [_lenient(child) for child in node]
     if not isinstance(node, dict):

@@ -1,6 +1,6 @@
-"""Real processes of this project's commands and of Prometheus, on the loopback only.
+"""Runs this project's commands and the Prometheus programs as real processes, on loopback only.
 
-The simulator alone is served from a thread, where a test can change what it serves.
+The simulator runs in a thread instead, so that a test can change its responses.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 EXPORTER = (sys.executable, "-m", "exporter")
 PATIENCE = 30.0
-"""Seconds after which a process that should have answered is given up."""
+"""Seconds to wait for a process to answer."""
 
 
 def run(
@@ -75,7 +75,7 @@ def start(
     command: Sequence[str], *, sigint: signal.Handlers = signal.SIG_DFL, **options: Any
 ) -> subprocess.Popen[bytes]:
     """Start ``command``; ``sigint`` as of :func:`started`."""
-    # A child inherits that a signal is ignored, and a shell ignores SIGINT for background jobs.
+    # Children inherit ignored signals, and a shell ignores SIGINT in background jobs.
     before = signal.signal(signal.SIGINT, sigint)
     try:
         return subprocess.Popen(command, **options)
@@ -105,7 +105,7 @@ def served(app: ASGIApp) -> Iterator[str]:
 
 
 def environment(environ: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the environment for a child: this one's, measured by coverage if this is."""
+    """Return the environment of a child process, which measures coverage if this one does."""
     return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", **(environ or {})}
 
 
@@ -116,7 +116,7 @@ def environment_of_a_terminal(*, columns: int) -> dict[str, str]:
 
 
 def eventually(condition: Callable[[], bool], *, what: str) -> None:
-    """Return when ``condition`` holds; fail after some patience. For other processes only."""
+    """Wait until ``condition`` holds; fail after a timeout. Only for other processes."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
@@ -125,7 +125,7 @@ def eventually(condition: Callable[[], bool], *, what: str) -> None:
 
 
 def printed(log: Path, pattern: str) -> str:
-    """Return what the group of ``pattern`` matches in ``log``, as soon as it does."""
+    """Wait until ``pattern`` matches in ``log``; return its group."""
     found: list[str] = []
 
     def look() -> bool:
@@ -146,13 +146,13 @@ def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> tupl
 
 
 def free_address() -> str:
-    """Return a host and port of the loopback that nobody listens on."""
+    """Return an unused host:port on loopback."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def is_ready(address: str) -> bool:
-    """Whether the server at host:port says that it is, as Prometheus' programs do."""
+    """Whether the server at host:port reports that it is ready, as Prometheus' programs do."""
     try:
         with urlopen(f"http://{address}/-/ready", timeout=PATIENCE) as response:
             return bool(response.status == 200)
@@ -161,7 +161,7 @@ def is_ready(address: str) -> bool:
 
 
 def program(name: str, *, package: str = "prometheus prometheus-alertmanager") -> str:
-    """Return where a program is; skip the test without it, and say how to install it."""
+    """Return the path of a program; skip the test, with instructions, if it is missing."""
     found = shutil.which(name)
     if found is None:
         if os.environ.get("CI"):

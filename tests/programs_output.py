@@ -1,4 +1,4 @@
-"""Parts of an exposition."""
+"""Extracts parts of an exposition."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _NAMES = tuple(metric.name for metric in INVENTORY.metrics)
 
 
 def inventory_part(exposition: str) -> list[str]:
-    """Return the lines, as they stand, of the metrics that come from a complete listing."""
+    """Return the unchanged lines of the metrics that come from a complete listing."""
     return [line for line in exposition.splitlines() if line.split("{")[0] in _NAMES]

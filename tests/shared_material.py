@@ -1,4 +1,4 @@
-"""The contract material beside the repository; tests that need it skip where it is absent."""
+"""Contract files outside the repository; tests that need them are skipped without them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 
 def shared_file(name: str) -> Path:
-    """Return the file ``name`` of the material; skip the test where it is absent."""
+    """Return the path of the contract file ``name``; skip the test if it does not exist."""
     path = SHARED / name
     if not path.exists():
         pytest.skip(f"../shared/{name} is absent: the contract material comes only with CI")

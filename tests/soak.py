@@ -1,8 +1,8 @@
-"""A soak: the real process on sockets, every fault in turn, twenty organizations, steady scraping.
+"""Soak test: the real process with twenty organizations, every fault in turn, constant scraping.
 
-``make soak`` prints what was measured and fails if anything is not as it should be: an unhandled
-exception, memory or file descriptors that grow, an organization that does not come back, a count
-that is not true. Bounded in time and on the loopback only.
+``make soak`` prints the measurements and fails on an unhandled exception, growing memory or file
+descriptors, an organization that does not recover, or a wrong count. It runs for a limited time and
+on loopback only.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 ORGANIZATIONS = 20
 SECRET = "soaked-through-and-through"
-SPEED = 20_000.0  # simulated seconds per second: a key or two come and go each second
+SPEED = 20_000.0  # simulated seconds per second: a key or two are created and deleted each second
 SCRAPERS = 2
-WARM_UP = 0.25  # of the time; what a process allocates once is allocated then
-SETTLING = 60.0  # seconds that every organization has to come back
+WARM_UP = 0.25  # share of the time; one-time allocations happen in it
+SETTLING = 60.0  # seconds in which every organization must recover
 MOST_GROWTH = 8.0  # MiB between the second and the last quarter
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1024 * 1024
@@ -56,26 +56,26 @@ MIB = 1024 * 1024
 
 @dataclass
 class Findings:
-    """What was seen."""
+    """The measurements."""
 
     seconds: float = 0.0
     memory: list[tuple[float, float]] = field(default_factory=list)
     """Seconds since the start, MiB."""
     descriptors: list[int] = field(default_factory=list)
     scrapes: list[float] = field(default_factory=list)
-    """Seconds that each took."""
+    """Seconds of each scrape."""
     requests: int = 0
     refused: int = 0
-    """Requests that others made within their half of the windows, and were refused."""
+    """Rejected requests of other clients within their half of the windows."""
     problems: list[str] = field(default_factory=list)
 
     def quarter(self, number: int) -> list[float]:
-        """Return the memory of that quarter of the time, 1 to 4."""
+        """Return the memory in quarter ``number`` of the time, 1 to 4."""
         size = max(1, len(self.memory) // 4)
         return [mib for _, mib in self.memory[(number - 1) * size : number * size]]
 
     def growth(self) -> float:
-        """Return by how many MiB the last quarter's median is above that of the second."""
+        """Return the growth of the median from the second to the last quarter, in MiB."""
         return statistics.median(self.quarter(4)) - statistics.median(self.quarter(2))
 
     def slope(self) -> float:
@@ -108,7 +108,7 @@ class World:
         )
 
     async def live(self) -> None:
-        """Let keys come and go, and others spend their half of every window, until cancelled."""
+        """Create and delete keys and use the other half of every window until cancelled."""
         while True:
             for life in self.lives:
                 life.advance(self.clock.monotonic(), wall=self.clock.wall())
@@ -125,7 +125,7 @@ class World:
 
 
 async def soak(seconds: float, *, say: Console) -> Findings:
-    """Return what was found in about ``seconds``, and the time to settle."""
+    """Return the measurements of about ``seconds``, plus the time to recover."""
     findings, world = Findings(), World()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
@@ -186,7 +186,7 @@ async def exporter(
 
 @asynccontextmanager
 async def watching(findings: Findings, pid: int, url: str) -> AsyncIterator[None]:
-    """Scrape without a pause and measure the process while the context is open."""
+    """Scrape constantly and measure the process while the context is open."""
     began = time.monotonic()
 
     async def scrape(number: int) -> None:
@@ -233,11 +233,11 @@ async def _faults_in_turn(
         say.print(f"fault: {name}")
         world.simulator.faults[:] = [parse_fault(f"{name}:0.4")]
         await asyncio.sleep(seconds / len(FAULTS))
-        process.send_signal(1)  # SIGHUP: the same configuration, loaded anew
+        process.send_signal(1)  # SIGHUP: reload the same configuration
 
 
 async def _settle(world: World, url: str, findings: Findings) -> None:
-    """Wait until every organization is up and every count is true."""
+    """Wait until every organization is up and every count is correct."""
     async with httpx.AsyncClient() as client:
         state: dict[str, dict[str, float]] = {}
 
@@ -280,7 +280,7 @@ async def _answers(client: httpx.AsyncClient, url: str) -> bool:
 
 async def _until(condition: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 # another process gives no event
+        while not await condition():  # noqa: ASYNC110 # another process cannot set an event
             await asyncio.sleep(0.2)
 
 
@@ -303,7 +303,7 @@ def _judge(findings: Findings, log: str, code: int | None) -> None:
 
 
 def report(findings: Findings) -> Table:
-    """Return the figures as a table."""
+    """Return the measurements as a table."""
     table = Table(title=f"soak: {ORGANIZATIONS} organizations, {len(FAULTS)} faults in turn")
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -325,18 +325,18 @@ def report(findings: Findings) -> Table:
 
 
 def _share(ordered: list[float], share: float) -> float:
-    """Return the milliseconds below which that share of the seconds ``ordered`` lies."""
+    """Return the quantile ``share`` of the sorted seconds ``ordered``, in milliseconds."""
     return 1000 * ordered[int(share * (len(ordered) - 1))]
 
 
 def main() -> int:
-    """Soak for as long as the arguments say; 1 if anything is not as it should be."""
+    """Run for the given time; return 1 if any check failed."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=180.0, help="Default: %(default)s")
     options = parser.parse_args()
     logging.getLogger("exporter.web.connection").setLevel(
         logging.CRITICAL
-    )  # a reset is no news here
+    )  # resets are expected here
     seconds = min(max(options.seconds, 10.0), 1800.0)
     findings = asyncio.run(soak(seconds, say=Console(stderr=True)))
     Console().print(report(findings))

@@ -1,4 +1,4 @@
-"""The simulator behind a socket of the test's own event loop."""
+"""Serves the simulator on a socket, in the event loop of the test."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class SocketServer:
-    """Answers what the ``simulator`` answers and keeps its connections.
+    """Answers as the ``simulator`` does and keeps its connections open.
 
-    Subclasses end them in other ways.
+    Subclasses end connections in other ways.
     """
 
     def __init__(self, simulator: httpx.AsyncBaseTransport) -> None:
@@ -45,7 +45,7 @@ class SocketServer:
     async def answer(
         self, head: bytes, writer: asyncio.StreamWriter, more: Mapping[str, str] | None = None
     ) -> None:
-        """Answer the request ``head``; ``more``: headers of the answer."""
+        """Answer the request ``head``; ``more``: additional response headers."""
         first, *lines = head.decode().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines if line)
         request = httpx.Request("GET", f"http://simulator{first.split()[1]}", headers=headers)
@@ -61,7 +61,7 @@ class SocketServer:
 
 
 class ConnectProxy:
-    """A proxy that opens the tunnels that it is asked for."""
+    """A proxy that opens CONNECT tunnels."""
 
     def __init__(self) -> None:
         self.tunnels = 0
@@ -94,7 +94,7 @@ async def asking(
     tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[None]:
-    """Let the exporter of ``world`` ask ``server`` over the network while the context is open."""
+    """Let the exporter of ``world`` query ``server`` over the network while the context is open."""
     async with await asyncio.start_server(server, "127.0.0.1", 0, ssl=tls) as listening:
         scheme, port = "https" if tls else "http", listening.sockets[0].getsockname()[1]
         world.config = configuration(

@@ -1,4 +1,4 @@
-"""The number of series, as the README promises it."""
+"""The number of series is at most what the documentation says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_the_formula_is_the_one_in_the_readme() -> None:
 
 
 @pytest.mark.parametrize("keys", [0, 60, 1200, 5000])
-async def test_a_default_configuration_has_at_most_so_many_series(keys: int) -> None:
+async def test_a_default_configuration_exposes_at_most_the_documented_series(keys: int) -> None:
     world = World(keys, settings="names: {enabled: true}, quotas: {enabled: true}")
     await world.exporter.refresh_once()
     await world.exporter.refresh_once()

@@ -1,4 +1,4 @@
-"""``compose.yaml`` and what its containers are given, as far as it is known without an engine."""
+"""``compose.yaml`` and the files of its containers, checked without a container engine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def dashboards() -> dict[str, Any]:
-    """Return the dashboards that Grafana's provider finds, by uid."""
+    """Return the dashboards that Grafana's provisioning finds, by uid."""
     (path,) = PROVIDERS.iterdir()
     (provider,) = read_yaml(path)["providers"]
     found = sorted(found_by("grafana", provider["options"]["path"]).glob("*.json"))
@@ -57,7 +57,7 @@ def check_schema(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.integration
-def test_the_schema_of_the_compose_specification_accepts_it() -> None:
+def test_the_file_conforms_to_the_compose_specification() -> None:
     done = check_schema(COMPOSE)
     assert done.returncode == 0, done.stdout
 
@@ -72,7 +72,7 @@ def test_the_schema_of_the_compose_specification_accepts_it() -> None:
         ("\nvolumes:", "\nvolume:"),
     ],
 )
-def test_the_schema_would_refuse_a_mistake(right: str, wrong: str, tmp_path: Path) -> None:
+def test_the_compose_schema_rejects_errors(right: str, wrong: str, tmp_path: Path) -> None:
     broken = tmp_path / "compose.yaml"
     broken.write_text(COMPOSE.read_text().replace(right, wrong))
     done = check_schema(broken)
@@ -80,15 +80,15 @@ def test_the_schema_would_refuse_a_mistake(right: str, wrong: str, tmp_path: Pat
     assert wrong.partition(":")[0].strip() in done.stdout
 
 
-def test_everything_is_in_it() -> None:
+def test_the_file_contains_all_services() -> None:
     assert set(SERVICES) == {"simulator", "exporter", "prometheus", "alertmanager", "grafana"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_images_are_pinned_or_built_here(service: str) -> None:
+def test_images_are_pinned_or_built_locally(service: str) -> None:
     image, builds = SERVICES[service]["image"], SERVICES[service].get("build")
     if image == TRIAL_IMAGE:
-        # Built once, whatever was built before, and never looked for in a registry.
+        # Never looked up in a registry.
         assert (builds, SERVICES[service]["pull_policy"]) in {(".", "build"), (None, "never")}
         assert [each.get("build") for each in SERVICES.values()].count(".") == 1
     else:
@@ -97,7 +97,7 @@ def test_images_are_pinned_or_built_here(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_do_no_more_than_it_must(service: str) -> None:
+def test_services_run_with_minimal_privileges(service: str) -> None:
     settings = SERVICES[service]
     assert settings["read_only"] is True
     assert settings["cap_drop"] == ["ALL"]
@@ -112,7 +112,7 @@ def test_a_service_may_do_no_more_than_it_must(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_folders_of_the_repository_are_mounted_read_only(service: str) -> None:
+def test_repository_folders_are_mounted_read_only(service: str) -> None:
     for mount in mounts(service):
         if mount.is_volume:
             assert mount.mode == ""
@@ -123,25 +123,25 @@ def test_folders_of_the_repository_are_mounted_read_only(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_ports_are_published_on_the_loopback_alone(service: str) -> None:
+def test_ports_are_published_on_the_loopback_interface_only(service: str) -> None:
     for port in SERVICES[service].get("ports", ()):
         assert re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port)
 
 
-def test_what_shares_a_network_is_restarted_with_its_owner() -> None:
+def test_services_that_share_a_network_are_restarted_with_its_owner() -> None:
     exporter, simulator = SERVICES["exporter"], SERVICES["simulator"]
     assert exporter["network_mode"] == "service:simulator"
     assert exporter["depends_on"] == {
         "simulator": {"condition": "service_healthy", "restart": True}
     }
-    # The engine's own restart of the owner would leave the other without a network.
+    # If the engine restarted only the owner, the other service would lose its network.
     assert not any("restart" in each for each in SERVICES.values())
-    # These belong to the owner.
+    # The owner defines these.
     assert not exporter.keys() & {"ports", "networks", "extra_hosts", "dns"}
     assert simulator["ports"] == [f"127.0.0.1:{arguments.DEFAULT_PORT}:{arguments.DEFAULT_PORT}"]
 
 
-def test_names_of_hosts_can_be_resolved() -> None:
+def test_every_host_name_is_a_service() -> None:
     known = {name for name, each in SERVICES.items() if "network_mode" not in each}
     known.update(SERVICES["simulator"]["networks"]["default"]["aliases"])
     prometheus, (datasources,) = read_yaml(PROMETHEUS_CONFIG), DATASOURCES.iterdir()
@@ -153,15 +153,15 @@ def test_names_of_hosts_can_be_resolved() -> None:
     asked += [urlsplit(each["url"]).netloc for each in read_yaml(datasources)["datasources"]]
     assert asked == ["alertmanager:9093", f"exporter:{arguments.DEFAULT_PORT}", "prometheus:9090"]
     assert {each.partition(":")[0] for each in asked} <= known
-    # Each of them listens where its port is published.
+    # Each service listens on the port that is published.
     published = [port for each in SERVICES.values() for port in each.get("ports", ())]
     assert {each.partition(":")[2] for each in asked} <= {each.split(":")[2] for each in published}
 
 
-# What the containers read
+# Files that the containers read
 
 
-def test_the_simulator_and_the_exporter_agree() -> None:
+def test_the_exporter_is_configured_for_the_simulator() -> None:
     options = arguments.parse(command("simulator"))
     assert options.command == "simulate"
     (address,) = options.web_listen_addresses
@@ -172,7 +172,7 @@ def test_the_simulator_and_the_exporter_agree() -> None:
 
 
 @pytest.mark.integration
-def test_the_exporter_finds_its_configuration_valid() -> None:
+def test_the_exporter_accepts_its_configuration() -> None:
     done = run(
         "run", "--config.check", f"--config.file={EXPORTER_CONFIG}", environ=ENVIRON, cwd=ROOT
     )
@@ -181,7 +181,7 @@ def test_the_exporter_finds_its_configuration_valid() -> None:
 
 
 @pytest.mark.integration
-def test_prometheus_finds_its_configuration_and_every_rule_valid() -> None:
+def test_prometheus_accepts_its_configuration_and_all_rules() -> None:
     said = promtool("check", "config", PROMETHEUS_CONFIG)
     rules = sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
     assert len(rules) >= 2
@@ -189,14 +189,14 @@ def test_prometheus_finds_its_configuration_and_every_rule_valid() -> None:
         assert f"Checking {each}\n" in said
 
 
-def test_the_alerts_find_the_exporter_by_its_job() -> None:
+def test_the_job_name_matches_the_alert_rules() -> None:
     (job,) = read_yaml(PROMETHEUS_CONFIG)["scrape_configs"]
     expressions = " ".join(rule["expr"] for rule in ALERTS.values())
     (pattern,) = set(re.findall(r'up\{job=~"([^"]+)"', expressions))
     assert re.fullmatch(pattern, job["job_name"])
 
 
-def test_grafana_is_given_the_stack_s_prometheus_as_its_default() -> None:
+def test_grafanas_default_data_source_is_the_stacks_prometheus() -> None:
     (path,) = DATASOURCES.iterdir()
     assert read_yaml(path) == {
         "apiVersion": 1,
@@ -218,7 +218,7 @@ def test_grafana_is_given_the_stack_s_prometheus_as_its_default() -> None:
     }
 
 
-def test_grafana_is_given_every_dashboard() -> None:
+def test_grafana_provisions_every_dashboard() -> None:
     (path,) = PROVIDERS.iterdir()
     document = read_yaml(path)
     assert document["apiVersion"] == 1
@@ -232,7 +232,7 @@ def test_grafana_is_given_every_dashboard() -> None:
         assert variables["datasource"]["query"] == "prometheus"
 
 
-def test_grafana_opens_a_dashboard_for_anybody() -> None:
+def test_grafana_shows_a_dashboard_to_anonymous_users() -> None:
     environment = SERVICES["grafana"]["environment"]
     assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "true"
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"

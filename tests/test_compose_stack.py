@@ -1,7 +1,7 @@
-"""The services of ``compose.yaml`` at work together, without an engine.
+"""The services of ``compose.yaml`` together, without a container engine.
 
-The real commands run from the same arguments, environments and files; only addresses are free ones
-of this machine, and paths lead through the mounts.
+The real commands run with the same arguments, environments and files. Only addresses are replaced
+by free local ones, and paths by the mounted files.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.integration
 
 @dataclass(frozen=True)
 class Stack:
-    """The services on this machine: where they listen, and copies of what is mounted."""
+    """The services on this machine: their addresses, and copies of the mounted files."""
 
     simulator: str
     exporter: str
@@ -47,7 +47,7 @@ class Stack:
     folder: Path
 
     def command(self, service: str) -> list[str]:
-        """Return the arguments of ``service`` with its paths and addresses of this machine."""
+        """Return the arguments of ``service`` with local paths and addresses."""
         given = [self._here(service, each) for each in command(service)]
         listen = f"--web.listen-address={getattr(self, service)}"
         return given if service == "simulator" else [*given, listen]
@@ -59,7 +59,7 @@ class Stack:
         return argument.replace("127.0.0.1:8089", self.simulator)
 
     def is_healthy(self) -> bool:
-        """Whether the engine would find the simulator so."""
+        """Whether the simulator's health check succeeds."""
         kind, interpreter, *rest = SERVICES["simulator"]["healthcheck"]["test"]
         assert (kind, interpreter) == ("CMD", "python3")
         port = self.simulator.rpartition(":")[2]
@@ -77,7 +77,7 @@ def replace_once(path: Path, changes: Mapping[str, str]) -> None:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    """The services, ready to be started, on ports that are free; the rules do not wait."""
+    """Return the services, not yet started, on free ports; alert rules have no ``for``."""
     simulator, exporter, prometheus, alertmanager = (free_address() for _ in range(4))
     free = Stack(simulator, exporter, prometheus, alertmanager, tmp_path)
     for service in ("exporter", "prometheus", "alertmanager"):

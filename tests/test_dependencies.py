@@ -1,4 +1,4 @@
-"""What an installation may use is what was tested, and the images are what they were."""
+"""Dependency bounds are tested versions, and images and lock files are pinned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_lowest_versions_that_are_tested_are_the_lower_bounds() -> None:
+def test_lower_bounds_are_the_lowest_tested_versions() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = (ROOT / "requirements/lowest.txt").read_text()
     tested = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", lock, re.MULTILINE))
@@ -21,12 +21,12 @@ def test_the_lowest_versions_that_are_tested_are_the_lower_bounds() -> None:
 
 
 def _padded(version: str) -> list[int]:
-    """Return ``version`` as numbers, 0.28 like 0.28.0."""
+    """Return ``version`` as three numbers; 0.28 becomes 0.28.0."""
     numbers = [int(each) for each in version.split(".")]
     return numbers + [0] * (3 - len(numbers))
 
 
-def test_the_image_is_built_from_a_digest() -> None:
+def test_the_base_images_are_pinned_by_digest() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert re.findall(r"^ARG PYTHON_IMAGE=(.*)$", dockerfile, re.MULTILINE) == re.findall(
         r"python:3\.\d+\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", dockerfile
@@ -34,7 +34,7 @@ def test_the_image_is_built_from_a_digest() -> None:
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
 
 
-def test_lock_files_carry_hashes_and_no_addresses() -> None:
+def test_lock_files_have_hashes_and_no_index_addresses() -> None:
     for lock in sorted((ROOT / "requirements").glob("*.txt")):
         text = lock.read_text()
         pins = re.findall(r"^[a-z0-9-]+==", text, re.MULTILINE)
@@ -47,7 +47,7 @@ def test_lock_files_carry_hashes_and_no_addresses() -> None:
     ("name", "safe"),
     [("h11", [0, 16, 0]), ("starlette", [1, 3, 1])],  # CVE-2025-43859; CVE-2026-48710, -54283
 )
-def test_no_version_with_a_known_fault_is_allowed(name: str, safe: list[int]) -> None:
+def test_versions_with_known_vulnerabilities_are_excluded(name: str, safe: list[int]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (bound,) = re.findall(rf"^{name}>=([\d.]+)", "\n".join(project["dependencies"]), re.MULTILINE)
     assert _padded(bound) >= safe

@@ -35,7 +35,7 @@ def test_logfmt_has_the_usual_keys_in_the_usual_order(written: Callable[[], str]
     )
 
 
-def test_what_looks_like_a_secret_is_blanked_wherever_it_stands(written: Callable[[], str]) -> None:
+def test_anything_like_a_secret_is_redacted_everywhere(written: Callable[[], str]) -> None:
     logs.set_up(form="json")
     log = structlog.get_logger("x")
     message = f"msg {SECRET}"
@@ -47,7 +47,7 @@ def test_what_looks_like_a_secret_is_blanked_wherever_it_stands(written: Callabl
     assert SECRET not in text
 
 
-def test_a_known_secret_is_blanked_in_whatever_is_logged(written: Callable[[], str]) -> None:
+def test_a_known_secret_is_redacted_in_every_log_line(written: Callable[[], str]) -> None:
     redaction.know("known+secret/1", user="KEY")
     logs.set_up(form="json")
     log = structlog.get_logger("x")
@@ -60,7 +60,7 @@ def test_a_known_secret_is_blanked_in_whatever_is_logged(written: Callable[[], s
     assert "S0VZ" not in text
 
 
-def test_library_lines_look_like_ours(written: Callable[[], str]) -> None:
+def test_log_lines_of_libraries_have_the_same_format(written: Callable[[], str]) -> None:
     logs.set_up(form="json")
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     entry = json.loads(written())
@@ -69,7 +69,9 @@ def test_library_lines_look_like_ours(written: Callable[[], str]) -> None:
 
 
 @pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warn", 2), ("error", 1)])
-def test_levels(written: Callable[[], str], level: str, lines: int) -> None:
+def test_each_level_filters_the_lines_below_it(
+    written: Callable[[], str], level: str, lines: int
+) -> None:
     logs.set_up(level=level)
     log = structlog.get_logger("x")
     for name in ("debug", "info", "warning", "error"):
@@ -78,7 +80,7 @@ def test_levels(written: Callable[[], str], level: str, lines: int) -> None:
     assert len(written().splitlines()) == lines
 
 
-def test_a_text_of_several_lines_stays_one_line(written: Callable[[], str]) -> None:
+def test_a_multiline_text_is_logged_as_one_line(written: Callable[[], str]) -> None:
     logs.set_up()
     structlog.get_logger("x").info("first\nsecond", error='a "b"\nc')
     assert len(written().splitlines()) == 1

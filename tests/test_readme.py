@@ -34,7 +34,7 @@ def shown(pattern: str) -> list[str]:
     return found
 
 
-def test_the_metrics_are_those_of_the_demo(tmp_path: Path) -> None:
+def test_the_metrics_match_those_of_the_demo(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = (*EXPORTER, "demo", "--web.listen-address=127.0.0.1:0", "--speed=0")
     with started(*command, log=log):
@@ -49,14 +49,14 @@ def test_the_metrics_are_those_of_the_demo(tmp_path: Path) -> None:
             assert line in log.read_text().splitlines()
 
 
-def test_the_check_says_what_it_says_there_and_once_more_without_waiting(tmp_path: Path) -> None:
+def test_the_output_of_check_matches_and_a_second_check_does_not_wait(tmp_path: Path) -> None:
     log, path = tmp_path / "log", tmp_path / "config.yaml"
     command = (*EXPORTER, "simulate", "--web.listen-address=127.0.0.1:0", "--speed=0")
     with started(*command, log=log):
         url = printed(log, r"listens on (http://\S+);")
         path.write_text(f"organizations: [{{name: acme, url: {url}}}]\n")
         done = run("check", f"--config.file={path}", environ=ENVIRON)
-        # Both together use two thirds of the simulator's rate limit window.
+        # Together they use two thirds of the simulator's rate limit window.
         again = run("check", f"--config.file={path}", environ=ENVIRON)
     assert (again.stdout, again.stderr) == (done.stdout, "")
     shown_lines = shown(r"^acme: ok: .*(?:\n  .*)*?(?=\n  …)")[0].splitlines()
@@ -86,19 +86,19 @@ def test_the_metrics_in_the_queries_exist() -> None:
         assert f"`{name}` |" in catalogue
 
 
-def test_the_number_of_faults() -> None:
+def test_the_number_of_faults_is_correct() -> None:
     words = {18: "eighteen"}
     assert f"{words[len(FAULTS)]} faults" in README.replace("\n", " ")
 
 
-def test_the_exit_codes_of_an_interrupted_command() -> None:
+def test_the_exit_codes_of_an_interrupted_command_are_correct() -> None:
     (listed,) = shown(r"^\| (130, 143) \|")
     assert [int(code) for code in listed.split(", ")] == [
         128 + number for number in (signal.SIGINT, signal.SIGTERM)
     ]
 
 
-def test_the_dashboards_have_the_rows_that_are_named() -> None:
+def test_the_named_rows_are_those_of_the_dashboards() -> None:
     rows = {
         panel["title"]
         for path in (ROOT / "grafana" / "dashboards").glob("*.json")

@@ -1,4 +1,4 @@
-"""Whoever reads the log slowly, or not at all, stops nothing but the log."""
+"""A slow or missing log reader does not block anything except the log."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def command(url: str, tmp_path: Path) -> tuple[str, ...]:
-    """Flags with which a refresh logs more than a pipe of 4 KiB holds."""
+    """Return a command whose refresh logs more than a 4 KiB pipe can hold."""
     path = tmp_path / "config.yaml"
     path.write_text(
         f"defaults: {{url: {url}, page_size: {PAGE}, names: {{enabled: false}},"
@@ -58,7 +58,7 @@ def command(url: str, tmp_path: Path) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def unread(*command: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Run ``command`` with a standard error that nobody reads; yield its other end too."""
+    """Run ``command`` with an unread standard error; yield the process and the pipe's read end."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     environ = os.environ | ENVIRON
@@ -78,7 +78,7 @@ def unread(*command: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
             os.close(reader)
 
 
-def test_an_unread_log_stops_neither_scrapes_nor_the_end(command: tuple[str, ...]) -> None:
+def test_an_unread_log_blocks_neither_scrapes_nor_shutdown(command: tuple[str, ...]) -> None:
     address = programs.free_address()
     with unread(*command, f"--web.listen-address={address}") as (process, _):
         programs.eventually(lambda: programs.is_ready(address), what="the first refresh")
@@ -89,7 +89,7 @@ def test_an_unread_log_stops_neither_scrapes_nor_the_end(command: tuple[str, ...
     assert seconds < 2
 
 
-def test_a_log_whose_reader_is_gone_is_counted(command: tuple[str, ...]) -> None:
+def test_records_are_counted_as_dropped_if_the_log_reader_is_gone(command: tuple[str, ...]) -> None:
     address = programs.free_address()
     with unread(*command, f"--web.listen-address={address}") as (process, reader):
         with Path(os.devnull).open("rb") as nothing:
@@ -102,7 +102,7 @@ def test_a_log_whose_reader_is_gone_is_counted(command: tuple[str, ...]) -> None
         assert stop(process)[0] == 0
 
 
-def test_a_command_ends_when_its_last_line_is_read(
+def test_a_command_exits_once_its_last_log_line_is_read(
     command: tuple[str, ...], tmp_path: Path
 ) -> None:
     target = tmp_path / "metrics"
@@ -132,7 +132,7 @@ class Stalled(io.StringIO):
         return super().write(text)
 
 
-async def test_what_does_not_fit_the_queue_is_counted_and_reported_once(
+async def test_records_that_do_not_fit_the_queue_are_counted_and_reported_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(1)

@@ -13,8 +13,8 @@ from tests.programs import ROOT
 pytestmark = pytest.mark.integration
 
 
-def test_under_every_fault_in_turn_all_stays_flat_and_ends_true() -> None:
-    # Measuring the coverage would slow the processes down, and they are under load.
+def test_resources_stay_flat_and_counts_end_correct_under_every_fault() -> None:
+    # Coverage measurement would slow down the processes, which are under load.
     unmeasured = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     done = subprocess.run(
         [sys.executable, "-m", "tests.soak", "--seconds=18"],

@@ -8,7 +8,7 @@ import pytest
 from tests.virtual_time import FakeClock
 
 
-async def test_hours_pass_in_order_and_at_once() -> None:
+async def test_hours_pass_immediately_and_in_order() -> None:
     clock, order, began = FakeClock(), [], time.monotonic()
 
     async def after(seconds: float) -> None:
@@ -20,7 +20,7 @@ async def test_hours_pass_in_order_and_at_once() -> None:
     assert time.monotonic() - began < 1
 
 
-async def test_a_timeout_fires_at_its_virtual_moment() -> None:
+async def test_a_timeout_fires_at_its_virtual_time() -> None:
     clock = FakeClock()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(5):
@@ -28,7 +28,7 @@ async def test_a_timeout_fires_at_its_virtual_moment() -> None:
     assert clock.monotonic() == 5
 
 
-async def test_a_wall_clock_jump_leaves_monotonic_time_alone() -> None:
+async def test_a_wall_clock_jump_does_not_affect_monotonic_time() -> None:
     clock = FakeClock(wall=1000)
     clock.jump(-400)
     await clock.sleep(1)

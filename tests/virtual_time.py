@@ -1,7 +1,7 @@
-"""An event loop whose time jumps: when nothing is ready, the next timer is due at once.
+"""An event loop with virtual time: when nothing is ready, time jumps to the next timer.
 
-Hours of schedules, time-outs and back-off pass in milliseconds, in the order in which they would in
-life, and without a sleep. Only for tests that stay in process.
+Hours of schedules, timeouts and backoff pass in milliseconds, in their real order and without
+sleeping. Only for tests within one process.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting for the timeout, adds it to ``now``."""
+    """Adds the timeout to ``now`` instead of waiting for it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:  # no timer is pending: only another thread can go on
+        if timeout is None:  # no timer is pending: wait for another thread
             return list(super().select(None))
         ready = list(super().select(0))
         if not ready and timeout > 0:
@@ -31,7 +31,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Runs what belongs to a thread in line, so that no timer overtakes it."""
+    """Runs executor functions inline, so that no timer overtakes them."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
@@ -40,14 +40,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
-    def run_in_executor(  # type: ignore[override] # typeshed's is a TypeVarTuple of its own
+    def run_in_executor(  # type: ignore[override] # typeshed uses its own TypeVarTuple
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         del executor
         future = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 # whatever the function raises belongs to its caller
+        except Exception as error:  # noqa: BLE001 # the caller handles every exception
             future.set_exception(error)
         return future
 
@@ -59,7 +59,7 @@ EPOCH = 1_790_000_000.0
 
 
 class FakeClock:
-    """The loop's time; the wall clock can be moved apart from it with ``jump``."""
+    """Follows the loop's time; ``jump`` moves the wall clock independently."""
 
     def __init__(self, wall: float = EPOCH) -> None:
         self._wall = wall
