@@ -1,7 +1,7 @@
 """Days of exporters' lives, as the past of a real Prometheus.
 
 Nobody can tell a real Prometheus another time, so the days end at the present. The real exporter
-lives them over the simulator in virtual time; what its ``/metrics`` serves is kept every two
+lives them over the simulator in virtual time; what its ``/metrics`` serves is kept every four
 minutes, with what a scrape adds; ``promtool`` makes blocks of it. A Prometheus that is started on
 them goes on by scraping: :func:`going_on` serves the same organizations through the real command.
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 DAYS = 2 * DAY
-SCRAPE = 2 * MINUTE
+SCRAPE = 4 * MINUTE
 """Seconds between two scrapes of the past."""
 LOOK_BACK = 5 * MINUTE
 """How long Prometheus takes a sample for the present; so much lies between past and present."""
