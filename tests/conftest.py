@@ -8,11 +8,22 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import command_server, virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+for _profile, _examples in {"thorough": 1000, "usual": 50}.items():
+    # How long an example takes depends on what else the machine does.
+    settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("usual")  # pytest --hypothesis-profile=thorough chooses the other one
 
 _LEAVES_THE_PROCESS = frozenset(
     {

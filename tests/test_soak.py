@@ -17,7 +17,7 @@ def test_resources_stay_flat_and_counts_end_correct_under_every_fault() -> None:
     # Coverage measurement would slow down the processes, which are under load.
     unmeasured = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.soak", "--seconds=18"],
+        [sys.executable, "-m", "tests.soak", "--seconds=12"],
         cwd=ROOT,
         env=unmeasured,
         capture_output=True,

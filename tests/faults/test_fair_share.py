@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator import RateLimit, parse_fault
@@ -83,7 +83,6 @@ async def shared_walk(case: Case, world: World) -> None:
         competition.cancel()
 
 
-@settings(deadline=None)
 @given(_cases())
 def test_nobody_is_refused_because_of_us_and_the_walk_ends(case: Case) -> None:
     async def compete() -> None:
@@ -101,7 +100,6 @@ def test_nobody_is_refused_because_of_us_and_the_walk_ends(case: Case) -> None:
     virtual_time.run(compete())
 
 
-@settings(deadline=None)
 @given(_cases(), st.sampled_from(["no-headers:0.5", "garbled-headers:0.5", "no-headers:0.9"]))
 def test_no_request_goes_against_the_latest_that_was_known(case: Case, fault: str) -> None:
     async def compete() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -120,7 +120,6 @@ class Tags(HTMLParser):
         return parser.found
 
 
-@settings(deadline=None)
 @given(
     body=st.one_of(
         st.binary(), st.text().map(str.encode), st.binary().map(lambda body: b"\x1f\x8b" + body)
@@ -177,7 +176,6 @@ _ITEM = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(items=st.lists(_ITEM), metadata=st.one_of(st.just({}), _JSON))
 def test_any_items_are_counted_or_counted_as_unreadable(items: list[Any], metadata: Any) -> None:
     async def look() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import httpx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator import (
@@ -36,7 +36,6 @@ def key(number: int) -> SimulatedKey:
 _CHANGES = st.lists(st.tuples(st.integers(1, 12), st.booleans(), st.integers(0, 80)), max_size=30)
 
 
-@settings(deadline=None)
 @given(at_first=st.sets(st.integers(0, 80)), page_size=st.integers(1, 20), changes=_CHANGES)
 def test_a_key_that_stays_is_counted_once_and_one_that_never_was_is_not(
     at_first: set[int], page_size: int, changes: list[tuple[int, bool, int]]

@@ -99,7 +99,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
     """One story, since each of its programs takes a moment to start."""
     # A key passes the age limit, which is 30 days.
-    scene.create(4, age=30 * DAY - 12)
+    scene.create(4, age=30 * DAY - 8)
     scene.prometheus.becomes("confluent_cloud_organization_api_keys", 4)
     assert scene.alertmanager.alerts("ConfluentApiKeysPastMaxAge") == []
     told(
