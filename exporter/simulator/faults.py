@@ -92,7 +92,7 @@ def shrunk(visible: Predicate[T], sort_key: Callable[[T], str]) -> Callable[[T],
 
 
 def next_link(
-    faults: Collection[str], request: ServedRequest, query: Query, token: str | None
+    faults: Collection[str], request: ServedRequest, query: Query[T], token: str | None
 ) -> str | None:
     """Return ``metadata.next`` as changed by ``faults``. ``token``: of the next page, if any.
 

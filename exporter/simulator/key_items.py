@@ -13,8 +13,6 @@ from exporter.simulator.model import UNSCOPED_KINDS, ItemFormat, hides_environme
 from exporter.simulator.names import ksql_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from exporter.simulator.model import SimulatedKey, SimulatedOwner, SimulatedResource
 
 Json: TypeAlias = "str | int | list[Json] | dict[str, Json] | None"
@@ -85,8 +83,7 @@ def resource_reference(
     if resource.kind in UNSCOPED_KINDS:
         reference = _unscoped(resource.kind, item_format)
     else:
-        render = _SCOPED.get(resource.kind, _unrecognized)
-        kind, api_version, related, segment = render(resource, item_format)
+        kind, api_version, related, segment = _scoped(resource, item_format)
         environment = resource.environment_id
         root = f"{_CRN_ROOT[item_format]}/organization={organization_id}"
         if environment and not _lacks_crn_segment(resource.kind, item_format):
@@ -171,55 +168,36 @@ def _lacks_crn_segment(kind: str, item_format: ItemFormat) -> bool:
     return item_format is ItemFormat.MINIMAL or hides_environment(item_format, kind)
 
 
-_Rendered: TypeAlias = "tuple[str, str, str, str]"
-"""``kind``, ``api_version``, the path of ``related``, the last segment of the CRN."""
-
-
-def _kafka(resource: SimulatedResource, item_format: ItemFormat) -> _Rendered:
-    segment = "cloud-cluster"
-    if item_format is ItemFormat.LEGACY or not resource.environment_id:
-        segment = "cluster"
-    elif item_format is ItemFormat.MINIMAL:
-        segment = "kafka"
-    return "Cluster", "cmk/v2", f"cmk/v2/clusters/{resource.id}", f"{segment}={resource.id}"
-
-
-def _schema_registry(resource: SimulatedResource, item_format: ItemFormat) -> _Rendered:
-    segment = f"schema-registry={resource.id}"
-    if item_format in {ItemFormat.CURRENT, ItemFormat.DOCUMENTED}:
-        return "Cluster", "srcm/v3", f"srcm/v3/clusters/{resource.id}", segment
-    related = f"srcm/v2/schema-registries/{resource.id}"
-    return "SchemaRegistry", "srcm/v2", related, segment
-
-
-def _ksql(resource: SimulatedResource, item_format: ItemFormat) -> _Rendered:
-    segment = f"ksqldb={resource.id}"
-    if item_format is ItemFormat.LEGACY:
-        segment = f"ksql={ksql_name(resource.id)}"
-    kind = "ksqlDB"
-    if item_format in {ItemFormat.CRN_ONLY, ItemFormat.DOCUMENTED}:
-        kind = "Cluster"
-    return kind, "ksqldbcm/v2", f"ksqldbcm/v2/clusters/{resource.id}", segment
-
-
-def _flink_region(resource: SimulatedResource, item_format: ItemFormat) -> _Rendered:
-    del item_format
-    cloud = resource.id.partition(".")[0]
-    return "Region", "fcpm/v2", f"fcpm/v2/regions?cloud={cloud}", f"flink-region={resource.id}"
-
-
-def _unrecognized(resource: SimulatedResource, item_format: ItemFormat) -> _Rendered:
-    del item_format
-    kind = resource.kind
-    return kind.capitalize(), "rtce/v1", f"rtce/v1/things/{resource.id}", f"{kind}={resource.id}"
-
-
-_SCOPED: dict[str, Callable[[SimulatedResource, ItemFormat], _Rendered]] = {
-    "kafka": _kafka,
-    "schema-registry": _schema_registry,
-    "ksql": _ksql,
-    "flink-region": _flink_region,
-}
+def _scoped(resource: SimulatedResource, item_format: ItemFormat) -> tuple[str, str, str, str]:
+    """Return ``kind``, ``api_version``, the path of ``related`` and the last segment of the CRN."""
+    identity = resource.id
+    match resource.kind:
+        case "kafka":
+            segment = "cloud-cluster"
+            if item_format is ItemFormat.LEGACY or not resource.environment_id:
+                segment = "cluster"
+            elif item_format is ItemFormat.MINIMAL:
+                segment = "kafka"
+            return "Cluster", "cmk/v2", f"cmk/v2/clusters/{identity}", f"{segment}={identity}"
+        case "schema-registry":
+            segment = f"schema-registry={identity}"
+            if item_format in {ItemFormat.CURRENT, ItemFormat.DOCUMENTED}:
+                return "Cluster", "srcm/v3", f"srcm/v3/clusters/{identity}", segment
+            return "SchemaRegistry", "srcm/v2", f"srcm/v2/schema-registries/{identity}", segment
+        case "ksql":
+            segment = f"ksqldb={identity}"
+            if item_format is ItemFormat.LEGACY:
+                segment = f"ksql={ksql_name(identity)}"
+            kind = "ksqlDB"
+            if item_format in {ItemFormat.CRN_ONLY, ItemFormat.DOCUMENTED}:
+                kind = "Cluster"
+            return kind, "ksqldbcm/v2", f"ksqldbcm/v2/clusters/{identity}", segment
+        case "flink-region":
+            cloud = identity.partition(".")[0]
+            related = f"fcpm/v2/regions?cloud={cloud}"
+            return "Region", "fcpm/v2", related, f"flink-region={identity}"
+        case kind:
+            return kind.capitalize(), "rtce/v1", f"rtce/v1/things/{identity}", f"{kind}={identity}"
 
 
 def _unscoped(kind: str, item_format: ItemFormat) -> Item:

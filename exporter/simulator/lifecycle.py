@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from exporter.simulator.model import SimulatedKey
     from exporter.simulator.organization import SimulatedOrganization
@@ -55,11 +55,6 @@ class Lifecycle:
         self._rotated: set[str] = set()
         """The keys with a pending deletion."""
         self._next = self._pause()
-        self._events: dict[str, Callable[[SimulatedKey, float, float], None]] = {
-            "create": self._create,
-            "rotate": self._rotate,
-            "delete": self._delete,
-        }
 
     def advance(self, monotonic: float, *, wall: float) -> None:
         """Apply the events that are due at the monotonic time, which is ``wall`` in Unix time."""
@@ -85,21 +80,21 @@ class Lifecycle:
     def _apply(self, at: float, wall: float) -> None:
         """Apply a random event to a random key at the simulated time ``at``."""
         (event,) = self._random.choices(list(_DAILY_SHARES), list(_DAILY_SHARES.values()))
-        if len(self._organization.keys):
-            index = self._random.randrange(len(self._organization.keys))
-            key = self._organization.keys.at(index)
-            if key.id not in self._protected:
-                self._events[event](key, at, wall)
-
-    def _create(self, like: SimulatedKey, at: float, wall: float) -> None:
-        """Create another key for the owner and resources of ``like``."""
-        del at
-        if like.owner not in self._deleted_owners:
-            self._copy(like, wall)
+        keys = self._organization.keys
+        if not keys:
+            return
+        key = keys.at(self._random.randrange(len(keys)))
+        if key.id in self._protected:
+            return
+        if event == "delete":
+            keys.remove(key.id)
+        elif key.owner not in self._deleted_owners:
+            if event == "create":
+                self._copy(key, wall)
+            elif key.id not in self._rotated:
+                self._rotate(key, at, wall)
 
     def _rotate(self, old: SimulatedKey, at: float, wall: float) -> None:
-        if old.id in self._rotated or old.owner in self._deleted_owners:
-            return
         lifetime = None if old.expires_at is None else old.expires_at - old.created_at
         self._copy(old, wall, None if lifetime is None else round(wall + lifetime, 6))
         self._rotated.add(old.id)
@@ -115,11 +110,7 @@ class Lifecycle:
             description=key.description,
         )
 
-    def _delete(self, key: SimulatedKey, at: float, wall: float) -> None:
-        del at, wall
-        self._organization.delete(key.id)
-
     def _delete_rotated(self, key_id: str) -> None:
         self._rotated.discard(key_id)
         if key_id in self._organization.keys:  # else it was deleted by another event
-            self._organization.delete(key_id)
+            self._organization.keys.remove(key_id)

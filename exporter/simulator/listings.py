@@ -41,6 +41,12 @@ _QUOTA_PAGE_SIZE = 200
 _SCOPES = Records(SCOPES, sort_key=str)
 
 
+def _required(filters: Filters, name: str) -> str:
+    if name not in filters:
+        raise InvalidQuery(name, f"{name} is required")
+    return filters[name]
+
+
 def _key_predicate(filters: Filters) -> Predicate[SimulatedKey]:
     if not filters:
         return None
@@ -62,7 +68,9 @@ def _gives_access(key: SimulatedKey, wanted: str) -> bool:
 
 
 def _quota_predicate(filters: Filters) -> Predicate[SimulatedQuota]:
-    scope = filters["scope"].upper()
+    scope = _required(filters, "scope").upper()
+    if scope not in SCOPES:
+        raise InvalidQuery("scope", f"scope must be one of {', '.join(SCOPES)}")
     return lambda quota: quota.scope == scope
 
 
@@ -70,7 +78,7 @@ def _clusters(
     path: str, kind: str, item: Callable[[SimulatedCluster, str], Item]
 ) -> Endpoint[SimulatedCluster]:
     def predicate(filters: Filters) -> Predicate[SimulatedCluster]:
-        environment = filters["environment"]
+        environment = _required(filters, "environment")
         return lambda cluster: cluster.kind == kind and cluster.environment_id == environment
 
     return Endpoint(
@@ -80,7 +88,6 @@ def _clusters(
         item,
         filters=("environment",),
         predicate=predicate,
-        required="environment",
         has_total_size=kind != "kafka",
     )
 
@@ -135,8 +142,6 @@ _TABLE: tuple[Endpoint[Any], ...] = (
         items.quota_item,
         filters=("scope",),
         predicate=_quota_predicate,
-        required="scope",
-        values=SCOPES,
         max_page_size=_QUOTA_PAGE_SIZE,
     ),
     Endpoint(
@@ -225,7 +230,7 @@ def _visible_to(account: Account, listing: Listing[Any], faults: Collection[str]
 
 
 def _links(
-    request: ServedRequest, query: Query, following: str | None, end: End
+    request: ServedRequest, query: Query[Any], following: str | None, end: End
 ) -> dict[str, object]:
     """Return ``metadata`` without ``total_size``."""
     if following is not None:

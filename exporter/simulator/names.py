@@ -33,7 +33,7 @@ _UNUSUAL_ACCOUNTS = (
     "o'reilly-connect",
     "🚚-tracker",
 )
-_ORGANIZATIONS = ("Example Logistics", "Specimen & Söhne", "Acme Retail", "Sample Bank", "注文堂")
+ORGANIZATIONS = ("Example Logistics", "Specimen & Söhne", "Acme Retail", "Sample Bank", "注文堂")
 REGIONS: dict[str, str] = {
     "aws.us-east-1": "N. Virginia (us-east-1)",
     "aws.eu-central-1": "Frankfurt (eu-central-1)",
@@ -110,11 +110,6 @@ def draw_cluster_name(random: Random) -> str:
 def ksql_name(cluster_id: str) -> str:
     """Return the name of a ksqlDB cluster, which CRNs of keys contain instead of its id."""
     return f"app_{cluster_id[-6:]}"
-
-
-def draw_organization_name(random: Random) -> str:
-    """Return the name of an organization."""
-    return random.choice(_ORGANIZATIONS)
 
 
 def _text_or_none(random: Random, text: str, probability: float) -> str | None:

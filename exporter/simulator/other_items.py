@@ -141,7 +141,7 @@ def quota_item(quota: SimulatedQuota, organization_id: str) -> Item:
     owner, environment, resource = quota.owner_id, quota.environment_id, quota.resource_id
     item = _item("AppliedQuota", paths.APPLIED_QUOTAS_PATH, quota.id, organization_id) | {
         "scope": quota.scope.lower(),
-        "display_name": _display_name(quota.id),
+        "display_name": quota.id,
         "default_limit": quota.default_limit,
         "applied_limit": quota.limit,
         "organization": _reference(paths.ORGANIZATIONS_PATH, organization_id, organization_id),
@@ -154,11 +154,6 @@ def quota_item(quota: SimulatedQuota, organization_id: str) -> Item:
     if resource:
         item["kafka_cluster"] = _kafka_cluster(resource, environment, organization_id)
     return _with(item, usage=quota.usage)
-
-
-def _display_name(code: str) -> str:
-    """Return ``Max Users Per Org`` for ``iam.max_users.per_org``."""
-    return code.partition(".")[2].replace(".", " ").replace("_", " ").title()
 
 
 def _item(

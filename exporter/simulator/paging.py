@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.simulator.key_items import Item
     from exporter.simulator.organization import SimulatedOrganization
@@ -51,10 +51,7 @@ class Endpoint(Generic[T]):
     filters: tuple[str, ...] = ()
     """The supported filters. Others are a 400, although the API documents more."""
     predicate: Callable[[Filters], Predicate[T]] = lambda _: None
-    required: str = ""
-    """A filter that must be given."""
-    values: Collection[str] = ()
-    """The values of the required filter in upper case; empty for any."""
+    """Raises :class:`InvalidQuery` for a missing or invalid filter."""
     max_page_size: int = 100
     """More is a 400. The behavior of the real API is not known."""
     has_total_size: bool = False
@@ -75,15 +72,16 @@ class InvalidQuery(ValueError):
 
 
 @dataclass(frozen=True)
-class Query:
+class Query(Generic[T]):
     """A request for a page. ``after``: the sort key before its first record; empty at the start."""
 
     filters: Filters
+    predicate: Predicate[T]
     page_size: int
-    after: str = ""
+    after: str
 
 
-def parse_query(parameters: Iterable[tuple[str, str]], endpoint: Endpoint[T]) -> Query:
+def parse_query(parameters: Iterable[tuple[str, str]], endpoint: Endpoint[T]) -> Query[T]:
     """Return the query of ``parameters``. Empty filters and tokens count as missing.
 
     Raises :class:`InvalidQuery` for an unsupported, repeated, malformed or missing parameter. The
@@ -99,12 +97,8 @@ def parse_query(parameters: Iterable[tuple[str, str]], endpoint: Endpoint[T]) ->
     page_size = _page_size(given.pop("page_size", str(_DEFAULT_PAGE_SIZE)), endpoint)
     token = given.pop("page_token", "")
     filters = {name: given[name] for name in endpoint.filters if given.get(name)}
-    if endpoint.required and endpoint.required not in filters:
-        raise InvalidQuery(endpoint.required, f"{endpoint.required} is required")
-    if endpoint.values and filters[endpoint.required].upper() not in endpoint.values:
-        detail = f"{endpoint.required} must be one of {', '.join(endpoint.values)}"
-        raise InvalidQuery(endpoint.required, detail)
-    return Query(filters, page_size, _decode_token(token) if token else "")
+    after = _decode_token(token) if token else ""
+    return Query(filters, endpoint.predicate(filters), page_size, after)
 
 
 def _page_size(text: str, endpoint: Endpoint[T]) -> int:
@@ -131,7 +125,7 @@ def _decode_token(token: str) -> str:
         raise InvalidQuery("page_token", "page_token is not valid") from None
 
 
-def page_url(url: str, query: Query, token: str | None) -> str:
+def page_url(url: str, query: Query[T], token: str | None) -> str:
     """Return the URL of the page for ``token``, or of the first page, with filters and size."""
     parameters = {} if token is None else {"page_token": token}
     return f"{url}?{urlencode({**parameters, **query.filters, 'page_size': query.page_size})}"
@@ -150,7 +144,7 @@ class Listing(Generic[T]):
             endpoint.kind.encode(),
         )
 
-    def page(self, query: Query, *, visible: Predicate[T]) -> tuple[list[T], bool]:
+    def page(self, query: Query[T], *, visible: Predicate[T]) -> tuple[list[T], bool]:
         """Return the records of a page, and whether there are more.
 
         The cursor is a sort key, so there is no snapshot: a record that is created before the
@@ -160,7 +154,7 @@ class Listing(Generic[T]):
         found = list(islice(matching, query.page_size + 1))
         return found[: query.page_size], len(found) > query.page_size
 
-    def total(self, query: Query, *, visible: Predicate[T]) -> int:
+    def total(self, query: Query[T], *, visible: Predicate[T]) -> int:
         """Return the number of records on all pages together."""
         return sum(1 for _ in self._matching(query, visible, after=""))
 
@@ -177,9 +171,9 @@ class Listing(Generic[T]):
     def _records(self) -> Records[T]:
         return self.endpoint.records(self._organization)
 
-    def _matching(self, query: Query, visible: Predicate[T], *, after: str) -> Iterable[T]:
+    def _matching(self, query: Query[T], visible: Predicate[T], *, after: str) -> Iterable[T]:
         records: Iterable[T] = self._records().after(after)
-        for predicate in (self.endpoint.predicate(query.filters), visible):
+        for predicate in (query.predicate, visible):
             if predicate is not None:
                 records = filter(predicate, records)
         return records

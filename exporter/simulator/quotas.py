@@ -7,7 +7,6 @@ multiple of it: limits are raised on request, and nobody exceeds one.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exporter.simulator.model import SimulatedQuota
@@ -66,32 +65,30 @@ def applied_quotas(
     Whether the real API lists all accounts or only some is not known. All of them is the harder
     case for a client.
     """
-    usage = _count(keys, audit_account=audit_account)
+    usage = _usage(keys, audit_account=audit_account)
     kafka_clusters = [cluster for cluster in clusters if cluster.kind == "kafka"]
     clusters_in = Counter(cluster.environment_id for cluster in kafka_clusters)
-    yield _quota("iam.max_cloud_api_keys.per_org", usage.cloud.total())
-    yield _quota("iam.max_audit_log_api_keys.per_org", usage.audit)
+    yield _quota("iam.max_cloud_api_keys.per_org", usage["cloud", ""])
+    yield _quota("iam.max_audit_log_api_keys.per_org", usage["audit", ""])
     yield _quota("iam.max_service_accounts.per_org", len(service_accounts))
     yield _quota("iam.max_users.per_org", len(users))
     yield _quota("iam.max_environments.per_org", len(environments))
     yield _quota("iam.max_kafka_clusters.per_org", len(kafka_clusters))
-    for environment in environments:
-        yield _quota(
-            "kafka.max_kafka_clusters.per_env", clusters_in[environment], environment_id=environment
-        )
+    for place in environments:
+        yield _quota("kafka.max_kafka_clusters.per_env", clusters_in[place], environment_id=place)
     for cluster in kafka_clusters:
         yield _quota(
             "kafka.max_api_keys.per_cluster",
-            usage.kafka[cluster.id],
+            usage["kafka", cluster.id],
             default_limit=_CLUSTER_LIMITS.get(cluster.tier),
             environment_id=cluster.environment_id,
             resource_id=cluster.id,
         )
-    for owner_kind, owners in (("user", users), ("service_account", service_accounts)):
+    for kind, owners in (("user", users), ("service_account", service_accounts)):
         for owner in owners:
-            cloud, cluster_keys = usage.cloud[owner], usage.cluster[owner]
-            yield _quota(f"iam.max_cloud_api_keys.per_{owner_kind}", cloud, owner_id=owner)
-            yield _quota(f"iam.max_cluster_api_keys.per_{owner_kind}", cluster_keys, owner_id=owner)
+            for keys_of in ("cloud", "cluster"):
+                code_id = f"iam.max_{keys_of}_api_keys.per_{kind}"
+                yield _quota(code_id, usage[keys_of, owner], owner_id=owner)
 
 
 def quota_sort_key(quota: SimulatedQuota) -> str:
@@ -100,13 +97,7 @@ def quota_sort_key(quota: SimulatedQuota) -> str:
 
 
 def _quota(
-    code_id: str,
-    usage: int,
-    *,
-    default_limit: int | None = None,
-    owner_id: str = "",
-    environment_id: str = "",
-    resource_id: str = "",
+    code_id: str, usage: int, *, default_limit: int | None = None, **target: str
 ) -> SimulatedQuota:
     scope, limit = CODES[code_id]
     if default_limit is not None:
@@ -117,38 +108,29 @@ def _quota(
         limit=limit * max(1, -(-usage // limit)),
         # A quota that was never used has no usage rather than 0.
         usage=usage if usage and code_id != _WITHOUT_USAGE else None,
-        owner_id=owner_id,
-        environment_id=environment_id,
-        resource_id=resource_id,
         default_limit=limit,
+        **target,
     )
 
 
-@dataclass
-class _Usage:
-    """Numbers of keys."""
+def _usage(
+    keys: Iterable[SimulatedKey], *, audit_account: SimulatedOwner | None
+) -> Counter[tuple[str, str]]:
+    """Return numbers of keys.
 
-    cloud: Counter[str] = field(default_factory=Counter)
-    """Cloud keys by owner."""
-    cluster: Counter[str] = field(default_factory=Counter)
-    """Keys of clusters by owner."""
-    kafka: Counter[str] = field(default_factory=Counter)
-    """Keys by Kafka cluster."""
-    audit: int = 0
-
-
-def _count(keys: Iterable[SimulatedKey], *, audit_account: SimulatedOwner | None) -> _Usage:
-    usage = _Usage()
+    Of ``cloud`` and ``cluster`` by owner, of ``kafka`` by cluster, of ``cloud`` and ``audit`` in
+    the organization (``""``).
+    """
+    usage: Counter[tuple[str, str]] = Counter()
     for key in keys:
-        owner_id = "" if key.owner is None else key.owner.id
         kinds = {resource.kind for resource in key.resources}
         if "cloud" in kinds:
-            usage.cloud[owner_id] += 1
-        if not kinds.isdisjoint(_CLUSTER_KINDS):
-            usage.cluster[owner_id] += 1
+            usage["cloud", ""] += 1
+        if key.owner is not None:
+            usage["cloud", key.owner.id] += "cloud" in kinds
+            usage["cluster", key.owner.id] += not kinds.isdisjoint(_CLUSTER_KINDS)
+            usage["audit", ""] += key.owner == audit_account
         for resource in key.resources:
             if resource.kind == "kafka":
-                usage.kafka[resource.id] += 1
-        if key.owner is not None and key.owner == audit_account:
-            usage.audit += 1
+                usage["kafka", resource.id] += 1
     return usage

@@ -23,14 +23,14 @@ class WindowState:
     remaining: int
     reset: int
 
-    def headers(self) -> dict[str, str]:
-        """Return the rate-limit headers of a response."""
+    def headers(self, *, refused: bool) -> dict[str, str]:
+        """Return the headers of a response: nothing remains after a refused request."""
         headers = {
             "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Remaining": "0" if refused else str(self.remaining),
             "X-RateLimit-Reset": str(self.reset),
         }
-        return headers if self.accepted else {**headers, "Retry-After": str(self.reset)}
+        return {**headers, "Retry-After": str(self.reset)} if refused else headers
 
 
 @dataclass

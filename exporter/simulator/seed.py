@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 from exporter.simulator.model import UNRECOGNIZED_KIND
-from exporter.simulator.names import draw_organization_name
+from exporter.simulator.names import ORGANIZATIONS
 from exporter.simulator.organization import SimulatedOrganization
 from exporter.simulator.seed_entities import draw_entities, draw_listed
 from exporter.simulator.seed_keys import KeyGenerator
@@ -79,7 +79,7 @@ def seeded_organization(
         generator.generate(group, kind, number)
     random = Random(f"directory {seed}")
     records = [*generator.keys.values(), *draw_listed(entities, random)]
-    name = draw_organization_name(random)
+    name = random.choice(ORGANIZATIONS)
     return SimulatedOrganization(records, seed=seed, name=name, entities=entities)
 
 

@@ -60,16 +60,16 @@ def draw_entities(
     return Entities(
         environments=environment_ids,
         resources=tuple(_resources(ids, random, environment_ids, clusters)),
-        service_accounts=_service_accounts(ids, accounts),
-        users=_users(ids, users),
-        idle_service_accounts=_service_accounts(ids, max(1, accounts // _PER_IDLE)),
-        idle_users=_users(ids, max(1, users // _PER_IDLE)),
+        service_accounts=_owners(ids, "service-account", accounts),
+        users=_owners(ids, "user", users),
+        idle_service_accounts=_owners(ids, "service-account", max(1, accounts // _PER_IDLE)),
+        idle_users=_owners(ids, "user", max(1, users // _PER_IDLE)),
         idle_clusters=tuple(
             SimulatedResource(ids.draw("lkc-"), "kafka", random.choice(environment_ids))
             for _ in range(max(1, clusters // _PER_IDLE))
         ),
-        deleted_service_accounts=_service_accounts(ids, max(1, accounts // _PER_DELETED)),
-        deactivated_users=_users(ids, max(1, users // 8)),
+        deleted_service_accounts=_owners(ids, "service-account", max(1, accounts // _PER_DELETED)),
+        deactivated_users=_owners(ids, "user", max(1, users // 8)),
         audit_account=SimulatedOwner(ids.draw("sa-"), "service-account"),
         audit_cluster=SimulatedResource(ids.draw("lkc-"), "kafka"),
     )
@@ -96,12 +96,9 @@ def draw_listed(entities: Entities, random: Random) -> list[Record]:
     ]
 
 
-def _service_accounts(ids: _Ids, number: int) -> tuple[SimulatedOwner, ...]:
-    return tuple(SimulatedOwner(ids.draw("sa-"), "service-account") for _ in range(number))
-
-
-def _users(ids: _Ids, number: int) -> tuple[SimulatedOwner, ...]:
-    return tuple(SimulatedOwner(ids.draw("u-"), "user") for _ in range(number))
+def _owners(ids: _Ids, kind: str, number: int) -> tuple[SimulatedOwner, ...]:
+    prefix = "u-" if kind == "user" else "sa-"
+    return tuple(SimulatedOwner(ids.draw(prefix), kind) for _ in range(number))
 
 
 def _resources(

@@ -166,7 +166,7 @@ class Simulator:
         window = self.window(account.organization).take(account.api_key)
         if window is not None and not window.accepted:
             response = responses.too_many_requests()
-            response.headers |= window.headers()
+            _add_rate_limit_headers(response, window)
             return response
         faults = self._faults_for(request)
         names = {fault.name for fault in faults}
@@ -194,16 +194,11 @@ class Simulator:
 
 def _add_rate_limit_headers(response: Response, window: WindowState | None) -> None:
     """Add rate-limit headers to a 2xx or a 429. Every 429 has ``Retry-After``."""
-    if response.status == 429:  # noqa: PLR2004 # Too Many Requests
-        headers = {"Retry-After": "1"}
-        if window is not None:
-            exhausted = WindowState(
-                accepted=False, limit=window.limit, remaining=0, reset=window.reset
-            )
-            headers = exhausted.headers()
-        response.headers = {**headers, **response.headers}
-    elif window is not None and 200 <= response.status < 300:  # noqa: PLR2004 # success
-        response.headers = {**window.headers(), **response.headers}
+    refused = response.status == 429  # noqa: PLR2004 # Too Many Requests
+    if window is not None and (refused or 200 <= response.status < 300):  # noqa: PLR2004 # success
+        response.headers = {**window.headers(refused=refused), **response.headers}
+    elif refused:
+        response.headers.setdefault("Retry-After", "1")
 
 
 async def _serve_lifespan(receive: Receive, send: Send) -> None:

@@ -35,17 +35,11 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         url = request.url
         scope = {
             "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
             "method": request.method,
             "scheme": url.scheme,
             "path": url.path,
-            "raw_path": url.raw_path.partition(b"?")[0],
-            "root_path": "",
             "query_string": url.query,
             "headers": [(name.lower(), value) for name, value in request.headers.raw],
-            "server": (url.host, url.port),
-            "client": ("127.0.0.1", 123),
         }
         await self._app(scope, receive, send)
         if not messages:
