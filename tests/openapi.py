@@ -1,8 +1,8 @@
-"""Validates requests strictly, and responses leniently, against the provider's OpenAPI files.
+"""Validation by the provider's OpenAPI files: strict for requests, lenient for responses.
 
-The files are not part of the repository; tests with :data:`needs_openapi` are skipped without them.
-Responses may deviate as those of the real API do: dates are not checked, ``owner`` may be missing,
-``related`` need not be a URI, and ``nullable`` is respected.
+The files are outside the repository; :data:`needs_openapi` skips tests where they are absent.
+Responses may deviate as the real ones do: formats are not checked, so that ``related`` may be a
+word, ``owner`` may be missing, and ``nullable`` applies to references too.
 """
 
 from __future__ import annotations
@@ -35,11 +35,10 @@ needs_openapi = pytest.mark.skipif(
 def request_problems(
     method: str, path: str, query: Mapping[str, str] | Iterable[tuple[str, str]]
 ) -> list[str]:
-    """Return the problems of a request, as sentences; none if it is valid.
+    """Return the problems of a request as sentences.
 
-    Only documented methods, paths and parameters are correct, with values of the documented types
-    and bounds. ``path`` is without the prefix that a proxy may add; ``query`` as a mapping or, so
-    that a repetition is seen, as pairs.
+    Methods, paths and parameters must be documented, with values of the documented types and
+    bounds. ``path`` excludes any prefix. ``query``: a mapping, or pairs, which may repeat.
     """
     pairs = list(query.items() if isinstance(query, Mapping) else query)
     given = Counter(name for name, _ in pairs)
@@ -80,7 +79,7 @@ def documented_parameters(path: str) -> set[str]:
 def response_problems(path: str, status: int, body: bytes) -> list[str]:
     """Return the problems of the response to a GET, as sentences.
 
-    An error with a status that is not documented for ``path`` has to have the documented envelope.
+    An error whose status is not documented for ``path`` must have the documented envelope.
     """
     found = _find(path)
     if found is None and status < 400:
@@ -138,7 +137,7 @@ def _resolved(document: Schema, schema: Schema) -> Schema:
 
 
 def _value_problems(document: Schema, schema: Schema, text: str) -> list[str]:
-    """Return the problems of a parameter's ``text``; in a query every value is text."""
+    """Return the problems of a parameter's value, given as the text in the query."""
     instance: object = text
     if schema.get("type") == "integer":
         if not re.fullmatch(r"-?\d+", text, re.ASCII):
@@ -158,7 +157,7 @@ def _problems(document: Schema, schema: Schema, instance: object) -> list[str]:
 
 
 def _lenient(node: Any) -> Any:
-    """Translate an OpenAPI 3.0 schema into a lenient JSON Schema."""
+    """Translate a schema of OpenAPI 3.0 into lenient JSON Schema."""
     if isinstance(node, list):
         return [_lenient(child) for child in node]
     if not isinstance(node, dict):

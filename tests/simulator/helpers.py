@@ -35,7 +35,7 @@ KAFKA = SimulatedResource("lkc-000001", "kafka", "env-000001")
 
 
 def small_listing() -> list[Record]:
-    """Two environments; in the first a cluster of each kind, in the other a Kafka cluster."""
+    """Return two environments: one with a cluster of each kind, one with a Kafka cluster."""
     return [
         SimulatedServiceAccount("sa-1", "orders", "writes orders"),
         SimulatedServiceAccount("sa-2", 'the "second"'),
@@ -61,14 +61,14 @@ def small_listing() -> list[Record]:
 
 
 def some_keys(number: int) -> list[SimulatedKey]:
-    """``K001``, ``K002``… of one owner for one cluster."""
+    """Return keys ``K001``, ``K002``… of one owner for one cluster."""
     return [
         SimulatedKey(f"K{i:03}", OWNER, (KAFKA,), created_at=1_700_000_000.0)
         for i in range(1, number + 1)
     ]
 
 
-def simulator_of(  # the organization is the first account's
+def simulator_of(
     organization: SimulatedOrganization,
     *,
     rate_limit: RateLimit | None = None,
@@ -107,7 +107,7 @@ async def ask(
 async def walk(
     client: httpx.AsyncClient, path: str = API_KEYS_PATH, /, **query: str
 ) -> list[dict[str, Any]]:
-    """All pages of a listing, by following ``next`` as it is."""
+    """Return all pages of a listing by following ``next``."""
     pages = []
     response = await client.get(path, params=query)
     while True:

@@ -1,4 +1,4 @@
-"""The fake against the provider's own description of the API."""
+"""The simulator against the provider's OpenAPI files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ pytestmark = needs_openapi
 
 
 @pytest.mark.parametrize("end", End)
-async def test_pages_in_all_spellings_are_as_documented(end: End) -> None:
+async def test_pages_in_all_formats_are_as_documented(end: End) -> None:
     organization = seeded_organization(seed=1, keys=1000, now=EPOCH)
     assert {key.item_format for key in organization.keys.values()} == set(ItemFormat)
     simulator = simulator_of(organization, options=ApiOptions(end=end, total_size=end is End.NULL))
@@ -99,7 +99,9 @@ async def test_a_400_is_as_documented(query: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("PUT", API_KEYS_PATH)])
-async def test_what_is_not_served_has_the_documented_envelope(method: str, path: str) -> None:
+async def test_unsupported_requests_have_the_documented_error_envelope(
+    method: str, path: str
+) -> None:
     async with client_of(simulator_of(SimulatedOrganization())) as client:
         response = await client.request(method, path)
 
@@ -107,7 +109,7 @@ async def test_what_is_not_served_has_the_documented_envelope(method: str, path:
     assert response_problems(path, response.status_code, response.content) == []
 
 
-async def test_an_account_without_credentials_or_role_gets_documented_errors() -> None:
+async def test_missing_roles_and_wrong_secrets_have_documented_errors() -> None:
     account = Account("CLOUDKEY", SECRET, SimulatedOrganization(), role="none")
     simulator = Simulator([account], clock=FakeClock())
     forbidden = await ask(simulator)
@@ -119,10 +121,10 @@ async def test_an_account_without_credentials_or_role_gets_documented_errors() -
         assert response_problems(API_KEYS_PATH, response.status_code, response.content) == []
 
 
-async def test_every_page_of_every_neighbour_is_as_documented() -> None:
+async def test_every_page_of_every_listing_is_as_documented() -> None:
     organization = seeded_organization(seed=1, keys=1200, now=EPOCH)
-    # What an organization may lack, and what a filter may find nothing of.
-    organization.add(SimulatedServiceAccount("sa-bare", "bare"))
+    # A service account without a description.
+    organization.add(SimulatedServiceAccount("sa-3", "third"))
     simulator = simulator_of(organization, options=ApiOptions(end=End.NULL))
     places = [{"environment": place} for place in organization.environments]
     queries: dict[str, list[dict[str, str]]] = {
@@ -136,11 +138,11 @@ async def test_every_page_of_every_neighbour_is_as_documented() -> None:
         for query in variants:
             url: str | None = f"{path}?{urlencode({**query, 'page_size': most})}"
             while url:
-                response = await _judged(simulator, url, 200)
+                response = await _validated(simulator, url, 200)
                 sizes[path] += len(response.json()["data"])
                 url = response.json()["metadata"].get("next")
 
-    # Counted in the records, each kind on its own way.
+    # Counted in the records.
     kinds = Counter(cluster.kind for cluster in organization.clusters.values())
     assert sizes == {
         API_KEYS_PATH: 1200,
@@ -159,8 +161,8 @@ async def test_every_page_of_every_neighbour_is_as_documented() -> None:
         assert request_problems(request.method, request.path, request.query) == []
 
 
-async def _judged(simulator: Simulator, url: str, status: int) -> httpx.Response:
-    """Ask for ``url`` and let the answer be judged."""
+async def _validated(simulator: Simulator, url: str, status: int) -> httpx.Response:
+    """Request ``url`` and validate the response."""
     async with client_of(simulator) as client:
         response = await client.get(url)
     path = urlsplit(url).path
@@ -179,29 +181,29 @@ async def test_errors_of_every_endpoint_are_as_documented(
 ) -> None:
     simulator = simulator_of(SimulatedOrganization(), faults=[parse_fault(f"{fault}@{path}")])
 
-    await _judged(simulator, path, status)
+    await _validated(simulator, path, status)
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_refusals_of_every_endpoint_are_as_documented(path: str) -> None:
+async def test_rejected_and_empty_requests_of_every_endpoint_are_as_documented(path: str) -> None:
     query = "environment=env-1" if path in CLUSTERS else "scope=ORGANIZATION"
     query = query if path in {*CLUSTERS, APPLIED_QUOTAS_PATH} else ""
     account = Account("CLOUDKEY", SECRET, SimulatedOrganization(small_listing()))
     simulator = Simulator([account], clock=FakeClock())
-    await _judged(simulator, f"{path}?who=me", 400)
-    await _judged(simulator, f"{path}?{query}&page_size=1000", 400)
-    await _judged(simulator, f"{path}?{query}", 200)
+    await _validated(simulator, f"{path}?who=me", 400)
+    await _validated(simulator, f"{path}?{query}&page_size=1000", 400)
+    await _validated(simulator, f"{path}?{query}", 200)
     account.empty = frozenset({path})
-    await _judged(simulator, f"{path}?{query}", 200)
+    await _validated(simulator, f"{path}?{query}", 200)
     account.denied = frozenset({path})
-    await _judged(simulator, f"{path}?{query}", 403)
+    await _validated(simulator, f"{path}?{query}", 403)
 
 
 @pytest.mark.parametrize("path", CLUSTERS)
-async def test_an_unknown_environment_is_refused_as_documented(path: str) -> None:
+async def test_an_unknown_environment_is_an_error_as_documented(path: str) -> None:
     simulator = simulator_of(SimulatedOrganization())
-    await _judged(simulator, path, 400)
-    await _judged(simulator, f"{path}?environment=env-9", 403)
+    await _validated(simulator, path, 400)
+    await _validated(simulator, f"{path}?environment=env-9", 403)
 
 
 def test_endpoints_support_only_documented_parameters() -> None:
@@ -209,7 +211,7 @@ def test_endpoints_support_only_documented_parameters() -> None:
         assert {*endpoint.filters, "page_size", "page_token"} <= documented_parameters(path), path
 
 
-# The judge itself
+# The validation itself
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_endpoints_support_only_documented_parameters() -> None:
         ("GET", "/service-quota/v1/scopes", {"page_size": "201"}, "maximum of 200"),
     ],
 )
-def test_requests_are_judged_strictly(
+def test_requests_are_validated_strictly(
     method: str, path: str, query: dict[str, str], problem: str
 ) -> None:
     (found,) = request_problems(method, path, query)
@@ -239,7 +241,7 @@ def test_requests_are_judged_strictly(
     assert problem in found
 
 
-def test_a_parameter_is_given_once() -> None:
+def test_a_repeated_parameter_is_reported() -> None:
     pairs = [("page_size", "5"), ("page_size", "6")]
 
     assert request_problems("GET", API_KEYS_PATH, pairs[:1]) == []
@@ -248,7 +250,7 @@ def test_a_parameter_is_given_once() -> None:
     ]
 
 
-def test_a_parameter_that_is_a_list_may_be_given_twice_and_a_boolean_in_words() -> None:
+def test_array_and_boolean_parameters_are_accepted() -> None:
     names = [("display_name", "a"), ("display_name", "b")]
     query = {"environment": "env-1", "spec.deletion_protection": "true", "spec.network": "n-1"}
 
@@ -279,11 +281,11 @@ def test_a_parameter_that_is_a_list_may_be_given_twice_and_a_boolean_in_words() 
         ("/nowhere", 200, b"{}", "the path /nowhere is not documented"),
     ],
 )
-def test_responses_are_judged(path: str, status: int, body: bytes, problem: str) -> None:
+def test_responses_are_validated(path: str, status: int, body: bytes, problem: str) -> None:
     assert any(problem in found for found in response_problems(path, status, body))
 
 
-def test_responses_may_do_what_they_do_in_life() -> None:
+def test_known_deviations_of_responses_are_accepted() -> None:
     body = b"""{"api_version": "iam/v2", "kind": "ApiKeyList", "metadata": {"next": null}, "data": [
         {"id": "A", "metadata": {"self": ""}, "spec": {"resource": null, "expires_at": "soon"}},
         {"id": "B", "metadata": {"self": ""}, "spec": {

@@ -49,7 +49,7 @@ PATH = "/iam/v2/api-keys"
         ),
     ],
 )
-def test_a_spec_is_name_argument_probability(spec: str, fault: Fault) -> None:
+def test_a_spec_is_parsed(spec: str, fault: Fault) -> None:
     assert parse_fault(spec) == fault
 
 
@@ -70,7 +70,9 @@ def test_a_spec_is_name_argument_probability(spec: str, fault: Fault) -> None:
         ("418@/iam/v2/users", "there is no fault '418'"),
     ],
 )
-def test_a_bad_spec_is_refused_in_a_sentence_that_names_the_faults(spec: str, problem: str) -> None:
+def test_the_error_of_an_invalid_spec_names_the_problem_and_all_faults(
+    spec: str, problem: str
+) -> None:
     with pytest.raises(ValueError, match="is not a fault") as refusal:
         parse_fault(spec)
 
@@ -102,7 +104,7 @@ def simulator_with(*specs: str, keys: int = 3, limit: RateLimit | None = None) -
         ("forbidden-key", 403, "invalid API key"),
     ],
 )
-async def test_an_error_comes_in_the_envelope(spec: str, status: int, text: str) -> None:
+async def test_an_error_fault_uses_the_error_envelope(spec: str, status: int, text: str) -> None:
     response = await ask(simulator_with(spec))
 
     assert response.status_code == status
@@ -111,7 +113,7 @@ async def test_an_error_comes_in_the_envelope(spec: str, status: int, text: str)
     assert ("WWW-Authenticate" in response.headers) == (status == 401)
 
 
-async def test_429_has_the_signs_of_the_window_and_nothing_left() -> None:
+async def test_429_has_rate_limit_headers_with_nothing_remaining() -> None:
     response = await ask(simulator_with("429", limit=RateLimit(100, 60)))
 
     assert response.status_code == 429
@@ -122,12 +124,12 @@ async def test_429_has_the_signs_of_the_window_and_nothing_left() -> None:
     assert response.headers["Retry-After"] == "60"
 
 
-async def test_429_can_say_when_to_come_back() -> None:
+async def test_the_argument_of_429_sets_retry_after() -> None:
     assert (await ask(simulator_with("429:7s"))).headers["Retry-After"] == "7"
     assert (await ask(simulator_with("429"))).headers["Retry-After"] == "1"
 
 
-async def test_html502_is_no_json() -> None:
+async def test_html502_is_not_json() -> None:
     response = await ask(simulator_with("html502"))
 
     assert response.status_code == 502
@@ -135,7 +137,7 @@ async def test_html502_is_no_json() -> None:
     assert response.text.startswith("<!DOCTYPE html>")
 
 
-async def test_slow_comes_late() -> None:
+async def test_slow_delays_the_response() -> None:
     simulator = simulator_with("slow:3s")
     clock = simulator._clock
     began = clock.monotonic()
@@ -146,7 +148,7 @@ async def test_slow_comes_late() -> None:
     assert clock.monotonic() - began == 3.0
 
 
-async def test_a_request_whose_sender_left_has_no_status() -> None:
+async def test_a_request_has_no_status_if_the_client_disconnects() -> None:
     simulator = simulator_with("slow:60s")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(5):
@@ -192,7 +194,7 @@ async def test_the_transport_passes_the_body_of_a_request_on() -> None:
     assert response.content == b"grant_type=x"
 
 
-async def test_truncated_is_a_complete_answer_of_half_a_document() -> None:
+async def test_truncated_is_a_complete_response_with_half_of_the_json() -> None:
     response = await ask(simulator_with("truncated"))
 
     assert response.status_code == 200
@@ -201,7 +203,7 @@ async def test_truncated_is_a_complete_answer_of_half_a_document() -> None:
         response.json()
 
 
-async def test_loop_repeats_a_token() -> None:
+async def test_loop_repeats_the_token_of_the_page() -> None:
     simulator = simulator_with("loop", keys=5)
     async with client_of(simulator) as client:
         first = (await client.get(PATH, params={"page_size": "2"})).json()
@@ -217,7 +219,7 @@ async def test_loop_repeats_a_token() -> None:
     assert looping["metadata"]["next"] == honest["metadata"]["next"]
 
 
-async def test_foreign_next_leads_to_the_same_place_on_another_host() -> None:
+async def test_foreign_next_is_the_same_path_on_another_host() -> None:
     simulator = simulator_with("foreign-next", keys=11)  # in pages of 10
     link = (await ask(simulator)).json()["metadata"]["next"]
 
@@ -229,14 +231,14 @@ async def test_foreign_next_leads_to_the_same_place_on_another_host() -> None:
     assert last.json()["metadata"].get("next") is None
 
 
-async def test_notoken_is_a_next_without_a_token() -> None:
+async def test_notoken_is_a_next_link_without_a_token() -> None:
     link = (await ask(simulator_with("notoken"))).json()["metadata"]["next"]
 
     assert urlsplit(link).path == PATH
     assert "page_token" not in parse_qs(urlsplit(link).query)
 
 
-async def test_shrink_hides_the_same_half_of_the_keys_behind_a_200() -> None:
+async def test_shrink_always_hides_the_same_half_of_the_keys() -> None:
     simulator = simulator_with("shrink", keys=100)
     simulator.options = ApiOptions(total_size=True)
 
@@ -248,7 +250,7 @@ async def test_shrink_hides_the_same_half_of_the_keys_behind_a_200() -> None:
     assert first.json()["metadata"]["total_size"] == len(first.json()["data"])
 
 
-async def test_gzip_error_is_compressed_and_does_not_say_so() -> None:
+async def test_gzip_error_is_compressed_without_content_encoding() -> None:
     response = await ask(simulator_with("gzip-error"))
 
     assert response.status_code == 500
@@ -256,13 +258,13 @@ async def test_gzip_error_is_compressed_and_does_not_say_so() -> None:
     assert json.loads(gzip.decompress(response.content))["errors"][0]["status"] == "500"
 
 
-async def test_array_is_no_envelope() -> None:
+async def test_array_is_a_json_array() -> None:
     response = await ask(simulator_with("array"))
 
     assert (response.status_code, response.json()) == (200, [])
 
 
-async def test_redirect_leads_to_the_same_address_or_to_another_host() -> None:
+async def test_redirect_leads_to_the_same_url_or_to_another_host() -> None:
     near = await ask(simulator_with("redirect"), page_size="2")
     far = await ask(simulator_with("redirect:foreign"), page_size="2")
 
@@ -271,7 +273,7 @@ async def test_redirect_leads_to_the_same_address_or_to_another_host() -> None:
     assert far.headers["Location"] == "https://elsewhere.invalid/iam/v2/api-keys?page_size=2"
 
 
-async def test_no_headers_takes_the_signs_off_any_answer() -> None:
+async def test_no_headers_removes_the_rate_limit_headers() -> None:
     simulator = simulator_with("no-headers", limit=RateLimit(10, 60))
     ordinary = await ask(simulator)
     simulator.faults.append(Fault("429"))
@@ -284,7 +286,7 @@ async def test_no_headers_takes_the_signs_off_any_answer() -> None:
         assert "X-Request-Id" in response.headers
 
 
-async def test_garbled_headers_mean_nothing() -> None:
+async def test_garbled_headers_are_not_numbers() -> None:
     simulator = simulator_with("garbled-headers", "429")
 
     response = await ask(simulator)
@@ -295,7 +297,7 @@ async def test_garbled_headers_mean_nothing() -> None:
     assert response.headers["Retry-After"] == "soon"
 
 
-async def test_a_script_puts_faults_on_the_request_with_that_number() -> None:
+async def test_a_script_applies_faults_to_the_request_with_that_number() -> None:
     simulator = simulator_with()
     simulator.script(2, "500")
     simulator.script(4, Fault("slow", seconds=5), "403")
@@ -315,7 +317,7 @@ async def test_a_fault_can_be_limited_to_an_endpoint() -> None:
     assert statuses == [200, 403, 200, 403, 404]
 
 
-async def test_a_limited_fault_finds_its_endpoint_behind_a_prefix() -> None:
+async def test_a_fault_limited_to_an_endpoint_works_with_a_path_prefix() -> None:
     simulator = simulator_with("403@/iam/v2/users")
     simulator.options = ApiOptions(path_prefix="/api")
 
@@ -326,7 +328,7 @@ async def test_a_limited_fault_finds_its_endpoint_behind_a_prefix() -> None:
 async def test_a_script_can_count_the_requests_to_one_endpoint() -> None:
     simulator = simulator_with()
     simulator.script(2, "500", path="/iam/v2/users")
-    simulator.script(1, "403@/iam/v2/users")  # the first request goes elsewhere
+    simulator.script(1, "403@/iam/v2/users")  # request 1 is for another endpoint
     paths = (PATH, "/iam/v2/users", PATH, "/iam/v2/users", "/iam/v2/users")
 
     statuses = [(await ask(simulator, path)).status_code for path in paths]
@@ -339,7 +341,7 @@ async def test_a_script_can_count_the_requests_to_one_endpoint() -> None:
     assert [request.number_of_path for request in simulator.requests] == [1]
 
 
-def test_the_grammar_shows_faults_that_can_be_parsed() -> None:
+def test_the_examples_of_the_grammar_can_be_parsed() -> None:
     _, *examples = FAULT_GRAMMAR.splitlines()
 
     assert [parse_fault(example.split()[0]) for example in examples] == [
@@ -361,7 +363,7 @@ async def test_shrink_hides_half_of_any_list() -> None:
     assert first.json() == again.json()
 
 
-async def test_chance_is_decided_by_the_seed() -> None:
+async def test_the_seed_determines_which_requests_are_affected() -> None:
     async def statuses(spec: str) -> list[int]:
         simulator = simulator_with(spec)
         return [(await ask(simulator)).status_code for _ in range(200)]
@@ -373,7 +375,7 @@ async def test_chance_is_decided_by_the_seed() -> None:
     assert (await statuses("500:0")).count(500) == 0
 
 
-async def test_faults_do_not_befall_who_is_refused_anyway() -> None:
+async def test_faults_do_not_affect_unauthorized_or_rate_limited_requests() -> None:
     simulator = simulator_with("500", limit=RateLimit(1, 60))
     async with client_of(simulator, secret="wrong") as client:
         assert (await client.get(PATH)).status_code == 401

@@ -27,7 +27,7 @@ KAFKA = SimulatedResource("lkc-cccccc", "kafka", "env-dddddd")
 REGISTRY = SimulatedResource("lsrc-eeeeee", "schema-registry", "env-dddddd")
 KSQL = SimulatedResource("lksqlc-ffffff", "ksql", "env-dddddd")
 FLINK = SimulatedResource("aws.us-east-1", "flink-region", "env-dddddd")
-NEWS = SimulatedResource("something-new", UNRECOGNIZED_KIND, "env-dddddd")
+UNRECOGNIZED = SimulatedResource("something-new", UNRECOGNIZED_KIND, "env-dddddd")
 AUDIT = SimulatedResource("lkc-gggggg", "kafka")
 API = "https://api.confluent.cloud"
 CRN = f"crn://api.confluent.cloud/organization={ORG}"
@@ -217,7 +217,7 @@ REFERENCES = [
         },
     ),
     (
-        NEWS,
+        UNRECOGNIZED,
         ItemFormat.CURRENT,
         {
             "id": "something-new",
@@ -281,24 +281,24 @@ REFERENCES = [
 
 
 @pytest.mark.parametrize(
-    ("resource", "spelling", "reference"),
+    ("resource", "item_format", "reference"),
     REFERENCES,
-    ids=[f"{resource.kind}-{spelling.name}" for resource, spelling, _ in REFERENCES],
+    ids=[f"{resource.kind}-{item_format.name}" for resource, item_format, _ in REFERENCES],
 )
-def test_a_resource_in_each_spelling(
-    resource: SimulatedResource, spelling: ItemFormat, reference: dict[str, str]
+def test_a_resource_in_each_format(
+    resource: SimulatedResource, item_format: ItemFormat, reference: dict[str, str]
 ) -> None:
-    assert resource_reference(resource, spelling, ORG) == reference
+    assert resource_reference(resource, item_format, ORG) == reference
 
 
-def test_a_cloud_key_may_have_null_or_nothing_as_its_resource() -> None:
+def test_the_resource_of_a_cloud_key_may_be_null_or_missing() -> None:
     cloud = replace(KEY, resources=(CLOUD,))
 
     assert item(replace(cloud, item_format=ItemFormat.LEGACY))["spec"]["resource"] is None
     assert "resource" not in item(replace(cloud, item_format=ItemFormat.CRN_ONLY))["spec"]
 
 
-def test_a_key_for_several_resources_lists_them_all_the_further_ones_without_a_version() -> None:
+def test_a_key_for_several_resources_lists_all_of_them() -> None:
     spec = item(replace(KEY, resources=(KAFKA, REGISTRY)))["spec"]
 
     first = resource_reference(KAFKA, ItemFormat.CURRENT, ORG)
@@ -308,15 +308,15 @@ def test_a_key_for_several_resources_lists_them_all_the_further_ones_without_a_v
     assert spec["resources"] == [first, second]
 
 
-def test_a_user_an_owner_without_kind_and_no_owner_at_all() -> None:
+def test_owners_are_users_lack_their_kind_or_are_missing() -> None:
     owned = item(replace(KEY, owner=ADA))
-    bare = item(replace(KEY, owner=ADA, item_format=ItemFormat.MINIMAL))
+    minimal = item(replace(KEY, owner=ADA, item_format=ItemFormat.MINIMAL))
     internal = item(replace(KEY, owner=None))
 
     assert owned["spec"]["owner"]["kind"] == "User"
     assert owned["spec"]["owner"]["related"] == f"{API}/iam/v2/users/u-aaaaaa"
     assert owned["metadata"]["resource_name"] == f"{CRN}/user=u-aaaaaa/api-key={KEY.id}"
-    assert bare["spec"]["owner"] == {
+    assert minimal["spec"]["owner"] == {
         "id": "u-aaaaaa",
         "related": f"{API}/iam/v2/users/u-aaaaaa",
         "resource_name": f"{CRN}/user=u-aaaaaa",
@@ -325,9 +325,9 @@ def test_a_user_an_owner_without_kind_and_no_owner_at_all() -> None:
     assert internal["metadata"]["resource_name"] == f"{CRN}/api-key={KEY.id}"
 
 
-def test_members_of_old_and_bare_items_come_and_go() -> None:
+def test_legacy_and_minimal_items_differ_in_their_members() -> None:
     old = item(replace(KEY, item_format=ItemFormat.LEGACY, expires_at=CREATED, display_name=None))
-    bare = item(replace(KEY, item_format=ItemFormat.MINIMAL, updated_at=None, description=None))
+    minimal = item(replace(KEY, item_format=ItemFormat.MINIMAL, updated_at=None, description=None))
 
     assert old["spec"]["secret"] == ""
     assert old["spec"]["expires_at"] == "2025-11-03T08:12:44.90821Z"
@@ -336,11 +336,11 @@ def test_members_of_old_and_bare_items_come_and_go() -> None:
     assert old["spec"]["owner"]["resource_name"] == (
         "crn://api.confluent.cloud/service-account=sa-bbbbbb"
     )
-    assert bare["metadata"] == {
+    assert minimal["metadata"] == {
         "self": f"{API}/iam/v2/api-keys/{KEY.id}",
         "created_at": "2025-11-03T08:12:44.90821+00:00",
     }
-    assert "description" not in bare["spec"]
+    assert "description" not in minimal["spec"]
 
 
 @pytest.mark.parametrize(
@@ -357,16 +357,16 @@ def test_timestamps_have_microseconds_without_trailing_zeros(fraction: float, te
     assert timestamp(86_400 + fraction, ItemFormat.CURRENT) == text
 
 
-def test_timestamps_as_in_the_examples_have_a_space_and_an_offset() -> None:
+def test_documented_timestamps_have_a_space_and_an_offset() -> None:
     assert timestamp(86_400.25, ItemFormat.DOCUMENTED) == "1970-01-01 17:00:00.25-07:00"
 
 
-def test_the_zero_time_of_go_can_be_written() -> None:
+def test_the_zero_time_of_go_can_be_rendered() -> None:
     assert timestamp(-62_135_596_800.0, ItemFormat.CURRENT) == "0001-01-01T00:00:00Z"
 
 
 def environment_in(reference: dict[str, str]) -> str:
-    """The environment as a client can find it: the field, the CRN, the id."""
+    """Return the environment as a client finds it: in the field, the CRN or the id."""
     named = re.search(r"/environment=([^/]+)", reference["resource_name"])
     in_id = re.match(r"(env-[^.]+)\.", reference["id"])
     return (
@@ -374,7 +374,7 @@ def environment_in(reference: dict[str, str]) -> str:
     )
 
 
-def test_a_record_knows_which_environment_its_item_shows() -> None:
+def test_a_key_knows_which_environments_its_item_contains() -> None:
     organization = seeded_organization(seed=1, keys=3000, now=EPOCH)
     seen = set()
     for key in organization.keys.values():

@@ -1,4 +1,4 @@
-"""The neighbours of the list of keys: what they show, refuse and hide."""
+"""All listings: items, filters, errors and visibility."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def items(path: str, **query: str | Sequence[str]) -> list[dict[str, Any]]
         (QUOTA_SCOPES_PATH, "service-quota/v1", "ScopeList"),
     ],
 )
-async def test_an_envelope_names_its_items_and_they_name_themselves(
+async def test_envelopes_and_items_have_api_version_and_kind(
     path: str, api_version: str, kind: str
 ) -> None:
     response = await ask(simulator_of(small_organization()), path, **REQUIRED.get(path, {}))
@@ -100,11 +100,11 @@ async def test_an_envelope_names_its_items_and_they_name_themselves(
         assert (item["api_version"], item["kind"]) == (api_version, kind.removesuffix("List"))
 
 
-def test_every_path_has_been_looked_at() -> None:
+def test_there_are_eleven_listings() -> None:
     assert len(PATHS) == len(set(PATHS)) == 11
 
 
-async def test_service_accounts_have_their_names_at_the_top() -> None:
+async def test_a_service_account() -> None:
     first, second = await items(SERVICE_ACCOUNTS_PATH)
 
     assert first == {
@@ -122,7 +122,7 @@ async def test_service_accounts_have_their_names_at_the_top() -> None:
     assert "description" not in second
 
 
-async def test_a_user_may_be_without_a_name_but_not_without_an_address() -> None:
+async def test_a_user_has_an_email_and_may_lack_a_name() -> None:
     ada, other = await items(USERS_PATH)
 
     assert (ada["full_name"], ada["email"]) == ("Ada Example", "ada@example.com")
@@ -130,7 +130,7 @@ async def test_a_user_may_be_without_a_name_but_not_without_an_address() -> None
     assert set(other) == {"api_version", "kind", "id", "metadata", "email"}
 
 
-async def test_environments_tell_their_package_if_they_have_one() -> None:
+async def test_an_environment_may_have_a_package() -> None:
     prod, dev = await items(ENVIRONMENTS_PATH)
 
     assert (prod["id"], prod["display_name"]) == ("env-1", "prod")
@@ -139,7 +139,7 @@ async def test_environments_tell_their_package_if_they_have_one() -> None:
     assert "stream_governance_config" not in dev
 
 
-async def test_there_is_one_organization_with_or_without_a_name() -> None:
+async def test_the_organization_may_lack_a_name() -> None:
     (named,) = await items(ORGANIZATIONS_PATH)
     response = await ask(simulator_of(SimulatedOrganization(id=ORG)), ORGANIZATIONS_PATH)
     (nameless,) = response.json()["data"]
@@ -176,7 +176,7 @@ async def test_a_kafka_cluster() -> None:
     assert cluster["status"]["phase"] == "PROVISIONED"
 
 
-async def test_a_schema_registry_may_be_without_a_name() -> None:
+async def test_a_schema_registry_may_lack_a_name() -> None:
     (registry,) = await items(SCHEMA_REGISTRIES_PATH, environment="env-1")
 
     assert registry["id"] == "lsrc-1"
@@ -186,7 +186,7 @@ async def test_a_schema_registry_may_be_without_a_name() -> None:
     assert "display_name" not in registry["spec"]
 
 
-async def test_a_ksqldb_cluster_runs_on_a_kafka_cluster_as_somebody() -> None:
+async def test_a_ksqldb_cluster_refers_to_its_kafka_cluster_and_identity() -> None:
     (cluster,) = await items(KSQL_CLUSTERS_PATH, environment="env-1")
 
     assert cluster["id"] == "lksqlc-1"
@@ -201,7 +201,7 @@ async def test_a_ksqldb_cluster_runs_on_a_kafka_cluster_as_somebody() -> None:
     assert cluster["spec"]["environment"]["id"] == "env-1"
 
 
-async def test_a_region_has_its_cloud_in_capitals_and_no_link_to_itself() -> None:
+async def test_a_region_has_an_upper_case_cloud_and_an_empty_self_link() -> None:
     first, _ = await items(REGIONS_PATH)
 
     assert first == {
@@ -216,7 +216,7 @@ async def test_a_region_has_its_cloud_in_capitals_and_no_link_to_itself() -> Non
     }
 
 
-async def test_the_scopes_are_in_capitals() -> None:
+async def test_scopes_are_in_upper_case() -> None:
     found = await items(QUOTA_SCOPES_PATH)
 
     assert [item["id"] for item in found] == [
@@ -241,9 +241,7 @@ async def test_the_scopes_are_in_capitals() -> None:
         (KAFKA_CLUSTERS_PATH, {"environment": "env-1"}, ["lkc-1"]),
     ],
 )
-async def test_filters_of_the_neighbours(
-    path: str, query: dict[str, str | list[str]], ids: list[str]
-) -> None:
+async def test_filters(path: str, query: dict[str, str | list[str]], ids: list[str]) -> None:
     assert [item["id"] for item in await items(path, **query)] == ids
 
 
@@ -267,7 +265,7 @@ async def test_filters_of_the_neighbours(
         (KAFKA_CLUSTERS_PATH, {"environment": ["env-1", "env-2"]}, "environment"),
     ],
 )
-async def test_a_query_that_an_endpoint_does_not_know_is_a_400(
+async def test_an_invalid_query_is_a_400_that_names_the_parameter(
     path: str, query: dict[str, str | list[str]], parameter: str
 ) -> None:
     response = await ask(simulator_of(small_organization()), path, **query)
@@ -277,7 +275,7 @@ async def test_a_query_that_an_endpoint_does_not_know_is_a_400(
     assert (error["code"], error["source"]) == ("invalid_filter", {"parameter": parameter})
 
 
-async def test_pages_of_quotas_may_be_twice_as_large() -> None:
+async def test_pages_of_quotas_have_up_to_200_items() -> None:
     records = [SimulatedUser(f"u-{n:03}", f"{n}@example.com") for n in range(120)]
     simulator = simulator_of(SimulatedOrganization(records))
     page = (await ask(simulator, APPLIED_QUOTAS_PATH, scope="USER_ACCOUNT", page_size="200")).json()
@@ -287,7 +285,7 @@ async def test_pages_of_quotas_may_be_twice_as_large() -> None:
 
 
 @pytest.mark.parametrize("end", End)
-async def test_a_walk_of_a_neighbour_is_a_walk_like_any_other(end: End) -> None:
+async def test_every_listing_is_paged_in_the_same_way(end: End) -> None:
     records = [SimulatedServiceAccount(f"sa-{n:02}", f"{n}") for n in range(25)]
     simulator = simulator_of(SimulatedOrganization(records), options=ApiOptions(end=end))
     async with client_of(simulator) as client:
@@ -298,7 +296,7 @@ async def test_a_walk_of_a_neighbour_is_a_walk_like_any_other(end: End) -> None:
     assert {request.path for request in simulator.requests} == {SERVICE_ACCOUNTS_PATH}
 
 
-async def test_a_walk_of_clusters_stays_in_its_environment() -> None:
+async def test_a_filter_applies_to_all_pages() -> None:
     clusters = [
         SimulatedCluster(f"lkc-{n}", "kafka", f"env-{n % 2}", f"number {n}") for n in range(8)
     ]
@@ -319,7 +317,7 @@ async def test_a_walk_of_clusters_stays_in_its_environment() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_only_some_tell_how_much_there_is_unless_all_are_told_to(path: str) -> None:
+async def test_total_size_is_an_option_except_where_it_was_seen(path: str) -> None:
     organization, query = small_organization(), REQUIRED.get(path, {})
     plain = await ask(simulator_of(organization), path, **query)
     told = await ask(simulator_of(organization, options=ApiOptions(total_size=True)), path, **query)
@@ -337,22 +335,22 @@ async def test_the_clusters_of_an_unknown_environment_are_forbidden(path: str) -
     assert response.json()["errors"][0]["code"] == "forbidden_access"
 
 
-async def test_an_environment_can_vanish_between_the_list_and_its_clusters() -> None:
+async def test_an_environment_may_be_deleted_before_its_clusters_are_listed() -> None:
     organization = small_organization()
     simulator = simulator_of(organization)
     listed = ids_of([(await ask(simulator, ENVIRONMENTS_PATH)).json()])
 
     organization.remove_environment("env-2")
-    answers = [await ask(simulator, KAFKA_CLUSTERS_PATH, environment=place) for place in listed]
+    responses = [await ask(simulator, KAFKA_CLUSTERS_PATH, environment=place) for place in listed]
 
     assert listed == ["env-1", "env-2"]
-    assert [answer.status_code for answer in answers] == [200, 403]
+    assert [response.status_code for response in responses] == [200, 403]
     assert ids_of([(await ask(simulator, ENVIRONMENTS_PATH)).json()]) == ["env-1"]
     assert list(organization.environments) == ["env-1"]
     assert list(organization.keys) == ["K001"]
 
 
-async def test_a_changed_record_is_shown_as_it_is_now() -> None:
+async def test_a_changed_record_appears_in_the_next_response() -> None:
     organization = small_organization()
     simulator = simulator_of(organization)
     await ask(simulator, SERVICE_ACCOUNTS_PATH)
@@ -364,7 +362,7 @@ async def test_a_changed_record_is_shown_as_it_is_now() -> None:
     assert item["display_name"] == "renamed"
 
 
-async def test_what_an_account_may_not_list_is_a_403_or_an_empty_200() -> None:
+async def test_a_denied_listing_is_a_403_or_empty() -> None:
     account = Account(
         "CLOUDKEY",
         SECRET,
@@ -373,27 +371,27 @@ async def test_what_an_account_may_not_list_is_a_403_or_an_empty_200() -> None:
         empty=frozenset({USERS_PATH, KAFKA_CLUSTERS_PATH}),
     )
     simulator = Simulator([account], clock=FakeClock(), options=ApiOptions(total_size=True))
-    answers = {
+    responses = {
         path: await ask(simulator, path, **REQUIRED.get(path, {}))
         for path in (SERVICE_ACCOUNTS_PATH, USERS_PATH, KAFKA_CLUSTERS_PATH, API_KEYS_PATH)
     }
 
-    assert [answer.status_code for answer in answers.values()] == [403, 200, 200, 200]
-    assert answers[USERS_PATH].json() == {
+    assert [response.status_code for response in responses.values()] == [403, 200, 200, 200]
+    assert responses[USERS_PATH].json() == {
         "api_version": "iam/v2",
         "kind": "UserList",
         "metadata": {"total_size": 0},
         "data": [],
     }
-    assert answers[KAFKA_CLUSTERS_PATH].json()["data"] == []
-    assert len(answers[API_KEYS_PATH].json()["data"]) == 1
+    assert responses[KAFKA_CLUSTERS_PATH].json()["data"] == []
+    assert len(responses[API_KEYS_PATH].json()["data"]) == 1
 
     account.denied = account.empty = frozenset()
     assert len((await ask(simulator, SERVICE_ACCOUNTS_PATH)).json()["data"]) == 2
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_endpoint_wants_credentials_and_a_role_and_to_be_read(path: str) -> None:
+async def test_every_endpoint_requires_credentials_a_role_and_get(path: str) -> None:
     account = Account("CLOUDKEY", SECRET, small_organization(), role="none")
     simulator = Simulator([account], clock=FakeClock())
     forbidden = await ask(simulator, path, **REQUIRED.get(path, {}))
@@ -407,23 +405,28 @@ async def test_every_endpoint_wants_credentials_and_a_role_and_to_be_read(path: 
     assert written.status_code == 405
 
 
-async def test_one_window_is_spent_by_all_endpoints_together() -> None:
+async def test_all_endpoints_share_one_rate_limit_window() -> None:
     simulator = simulator_of(small_organization(), rate_limit=RateLimit(3, 60))
     paths = (API_KEYS_PATH, USERS_PATH, REGIONS_PATH, QUOTA_SCOPES_PATH)
-    answers = [await ask(simulator, path) for path in paths]
+    responses = [await ask(simulator, path) for path in paths]
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    assert [response.headers["X-RateLimit-Remaining"] for response in responses] == [
+        "2",
+        "1",
+        "0",
+        "0",
+    ]
 
 
-async def test_a_prefix_stands_before_every_path() -> None:
+async def test_every_path_may_have_a_prefix() -> None:
     simulator = simulator_of(small_organization(), options=ApiOptions(path_prefix="/api"))
 
     assert (await ask(simulator, f"/api{USERS_PATH}")).status_code == 200
     assert (await ask(simulator, USERS_PATH)).status_code == 404
 
 
-async def test_lost_keys_are_hidden_and_nothing_else_is() -> None:
+async def test_visibility_applies_to_keys_only() -> None:
     account = Account("CLOUDKEY", SECRET, small_organization(), visible=lambda _: False)
     simulator = Simulator([account], clock=FakeClock())
 

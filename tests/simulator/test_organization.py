@@ -14,7 +14,7 @@ from exporter.simulator import (
 from tests.simulator.helpers import KAFKA, OWNER, small_listing, some_keys
 
 
-def test_keys_are_in_the_order_of_their_ids_however_they_came() -> None:
+def test_keys_are_sorted_by_id() -> None:
     first, second, third = some_keys(3)
     organization = SimulatedOrganization([third, first])
 
@@ -26,7 +26,7 @@ def test_keys_are_in_the_order_of_their_ids_however_they_came() -> None:
     assert [key.id for key in organization.keys.after("K0015")] == ["K002", "K003"]
 
 
-def test_a_created_key_has_a_new_id_and_its_time_in_microseconds() -> None:
+def test_a_created_key_has_a_new_id_and_microsecond_timestamps() -> None:
     organization = SimulatedOrganization(seed=5)
 
     key = organization.create(owner=OWNER, resources=(KAFKA,), now=1_700_000_000.123456789)
@@ -38,7 +38,7 @@ def test_a_created_key_has_a_new_id_and_its_time_in_microseconds() -> None:
     assert twin.create(owner=OWNER, resources=(KAFKA,), now=0).id == key.id
 
 
-def test_a_deleted_key_is_gone_and_a_replaced_one_is_another() -> None:
+def test_keys_can_be_deleted_and_replaced() -> None:
     first, second = some_keys(2)
     organization = SimulatedOrganization([first, second])
     described = replace(second, description="moved")
@@ -50,7 +50,7 @@ def test_a_deleted_key_is_gone_and_a_replaced_one_is_another() -> None:
     assert "K001" not in organization.keys
 
 
-def test_what_is_not_there_cannot_be_changed_and_what_is_there_not_be_added() -> None:
+def test_missing_keys_cannot_be_changed_and_existing_ones_not_added() -> None:
     (key,) = some_keys(1)
     organization = SimulatedOrganization([key])
 
@@ -62,7 +62,7 @@ def test_what_is_not_there_cannot_be_changed_and_what_is_there_not_be_added() ->
         organization.replace(replace(key, id="K002"))
 
 
-def test_a_key_tells_the_environment_only_where_its_spelling_does() -> None:
+def test_the_format_determines_whether_the_environment_is_visible() -> None:
     (key,) = some_keys(1)
 
     assert key.visible_environment_id(KAFKA) == "env-000001"
@@ -86,7 +86,7 @@ def test_an_environment_is_removed_with_its_clusters_and_nothing_else() -> None:
         organization.remove_environment("env-1")
 
 
-def test_each_kind_of_record_has_ids_of_its_own() -> None:
+def test_ids_are_unique_within_a_kind_of_record() -> None:
     organization = SimulatedOrganization(
         [SimulatedUser("x", "x@example.com"), SimulatedEnvironment("x", "x")]
     )

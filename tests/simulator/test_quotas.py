@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ORG = "11111111-2222-4333-8444-555555555555"
 SERVICE = SimulatedOwner("sa-1", "service-account")
 USER = SimulatedOwner("u-1", "user")
-GONE = SimulatedOwner("u-gone", "user")
+DEACTIVATED = SimulatedOwner("u-gone", "user")
 AUDITOR = SimulatedOwner("sa-audit", "service-account")
 KAFKA = SimulatedResource("lkc-1", "kafka", "env-1")
 REGISTRY = SimulatedResource("lsrc-1", "schema-registry", "env-1")
@@ -58,10 +58,10 @@ def worked() -> SimulatedOrganization:
     return organization_of(
         keys_for(SERVICE, CLOUD, number=2),
         keys_for(USER, CLOUD, number=3),
-        keys_for(GONE, CLOUD),
+        keys_for(DEACTIVATED, CLOUD),
         keys_for(SERVICE, KAFKA, number=4),
         keys_for(USER, KAFKA, REGISTRY, name="both"),
-        keys_for(GONE, KAFKA),
+        keys_for(DEACTIVATED, KAFKA),
         keys_for(None, KAFKA),
         keys_for(USER, REGISTRY),
         keys_for(USER, GLOBAL),
@@ -77,7 +77,7 @@ def usages(organization: SimulatedOrganization) -> dict[tuple[str, str], int | N
     }
 
 
-def test_usage_is_counted_from_the_records() -> None:
+def test_usage_is_computed_from_the_records() -> None:
     assert usages(worked()) == {
         ("iam.max_cloud_api_keys.per_org", ""): 6,
         ("iam.max_audit_log_api_keys.per_org", ""): None,
@@ -95,13 +95,13 @@ def test_usage_is_counted_from_the_records() -> None:
         ("iam.max_cluster_api_keys.per_user", "u-2"): None,
         ("iam.max_cloud_api_keys.per_service_account", "sa-1"): 2,
         ("iam.max_cloud_api_keys.per_service_account", "sa-2"): None,
-        # Four keys, and a usage that is never told.
+        # Four keys, but a usage that is never reported.
         ("iam.max_cluster_api_keys.per_service_account", "sa-1"): None,
         ("iam.max_cluster_api_keys.per_service_account", "sa-2"): None,
     }
 
 
-def test_scopes_and_limits_are_those_that_were_seen() -> None:
+def test_scopes_and_limits() -> None:
     found = {(quota.id, quota.scope, quota.limit) for quota in worked().quotas()}
 
     assert found == {
@@ -121,7 +121,7 @@ def test_scopes_and_limits_are_those_that_were_seen() -> None:
     }
 
 
-def test_a_cluster_is_named_with_its_environment() -> None:
+def test_the_quota_of_a_cluster_names_its_environment() -> None:
     assert (
         SimulatedQuota(
             "kafka.max_api_keys.per_cluster",
@@ -136,7 +136,7 @@ def test_a_cluster_is_named_with_its_environment() -> None:
     )
 
 
-def test_keys_for_the_audit_log_are_counted_by_their_account() -> None:
+def test_keys_for_the_audit_log_are_those_of_its_account() -> None:
     organization = organization_of(keys_for(AUDITOR, AUDIT, number=3))
 
     assert usages(organization)["iam.max_audit_log_api_keys.per_org", ""] == 3
@@ -146,7 +146,7 @@ def test_keys_for_the_audit_log_are_counted_by_their_account() -> None:
 @pytest.mark.parametrize(
     ("number", "limit"), [(0, 10), (9, 10), (10, 10), (11, 20), (20, 20), (21, 30)]
 )
-def test_a_limit_holds_what_there_is(number: int, limit: int) -> None:
+def test_limits_are_multiplied_until_usage_fits(number: int, limit: int) -> None:
     organization = organization_of(keys_for(USER, CLOUD, number=number))
     (quota,) = [
         q
@@ -183,7 +183,7 @@ async def listed(**query: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("scope", ["ORGANIZATION", "organization", "Organization"])
-async def test_a_scope_may_be_asked_for_in_any_case_and_comes_in_lower_case(scope: str) -> None:
+async def test_the_scope_filter_ignores_case(scope: str) -> None:
     found = await listed(scope=scope)
 
     assert [item["id"] for item in found] == [
@@ -198,7 +198,7 @@ async def test_a_scope_may_be_asked_for_in_any_case_and_comes_in_lower_case(scop
     assert {item["organization"]["id"] for item in found} == {ORG}
 
 
-async def test_usage_is_left_out_where_there_is_none() -> None:
+async def test_unused_quotas_lack_usage() -> None:
     audit, cloud, *_ = await listed(scope="ORGANIZATION")
 
     assert "usage" not in audit
@@ -207,7 +207,7 @@ async def test_usage_is_left_out_where_there_is_none() -> None:
     assert "user" not in audit
 
 
-async def test_the_principal_of_either_kind_stands_in_user() -> None:
+async def test_the_member_user_refers_to_users_and_service_accounts() -> None:
     services = (await listed(scope="SERVICE_ACCOUNT"))[:2]
     users = (await listed(scope="USER_ACCOUNT"))[:2]
 
@@ -223,7 +223,7 @@ async def test_the_principal_of_either_kind_stands_in_user() -> None:
     assert users[0]["user"]["resource_name"].endswith("/user=u-1")
 
 
-async def test_clusters_are_listed_without_naming_them_and_named_with_their_environment() -> None:
+async def test_quotas_of_clusters_refer_to_cluster_and_environment() -> None:
     first, second = await listed(scope="KAFKA_CLUSTER")
 
     assert (first["kafka_cluster"]["id"], first["usage"]) == ("lkc-1", 7)
@@ -236,7 +236,7 @@ async def test_a_scope_without_quotas_is_empty(scope: str) -> None:
     assert await listed(scope=scope) == []
 
 
-async def test_the_same_code_of_several_owners_is_not_lost_between_pages() -> None:
+async def test_quotas_with_the_same_code_are_paged_without_loss() -> None:
     users = [SimulatedUser(f"u-{n}", f"{n}@example.com") for n in range(3)]
     simulator = simulator_of(SimulatedOrganization(users))
     seen: list[tuple[str, str]] = []
@@ -275,7 +275,7 @@ async def test_the_same_code_of_several_owners_is_not_lost_between_pages() -> No
         ("Unheard", 2000),
     ],
 )
-def test_limits_of_clusters_differ(tier: str, limit: int) -> None:
+def test_the_limit_of_a_cluster_depends_on_its_tier(tier: str, limit: int) -> None:
     organization = SimulatedOrganization(
         [
             SimulatedEnvironment("env-1", "prod"),
@@ -287,7 +287,7 @@ def test_limits_of_clusters_differ(tier: str, limit: int) -> None:
     assert (quota.limit, quota.usage) == (limit, None)
 
 
-async def test_nobody_is_beyond_a_limit_and_some_are_near_it() -> None:
+async def test_usage_is_within_the_limits_and_sometimes_near_them() -> None:
     organization = seeded_organization(seed=1, keys=1200, now=EPOCH)
     used = [quota for quota in organization.quotas() if quota.usage is not None]
 

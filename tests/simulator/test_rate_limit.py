@@ -24,23 +24,23 @@ from tests.virtual_time import FakeClock
         ("5/250ms", RateLimit(5, 0.25)),
     ],
 )
-def test_a_rate_limit_is_written_as_requests_per_duration(text: str, limit: RateLimit) -> None:
+def test_a_rate_limit_is_parsed(text: str, limit: RateLimit) -> None:
     assert parse_rate_limit(text) == limit
 
 
 @pytest.mark.parametrize("text", ["", "120", "120/60", "0/60s", "-1/60s", "1/0s", "a/1s", "1/1d"])
-def test_what_is_no_rate_limit_is_refused_with_an_example(text: str) -> None:
+def test_the_error_of_an_invalid_rate_limit_shows_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="such as 120/60s"):
         parse_rate_limit(text)
 
 
 @pytest.mark.parametrize(("limit", "seconds"), [(0, 60), (1, 0), (1, float("inf"))])
-def test_a_limit_that_lets_nobody_in_is_refused(limit: int, seconds: float) -> None:
+def test_a_rate_limit_allows_at_least_one_request(limit: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="at least 1 request"):
         RateLimit(limit, seconds)
 
 
-async def test_the_headers_count_down_and_tell_the_seconds_rounded_up() -> None:
+async def test_headers_count_down_with_whole_seconds_until_the_reset() -> None:
     simulator = simulator_of(SimulatedOrganization(some_keys(1)), rate_limit=RateLimit(2, 60))
     clock = simulator._clock
     await clock.sleep(10.5)
@@ -52,12 +52,12 @@ async def test_the_headers_count_down_and_tell_the_seconds_rounded_up() -> None:
     await clock.sleep(40)
     fourth = await ask(simulator)
 
-    signs = [
+    headers = [
         [r.headers.get(f"X-RateLimit-{name}") for name in ("Limit", "Remaining", "Reset")]
         for r in (first, second, third, fourth)
     ]
     assert [r.status_code for r in (first, second, third, fourth)] == [200, 200, 429, 200]
-    assert signs == [["2", "1", "50"], ["2", "0", "40"], ["2", "0", "40"], ["2", "1", "60"]]
+    assert headers == [["2", "1", "50"], ["2", "0", "40"], ["2", "0", "40"], ["2", "1", "60"]]
     assert third.headers["Retry-After"] == "40"
     assert third.content == b""
     assert "Retry-After" not in second.headers
@@ -69,7 +69,7 @@ async def test_without_a_limit_there_are_no_headers() -> None:
     assert not [name for name in response.headers if name.startswith("x-ratelimit")]
 
 
-async def test_a_window_is_shared_by_the_credentials_of_an_organization_only() -> None:
+async def test_the_credentials_of_an_organization_share_a_window() -> None:
     clock = FakeClock()
     shared, other = SimulatedOrganization(seed=1), SimulatedOrganization(seed=2)
     simulator = Simulator(
@@ -91,7 +91,7 @@ async def test_a_window_is_shared_by_the_credentials_of_an_organization_only() -
     assert simulator.window(other).windows() == {0: {"OTHER": Tally(1, 0)}}
 
 
-async def test_others_spend_from_the_same_window() -> None:
+async def test_other_clients_share_the_window() -> None:
     organization = SimulatedOrganization(some_keys(1))
     simulator = simulator_of(organization, rate_limit=RateLimit(10, 60))
     window = simulator.window(organization)
@@ -111,7 +111,7 @@ async def test_others_spend_from_the_same_window() -> None:
     assert window.tally("nobody") == Tally(0, 0)
 
 
-async def test_a_refused_credential_spends_nothing() -> None:
+async def test_unauthorized_requests_are_not_counted() -> None:
     organization = SimulatedOrganization(some_keys(1))
     simulator = simulator_of(organization, rate_limit=RateLimit(1, 60))
     async with client_of(simulator, secret="wrong") as client:
@@ -121,7 +121,7 @@ async def test_a_refused_credential_spends_nothing() -> None:
     assert simulator.window(organization).windows() == {}
 
 
-async def test_an_error_spends_and_says_nothing() -> None:
+async def test_an_error_is_counted_and_has_no_rate_limit_headers() -> None:
     organization = SimulatedOrganization(some_keys(1))
     simulator = simulator_of(organization, rate_limit=RateLimit(5, 60))
 
@@ -132,7 +132,7 @@ async def test_an_error_spends_and_says_nothing() -> None:
     assert simulator.window(organization).tally("CLOUDKEY") == Tally(1, 0)
 
 
-async def test_a_window_without_limit_still_counts() -> None:
+async def test_requests_are_counted_without_a_limit() -> None:
     window = RateWindow(None, clock=FakeClock())
 
     assert window.spend(1000) == 0
@@ -140,7 +140,7 @@ async def test_a_window_without_limit_still_counts() -> None:
     assert window.tally("others") == Tally(1000, 0)
 
 
-async def test_only_the_latest_thousand_windows_are_remembered() -> None:
+async def test_only_the_latest_1000_windows_are_kept() -> None:
     clock = FakeClock()
     window = RateWindow(RateLimit(1, 1), clock=clock)
     for _ in range(1001):

@@ -22,7 +22,7 @@ def organization() -> SimulatedOrganization:
     return seeded_organization(seed=7, keys=1000, now=NOW)
 
 
-def test_a_thousand_keys_have_the_shares_of_the_table(organization: SimulatedOrganization) -> None:
+def test_the_shares_of_a_thousand_keys_are_exact(organization: SimulatedOrganization) -> None:
     kinds = Counter(key.resources[0].kind for key in organization.keys.values())
 
     assert kinds == {
@@ -37,17 +37,17 @@ def test_a_thousand_keys_have_the_shares_of_the_table(organization: SimulatedOrg
     }
 
 
-def test_every_kind_of_owner_has_its_share(organization: SimulatedOrganization) -> None:
-    estate = organization.entities
+def test_the_shares_of_owners_are_exact(organization: SimulatedOrganization) -> None:
+    entities = organization.entities
     owners = Counter(
         "internal"
         if key.owner is None
         else "audit"
-        if key.owner == estate.audit_account
+        if key.owner == entities.audit_account
         else "deactivated"
-        if key.owner in estate.deactivated_users
+        if key.owner in entities.deactivated_users
         else "deleted"
-        if key.owner in estate.deleted_service_accounts
+        if key.owner in entities.deleted_service_accounts
         else key.owner.kind
         for key in organization.keys.values()
     )
@@ -63,13 +63,13 @@ def test_every_kind_of_owner_has_its_share(organization: SimulatedOrganization) 
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 17, 1200])
-def test_there_are_exactly_as_many_keys_as_asked_for(number: int) -> None:
+def test_the_number_of_keys_is_exact(number: int) -> None:
     organization = seeded_organization(seed=1, keys=number, now=NOW)
 
     assert len(organization.keys) == len(organization.keys) == number
 
 
-def test_whole_numbers_go_to_the_largest_remainders() -> None:
+def test_shares_are_rounded_by_largest_remainders() -> None:
     # 10 keys at 52 %, 33 % and 15 %: 5.2, 3.3 and 1.5, so that the last one gets the tenth
     assert apportion({("a", ""): 52, ("b", ""): 33, ("c", ""): 15}, 10) == {
         ("a", ""): 5,
@@ -79,7 +79,7 @@ def test_whole_numbers_go_to_the_largest_remainders() -> None:
     assert sum(SHARES.values()) == 1000
 
 
-def test_the_same_seed_gives_the_same_organization_and_another_one_does_not() -> None:
+def test_the_same_seed_gives_the_same_organization() -> None:
     first, again, other = (seeded_organization(seed=seed, keys=200, now=NOW) for seed in (3, 3, 4))
 
     assert first.id == again.id
@@ -95,24 +95,24 @@ def test_the_same_seed_gives_the_same_organization_and_another_one_does_not() ->
     assert not first.keys.keys() & other.keys.keys()
 
 
-def test_keys_are_listed_by_id(organization: SimulatedOrganization) -> None:
+def test_seeded_keys_are_sorted_by_id(organization: SimulatedOrganization) -> None:
     assert list(organization.keys) == sorted(organization.keys)
 
 
-def test_the_audit_log_is_read_on_a_cluster_in_no_environment(
+def test_the_audit_cluster_is_in_no_environment(
     organization: SimulatedOrganization,
 ) -> None:
-    estate = organization.entities
-    audit_keys = [k for k in organization.keys.values() if k.owner == estate.audit_account]
+    entities = organization.entities
+    audit_keys = [k for k in organization.keys.values() if k.owner == entities.audit_account]
 
-    assert {key.resources for key in audit_keys} == {(estate.audit_cluster,)}
-    assert estate.audit_cluster is not None
-    assert estate.audit_cluster.environment_id == ""
-    assert estate.audit_account not in estate.service_accounts
-    assert estate.audit_cluster not in estate.resources
+    assert {key.resources for key in audit_keys} == {(entities.audit_cluster,)}
+    assert entities.audit_cluster is not None
+    assert entities.audit_cluster.environment_id == ""
+    assert entities.audit_account not in entities.service_accounts
+    assert entities.audit_cluster not in entities.resources
 
 
-def test_resources_are_those_of_the_estate(organization: SimulatedOrganization) -> None:
+def test_keys_use_the_resources_of_the_organization(organization: SimulatedOrganization) -> None:
     known = {*organization.entities.resources, organization.entities.audit_cluster}
     placed = {
         resource
@@ -127,7 +127,7 @@ def test_resources_are_those_of_the_estate(organization: SimulatedOrganization) 
     }
 
 
-def test_there_is_everything_that_a_client_has_to_cope_with(
+def test_every_variant_of_a_key_occurs(
     organization: SimulatedOrganization,
 ) -> None:
     keys = organization.keys.values()
@@ -145,7 +145,7 @@ def test_there_is_everything_that_a_client_has_to_cope_with(
     assert any(key.created_at % 1 == 0 for key in keys)
 
 
-def test_no_key_is_from_the_future_or_older_than_the_service(
+def test_no_key_is_from_the_future_or_older_than_five_years(
     organization: SimulatedOrganization,
 ) -> None:
     ages = [NOW - key.created_at for key in organization.keys.values()]
@@ -154,7 +154,7 @@ def test_no_key_is_from_the_future_or_older_than_the_service(
     assert max(ages) <= 5 * 365 * DAY
 
 
-def test_some_pairs_have_keys_made_minutes_apart(organization: SimulatedOrganization) -> None:
+def test_some_pairs_have_keys_created_minutes_apart(organization: SimulatedOrganization) -> None:
     by_pair: dict[object, list[float]] = {}
     for key in organization.keys.values():
         if key.owner is not None and key.owner.kind == "service-account":
@@ -169,7 +169,7 @@ def test_some_pairs_have_keys_made_minutes_apart(organization: SimulatedOrganiza
 
 
 def ages_of_pairs(organization: SimulatedOrganization) -> list[list[float]]:
-    """Ages in days, oldest first, of the keys of each owner for each (first) resource."""
+    """Return the ages in days of the keys of each owner and first resource, oldest first."""
     pairs: dict[object, list[float]] = {}
     for key in organization.keys.values():
         if key.owner is not None and key.owner != organization.entities.audit_account:
@@ -190,10 +190,10 @@ def test_a_few_pairs_have_had_three_keys_or_more_for_weeks(
 
 @pytest.mark.parametrize(
     ("days", "share"),
-    # exp(-days / 200) of those that last, which nine of ten do; the others are younger mostly
+    # exp(-days / 200) of the permanent keys, which are nine of ten; the others are mostly younger
     [(90, 0.64), (365, 0.16), (730, 0.026)],
 )
-def test_keys_are_as_old_as_they_get_in_life(
+def test_ages_are_distributed_exponentially(
     organization: SimulatedOrganization, days: int, share: float
 ) -> None:
     old = sum(NOW - key.created_at > days * DAY for key in organization.keys.values())
@@ -212,14 +212,14 @@ def test_some_keys_have_expired_and_some_are_about_to(organization: SimulatedOrg
     assert 40 <= sum(seconds > 14 * DAY for seconds in left) <= 80
 
 
-def test_some_keys_say_nothing_of_themselves(organization: SimulatedOrganization) -> None:
+def test_some_keys_have_neither_name_nor_description(organization: SimulatedOrganization) -> None:
     silent = sum(not key.display_name and not key.description for key in organization.keys.values())
 
     assert 50 <= silent <= 130  # a quarter of about a third
 
 
-def test_whatever_keys_refer_to_is_in_the_listings(organization: SimulatedOrganization) -> None:
-    estate, unlisted = organization.entities, set()
+def test_listings_contain_what_keys_refer_to(organization: SimulatedOrganization) -> None:
+    entities, unlisted = organization.entities, set()
     for key in organization.keys.values():
         if key.owner is not None:
             listed = {*organization.service_accounts, *organization.users}
@@ -228,7 +228,7 @@ def test_whatever_keys_refer_to_is_in_the_listings(organization: SimulatedOrgani
             if resource.kind == "flink-region":
                 assert resource.id in organization.regions
             elif resource.kind in {"kafka", "schema-registry", "ksql"} and (
-                resource != estate.audit_cluster
+                resource != entities.audit_cluster
             ):
                 cluster = organization.clusters[resource.id]
                 assert (cluster.kind, cluster.environment_id) == (
@@ -240,54 +240,54 @@ def test_whatever_keys_refer_to_is_in_the_listings(organization: SimulatedOrgani
             )
 
     assert unlisted <= {
-        *estate.deactivated_users,
-        *estate.deleted_service_accounts,
-        estate.audit_account,
+        *entities.deactivated_users,
+        *entities.deleted_service_accounts,
+        entities.audit_account,
     }
-    assert estate.audit_account in unlisted
-    assert unlisted & {*estate.deleted_service_accounts}
-    assert estate.audit_cluster is not None
-    assert estate.audit_cluster.id not in organization.clusters
+    assert entities.audit_account in unlisted
+    assert unlisted & {*entities.deleted_service_accounts}
+    assert entities.audit_cluster is not None
+    assert entities.audit_cluster.id not in organization.clusters
 
 
-def test_those_who_are_gone_are_in_no_list(organization: SimulatedOrganization) -> None:
-    estate = organization.entities
+def test_deleted_owners_are_not_listed(organization: SimulatedOrganization) -> None:
+    entities = organization.entities
 
     assert list(organization.service_accounts) == sorted(
-        owner.id for owner in (*estate.service_accounts, *estate.idle_service_accounts)
+        owner.id for owner in (*entities.service_accounts, *entities.idle_service_accounts)
     )
     assert list(organization.users) == sorted(
-        owner.id for owner in (*estate.users, *estate.idle_users)
+        owner.id for owner in (*entities.users, *entities.idle_users)
     )
-    assert list(organization.environments) == sorted(estate.environments)
+    assert list(organization.environments) == sorted(entities.environments)
 
 
-def test_somebody_and_something_has_no_key(organization: SimulatedOrganization) -> None:
-    estate = organization.entities
+def test_some_owners_and_clusters_have_no_key(organization: SimulatedOrganization) -> None:
+    entities = organization.entities
     owners = {key.owner for key in organization.keys.values()}
     resources = {resource for key in organization.keys.values() for resource in key.resources}
 
-    assert estate.idle_service_accounts
-    assert estate.idle_users
-    assert estate.idle_clusters
-    assert owners.isdisjoint({*estate.idle_service_accounts, *estate.idle_users})
-    assert resources.isdisjoint(estate.idle_clusters)
-    assert {cluster.id for cluster in estate.idle_clusters} <= organization.clusters.keys()
+    assert entities.idle_service_accounts
+    assert entities.idle_users
+    assert entities.idle_clusters
+    assert owners.isdisjoint({*entities.idle_service_accounts, *entities.idle_users})
+    assert resources.isdisjoint(entities.idle_clusters)
+    assert {cluster.id for cluster in entities.idle_clusters} <= organization.clusters.keys()
     assert organization.regions.keys() - {resource.id for resource in resources}
 
 
 def test_all_environments_but_one_have_a_schema_registry(
     organization: SimulatedOrganization,
 ) -> None:
-    governed = {
+    with_registry = {
         cluster.environment_id
         for cluster in organization.clusters.values()
         if cluster.kind == "schema-registry"
     }
-    (without,) = organization.environments.keys() - governed
+    (without,) = organization.environments.keys() - with_registry
 
     assert organization.environments[without].package == ""
-    assert all(organization.environments[place].package for place in governed)
+    assert all(organization.environments[place].package for place in with_registry)
 
 
 def test_a_ksqldb_cluster_runs_on_a_cluster_of_its_environment(
@@ -302,7 +302,7 @@ def test_a_ksqldb_cluster_runs_on_a_cluster_of_its_environment(
         assert cluster.identity_id in organization.service_accounts
 
 
-def test_names_are_such_as_people_give(organization: SimulatedOrganization) -> None:
+def test_names_are_realistic(organization: SimulatedOrganization) -> None:
     accounts = [account.display_name for account in organization.service_accounts.values()]
     users = list(organization.users.values())
     registries = Counter(
@@ -321,7 +321,9 @@ def test_names_are_such_as_people_give(organization: SimulatedOrganization) -> N
 
 
 @pytest.mark.parametrize(("environments", "owners"), [(1, 1), (80, 2500)])
-def test_there_are_names_for_as_many_as_one_likes(environments: int, owners: int) -> None:
+def test_names_are_unique_for_any_number_of_owners_and_environments(
+    environments: int, owners: int
+) -> None:
     organization = seeded_organization(
         seed=1, keys=100, owners=owners, environments=environments, clusters=90, now=NOW
     )
@@ -332,20 +334,20 @@ def test_there_are_names_for_as_many_as_one_likes(environments: int, owners: int
     assert len(set(accounts)) == len(accounts) >= owners * 2 // 3
 
 
-def test_numbers_of_the_estate_can_be_given() -> None:
+def test_numbers_of_owners_and_resources_can_be_given() -> None:
     organization = seeded_organization(
         seed=1, keys=300, owners=30, clusters=9, environments=3, now=NOW
     )
-    estate = organization.entities
+    entities = organization.entities
 
-    assert len(estate.environments) == 3
-    assert len(estate.service_accounts) == 20
-    assert len(estate.users) == 10
-    assert sum(resource.kind == "kafka" for resource in estate.resources) == 9
-    assert sum(resource.kind == "schema-registry" for resource in estate.resources) == 2
+    assert len(entities.environments) == 3
+    assert len(entities.service_accounts) == 20
+    assert len(entities.users) == 10
+    assert sum(resource.kind == "kafka" for resource in entities.resources) == 9
+    assert sum(resource.kind == "schema-registry" for resource in entities.resources) == 2
 
 
 @pytest.mark.parametrize("wrong", [{"keys": -1}, {"owners": 0}, {"environments": 0}])
-def test_impossible_numbers_are_refused(wrong: dict[str, int]) -> None:
+def test_impossible_numbers_are_rejected(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="keys must be 0 or more"):
         seeded_organization(seed=1, now=NOW, **wrong)

@@ -59,7 +59,7 @@ def token_of(key_id: str) -> str:
         (End.EMPTY_PAGE, 4, {}),
     ],
 )
-async def test_a_walk_reaches_every_key_once_however_the_end_is_spelled(
+async def test_a_walk_reaches_every_key_once_for_every_end(
     end: End, pages: int, last: Mapping[str, object]
 ) -> None:
     keys = some_keys(25)
@@ -72,7 +72,7 @@ async def test_a_walk_reaches_every_key_once_however_the_end_is_spelled(
     assert found[-1]["metadata"] == last
 
 
-async def test_a_full_last_page_is_the_last() -> None:
+async def test_a_full_last_page_has_no_next() -> None:
     simulator = simulator_of(SimulatedOrganization(some_keys(20)))
     async with client_of(simulator) as client:
         assert len(await walk(client, page_size="10")) == 2
@@ -89,7 +89,7 @@ async def test_an_organization_without_keys_has_one_empty_page() -> None:
     }
 
 
-async def test_next_is_an_absolute_link_to_the_same_place_with_filters_and_size() -> None:
+async def test_next_is_an_absolute_url_with_filters_and_page_size() -> None:
     simulator = simulator_of(
         SimulatedOrganization(some_keys(3)), options=ApiOptions(path_prefix="/api", total_size=True)
     )
@@ -109,7 +109,7 @@ async def test_next_is_an_absolute_link_to_the_same_place_with_filters_and_size(
     }
 
 
-async def test_ten_keys_are_a_page_unless_asked_otherwise() -> None:
+async def test_the_default_page_size_is_ten() -> None:
     simulator = simulator_of(SimulatedOrganization(some_keys(120)))
 
     assert len((await ask(simulator)).json()["data"]) == 10
@@ -131,7 +131,7 @@ async def test_ten_keys_are_a_page_unless_asked_otherwise() -> None:
         ({"color": "red"}, "color"),
     ],
 )
-async def test_a_query_that_cannot_be_served_is_a_400_naming_the_parameter(
+async def test_an_invalid_query_is_a_400_that_names_the_parameter(
     query: dict[str, str], parameter: str
 ) -> None:
     response = await ask(simulator_of(SimulatedOrganization(some_keys(3))), **query)
@@ -143,14 +143,14 @@ async def test_a_query_that_cannot_be_served_is_a_400_naming_the_parameter(
     assert error["id"] == response.headers["X-Request-Id"]
 
 
-async def test_a_parameter_given_twice_is_a_400() -> None:
+async def test_a_repeated_parameter_is_a_400() -> None:
     async with client_of(simulator_of(SimulatedOrganization())) as client:
         response = await client.get(f"{PATH}?page_size=5&page_size=6")
 
     assert response.status_code == 400
 
 
-async def test_keys_created_behind_the_cursor_are_missed_until_the_next_walk() -> None:
+async def test_keys_created_before_the_cursor_are_missed_until_the_next_walk() -> None:
     keys = some_keys(5)
     organization = SimulatedOrganization(keys[1:])
     simulator = simulator_of(organization)
@@ -166,7 +166,7 @@ async def test_keys_created_behind_the_cursor_are_missed_until_the_next_walk() -
     assert rest["metadata"]["next"].startswith(f"{ORIGIN}{PATH}?page_token=")
 
 
-async def test_a_replaced_key_is_shown_as_it_is_now() -> None:
+async def test_a_replaced_key_appears_in_the_next_response() -> None:
     (key,) = some_keys(1)
     organization = SimulatedOrganization([key])
     simulator = simulator_of(organization)
@@ -177,7 +177,7 @@ async def test_a_replaced_key_is_shown_as_it_is_now() -> None:
     assert (await ask(simulator)).json()["data"][0]["spec"]["description"] == "new words"
 
 
-async def test_items_of_deleted_keys_are_not_kept_for_ever() -> None:
+async def test_cached_items_of_deleted_keys_are_removed() -> None:
     keys = [replace(some_keys(1)[0], id=f"K{i:05}") for i in range(10_002)]
     organization = SimulatedOrganization(keys)
     listing = Listing(organization, ENDPOINTS[PATH])
@@ -232,7 +232,7 @@ async def test_filters_match_exactly_and_any_of_several_resources(
     assert page["metadata"]["total_size"] == len(ids)
 
 
-async def test_a_filtered_walk_goes_on_filtered() -> None:
+async def test_filters_apply_to_all_pages() -> None:
     async with client_of(simulator_of(mixed())) as client:
         pages = await walk(client, page_size="1", **{"spec.resource": "lkc-000001"})
 
@@ -262,7 +262,7 @@ async def test_unknown_credentials_are_a_401_in_the_short_form(api_key: str, sec
 
 
 @pytest.mark.parametrize("header", ["", "Bearer abc", "Basic", "Basic %%%", "Basic YWJj"])
-async def test_what_is_not_basic_is_a_401_too(header: str) -> None:
+async def test_credentials_other_than_basic_are_a_401(header: str) -> None:
     simulator = simulator_of(SimulatedOrganization())
     async with client_of(simulator) as client:
         response = await client.get(PATH, headers={"Authorization": header}, auth=None)
@@ -270,7 +270,7 @@ async def test_what_is_not_basic_is_a_401_too(header: str) -> None:
     assert response.status_code == 401
 
 
-async def test_an_account_without_a_role_is_forbidden_in_the_documented_shape() -> None:
+async def test_an_account_without_a_role_is_forbidden() -> None:
     account = Account("CLOUDKEY", SECRET, SimulatedOrganization(some_keys(1)), role="none")
     response = await ask(Simulator([account], clock=FakeClock()))
 
@@ -288,7 +288,7 @@ async def test_an_account_without_a_role_is_forbidden_in_the_documented_shape() 
     }
 
 
-async def test_a_role_that_is_lost_shortens_the_list_and_keeps_the_200() -> None:
+async def test_a_lost_role_shortens_the_list() -> None:
     account = Account("CLOUDKEY", SECRET, SimulatedOrganization(some_keys(4)))
     simulator = Simulator([account], clock=FakeClock(), options=ApiOptions(total_size=True))
     assert len((await ask(simulator)).json()["data"]) == 4
@@ -301,7 +301,7 @@ async def test_a_role_that_is_lost_shortens_the_list_and_keeps_the_200() -> None
     assert response.json()["metadata"] == {"total_size": 2}
 
 
-async def test_organizations_behind_one_address_are_told_apart_by_their_credentials() -> None:
+async def test_credentials_determine_the_organization() -> None:
     simulator = Simulator(
         [
             Account("ONE", SECRET, SimulatedOrganization(some_keys(1), seed=1)),
@@ -317,7 +317,7 @@ async def test_organizations_behind_one_address_are_told_apart_by_their_credenti
     assert sizes == [1, 2]
 
 
-def test_accounts_and_organizations_that_cannot_be_told_apart_are_refused() -> None:
+def test_duplicate_accounts_and_organizations_are_rejected() -> None:
     organization = SimulatedOrganization()
     with pytest.raises(ValueError, match="API key SAME"):
         Simulator([Account("SAME", "a", organization)] * 2, clock=FakeClock())
@@ -341,7 +341,7 @@ def test_an_account_does_not_print_its_secret() -> None:
         ("DELETE", PATH, 405, "method_not_allowed"),
     ],
 )
-async def test_what_is_not_served_is_refused_in_the_envelope(
+async def test_unsupported_requests_use_the_error_envelope(
     method: str, path: str, status: int, code: str
 ) -> None:
     async with client_of(simulator_of(SimulatedOrganization())) as client:
@@ -352,7 +352,7 @@ async def test_what_is_not_served_is_refused_in_the_envelope(
     assert response.headers.get("Allow") == ("GET" if status == 405 else None)
 
 
-async def test_every_response_has_a_request_id_of_its_own_and_always_the_same_one() -> None:
+async def test_request_ids_are_unique_and_reproducible() -> None:
     def fresh() -> Simulator:
         return simulator_of(SimulatedOrganization(some_keys(1)))
 
@@ -368,7 +368,7 @@ async def test_every_response_has_a_request_id_of_its_own_and_always_the_same_on
     assert all(len(bytes.fromhex(request_id)) == 16 for request_id in first)
 
 
-async def test_the_requests_are_on_record_without_their_secrets() -> None:
+async def test_requests_are_recorded_without_their_secrets() -> None:
     simulator = simulator_of(SimulatedOrganization(some_keys(1)))
     await simulator._clock.sleep(7)
     await ask(simulator, page_size="5")
@@ -403,7 +403,7 @@ class Greeting:
         return json_response(f'"{account.api_key} at {request.path}"'.encode())
 
 
-async def test_another_service_has_accounts_rate_limits_and_faults_too() -> None:
+async def test_another_service_uses_accounts_rate_limit_and_faults() -> None:
     account = Account("CLOUDKEY", SECRET, SimulatedOrganization())
     simulator = Simulator(
         [account], clock=FakeClock(), rate_limit=RateLimit(2, 60), service=Greeting()

@@ -1,4 +1,4 @@
-"""The one thing that cannot be seen in process: what a broken connection is to a real client."""
+"""A broken connection over a real socket, which cannot be tested in process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def _serve_and_ask(simulator: Simulator) -> None:
     config = uvicorn.Config(simulator, port=0, log_config=None, access_log=False, lifespan="on")
     server = uvicorn.Server(config)
     listening = config.bind_socket()
-    listening.listen()  # so that nobody has to wait until the server does
+    listening.listen()  # so that the client can connect before the server runs
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}{API_KEYS_PATH}"
@@ -36,7 +36,7 @@ async def _serve_and_ask(simulator: Simulator) -> None:
         await serving
 
 
-def test_a_reset_breaks_a_real_connection_without_a_traceback(
+def test_reset_breaks_a_real_connection_without_a_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
