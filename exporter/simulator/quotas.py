@@ -68,8 +68,8 @@ def applied_quotas(
     usage = _usage(keys, audit_account=audit_account)
     kafka_clusters = [cluster for cluster in clusters if cluster.kind == "kafka"]
     clusters_in = Counter(cluster.environment_id for cluster in kafka_clusters)
-    yield _quota("iam.max_cloud_api_keys.per_org", usage["cloud", ""])
-    yield _quota("iam.max_audit_log_api_keys.per_org", usage["audit", ""])
+    yield _quota("iam.max_cloud_api_keys.per_org", usage["organization", "cloud"])
+    yield _quota("iam.max_audit_log_api_keys.per_org", usage["organization", "audit"])
     yield _quota("iam.max_service_accounts.per_org", len(service_accounts))
     yield _quota("iam.max_users.per_org", len(users))
     yield _quota("iam.max_environments.per_org", len(environments))
@@ -116,20 +116,21 @@ def _quota(
 def _usage(
     keys: Iterable[SimulatedKey], *, audit_account: SimulatedOwner | None
 ) -> Counter[tuple[str, str]]:
-    """Return numbers of keys.
+    """Return numbers of keys: ``cloud`` and ``cluster`` by owner, ``kafka`` by cluster.
 
-    Of ``cloud`` and ``cluster`` by owner, of ``kafka`` by cluster, of ``cloud`` and ``audit`` in
-    the organization (``""``).
+    ``organization`` has the totals of ``cloud`` and ``audit``.
     """
     usage: Counter[tuple[str, str]] = Counter()
     for key in keys:
+        owner_id = "" if key.owner is None else key.owner.id
         kinds = {resource.kind for resource in key.resources}
         if "cloud" in kinds:
-            usage["cloud", ""] += 1
-        if key.owner is not None:
-            usage["cloud", key.owner.id] += "cloud" in kinds
-            usage["cluster", key.owner.id] += not kinds.isdisjoint(_CLUSTER_KINDS)
-            usage["audit", ""] += key.owner == audit_account
+            usage["organization", "cloud"] += 1
+            usage["cloud", owner_id] += 1
+        if not kinds.isdisjoint(_CLUSTER_KINDS):
+            usage["cluster", owner_id] += 1
+        if key.owner is not None and key.owner == audit_account:
+            usage["organization", "audit"] += 1
         for resource in key.resources:
             if resource.kind == "kafka":
                 usage["kafka", resource.id] += 1
