@@ -92,8 +92,9 @@ class NamesCollector:
         directory = await walk.directory(state.get(DIRECTORY), users=self._users)
         return Outcome(lambda state: state.with_slice(DIRECTORY, directory), walk.failure())
 
-    def derive(self, state: OrganizationState) -> OrganizationState:
+    def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
         """Return ``state`` without the names of users if they are disabled since a reload."""
+        del now
         directory = state.get(DIRECTORY)
         if self._users or not (directory.users or "user" in directory.complete):
             return state

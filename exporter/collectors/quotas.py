@@ -155,8 +155,9 @@ class QuotasCollector:
     def _includes(self, code: str) -> bool:
         return any(fnmatchcase(code, each) for each in self._organization.quotas.include)
 
-    def derive(self, state: OrganizationState) -> OrganizationState:
+    def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
         """Return ``state``: nothing in it depends on other slices."""
+        del now
         return state
 
     def render(self, state: OrganizationState, before: OrganizationState | None) -> Iterable[Part]:

@@ -59,9 +59,10 @@ class Collector(Protocol):
         Raises :class:`~exporter.errors.ApiError`; the state then stays as it is.
         """
 
-    def derive(self, state: OrganizationState) -> OrganizationState:
+    def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
         """Return ``state`` with its own slice computed again if anything it depends on has changed.
 
-        It may depend on the settings and on the slices of later collectors. Called off the event
-        loop after every change of the state and after a reload, for the last collector first.
+        It may depend on the settings and on the slices of later collectors. Called at the Unix time
+        ``now``, off the event loop, after every change of the state and after a reload, for the
+        last collector first.
         """

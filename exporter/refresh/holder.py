@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from exporter.clock import Clock
     from exporter.refresh.collector import Change, Collector
     from exporter.refresh.state import OrganizationState
 
@@ -26,6 +27,7 @@ class Holder:
         *,
         collectors: Sequence[Collector],
         publish: Callable[[OrganizationState], Awaitable[None]],
+        clock: Clock,
         lock: asyncio.Lock | None = None,
     ) -> None:
         self.state = state
@@ -38,13 +40,14 @@ class Holder:
         """Set, and replaced by a new event, whenever the keys are listed."""
         self._collectors = collectors
         self._publish = publish
+        self._clock = clock
         self._lock = lock or asyncio.Lock()
         self._credentials_failed = False
         self._set_flags()
 
     async def restore(self, state: OrganizationState) -> None:
         """Start from ``state``, which an earlier configuration left. Does not publish it."""
-        self.state = await asyncio.to_thread(self._derived, state)
+        self.state = await asyncio.to_thread(self._derived, state, now=self._clock.wall())
         self._set_flags()
 
     async def replace(self, change: Change) -> None:
@@ -54,7 +57,8 @@ class Holder:
         """
         async with self._lock:
             before = self.state.prioritized
-            state = await asyncio.to_thread(lambda: self._derived(change(self.state)))
+            now = self._clock.wall()
+            state = await asyncio.to_thread(lambda: self._derived(change(self.state), now=now))
             await self._publish(state)
             self.state = state
         if state.prioritized.up and state.prioritized is not before:
@@ -62,9 +66,9 @@ class Holder:
             listed.set()
         self._set_flags()
 
-    def _derived(self, state: OrganizationState) -> OrganizationState:
+    def _derived(self, state: OrganizationState, *, now: float) -> OrganizationState:
         for each in reversed(self._collectors):
-            state = each.derive(state)
+            state = each.derive(state, now=now)
         return state
 
     def _set_flags(self) -> None:

@@ -56,6 +56,7 @@ class OrganizationRefresh(Generic[C]):
             initial,
             collectors=collectors,
             publish=lambda state: publish(state, collectors),
+            clock=clock,
             lock=lock,
         )
         self._refreshers = [

@@ -43,8 +43,8 @@ RESOLVER = (
 )
 RENDERING = """
 import threading, exporter.exposition.exposition as exposition
-exposition.render = instead_of(
-    exposition.render, compute, lambda *_: threading.current_thread() is not threading.main_thread()
+exposition.chunks = instead_of(
+    exposition.chunks, compute, lambda *_: threading.current_thread() is not threading.main_thread()
 )
 """
 DISK = """

@@ -40,7 +40,7 @@ class ToyCollector:
     async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
         return Outcome(lambda state: state.with_slice(COUNT, state.get(COUNT) + 1))
 
-    def derive(self, state: OrganizationState) -> OrganizationState:
+    def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
         return state
 
     def render(self, state: OrganizationState, before: OrganizationState | None) -> Iterable[Part]:

@@ -97,10 +97,10 @@ class ApiKeysCollector:
             on_published=lambda: _log_churn(changes),
         )
 
-    def derive(self, state: OrganizationState) -> OrganizationState:
+    def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
         """See :class:`~exporter.refresh.Collector`."""
         before, directory = state.get(API_KEYS_STATE), state.get(DIRECTORY)
-        after = with_inventory(before, self._settings, directory, now=self._clock.wall())
+        after = with_inventory(before, self._settings, directory, now=now)
         return state if after is before else state.with_slice(API_KEYS_STATE, after)
 
     def render(self, state: OrganizationState, before: OrganizationState | None) -> Iterable[Part]:
