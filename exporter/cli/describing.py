@@ -1,4 +1,4 @@
-"""What ``check`` says of an organization: a line of its own, and below it what is known."""
+"""What ``check`` prints about an organization: a summary line, then indented details."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ def describe(
         reason = failure.reason if failure else "unknown"
         yield f"{state.name}: failed ({reason}): {failure}"
         return
-    yield f"{state.name}: ok: {_visibility(organization, keys, keys.inventory)}"
+    yield f"{state.name}: ok: {_summary(organization, keys, keys.inventory)}"
     yield from _tables(summaries)
     for name, collector in state.collectors.items():
         if collector.failure is not None:
             yield f"  {name} failed ({collector.failure.reason}): {collector.failure}"
 
 
-def _visibility(organization: Organization, state: ApiKeysState, inventory: Inventory) -> str:
+def _summary(organization: Organization, state: ApiKeysState, inventory: Inventory) -> str:
     owners = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
     own = organization.credentials.read()[0] in state.keys
     seen = (
-        f"{_many(inventory.total, 'key')} of {_many(len(inventory.owners), 'owner')}"
-        f" ({owners or 'none'}) for {_many(len(inventory.resources), 'resource')};"
+        f"{_counted(inventory.total, 'key')} of {_counted(len(inventory.owners), 'owner')}"
+        f" ({owners or 'none'}) for {_counted(len(inventory.resources), 'resource')};"
         f" own key {'seen' if own else 'not seen'}"
     )
     filtered = bool(organization.filters.owners or organization.filters.resources)
     if not inventory.total and filtered:
-        return f"{seen}: nothing matches the filters; ids look like sa-…, u-…, lkc-… or cloud"
+        return f"{seen}. No key matches the filters. Ids look like sa-…, u-…, lkc-… or cloud"
     if own or filtered:
         return seen
     return (
-        f"{seen}: the role may hide keys. Only OrganizationAdmin on the whole organization is known"
-        " to see all of them"
+        f"{seen}. The role may hide keys. Only OrganizationAdmin on the whole organization is known"
+        " to see every key"
     )
 
 
@@ -68,9 +68,9 @@ def _tables(summaries: Sequence[Summary]) -> Iterator[str]:
 
 
 def _row(row: Row) -> str:
-    """Return a row, whose texts may come from the network, as a terminal may show it.
+    """Return a row, with texts from the API made safe for a terminal.
 
-    It is not to be broken between its label and its value.
+    Its spaces are unbreakable, so that the label and the value stay on one line.
     """
     limit = "" if row.limit is None else f"/{row.limit}"
     label = one_line(row.label, 60)
@@ -79,5 +79,5 @@ def _row(row: Row) -> str:
     return f"{name} {row.value}{limit}".replace(" ", _UNBREAKABLE) + notes
 
 
-def _many(count: int, noun: str) -> str:
+def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")

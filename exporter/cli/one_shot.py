@@ -1,4 +1,4 @@
-"""``once`` and ``check``: one refresh of every organization, then the end."""
+"""``once`` and ``check``: refresh every organization once."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ _COLLECTORS_OF_CHECK = (ApiKeysCollector, SampledNamesCollector, QuotasCollector
 
 @dataclass(frozen=True)
 class _Result:
-    """What one refresh brought."""
+    """The outcome of one refresh."""
 
     states: Sequence[OrganizationState]
-    late: Sequence[str]
-    """The organizations that were not complete in time, each with the collectors that were not."""
+    unfinished: Sequence[str]
+    """The organizations that exceeded ``--timeout``, each with its unfinished collectors."""
 
     @property
     def code(self) -> int:
-        """The exit code: 1 if an organization failed, or if time ran out."""
+        """The exit code: 1 if an organization failed, or did not finish in time."""
         failed = any(not state.prioritized.up for state in self.states)
-        return 1 if failed or self.late else 0
+        return 1 if failed or self.unfinished else 0
 
 
 def once(options: argparse.Namespace) -> int:
-    """Print the metrics of one refresh; 1 if an organization failed, after printing the others."""
+    """Print the metrics of one refresh; return 1 if an organization failed."""
     loaded = load_config(options.config_file)
     exporter = Exporter(loaded, clock=SystemClock(), process_metrics=False)
     with (
@@ -62,25 +62,25 @@ def once(options: argparse.Namespace) -> int:
     ):
         result = _refresh(exporter, "Listing API keys …", timeout=options.timeout)
         metrics = exporter.exposition.scrape(Format.TEXT, gzip=False)
-        file.write(_for_a_terminal(metrics) if file.isatty() else metrics)
-    if result.late:
-        logs.flush()  # its lines came first
-        say(f"{timed_out(options.timeout)}: {', '.join(result.late)}")
+        file.write(_escape_for_terminal(metrics) if file.isatty() else metrics)
+    if result.unfinished:
+        logs.flush()  # keep the order of the lines
+        say(f"{timed_out(options.timeout)}: {', '.join(result.unfinished)}")
     return result.code
 
 
 def check(options: argparse.Namespace) -> int:
-    """Print what each organization's credentials see; 1 if those of any do not work."""
+    """Print what each organization's credentials can see; return 1 if any of them failed."""
     loaded = load_config(options.config_file)
     exporter = Exporter(
-        with_less_reserve(loaded),
+        with_capped_reserve(loaded),
         clock=SystemClock(),
         process_metrics=False,
         collectors=_COLLECTORS_OF_CHECK,
     )
-    # The lines below report failures, once each.
+    # The output reports each failure; the log would repeat it.
     logging.getLogger("exporter.refresh").setLevel(logging.CRITICAL)
-    result = _refresh(exporter, "Asking the API …", timeout=options.timeout)
+    result = _refresh(exporter, "Querying the API …", timeout=options.timeout)
     for (organization, _), state in zip(exporter.hosts(), result.states, strict=True):
         for line in describe(organization, state, exporter.summaries(state)):
             print(line)
@@ -88,7 +88,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Result:
-    """Refresh every organization once, within ``timeout`` seconds; show ``activity`` meanwhile."""
+    """Refresh every organization once within ``timeout`` seconds, and show ``activity``."""
     clock = SystemClock()
 
     async def refresh() -> _Result:
@@ -96,8 +96,8 @@ def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Re
             async with asyncio.timeout(timeout):
                 await exporter.refresh_once()
         except TimeoutError:
-            late = timed_out(timeout)
-            states = [_failed(state, late, now=clock.wall()) for state in exporter.states()]
+            failure = timed_out(timeout)
+            states = [_failed(state, failure, now=clock.wall()) for state in exporter.states()]
             for state in states:
                 await exporter.publish(state)
             return _Result(states, [each for each in map(_unfinished, exporter.states()) if each])
@@ -109,16 +109,16 @@ def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Re
         return run_to_its_answer(refresh())
 
 
-def _for_a_terminal(metrics: bytes) -> bytes:
-    """Return ``metrics`` with control characters escaped: names in labels are from the network.
+def _escape_for_terminal(metrics: bytes) -> bytes:
+    """Return ``metrics`` with control characters escaped, because labels hold names from the API.
 
-    Programs get them as they are, since the format has no such escapes.
+    Only for terminals: the exposition format has no such escapes.
     """
     return "\n".join(map(escaped, metrics.decode().split("\n"))).encode()
 
 
 def _failed(state: OrganizationState, failure: Failure, *, now: float) -> OrganizationState:
-    """Return ``state`` with ``failure`` for the collectors that have not finished."""
+    """Return ``state`` with ``failure`` for each unfinished collector."""
 
     def failed(before: CollectorState) -> CollectorState:
         return replace(
@@ -138,13 +138,13 @@ def _failed(state: OrganizationState, failure: Failure, *, now: float) -> Organi
 
 
 def _unfinished(state: OrganizationState) -> str:
-    """Return the organization and its unfinished collectors; nothing if there are none."""
+    """Return the organization and its unfinished collectors; empty if there are none."""
     names = [name for name, each in state.collectors.items() if each.finished is None]
     return f"{state.name} ({', '.join(names)})" if names else ""
 
 
-def with_less_reserve(loaded: Config) -> Config:
-    """Return ``loaded`` with at most the reserve that ``check`` leaves to others."""
+def with_capped_reserve(loaded: Config) -> Config:
+    """Return ``loaded`` with each ``rate_limit.reserve`` limited to :data:`CHECK_RESERVE`."""
 
     def adjusted(organization: Organization) -> Organization:
         reserve = min(organization.rate_limit.reserve, CHECK_RESERVE)

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from exporter.app import Exporter
 from exporter.cli.files import writing
 from exporter.cli.loading import load_config
+from exporter.cli.report_fetch import fetch_reports
 from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.cli.report_rows import Selection, violating
-from exporter.cli.report_survey import surveys_of
 from exporter.cli.signals import run_to_its_answer
 from exporter.cli.streams import say
 from exporter.cli.waiting import showing
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Iterable, Sequence
 
+    from exporter.cli.report_fetch import OrganizationReport, ProgressCallback
     from exporter.cli.report_rows import Row
-    from exporter.cli.report_survey import Listener, Survey
     from exporter.config import Config
 
 log = structlog.get_logger(__name__)
@@ -93,15 +93,15 @@ def chosen(loaded: Config, patterns: Sequence[str]) -> Config:
     )
 
 
-def _ask(loaded: Config, *, timeout: float | None) -> Sequence[Survey]:
+def _ask(loaded: Config, *, timeout: float | None) -> Sequence[OrganizationReport]:
     """Survey the organizations; show how many keys are listed."""
     clock = SystemClock()
     exporter = Exporter(loaded, clock=clock, process_metrics=False)
 
-    async def ask(listener: Listener) -> Sequence[Survey]:
+    async def ask(on_progress: ProgressCallback) -> Sequence[OrganizationReport]:
         try:
-            return await surveys_of(
-                exporter.hosts(), clock=clock, listener=listener, timeout=timeout
+            return await fetch_reports(
+                exporter.hosts(), clock=clock, on_progress=on_progress, timeout=timeout
             )
         finally:
             await exporter.aclose()
@@ -111,12 +111,14 @@ def _ask(loaded: Config, *, timeout: float | None) -> Sequence[Survey]:
         BarColumn(),
         TextColumn("{task.completed:.0f} keys", markup=False),
     )
-    listener = _listener(progress, [each.name for each in loaded.organizations])
+    on_progress = _progress_callback(progress, [each.name for each in loaded.organizations])
     with showing(progress, exporter, clock=clock, beside=True):
-        return run_to_its_answer(ask(listener))
+        return run_to_its_answer(ask(on_progress))
 
 
-def say_what_is_not_judged(surveys: Iterable[Survey], *, asked: Collection[str]) -> None:
+def say_what_is_not_judged(
+    surveys: Iterable[OrganizationReport], *, asked: Collection[str]
+) -> None:
     """Say once of each organization what could not be judged, and what of the ``asked`` is off."""
     for survey in surveys:
         if survey.failed:
@@ -135,7 +137,9 @@ def say_what_is_not_judged(surveys: Iterable[Survey], *, asked: Collection[str])
             )
 
 
-def passes(wanted: Sequence[Row], surveys: Iterable[Survey], *, fail_on: Collection[str]) -> bool:
+def passes(
+    wanted: Sequence[Row], surveys: Iterable[OrganizationReport], *, fail_on: Collection[str]
+) -> bool:
     """Whether no key violates any of ``fail_on``; say how many do.
 
     A policy that is on and could not be judged is not passed: nobody knows.
@@ -166,15 +170,15 @@ def _written(rows: Sequence[Row], form: str, *, organizations: int, to_file: boo
     return table.encode("utf-8" if to_file else sys.stdout.encoding, "replace")
 
 
-def _listener(progress: Progress, organizations: Iterable[str]) -> Listener:
-    """Return a listener that shows in ``progress`` how many keys are listed.
+def _progress_callback(progress: Progress, organizations: Iterable[str]) -> ProgressCallback:
+    """Return a callback that shows in ``progress`` how many keys are listed.
 
     The bar only pulses: the API does not say how many keys to expect.
     """
     tasks = {name: progress.add_task(name, total=None) for name in organizations}
 
-    def listener(organization: str, keys: int, *, complete: bool) -> None:
+    def on_progress(organization: str, keys: int, *, complete: bool) -> None:
         total = max(1, keys) if complete else None
         progress.update(tasks[organization], completed=keys, total=total)
 
-    return listener
+    return on_progress

@@ -15,11 +15,11 @@ from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from exporter.cli import report as command
-from exporter.cli import report_survey
+from exporter.cli import report_fetch
 from exporter.cli.report import passes, say_what_is_not_judged
+from exporter.cli.report_fetch import OrganizationReport, fetch_reports
 from exporter.cli.report_output import CSV_COLUMNS, as_csv, as_json
 from exporter.cli.report_rows import Selection, violating
-from exporter.cli.report_survey import Survey, surveys_of
 from exporter.simulator import (
     CLOUD,
     ItemFormat,
@@ -118,8 +118,8 @@ def said(logs: Sequence[MutableMapping[str, Any]]) -> list[MutableMapping[str, A
     return [entry for entry in logs if entry["log_level"] in {"warning", "error"}]
 
 
-async def surveys(world: World) -> Sequence[Survey]:
-    return await surveys_of(world.exporter.hosts(), clock=world.clock, listener=nobody)
+async def surveys(world: World) -> Sequence[OrganizationReport]:
+    return await fetch_reports(world.exporter.hosts(), clock=world.clock, on_progress=nobody)
 
 
 async def rows(world: World) -> list[Row]:
@@ -463,13 +463,13 @@ async def test_a_listing_that_breaks_off_is_not_reported() -> None:
     assert (survey.failed, survey.rows) == (True, ())
 
 
-async def test_the_listener_hears_of_every_page() -> None:
+async def test_every_page_is_reported_as_progress() -> None:
     world, heard = World(25, settings="page_size: 10"), list[tuple[str, int, bool]]()
 
-    def listener(organization: str, keys: int, *, complete: bool) -> None:
+    def on_progress(organization: str, keys: int, *, complete: bool) -> None:
         heard.append((organization, keys, complete))
 
-    await surveys_of(world.exporter.hosts(), clock=world.clock, listener=listener)
+    await fetch_reports(world.exporter.hosts(), clock=world.clock, on_progress=on_progress)
     assert heard == [("acme", n, False) for n in (10, 20, 25)] + [("acme", 25, True)]
 
 
@@ -481,7 +481,7 @@ async def test_unreadable_keys_are_said(monkeypatch: pytest.MonkeyPatch) -> None
     with capture_logs() as logs:
         assert ids(await rows(world.configured())) == ["GOOD"]
     assert [entry["items"] for entry in said(logs)] == [2]
-    monkeypatch.setattr(report_survey, "MAX_KEYS", 0)
+    monkeypatch.setattr(report_fetch, "MAX_KEYS", 0)
     (survey,) = await surveys(world)
     assert survey.failed
 

@@ -200,7 +200,7 @@ def test_an_organization_that_fails_is_said_and_the_others_are_reported(mixed: s
     (row,) = json.loads(done.stdout)
     assert (row["organization"], row["owner_name"]) == ("acme", None)
     failed, unjudged = done.stderr.splitlines()
-    assert 'msg="the organization is not in the report" organization=poor' in failed
+    assert 'msg="organization is missing from the report" organization=poor' in failed
     assert "OrganizationAdmin" in failed
     assert "request_id=" in failed
     assert "organization=acme policies=unknown_owner" in unjudged

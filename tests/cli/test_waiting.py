@@ -15,8 +15,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.app import Exporter
-from exporter.cli.one_shot import with_less_reserve
-from exporter.cli.report_survey import surveys_of
+from exporter.cli.one_shot import with_capped_reserve
+from exporter.cli.report_fetch import fetch_reports
 from exporter.cli.waiting import countdown
 from exporter.clock import SystemClock
 from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
@@ -133,13 +133,16 @@ def test_a_check_that_got_no_keys_in_time_says_so(tmp_path: Path) -> None:
 async def test_a_report_that_runs_out_of_time_leaves_the_organization_out() -> None:
     world = World(50, settings="names: {enabled: true}", rate_limit=RateLimit(4, 120))
     with capture_logs() as logs:
-        (survey,) = await surveys_of(
-            world.exporter.hosts(), clock=world.clock, listener=lambda *_, **__: None, timeout=9
+        (survey,) = await fetch_reports(
+            world.exporter.hosts(),
+            clock=world.clock,
+            on_progress=lambda *_, **__: None,
+            timeout=9,
         )
     assert survey.failed
     assert world.clock.monotonic() == 9
     (failed,) = [entry for entry in logs if entry["log_level"] == "error"]
-    assert failed["event"] == "the organization is not in the report"
+    assert failed["event"] == "organization is missing from the report"
     assert failed["reason"] == "timeout"
     assert failed["error"] == "not complete within the `--timeout` of 9s"
 
@@ -168,7 +171,7 @@ async def test_a_check_prints_the_same_with_fewer_requests() -> None:
 
 def test_a_check_leaves_a_quarter_to_others_and_no_more_than_is_configured() -> None:
     def reserve(settings: str) -> float:
-        loaded = with_less_reserve(configuration(settings))
+        loaded = with_capped_reserve(configuration(settings))
         return loaded.organizations[0].rate_limit.reserve
 
     assert reserve("rate_limit: {reserve: 0.9}") == 0.25

@@ -1,4 +1,4 @@
-"""What ``report`` learns of each organization: a complete listing of its keys, judged."""
+"""Lists the keys of each organization for ``report`` and checks them against its policies."""
 
 from __future__ import annotations
 
@@ -30,76 +30,79 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What was listed of one organization; nothing if it ``failed``."""
+class OrganizationReport:
+    """The keys of one organization; none if it ``failed``."""
 
     organization: str
     rows: Sequence[Row] = ()
     active: frozenset[str] = frozenset()
-    """The policies that are on."""
+    """The enabled policies."""
     judged: frozenset[str] = frozenset()
-    """Those of them that could be judged with what is known, for all kinds of owners wanted."""
+    """The active policies that could be judged for every requested kind of owner."""
     failed: bool = False
 
 
-class Listener(Protocol):
-    """Who wants to know how far the listings are."""
+class ProgressCallback(Protocol):
+    """Called after each page and at the end of a listing."""
 
     def __call__(self, organization: str, keys: int, *, complete: bool) -> None:
-        """So many ``keys`` of ``organization`` have been listed."""
+        """Show that ``keys`` keys of ``organization`` have been listed."""
 
 
-async def surveys_of(
+async def fetch_reports(
     hosts: Iterable[tuple[Organization, Host]],
     *,
     clock: Clock,
-    listener: Listener,
+    on_progress: ProgressCallback,
     timeout: float | None = None,  # noqa: ASYNC109 # each organization needs its own
-) -> Sequence[Survey]:
-    """Survey every organization, all at the same time; return them in their order.
+) -> Sequence[OrganizationReport]:
+    """Return a report on each organization, in their order; fetch all of them concurrently.
 
-    An organization whose survey takes longer than ``timeout`` seconds has failed.
+    An organization fails if it takes longer than ``timeout`` seconds.
     """
     return await asyncio.gather(
-        *(_survey(*each, clock=clock, listener=listener, timeout=timeout) for each in hosts)
+        *(
+            _fetch_report(*each, clock=clock, on_progress=on_progress, timeout=timeout)
+            for each in hosts
+        )
     )
 
 
-async def _survey(
+async def _fetch_report(
     organization: Organization,
     host: Host,
     *,
     clock: Clock,
-    listener: Listener,
+    on_progress: ProgressCallback,
     timeout: float | None,  # noqa: ASYNC109 # as above
-) -> Survey:
-    """List names and keys, one request after the other, and judge the keys; say what failed."""
+) -> OrganizationReport:
+    """List names and keys, one request at a time, and judge the keys. Log a failure."""
     with structlog.contextvars.bound_contextvars(organization=organization.name):
         try:
             async with asyncio.timeout(timeout):
                 directory = await _names(organization, host, clock)
-                listed = await _list(organization, host, listener)
+                listed = await _list(organization, host, on_progress)
         except (ApiError, CredentialsError) as error:
             failure = failure_from(error)
         except TimeoutError:
             failure = timed_out(timeout)
         else:
-            return _surveyed(organization, listed, directory, now=clock.wall())
-        log.error("the organization is not in the report", **_facts(failure))
-        return Survey(organization.name, failed=True)
+            return _judge(organization, listed, directory, now=clock.wall())
+        log.error("organization is missing from the report", **_facts(failure))
+        return OrganizationReport(organization.name, failed=True)
 
 
-def _surveyed(
+def _judge(
     organization: Organization, listed: Collection[ListedKey], directory: Directory, *, now: float
-) -> Survey:
+) -> OrganizationReport:
     rules = rules_of(organization.policy)
     keys = [each.key for each in listed]
     owners = {key.owner for key in keys}
     kinds = judged_kinds(owners, directory)
     wanted = {"service-account", *(["user"] if organization.names.users else [])}
     if wanted & {owner.kind for owner in owners} - {*kinds}:
-        kinds = ()  # a part that was to be judged is not: nobody knows the answer
-    return Survey(
+        kinds = ()  # an owner of a requested kind cannot be judged, so the result is unknown
+    return OrganizationReport(
         organization.name,
         rows=rows_of(organization.name, listed, rules, directory=directory, now=now),
         active=frozenset(rules.active()),
@@ -108,10 +111,10 @@ def _surveyed(
 
 
 async def _names(organization: Organization, host: Host, clock: Clock) -> Directory:
-    """Return the names that are wanted and can be had; without them, ids stand alone."""
+    """Return the requested names. Missing names do not fail the report."""
     if not organization.names.enabled:
         return Directory()
-    # A budget of their own, as in the exporter: the keys have the whole time of a refresh.
+    # Names have their own budget, so that the keys have the whole refresh timeout.
     directory, failure = await list_names(
         host,
         await host.begin(timeout=organization.refresh_timeout),
@@ -120,14 +123,14 @@ async def _names(organization: Organization, host: Host, clock: Clock) -> Direct
         page_size=organization.page_size,
     )
     if failure is not None:
-        log.warning("names are missing in the report", **_facts(failure))
+        log.warning("names are missing from the report", **_facts(failure))
     return directory
 
 
 async def _list(
-    organization: Organization, host: Host, listener: Listener
+    organization: Organization, host: Host, on_progress: ProgressCallback
 ) -> Collection[ListedKey]:
-    """Return the keys of a complete listing; of one that comes twice, the later reading."""
+    """Return the keys of a complete listing. A key listed twice has its later values."""
     listed: dict[str, ListedKey] = {}
     unreadable = 0
     budget = await host.begin(timeout=organization.refresh_timeout)
@@ -140,14 +143,13 @@ async def _list(
         unreadable += len(bad)
         if len(listed) > MAX_KEYS:
             raise PaginationError(
-                f"the listing has more than {MAX_KEYS} keys. It is not used; list less with"
-                " `filters`",
+                f"the listing has more than {MAX_KEYS} keys. Narrow it with `filters`",
                 endpoint=API_KEYS.endpoint,
             )
-        listener(organization.name, len(listed), complete=False)
+        on_progress(organization.name, len(listed), complete=False)
     if unreadable:
-        log.warning("unreadable api keys; they are not in the report", items=unreadable)
-    listener(organization.name, len(listed), complete=True)
+        log.warning("unreadable API keys are missing from the report", items=unreadable)
+    on_progress(organization.name, len(listed), complete=True)
     return listed.values()
 
 
