@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from exporter.cli import streams
-from exporter.cli.signals import Terminated, heed_sigterm, kept_from_new_threads
+from exporter.cli.signals import Terminated, raise_on_sigterm, signals_blocked
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check, 2 for wrong usage; 143 or 130 where SIGTERM or SIGINT cut a command short that was to
     give an answer.
     """
-    heed_sigterm()  # first of all, since loading the libraries takes a while
+    raise_on_sigterm()  # first of all, since loading the libraries takes a while
     streams.reopen_closed()
     given = sys.argv[1:] if argv is None else argv
     first = given[0] if given else "-"
@@ -63,7 +63,7 @@ def _run(given: Sequence[str]) -> int:
     except SystemExit as ended:  # help, the version, or wrong usage has been printed
         sys.stdout.flush()
         return int(ended.code or 0)
-    with kept_from_new_threads():
+    with signals_blocked():
         logs.set_up(level=options.log_level, form=options.log_format)
     # Now that it is known: no command loads what only another one needs.
     module = import_module(f"exporter.cli.{_MODULES.get(options.command, 'commands')}")

@@ -11,7 +11,7 @@ from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
 from exporter.cli.loading import load_config
-from exporter.cli.serving import serve_until_told
+from exporter.cli.serving import serve_until_stopped
 from exporter.clock import SystemClock
 from exporter.escaping import escaped
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     exporter = Exporter(loaded, clock=SystemClock())
     threads.run(
-        serve_until_told(
+        serve_until_stopped(
             exporter,
             addresses=options.web_listen_addresses or [options.web_default_address],
             telemetry_path=options.web_telemetry_path,

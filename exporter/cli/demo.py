@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
-from exporter.cli.serving import serve_until_told
-from exporter.cli.signals import told_to_stop
+from exporter.cli.serving import serve_until_stopped
+from exporter.cli.signals import stop_event
 from exporter.clock import SystemClock
 from exporter.simulator import (
     CLOUD,
@@ -81,7 +81,7 @@ async def _demo(options: argparse.Namespace) -> None:
         )
 
     async with serve(simulator, sockets):
-        await serve_until_told(
+        await serve_until_stopped(
             Exporter(settings, clock=SystemClock()),
             addresses=options.web_listen_addresses or [options.web_default_address],
             telemetry_path=options.web_telemetry_path,
@@ -98,7 +98,7 @@ def simulate(options: argparse.Namespace) -> int:
 async def _simulate(options: argparse.Namespace) -> None:
     sockets = bind(options.web_listen_addresses or [options.web_default_address])
     simulator = _simulator(options, rate_limit=options.rate_limit)
-    async with told_to_stop() as stop, serve(simulator, sockets):
+    async with stop_event() as stop, serve(simulator, sockets):
         print(
             f"A simulated Confluent Cloud listens on {url_of(sockets[0])}; Ctrl-C stops it.\n\n"
             "In the exporter's configuration:  url: "

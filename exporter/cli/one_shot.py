@@ -17,7 +17,7 @@ from exporter.cli.arguments import CHECK_RESERVE
 from exporter.cli.describing import describe
 from exporter.cli.files import writing
 from exporter.cli.loading import load_config
-from exporter.cli.signals import run_to_its_answer
+from exporter.cli.signals import run_cancellable
 from exporter.cli.streams import say
 from exporter.cli.waiting import showing, timed_out
 from exporter.clock import SystemClock
@@ -106,7 +106,7 @@ def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Re
         return _Result(exporter.states(), ())
 
     with showing(Spinner("dots", activity), exporter, clock=clock):
-        return run_to_its_answer(refresh())
+        return run_cancellable(refresh())
 
 
 def _escape_for_terminal(metrics: bytes) -> bytes:

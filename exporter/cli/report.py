@@ -20,7 +20,7 @@ from exporter.cli.loading import load_config
 from exporter.cli.report_fetch import fetch_reports
 from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.cli.report_rows import Selection, violating
-from exporter.cli.signals import run_to_its_answer
+from exporter.cli.signals import run_cancellable
 from exporter.cli.streams import say
 from exporter.cli.waiting import showing
 from exporter.clock import SystemClock
@@ -113,7 +113,7 @@ def _ask(loaded: Config, *, timeout: float | None) -> Sequence[OrganizationRepor
     )
     on_progress = _progress_callback(progress, [each.name for each in loaded.organizations])
     with showing(progress, exporter, clock=clock, beside=True):
-        return run_to_its_answer(ask(on_progress))
+        return run_cancellable(ask(on_progress))
 
 
 def say_what_is_not_judged(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.cli.reloading import load_in_time
-from exporter.cli.signals import told_to_stop
+from exporter.cli.signals import stop_event
 from exporter.errors import ExporterError
 from exporter.version import __version__
 from exporter.web import bind, serve
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 _TURN = 0.001  # seconds
 
 
-async def serve_until_told(
+async def serve_until_stopped(
     exporter: Exporter,
     *,
     addresses: Sequence[str],
@@ -49,7 +49,7 @@ async def serve_until_told(
     sockets = bind(addresses)
     urls = [url_of(one) for one in sockets]
     async with (
-        told_to_stop() as stop,
+        stop_event() as stop,
         exporter.running(),
         serve(exporter.web(telemetry_path=telemetry_path), sockets, ended=stop.set),
         _reloading(exporter, load),

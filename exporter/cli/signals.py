@@ -1,4 +1,4 @@
-"""What SIGTERM and SIGINT mean to each kind of command."""
+"""Handling of SIGTERM and SIGINT, for commands that serve and for those that end by themselves."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)  # structlog is not loaded yet when SIGTERM must be heeded
-_GRACE = 1.4
-"""Seconds to stop in; open scrapes get one of them."""
-_LAST_WORDS = 0.1  # seconds; standard error may be what hangs
+log = logging.getLogger(__name__)  # structlog is not loaded yet when SIGTERM must be handled
+_GRACE_PERIOD = 1.4
+"""Seconds between a signal and a forced exit. Open scrapes get up to one of them."""
+_LOG_TIMEOUT = 0.1  # seconds; standard error itself may hang
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM cut a command short."""
+    """SIGTERM interrupted a command."""
 
 
-def heed_sigterm() -> None:
-    """Let SIGTERM raise :class:`Terminated`, wherever the program is.
+def raise_on_sigterm() -> None:
+    """Let SIGTERM raise :class:`Terminated` in the main thread.
 
-    A process that is number 1 of its container has no default action for it.
+    SIGTERM has no default action in process 1 of a container.
     """
     signal.signal(signal.SIGTERM, _terminate)
 
@@ -40,10 +40,10 @@ def _terminate(_number: int, _frame: object) -> NoReturn:
 
 
 @contextlib.contextmanager
-def kept_from_new_threads() -> Iterator[None]:
-    """Block SIGTERM and SIGINT in threads that start while the context is open.
+def signals_blocked() -> Iterator[None]:
+    """Start threads with SIGTERM and SIGINT blocked while the context is open.
 
-    A thread that has them unblocked takes a signal away from the one that waits for it.
+    A thread without that block could receive a signal instead of the thread that waits for it.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
@@ -53,31 +53,32 @@ def kept_from_new_threads() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _obeying(tell: Callable[[int], None], *, exit_code: Callable[[int], int]) -> Iterator[None]:
-    """Let the running event loop call ``tell`` with the first SIGTERM or SIGINT.
+def _handling_signals(
+    on_signal: Callable[[int], None], *, forced_exit_code: Callable[[int], int]
+) -> Iterator[None]:
+    """Call ``on_signal`` in the running event loop with the first SIGTERM or SIGINT.
 
-    If the process then does not end in time, because a disk or the event loop hangs, it ends with
-    ``exit_code`` of the signal. A thread waits for the signal because the event loop, and Python's
-    own handlers, may be what hangs.
+    If the process has not ended 1.4 seconds later, for example because a disk hangs, it exits with
+    the ``forced_exit_code`` of the signal. A thread waits for the signal, because a blocked event
+    loop also blocks Python's signal handlers.
 
-    SIGINT stays ignored where it was ignored at start: shells do that to background jobs, so that
-    Ctrl-C is for the job in the foreground.
+    SIGINT stays ignored if it was ignored at start, as in the background jobs of a shell.
     """
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     numbers = {signal.SIGTERM} if ignored else {signal.SIGTERM, signal.SIGINT}
-    loop, is_over = asyncio.get_running_loop(), threading.Event()
+    loop, is_closed = asyncio.get_running_loop(), threading.Event()
 
     def wait() -> None:
         number = signal.sigwait(numbers)
-        if is_over.is_set():
-            threading.Event().wait()  # for ever: `pthread_kill` needs a thread that exists
+        if is_closed.is_set():
+            threading.Event().wait()  # forever: `pthread_kill` needs a thread that exists
         with contextlib.suppress(RuntimeError):  # the event loop has just been closed
-            loop.call_soon_threadsafe(tell, number)
-        time.sleep(_GRACE)
-        words = threading.Thread(target=_last_words, daemon=True)
-        words.start()
-        words.join(_LAST_WORDS)
-        os._exit(exit_code(number))
+            loop.call_soon_threadsafe(on_signal, number)
+        time.sleep(_GRACE_PERIOD)
+        logging_thread = threading.Thread(target=_log_forced_exit, daemon=True)
+        logging_thread.start()
+        logging_thread.join(_LOG_TIMEOUT)
+        os._exit(forced_exit_code(number))
 
     thread = threading.Thread(target=wait, name="signals", daemon=True)
 
@@ -89,7 +90,7 @@ def _obeying(tell: Callable[[int], None], *, exit_code: Callable[[int], int]) ->
     thread.start()
     handlers = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
-        # For a signal that a thread of some library takes all the same.
+        # A thread of a library may receive the signal nevertheless.
         loop.add_signal_handler(number, forward, number)
     try:
         yield
@@ -97,47 +98,47 @@ def _obeying(tell: Callable[[int], None], *, exit_code: Callable[[int], int]) ->
         for number, handler in handlers.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
-        is_over.set()
+        is_closed.set()
         forward(signal.SIGTERM)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _last_words() -> None:
-    log.warning("stopped without waiting for what hangs")
+def _log_forced_exit() -> None:
+    log.warning("forced exit: the process did not end within %s s of the signal", _GRACE_PERIOD)
     for handler in logging.getLogger().handlers:
         handler.flush()
 
 
-def run_to_its_answer(main: Coroutine[None, None, T]) -> T:
-    """Run ``main``; SIGTERM and SIGINT cancel it.
+def run_cancellable(main: Coroutine[None, None, T]) -> T:
+    """Run ``main`` in a new event loop and return its result.
 
-    They then raise :class:`Terminated` and ``KeyboardInterrupt``.
+    SIGTERM and SIGINT cancel it; this then raises :class:`Terminated` or ``KeyboardInterrupt``.
     """
     return threads.run(_cancellable(main))
 
 
 async def _cancellable(main: Coroutine[None, None, T]) -> T:
     task = asyncio.ensure_future(main)
-    cut_short_by: list[int] = []
+    received: list[int] = []
 
-    def tell(number: int) -> None:
-        cut_short_by.append(number)
+    def cancel(number: int) -> None:
+        received.append(number)
         task.cancel()
 
-    with _obeying(tell, exit_code=lambda number: 128 + number):
+    with _handling_signals(cancel, forced_exit_code=lambda number: 128 + number):
         try:
             return await task
         except asyncio.CancelledError:
-            if cut_short_by:
-                raise (
-                    Terminated if cut_short_by == [signal.SIGTERM] else KeyboardInterrupt
-                ) from None
+            if received:
+                raise (Terminated if received == [signal.SIGTERM] else KeyboardInterrupt) from None
             raise
 
 
 @contextlib.asynccontextmanager
-async def told_to_stop() -> AsyncIterator[asyncio.Event]:
+async def stop_event() -> AsyncIterator[asyncio.Event]:
     """Yield an event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()
-    with _obeying(lambda _: stop.set(), exit_code=lambda _: 0):
+    forced_exit_code = 1
+    with _handling_signals(lambda _: stop.set(), forced_exit_code=lambda _: forced_exit_code):
         yield stop
+        forced_exit_code = 0  # the stop was clean; only the end of the interpreter may still hang

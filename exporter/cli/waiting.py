@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from exporter.cli.signals import kept_from_new_threads
+from exporter.cli.signals import signals_blocked
 from exporter.config.durations import format_duration
 from exporter.refresh import Failure
 
@@ -65,7 +65,7 @@ def showing(
         transient=True,
     )
     with _without_waits_in_the_log():
-        with kept_from_new_threads():
+        with signals_blocked():
             live.start()
         try:
             yield

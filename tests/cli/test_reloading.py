@@ -85,7 +85,7 @@ def test_a_reload_whose_disk_hangs_holds_up_neither_scrapes_nor_the_end(tmp_path
         code, seconds = stop(process)
     assert code == 0
     assert seconds < 2
-    assert "stopped without waiting" not in log.read_text()
+    assert "forced exit" not in log.read_text()
 
 
 @pytest.fixture
