@@ -15,7 +15,7 @@ import pytest
 
 from exporter import config
 from exporter.cli import arguments
-from exporter.cli.streams import PROGRAM
+from exporter.cli.output import PROGRAM
 from exporter.version import PROJECT_URL
 from tests.programs import ROOT, program
 from tests.prometheus.rule_files import ALERTS, EXPOSED, RECORDED, labels_of, promtool, selectors

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from exporter.cli import streams
+from exporter.cli import output
 from exporter.cli.signals import Terminated, raise_on_sigterm, signals_blocked
 
 if TYPE_CHECKING:
@@ -28,53 +28,54 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command in ``argv``, the process's own arguments by default; return the exit code.
+    """Run the command in ``argv``, by default the arguments of the process; return the exit code.
 
-    0 after a clean stop or a passed check, 1 for a configuration or start-up failure or a failed
-    check, 2 for wrong usage; 143 or 130 where SIGTERM or SIGINT cut a command short that was to
-    give an answer.
+    0 after a clean stop or a passed check; 1 for a configuration or start-up failure, a failed
+    check or a forced exit; 2 for wrong usage; 143 or 130 if SIGTERM or SIGINT interrupted a command
+    that does not serve.
     """
-    raise_on_sigterm()  # first of all, since loading the libraries takes a while
-    streams.reopen_closed()
-    given = sys.argv[1:] if argv is None else argv
-    first = given[0] if given else "-"
-    checking = any(each.lstrip("-") == "config.check" for each in given)
+    raise_on_sigterm()  # first, because loading the libraries takes a while
+    output.reopen_closed_streams()
+    arguments = sys.argv[1:] if argv is None else argv
+    first = arguments[0] if arguments else "-"
+    checking = any(each.lstrip("-") == "config.check" for each in arguments)
     serving = (first in _SERVING or first.startswith("-")) and not checking
     try:
-        return _run(given)
+        return _run(arguments)
     except Terminated:
         return 0 if serving else _TERMINATED
     except KeyboardInterrupt:
         return 0 if serving else _INTERRUPTED
-    except OSError as error:  # the commands deal with files and sockets; what is left is our output
-        streams.say_unwritable(error)
+    except OSError as error:
+        output.print_message(f"unexpected error: {error}")
         return 1
     finally:
-        streams.discard_unwritable()
+        output.discard_unwritable()
 
 
-def _run(given: Sequence[str]) -> int:
-    from exporter import logs  # noqa: PLC0415 # here and below: after SIGTERM is heeded
+def _run(argv: Sequence[str]) -> int:
+    # Imported here, and not before SIGTERM is handled.
+    from exporter import logs  # noqa: PLC0415
     from exporter.cli import arguments  # noqa: PLC0415
     from exporter.errors import ExporterError  # noqa: PLC0415
 
     try:
-        options = arguments.parse(given)
-    except SystemExit as ended:  # help, the version, or wrong usage has been printed
-        sys.stdout.flush()
-        return int(ended.code or 0)
-    with signals_blocked():
-        logs.set_up(level=options.log_level, form=options.log_format)
-    # Now that it is known: no command loads what only another one needs.
-    module = import_module(f"exporter.cli.{_MODULES.get(options.command, 'commands')}")
-    command: Callable[[argparse.Namespace], int] = getattr(module, options.command)
-    try:
+        with output.stdout_errors():
+            try:
+                options = arguments.parse(argv)
+            except SystemExit as exit_:  # after printing help, the version or wrong usage
+                sys.stdout.flush()
+                return int(exit_.code or 0)
+        with signals_blocked():
+            logs.set_up(level=options.log_level, form=options.log_format)
+        # Each command loads only the libraries that it needs.
+        module = import_module(f"exporter.cli.{_MODULES.get(options.command, 'commands')}")
+        command: Callable[[argparse.Namespace], int] = getattr(module, options.command)
         code = command(options)
     except ExporterError as error:
-        logs.flush()  # its lines came first
-        streams.say(str(error))
+        logs.flush()  # the log lines come before the message
+        output.print_message(str(error))
         return 1
-    sys.stdout.flush()  # an error belongs to us, not to the end of the interpreter
     if options.command not in _SERVING:
         logs.flush(timeout=None)
     return code

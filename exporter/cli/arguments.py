@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from exporter import logs
 from exporter.cli import argument_types as types
+from exporter.cli.output import PROGRAM
 from exporter.cli.report_arguments import POLICIES_HELP, add_report_flags
 from exporter.cli.simulator_arguments import (
     add_organization_flags,
@@ -17,7 +18,6 @@ from exporter.cli.simulator_arguments import (
     faults_help,
 )
 from exporter.cli.spelling import unknown_arguments, unknown_command, with_two_dashes
-from exporter.cli.streams import PROGRAM
 from exporter.version import __version__
 
 if TYPE_CHECKING:

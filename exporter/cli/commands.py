@@ -11,6 +11,7 @@ from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
 from exporter.cli.loading import load_config
+from exporter.cli.output import print_output
 from exporter.cli.serving import serve_until_stopped
 from exporter.clock import SystemClock
 from exporter.escaping import escaped
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
     loaded = load()
     if options.config_check:
-        print(escaped(f"{options.config_file}: valid, {_organizations(loaded)}"))
+        print_output(escaped(f"{options.config_file}: valid, {_organizations(loaded)}"))
         return 0
     exporter = Exporter(loaded, clock=SystemClock())
     threads.run(
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 def schema(options: argparse.Namespace) -> int:
     """Print the JSON Schema of the configuration."""
     del options
-    print(json.dumps(config.json_schema(), indent=2, ensure_ascii=False))
+    print_output(json.dumps(config.json_schema(), indent=2, ensure_ascii=False))
     return 0
 
 

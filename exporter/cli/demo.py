@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
+from exporter.cli.output import print_output
 from exporter.cli.serving import serve_until_stopped
 from exporter.cli.signals import stop_event
 from exporter.clock import SystemClock
@@ -69,15 +70,14 @@ async def _demo(options: argparse.Namespace) -> None:
 
     def listening(urls: Sequence[str]) -> None:
         path = options.web_telemetry_path
-        print(
+        print_output(
             "A simulated Confluent Cloud and its exporter are up; Ctrl-C stops both.\n\n"
             f"  status page    {urls[0]}/\n"
             f"  metrics        {urls[0]}{path}\n"
             f"  simulated API  {url}/iam/v2/api-keys\n"
             f"  its admin      curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
             "Two organizations: acme is healthy, globex-without-role shows what a missing role\n"
-            "looks like.",
-            flush=True,
+            "looks like."
         )
 
     async with serve(simulator, sockets):
@@ -99,15 +99,14 @@ async def _simulate(options: argparse.Namespace) -> None:
     sockets = bind(options.web_listen_addresses or [options.web_default_address])
     simulator = _simulator(options, rate_limit=options.rate_limit)
     async with stop_event() as stop, serve(simulator, sockets):
-        print(
+        print_output(
             f"A simulated Confluent Cloud listens on {url_of(sockets[0])}; Ctrl-C stops it.\n\n"
             "In the exporter's configuration:  url: "
             f"{url_of(sockets[0])}\n"
             "For the exporter, the credentials of an OrganizationAdmin:\n\n"
             f"  export CONFLUENT_CLOUD_API_KEY={ADMIN[0]}\n"
             f"  export CONFLUENT_CLOUD_API_SECRET={ADMIN[1]}\n\n"
-            f"or of somebody without a role: {WITHOUT_ROLE[0]}, {WITHOUT_ROLE[1]}",
-            flush=True,
+            f"or of somebody without a role: {WITHOUT_ROLE[0]}, {WITHOUT_ROLE[1]}"
         )
         await stop.wait()
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,10 +13,9 @@ from exporter import logs
 from exporter.app import Exporter
 from exporter.cli.arguments import CHECK_RESERVE
 from exporter.cli.describing import describe
-from exporter.cli.files import writing
 from exporter.cli.loading import load_config
+from exporter.cli.output import open_output, print_message, print_output
 from exporter.cli.signals import run_cancellable
-from exporter.cli.streams import say
 from exporter.cli.waiting import showing, timed_out
 from exporter.clock import SystemClock
 from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
@@ -55,17 +52,13 @@ def once(options: argparse.Namespace) -> int:
     """Print the metrics of one refresh; return 1 if an organization failed."""
     loaded = load_config(options.config_file)
     exporter = Exporter(loaded, clock=SystemClock(), process_metrics=False)
-    with (
-        nullcontext(sys.stdout.buffer)
-        if options.output is None
-        else writing(options.output) as file,
-    ):
+    with open_output(options.output) as output:
         result = _refresh(exporter, "Listing API keys …", timeout=options.timeout)
         metrics = exporter.exposition.scrape(Format.TEXT, gzip=False)
-        file.write(_escape_for_terminal(metrics) if file.isatty() else metrics)
+        output.write(_escape_for_terminal(metrics) if output.isatty() else metrics)
     if result.unfinished:
         logs.flush()  # keep the order of the lines
-        say(f"{timed_out(options.timeout)}: {', '.join(result.unfinished)}")
+        print_message(f"{timed_out(options.timeout)}: {', '.join(result.unfinished)}")
     return result.code
 
 
@@ -82,8 +75,7 @@ def check(options: argparse.Namespace) -> int:
     logging.getLogger("exporter.refresh").setLevel(logging.CRITICAL)
     result = _refresh(exporter, "Querying the API …", timeout=options.timeout)
     for (organization, _), state in zip(exporter.hosts(), result.states, strict=True):
-        for line in describe(organization, state, exporter.summaries(state)):
-            print(line)
+        print_output("\n".join(describe(organization, state, exporter.summaries(state))))
     return result.code
 
 

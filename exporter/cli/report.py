@@ -1,11 +1,10 @@
-"""``report``: the keys themselves, one by one, where the metrics only count."""
+"""``report``: list the keys that the metrics only count."""
 
 from __future__ import annotations
 
 import io
 import sys
 import textwrap
-from contextlib import nullcontext
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -15,13 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from exporter.app import Exporter
-from exporter.cli.files import writing
 from exporter.cli.loading import load_config
+from exporter.cli.output import open_output, print_message
 from exporter.cli.report_fetch import fetch_reports
 from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.cli.report_rows import Selection, violating
 from exporter.cli.signals import run_cancellable
-from exporter.cli.streams import say
 from exporter.cli.waiting import showing
 from exporter.clock import SystemClock
 from exporter.errors import StartUpError
@@ -38,67 +36,64 @@ log = structlog.get_logger(__name__)
 
 
 def report(options: argparse.Namespace) -> int:
-    """Print the keys that are wanted.
+    """Print the selected keys; return the exit code.
 
-    1 if an organization failed, if a key violates a policy of ``--fail-on``, or if there is none
-    with ``--fail-on-empty``.
+    1 if an organization failed, if a key violates a policy given with ``--fail-on``, or if no key
+    matches and ``--fail-on-empty`` is given.
     """
-    loaded = chosen(load_config(options.config_file), options.organization)
-    wanted = Selection(
+    config = select_organizations(load_config(options.config_file), options.organization)
+    selection = Selection(
         owners=tuple(options.owner),
         resources=tuple(options.resource),
         environments=tuple(options.environment),
         min_age=options.min_age,
         max_age=options.max_age,
     )
-    with (
-        nullcontext(sys.stdout.buffer)
-        if options.output is None
-        else writing(options.output) as file,
-    ):
-        surveys = _ask(loaded, timeout=options.timeout)
-        rows = wanted.of(row for survey in surveys for row in survey.rows)
+    with open_output(options.output) as output:
+        reports = _fetch(config, timeout=options.timeout)
+        rows = selection.apply(row for each in reports for row in each.rows)
         shown = violating(rows, options.policy) if options.policy else rows
         to_file = options.output is not None
-        file.write(_written(shown, options.format, organizations=len(surveys), to_file=to_file))
-    say_what_is_not_judged(surveys, asked={*options.policy, *options.fail_on})
-    passed = passes(rows, surveys, fail_on=options.fail_on)
-    failed = any(survey.failed for survey in surveys)
+        output.write(_render(shown, options.format, organizations=len(reports), to_file=to_file))
+    warn_about_unjudged_policies(reports, requested={*options.policy, *options.fail_on})
+    passed = passes(rows, reports, fail_on=options.fail_on)
+    failed = any(each.failed for each in reports)
     if not rows and not failed:
-        say("no keys found" if wanted == Selection() else "no key matches the filters")
+        unfiltered = selection == Selection()
+        print_message("no keys found" if unfiltered else "no key matches the filters")
     return 1 if failed or not passed or (options.fail_on_empty and not rows) else 0
 
 
-def chosen(loaded: Config, patterns: Sequence[str]) -> Config:
-    """Return ``loaded`` with the organizations whose names match any of ``patterns``, if any.
+def select_organizations(config: Config, patterns: Sequence[str]) -> Config:
+    """Return ``config`` with the organizations that match any of ``patterns``, or all without one.
 
-    Raises :class:`~exporter.errors.StartUpError` for a pattern that matches none.
+    Raises :class:`~exporter.errors.StartUpError` for a pattern that matches no organization.
     """
-    names = [each.name for each in loaded.organizations]
+    names = [each.name for each in config.organizations]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise StartUpError(
-                f"--organization: {pattern!r} matches none of the organizations in the"
-                f" configuration. They are {textwrap.shorten(', '.join(names), 200)}"
+                f"--organization: {pattern!r} matches no organization in the configuration."
+                f" Expected one of {textwrap.shorten(', '.join(names), 200)}"
             )
     if not patterns:
-        return loaded
+        return config
     return replace(
-        loaded,
+        config,
         organizations=tuple(
             each
-            for each in loaded.organizations
+            for each in config.organizations
             if any(fnmatchcase(each.name, pattern) for pattern in patterns)
         ),
     )
 
 
-def _ask(loaded: Config, *, timeout: float | None) -> Sequence[OrganizationReport]:
-    """Survey the organizations; show how many keys are listed."""
+def _fetch(config: Config, *, timeout: float | None) -> Sequence[OrganizationReport]:
+    """Fetch the report of every organization, and show the number of keys listed so far."""
     clock = SystemClock()
-    exporter = Exporter(loaded, clock=clock, process_metrics=False)
+    exporter = Exporter(config, clock=clock, process_metrics=False)
 
-    async def ask(on_progress: ProgressCallback) -> Sequence[OrganizationReport]:
+    async def fetch(on_progress: ProgressCallback) -> Sequence[OrganizationReport]:
         try:
             return await fetch_reports(
                 exporter.hosts(), clock=clock, on_progress=on_progress, timeout=timeout
@@ -111,69 +106,74 @@ def _ask(loaded: Config, *, timeout: float | None) -> Sequence[OrganizationRepor
         BarColumn(),
         TextColumn("{task.completed:.0f} keys", markup=False),
     )
-    on_progress = _progress_callback(progress, [each.name for each in loaded.organizations])
+    on_progress = _progress_callback(progress, [each.name for each in config.organizations])
     with showing(progress, exporter, clock=clock, beside=True):
-        return run_cancellable(ask(on_progress))
+        return run_cancellable(fetch(on_progress))
 
 
-def say_what_is_not_judged(
-    surveys: Iterable[OrganizationReport], *, asked: Collection[str]
+def warn_about_unjudged_policies(
+    reports: Iterable[OrganizationReport], *, requested: Collection[str]
 ) -> None:
-    """Say once of each organization what could not be judged, and what of the ``asked`` is off."""
-    for survey in surveys:
-        if survey.failed:
+    """Log policies that could not be judged, and ``requested`` policies that are disabled.
+
+    At most one line of each kind for an organization.
+    """
+    for report in reports:
+        if report.failed:
             continue
-        if missing := survey.active - survey.judged:
+        if unjudged := report.active - report.judged:
             log.warning(
-                "policies that cannot be judged without a complete and plausible listing of names",
-                organization=survey.organization,
-                policies=",".join(sorted(missing)),
+                "policies cannot be judged without a complete and plausible list of owners",
+                organization=report.organization,
+                policies=",".join(sorted(unjudged)),
             )
-        if off := set(asked) - survey.active:
+        if disabled := set(requested) - report.active:
             log.warning(
-                "policies that the configuration has switched off",
-                organization=survey.organization,
-                policies=",".join(sorted(off)),
+                "policies are disabled in the configuration",
+                organization=report.organization,
+                policies=",".join(sorted(disabled)),
             )
 
 
 def passes(
-    wanted: Sequence[Row], surveys: Iterable[OrganizationReport], *, fail_on: Collection[str]
+    rows: Sequence[Row], reports: Iterable[OrganizationReport], *, fail_on: Collection[str]
 ) -> bool:
-    """Whether no key violates any of ``fail_on``; say how many do.
+    """Whether no key violates a policy in ``fail_on``; log the number of keys that do.
 
-    A policy that is on and could not be judged is not passed: nobody knows.
+    An active policy that could not be judged does not pass.
     """
-    found = violating(wanted, fail_on)
-    if found:
+    violations = violating(rows, fail_on)
+    if violations:
         log.error(
-            "keys violate what --fail-on names",
-            keys=len(found),
+            "keys violate a policy given with --fail-on",
+            keys=len(violations),
             policies=",".join(
-                sorted({policy for row in found for policy in row.policies} & {*fail_on})
+                sorted({policy for row in violations for policy in row.policies} & {*fail_on})
             ),
         )
-    unknown = {policy for each in surveys for policy in each.active - each.judged} & {*fail_on}
-    if unknown:
-        log.error("what --fail-on names cannot be judged", policies=",".join(sorted(unknown)))
-    return not found and not unknown
+    unjudged = {policy for each in reports for policy in each.active - each.judged} & {*fail_on}
+    if unjudged:
+        log.error(
+            "a policy given with --fail-on cannot be judged", policies=",".join(sorted(unjudged))
+        )
+    return not violations and not unjudged
 
 
-def _written(rows: Sequence[Row], form: str, *, organizations: int, to_file: bool = False) -> bytes:
+def _render(rows: Sequence[Row], form: str, *, organizations: int, to_file: bool = False) -> bytes:
     if form == "json":
         return as_json(rows).encode()
     if form == "csv":
         return as_csv(rows).encode()
-    output = Console(file=io.StringIO() if to_file else None)
-    colour = output.color_system is not None and not output.no_color
-    table = as_table(rows, organizations=organizations, width=output.width, colour=colour)
+    console = Console(file=io.StringIO() if to_file else None)
+    colour = console.color_system is not None and not console.no_color
+    table = as_table(rows, organizations=organizations, width=console.width, colour=colour)
     return table.encode("utf-8" if to_file else sys.stdout.encoding, "replace")
 
 
 def _progress_callback(progress: Progress, organizations: Iterable[str]) -> ProgressCallback:
-    """Return a callback that shows in ``progress`` how many keys are listed.
+    """Return a callback that shows the number of listed keys in ``progress``.
 
-    The bar only pulses: the API does not say how many keys to expect.
+    The bar only pulses, because the API does not reliably report the number of keys.
     """
     tasks = {name: progress.add_task(name, total=None) for name in organizations}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from exporter.cli.report_rows import ListedKey, rows_of
+from exporter.cli.report_rows import ListedKey, build_rows
 from exporter.cli.waiting import timed_out
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
 from exporter.collectors.names import list_names
@@ -104,7 +104,7 @@ def _judge(
         kinds = ()  # an owner of a requested kind cannot be judged, so the result is unknown
     return OrganizationReport(
         organization.name,
-        rows=rows_of(organization.name, listed, rules, directory=directory, now=now),
+        rows=build_rows(organization.name, listed, rules, directory=directory, now=now),
         active=frozenset(rules.active()),
         judged=frozenset(judged(rules, kinds)),
     )

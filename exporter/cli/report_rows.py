@@ -1,4 +1,4 @@
-"""The rows of a report: every key of an organization, judged, and which of them are wanted."""
+"""The rows of a report: the keys of an organization with their policy violations, and filters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DAY = 86_400
 
 
 class ListedKey(NamedTuple):
-    """A key with the texts that only a report shows; they are empty where there are none."""
+    """A key with the texts that only a report shows. Missing texts are empty."""
 
     key: Key
     display_name: str
@@ -29,19 +29,19 @@ class ListedKey(NamedTuple):
 
 
 class ReportedResource(NamedTuple):
-    """What a key opens, with the names that are known of it."""
+    """A resource that a key gives access to, with its names; None if unknown."""
 
     id: str
     kind: str
     environment_id: str
-    """Empty where the resource is in no environment, or nothing tells in which."""
+    """Empty if the resource is in no environment, or in an unknown one."""
     name: str | None
     environment_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One key. Texts are as the network brought them; a writer makes them fit for its reader."""
+    """One key. Texts are as the API returned them; each output format escapes them."""
 
     organization: str
     api_key_id: str
@@ -52,23 +52,23 @@ class Row:
     display_name: str | None
     description: str | None
     created_at: float | None
-    """Unix seconds; None where the API does not say, or says what cannot be."""
+    """Unix seconds; None if the API returns no valid time."""
     expires_at: float | None
-    """As ``created_at``; None also for a key that does not expire."""
+    """Unix seconds; None also for a key that does not expire."""
     age: float | None
     """Seconds."""
     policies: tuple[str, ...]
-    """The policies it violates, sorted; none that an exemption silences."""
+    """The policies that the key violates without an exemption, sorted."""
     exempted: tuple[str, ...]
-    """The policies it would violate without its exemption, sorted."""
+    """The policies that the key violates but is exempt from, sorted."""
 
     @property
     def age_days(self) -> int | None:
-        """Whole days, rounded down."""
+        """Age in whole days, rounded down."""
         return None if self.age is None else int(self.age // _DAY)
 
 
-def rows_of(
+def build_rows(
     organization: str,
     listed: Collection[ListedKey],
     rules: Rules,
@@ -76,10 +76,10 @@ def rows_of(
     directory: Directory,
     now: float,
 ) -> list[Row]:
-    """Return the keys of ``organization`` as they are at the Unix time ``now``.
+    """Return a row for each key of ``organization`` at the Unix time ``now``.
 
-    The oldest come first, those of unknown creation before them; ties go by id. The judgement is
-    the exporter's own, so that the rows add up to its metrics.
+    Sorted by creation, the oldest first, then by id. Keys of unknown creation come first. Policies
+    are judged as for the metrics, so that the rows add up to them.
     """
     keys = place([each.key for each in listed], directory)
     violated: defaultdict[str, list[str]] = defaultdict(list)
@@ -123,10 +123,10 @@ def _reported(resource: Resource, directory: Directory) -> ReportedResource:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which keys are wanted: those for which everything that is given holds.
+    """Filters for rows, all of which must match.
 
-    The patterns are shell-style, of ids or names, with regard to case; a key that has neither
-    matches none. Ages are in seconds, inclusive; a key of unknown age is within no limits.
+    Patterns are shell-style and case-sensitive. They match ids or names; ``*`` does not match a
+    missing one. Ages are in seconds and inclusive; no age filter matches a key of unknown age.
     """
 
     owners: tuple[str, ...] = ()
@@ -135,23 +135,23 @@ class Selection:
     min_age: float | None = None
     max_age: float | None = None
 
-    def of(self, rows: Iterable[Row]) -> list[Row]:
-        """Return those of ``rows`` that are wanted, in their order."""
-        return [row for row in rows if self._wants(row)]
+    def apply(self, rows: Iterable[Row]) -> list[Row]:
+        """Return the ``rows`` that match, in their order."""
+        return [row for row in rows if self._matches(row)]
 
-    def _wants(self, row: Row) -> bool:
+    def _matches(self, row: Row) -> bool:
         return (
-            self._wants_age(row.age)
-            and self._wants_owner(row.owner_id, row.owner_name)
-            # One and the same resource has to match both.
+            self._matches_age(row.age)
+            and self._matches_owner(row.owner_id, row.owner_name)
+            # The same resource must match both filters.
             and any(
-                self._wants_resource(resource.id, resource.name)
-                and self._wants_environment(resource.environment_id, resource.environment_name)
+                self._matches_resource(resource.id, resource.name)
+                and self._matches_environment(resource.environment_id, resource.environment_name)
                 for resource in row.resources
             )
         )
 
-    def _wants_age(self, age: float | None) -> bool:
+    def _matches_age(self, age: float | None) -> bool:
         if self.min_age is None and self.max_age is None:
             return True
         if age is None or (self.min_age is not None and age < self.min_age):
@@ -159,20 +159,23 @@ class Selection:
         return self.max_age is None or age <= self.max_age
 
     @cached_property
-    def _wants_owner(self) -> Callable[..., bool]:
+    def _matches_owner(self) -> Callable[..., bool]:
         return _matcher(self.owners)
 
     @cached_property
-    def _wants_resource(self) -> Callable[..., bool]:
+    def _matches_resource(self) -> Callable[..., bool]:
         return _matcher(self.resources)
 
     @cached_property
-    def _wants_environment(self) -> Callable[..., bool]:
+    def _matches_environment(self) -> Callable[..., bool]:
         return _matcher(self.environments)
 
 
 def _matcher(patterns: tuple[str, ...]) -> Callable[..., bool]:
-    """Return whether any of some texts matches any of ``patterns``; without one, all do."""
+    """Return a function that tells whether any of its texts matches any of ``patterns``.
+
+    Without patterns, everything matches.
+    """
     if not patterns:
         return lambda *_: True
     match = re.compile("|".join(map(translate, patterns))).match
@@ -180,12 +183,12 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[..., bool]:
 
 
 def violating(rows: Iterable[Row], policies: Collection[str]) -> list[Row]:
-    """Return those of ``rows`` that violate any of ``policies``, in their order."""
+    """Return the ``rows`` that violate any of ``policies``, in their order."""
     return [row for row in rows if any(policy in policies for policy in row.policies)]
 
 
-def iso(seconds: float | None) -> str | None:
-    """Return a Unix time as ISO 8601 in UTC, to the second."""
+def iso8601(seconds: float | None) -> str | None:
+    """Return Unix seconds as an ISO 8601 time in UTC, rounded down to the second."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")[:-6] + "Z"

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.cli.output import open_output
+from exporter.errors import StartUpError
 from tests.cli.api import ENVIRON, api
-from tests.programs import EXPORTER, PATIENCE, ROOT, run
+from tests.programs import EXPORTER, PATIENCE, ROOT, environment, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,3 +189,74 @@ def test_what_cannot_be_written_is_an_error_before_anything_is_asked(
     done = once(config, target)
     assert done.returncode == 1
     assert done.stderr == f"confluent-api-keys-exporter: cannot write {target}: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError("peer"), OSError(24, "Too many open files")]
+)
+def test_other_errors_are_not_blamed_on_the_output_file(tmp_path: Path, error: OSError) -> None:
+    target = tmp_path / "keys.prom"
+    target.write_text("old")
+    with pytest.raises(OSError, match=str(error.args[-1])) as raised, open_output(target):
+        raise error
+    assert raised.value is error
+    assert target.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["keys.prom"]
+
+
+_TOO_MANY_FILES = """
+import errno, os, sys, exporter.app, exporter.cli
+
+async def aclose(exporter):
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+exporter.app.Exporter.aclose = aclose
+sys.exit(exporter.cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["--output=keys.prom"]])
+@pytest.mark.parametrize("name", ["once", "report"])
+def test_an_error_outside_of_the_output_names_no_output(
+    config: Path, tmp_path: Path, name: str, flags: list[str]
+) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            _TOO_MANY_FILES,
+            name,
+            f"--config.file={config}",
+            "--log.level=error",
+            *flags,
+        ],
+        env=environment(ENVIRON),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "confluent-api-keys-exporter: unexpected error: [Errno 24] Too many open files\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_at_the_end_leaves_the_old_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    target = tmp_path / "keys.prom"
+    target.write_text("old")
+    monkeypatch.setattr(os, "fchmod", refuse)
+    with (
+        pytest.raises(StartUpError, match=f"^cannot write {target}: No space left on device$"),
+        open_output(target) as output,
+    ):
+        output.write(b"new")
+    assert target.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["keys.prom"]

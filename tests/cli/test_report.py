@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from exporter.cli import report as command
 from exporter.cli import report_fetch
-from exporter.cli.report import passes, say_what_is_not_judged
+from exporter.cli.report import passes, warn_about_unjudged_policies
 from exporter.cli.report_fetch import OrganizationReport, fetch_reports
 from exporter.cli.report_output import CSV_COLUMNS, as_csv, as_json
 from exporter.cli.report_rows import Selection, violating
@@ -118,12 +118,12 @@ def said(logs: Sequence[MutableMapping[str, Any]]) -> list[MutableMapping[str, A
     return [entry for entry in logs if entry["log_level"] in {"warning", "error"}]
 
 
-async def surveys(world: World) -> Sequence[OrganizationReport]:
+async def reports(world: World) -> Sequence[OrganizationReport]:
     return await fetch_reports(world.exporter.hosts(), clock=world.clock, on_progress=nobody)
 
 
 async def rows(world: World) -> list[Row]:
-    return [row for survey in await surveys(world) for row in survey.rows]
+    return [row for report in await reports(world) for row in report.rows]
 
 
 def ids(found: Iterable[Row]) -> list[str]:
@@ -330,29 +330,29 @@ async def test_without_names_ids_stand_alone_and_nobody_is_unknown() -> None:
 
 
 async def test_what_cannot_be_judged_is_said_once() -> None:
-    answers, informed = await surveys(small_world(settings="")), await surveys(small_world())
+    fetched, informed = await reports(small_world(settings="")), await reports(small_world())
     with capture_logs() as logs:
-        say_what_is_not_judged(answers, asked=["max_age"])
+        warn_about_unjudged_policies(fetched, requested=["max_age"])
     assert [(entry["organization"], entry["policies"]) for entry in logs] == [
         ("acme", "unknown_owner")
     ]
     with capture_logs() as logs:
-        say_what_is_not_judged(informed, asked=["max_age"])
+        warn_about_unjudged_policies(informed, requested=["max_age"])
     assert logs == []
 
 
-async def test_an_asked_policy_that_is_off_is_said() -> None:
+async def test_a_requested_policy_that_is_disabled_is_logged() -> None:
     world = World(KEYS, settings="policy: {max_age: null, unknown_owner: false}")
-    answers = await surveys(world)
+    fetched = await reports(world)
     with capture_logs() as logs:
-        say_what_is_not_judged(answers, asked=["max_age", "expired"])
+        warn_about_unjudged_policies(fetched, requested=["max_age", "expired"])
     assert [entry["policies"] for entry in logs] == ["max_age"]
 
 
 async def test_no_person_is_named_unless_that_is_wanted() -> None:
     for settings, named in (("names: {users: false}", False), (NAMES, True)):
         found = await rows(small_world(settings=settings))
-        table = command._written(found, "table", organizations=1).decode()
+        table = command._render(found, "table", organizations=1).decode()
         for text in (as_json(found), as_csv(found), table.replace("\n", " ")):
             assert ("Ada" in text) is named
             assert "ada@" not in text
@@ -397,14 +397,14 @@ async def test_names_that_are_refused_leave_the_keys() -> None:
     ],
 )
 async def test_the_filters(selection: Selection, expected: list[str]) -> None:
-    assert ids(selection.of(await rows(small_world()))) == expected
+    assert ids(selection.apply(await rows(small_world()))) == expected
 
 
 async def test_resource_and_environment_are_of_the_same_resource() -> None:
     both = [key("F1", SA_1, LKC_2, LSRC_1, days=1)]
     found = await rows(small_world(both))
-    assert ids(Selection(resources=("lsrc-1",), environments=("env-1",)).of(found)) == ["F1"]
-    assert ids(Selection(resources=("lsrc-1",), environments=("env-2",)).of(found)) == []
+    assert ids(Selection(resources=("lsrc-1",), environments=("env-1",)).apply(found)) == ["F1"]
+    assert ids(Selection(resources=("lsrc-1",), environments=("env-2",)).apply(found)) == []
 
 
 async def test_the_policies_that_are_asked_for() -> None:
@@ -415,29 +415,29 @@ async def test_the_policies_that_are_asked_for() -> None:
 
 
 async def test_fail_on_says_how_many_and_looks_only_at_the_wanted() -> None:
-    answers = await surveys(small_world())
-    found = [row for survey in answers for row in survey.rows]
+    fetched = await reports(small_world())
+    found = [row for report in fetched for row in report.rows]
     with capture_logs() as logs:
-        assert not passes(found, answers, fail_on=["max_age", "expired"])
+        assert not passes(found, fetched, fail_on=["max_age", "expired"])
     (entry,) = logs
     assert (entry["log_level"], entry["keys"]) == ("error", 3)
     assert entry["policies"] == "expired,max_age"
-    assert passes(Selection(owners=("sa-2",)).of(found), answers, fail_on=["max_age"])
-    assert passes(found, answers, fail_on=[])
+    assert passes(Selection(owners=("sa-2",)).apply(found), fetched, fail_on=["max_age"])
+    assert passes(found, fetched, fail_on=[])
 
 
 async def test_fail_on_does_not_pass_what_could_not_be_judged() -> None:
-    answers = await surveys(small_world(settings=""))
-    assert not passes([], answers, fail_on=["unknown_owner"])
-    assert passes([], answers, fail_on=["max_age"])
+    fetched = await reports(small_world(settings=""))
+    assert not passes([], fetched, fail_on=["unknown_owner"])
+    assert passes([], fetched, fail_on=["max_age"])
 
 
 async def test_an_organization_that_fails_leaves_the_others() -> None:
     world = World(5, names=("acme", "globex", "initech"), faults=[parse_fault("slow:5s")])
     world.accounts[1].role = "none"
     with capture_logs() as logs:
-        answers = await surveys(world)
-    assert [(each.organization, len(each.rows), each.failed) for each in answers] == [
+        fetched = await reports(world)
+    assert [(each.organization, len(each.rows), each.failed) for each in fetched] == [
         ("acme", 5, False),
         ("globex", 0, True),
         ("initech", 5, False),
@@ -450,7 +450,7 @@ async def test_an_organization_that_fails_leaves_the_others() -> None:
 
 async def test_one_request_of_an_organization_is_under_way_at_a_time() -> None:
     world = small_world(faults=[parse_fault("slow:1s")])
-    await surveys(world)
+    await reports(world)
     times = [request.time for request in world.simulator.requests]
     assert times == [float(second) for second in range(len(times))]
     assert [str(request.url.path) for request in world.sent][-1] == "/iam/v2/api-keys"
@@ -459,8 +459,8 @@ async def test_one_request_of_an_organization_is_under_way_at_a_time() -> None:
 async def test_a_listing_that_breaks_off_is_not_reported() -> None:
     world = World(25, settings="page_size: 10")
     world.meanwhile(lambda answered: world.simulator.script(5, "404") if answered == 1 else None)
-    (survey,) = await surveys(world)
-    assert (survey.failed, survey.rows) == (True, ())
+    (report,) = await reports(world)
+    assert (report.failed, report.rows) == (True, ())
 
 
 async def test_every_page_is_reported_as_progress() -> None:
@@ -482,8 +482,8 @@ async def test_unreadable_keys_are_said(monkeypatch: pytest.MonkeyPatch) -> None
         assert ids(await rows(world.configured())) == ["GOOD"]
     assert [entry["items"] for entry in said(logs)] == [2]
     monkeypatch.setattr(report_fetch, "MAX_KEYS", 0)
-    (survey,) = await surveys(world)
-    assert survey.failed
+    (report,) = await reports(world)
+    assert report.failed
 
 
 async def test_a_broken_description_costs_no_key_in_the_report() -> None:

@@ -190,7 +190,7 @@ def test_fail_on_counts_what_the_filters_keep_and_not_what_policy_shows(good: st
 def test_fail_on_a_policy_that_is_off_says_so(good: str) -> None:
     done = report(good, OWN, "--fail-on=user_owned")
     assert done.returncode == 0
-    assert "switched off" in done.stderr
+    assert "policies are disabled in the configuration" in done.stderr
     assert "policies=user_owned" in done.stderr
 
 
@@ -237,8 +237,8 @@ def test_an_organization_that_does_not_exist(mixed: str) -> None:
     done = report(mixed, "--organization=acme,globex")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "confluent-api-keys-exporter: --organization: 'globex' matches none of the organizations in"
-        " the configuration. They are poor, acme\n"
+        "confluent-api-keys-exporter: --organization: 'globex' matches no organization in the"
+        " configuration. Expected one of poor, acme\n"
     )
 
 

@@ -133,13 +133,13 @@ def test_a_check_that_got_no_keys_in_time_says_so(tmp_path: Path) -> None:
 async def test_a_report_that_runs_out_of_time_leaves_the_organization_out() -> None:
     world = World(50, settings="names: {enabled: true}", rate_limit=RateLimit(4, 120))
     with capture_logs() as logs:
-        (survey,) = await fetch_reports(
+        (report,) = await fetch_reports(
             world.exporter.hosts(),
             clock=world.clock,
             on_progress=lambda *_, **__: None,
             timeout=9,
         )
-    assert survey.failed
+    assert report.failed
     assert world.clock.monotonic() == 9
     (failed,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert failed["event"] == "organization is missing from the report"
