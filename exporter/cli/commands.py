@@ -1,4 +1,4 @@
-"""``run`` and ``schema``; the functions are named after the commands."""
+"""The commands ``run`` and ``schema``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
-from exporter.cli.loading import load_config
+from exporter.cli.configuration import load_config
 from exporter.cli.output import print_output
 from exporter.cli.serving import serve_until_stopped
 from exporter.clock import SystemClock
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
     def load() -> Config:
         loaded = load_config(options.config_file)
-        _warn_of_idle_policies(loaded)
+        _warn_about_unjudged_policies(loaded)
         return loaded
 
     loaded = load()
@@ -57,11 +57,11 @@ def schema(options: argparse.Namespace) -> int:
     return 0
 
 
-def _warn_of_idle_policies(loaded: Config) -> None:
+def _warn_about_unjudged_policies(loaded: Config) -> None:
     for each in loaded.organizations:
         if each.policy.unknown_owner and not each.names.enabled:
             log.warning(
-                "the policy unknown_owner is not judged, because names are off; set"
+                "the policy unknown_owner is not judged, because names are disabled; set"
                 " `names.enabled: true` or `policy.unknown_owner: false`",
                 organization=each.name,
             )

@@ -1,4 +1,4 @@
-"""``demo`` and ``simulate``: a Confluent Cloud of one's own, for trials and tests."""
+"""``demo`` and ``simulate``: a simulated Confluent Cloud, for trials and tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-# Made up and good for nothing but the simulator; long enough to be told from a real secret.
+# Valid only for the simulator. Their length shows that they are not real secrets.
 ADMIN = ("SIMULATEDADMIN01", "simulated-secret-of-an-organization-admin")
 OWNER = "sa-exprtr"
 WITHOUT_ROLE = ("SIMULATEDNOROLE1", "simulated-secret-of-somebody-without-a-role")
@@ -55,7 +55,7 @@ _DEMO_ENVIRONMENT = {
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Serve the exporter over a simulated Confluent Cloud until SIGTERM or SIGINT."""
+    """Serve the exporter with a simulated Confluent Cloud until SIGTERM or SIGINT."""
     threads.run(_demo(options))
     return 0
 
@@ -68,16 +68,16 @@ async def _demo(options: argparse.Namespace) -> None:
         _DEMO_CONFIG.format(url=url), file="demo", folder=Path(), environ=_DEMO_ENVIRONMENT
     )
 
-    def listening(urls: Sequence[str]) -> None:
+    def on_listening(urls: Sequence[str]) -> None:
         path = options.web_telemetry_path
         print_output(
-            "A simulated Confluent Cloud and its exporter are up; Ctrl-C stops both.\n\n"
+            "A simulated Confluent Cloud and its exporter are running; press Ctrl-C to stop"
+            " both.\n\n"
             f"  status page    {urls[0]}/\n"
             f"  metrics        {urls[0]}{path}\n"
             f"  simulated API  {url}/iam/v2/api-keys\n"
-            f"  its admin      curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
-            "Two organizations: acme is healthy, globex-without-role shows what a missing role\n"
-            "looks like."
+            f"  admin login    curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
+            "It has two organizations: acme is healthy, globex-without-role lacks a role."
         )
 
     async with serve(simulator, sockets):
@@ -85,28 +85,28 @@ async def _demo(options: argparse.Namespace) -> None:
             Exporter(settings, clock=SystemClock()),
             addresses=options.web_listen_addresses or [options.web_default_address],
             telemetry_path=options.web_telemetry_path,
-            listening=listening,
+            on_listening=on_listening,
         )
 
 
 def simulate(options: argparse.Namespace) -> int:
-    """Serve only the simulated API until SIGTERM or SIGINT."""
+    """Serve the simulated API until SIGTERM or SIGINT."""
     threads.run(_simulate(options))
     return 0
 
 
 async def _simulate(options: argparse.Namespace) -> None:
     sockets = bind(options.web_listen_addresses or [options.web_default_address])
+    url = url_of(sockets[0])
     simulator = _simulator(options, rate_limit=options.rate_limit)
     async with stop_event() as stop, serve(simulator, sockets):
         print_output(
-            f"A simulated Confluent Cloud listens on {url_of(sockets[0])}; Ctrl-C stops it.\n\n"
-            "In the exporter's configuration:  url: "
-            f"{url_of(sockets[0])}\n"
-            "For the exporter, the credentials of an OrganizationAdmin:\n\n"
+            f"A simulated Confluent Cloud listens on {url}; press Ctrl-C to stop it.\n\n"
+            f"Setting for the exporter's configuration:  url: {url}\n"
+            "Credentials of an OrganizationAdmin:\n\n"
             f"  export CONFLUENT_CLOUD_API_KEY={ADMIN[0]}\n"
             f"  export CONFLUENT_CLOUD_API_SECRET={ADMIN[1]}\n\n"
-            f"or of somebody without a role: {WITHOUT_ROLE[0]}, {WITHOUT_ROLE[1]}"
+            f"Credentials without a role: {WITHOUT_ROLE[0]}, {WITHOUT_ROLE[1]}"
         )
         await stop.wait()
 
@@ -122,7 +122,7 @@ def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
         now=clock.wall(),
     )
     if options.keys:
-        organization.add(_key_of_the_exporter(clock.wall()))
+        organization.add(_exporter_key(clock.wall()))
         organization.add(SimulatedServiceAccount(OWNER, "api-keys-exporter"))
     other = seeded_organization(seed=options.seed + 1, keys=0, now=clock.wall())
     return Simulator(
@@ -137,8 +137,8 @@ def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
     )
 
 
-def _key_of_the_exporter(now: float) -> SimulatedKey:
-    """Return the key that the exporter itself uses: an admin sees it in the list, as in life."""
+def _exporter_key(now: float) -> SimulatedKey:
+    """Return the API key of the exporter itself, which a real listing also contains."""
     return SimulatedKey(
         id=ADMIN[0],
         owner=SimulatedOwner(OWNER, "service-account"),

@@ -12,11 +12,11 @@ from rich.spinner import Spinner
 from exporter import logs
 from exporter.app import Exporter
 from exporter.cli.arguments import CHECK_RESERVE
+from exporter.cli.configuration import load_config
 from exporter.cli.describing import describe
-from exporter.cli.loading import load_config
 from exporter.cli.output import open_output, print_message, print_output
+from exporter.cli.progress import progress_display, timeout_failure
 from exporter.cli.signals import run_cancellable
-from exporter.cli.waiting import showing, timed_out
 from exporter.clock import SystemClock
 from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
 from exporter.config import RateLimit
@@ -58,7 +58,7 @@ def once(options: argparse.Namespace) -> int:
         output.write(_escape_for_terminal(metrics) if output.isatty() else metrics)
     if result.unfinished:
         logs.flush()  # keep the order of the lines
-        print_message(f"{timed_out(options.timeout)}: {', '.join(result.unfinished)}")
+        print_message(f"{timeout_failure(options.timeout)}: {', '.join(result.unfinished)}")
     return result.code
 
 
@@ -88,7 +88,7 @@ def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Re
             async with asyncio.timeout(timeout):
                 await exporter.refresh_once()
         except TimeoutError:
-            failure = timed_out(timeout)
+            failure = timeout_failure(timeout)
             states = [_failed(state, failure, now=clock.wall()) for state in exporter.states()]
             for state in states:
                 await exporter.publish(state)
@@ -97,7 +97,7 @@ def _refresh(exporter: Exporter, activity: str, *, timeout: float | None) -> _Re
             await exporter.aclose()
         return _Result(exporter.states(), ())
 
-    with showing(Spinner("dots", activity), exporter, clock=clock):
+    with progress_display(Spinner("dots", activity), exporter, clock=clock):
         return run_cancellable(refresh())
 
 

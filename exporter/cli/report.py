@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from exporter.app import Exporter
-from exporter.cli.loading import load_config
+from exporter.cli.configuration import load_config
 from exporter.cli.output import open_output, print_message
+from exporter.cli.progress import progress_display
 from exporter.cli.report_fetch import fetch_reports
 from exporter.cli.report_output import as_csv, as_json, as_table
 from exporter.cli.report_rows import Selection, violating
 from exporter.cli.signals import run_cancellable
-from exporter.cli.waiting import showing
 from exporter.clock import SystemClock
 from exporter.errors import StartUpError
 
@@ -107,7 +107,7 @@ def _fetch(config: Config, *, timeout: float | None) -> Sequence[OrganizationRep
         TextColumn("{task.completed:.0f} keys", markup=False),
     )
     on_progress = _progress_callback(progress, [each.name for each in config.organizations])
-    with showing(progress, exporter, clock=clock, beside=True):
+    with progress_display(progress, exporter, clock=clock, keep_activity=True):
         return run_cancellable(fetch(on_progress))
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from exporter.cli.progress import timeout_failure
 from exporter.cli.report_rows import ListedKey, build_rows
-from exporter.cli.waiting import timed_out
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
 from exporter.collectors.names import list_names
 from exporter.confluent.endpoints import API_KEYS
@@ -85,7 +85,7 @@ async def _fetch_report(
         except (ApiError, CredentialsError) as error:
             failure = failure_from(error)
         except TimeoutError:
-            failure = timed_out(timeout)
+            failure = timeout_failure(timeout)
         else:
             return _judge(organization, listed, directory, now=clock.wall())
         log.error("organization is missing from the report", **_facts(failure))

@@ -1,4 +1,4 @@
-"""The life of the process: listen, refresh, obey signals, stop cleanly."""
+"""Serves the exporter: listen, refresh, reload on SIGHUP, shut down on SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.cli.reloading import load_in_time
+from exporter.cli.configuration import load_with_timeout
 from exporter.cli.signals import stop_event
 from exporter.errors import ExporterError
 from exporter.version import __version__
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.config import Config
 
 log = structlog.get_logger(__name__)
-_TURN = 0.001  # seconds
+_SWITCH_INTERVAL = 0.001  # seconds
 
 
 async def serve_until_stopped(
@@ -34,17 +34,17 @@ async def serve_until_stopped(
     addresses: Sequence[str],
     telemetry_path: str,
     load: Callable[[], Config] | None = None,
-    listening: Callable[[Sequence[str]], None] = lambda _: None,
+    on_listening: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> None:
     """Serve ``exporter`` until SIGTERM or SIGINT.
 
-    ``load``: how SIGHUP reloads the configuration. ``listening`` is called with the URLs when
-    they answer. Raises :class:`~exporter.errors.StartUpError`.
+    ``load``: returns the configuration, for a reload on SIGHUP. ``on_listening``: called with the
+    URLs as soon as they answer. Raises :class:`~exporter.errors.StartUpError`.
     """
-    # While one thread folds a large organization, the event loop gets a turn each millisecond, and
-    # not only each five; a scrape needs several.
-    sys.setswitchinterval(_TURN)
-    # What was imported stays for good; the garbage collector need not look at it each time.
+    # A thread that computes a large inventory yields to the event loop each millisecond instead of
+    # every five. A scrape needs several such switches.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    # Imported modules are never freed, so the garbage collector can skip them.
     gc.freeze()
     sockets = bind(addresses)
     urls = [url_of(one) for one in sockets]
@@ -55,27 +55,27 @@ async def serve_until_stopped(
         _reloading(exporter, load),
     ):
         log.info("listening", version=__version__, urls=" ".join(urls), metrics=telemetry_path)
-        listening(urls)
+        on_listening(urls)
         await stop.wait()
         log.info("stopping")
 
 
 @contextlib.asynccontextmanager
 async def _reloading(exporter: Exporter, load: Callable[[], Config] | None) -> AsyncIterator[None]:
-    """Load the configuration anew at each SIGHUP while the context is open."""
+    """Reload the configuration on each SIGHUP while the context is open."""
     if load is None:
         yield
         return
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    loop, requested = asyncio.get_running_loop(), asyncio.Event()
 
-    async def reload_when_asked() -> None:
+    async def reload_on_request() -> None:
         while True:
-            await asked.wait()
-            asked.clear()
+            await requested.wait()
+            requested.clear()
             await reload(exporter, load)
 
-    loop.add_signal_handler(signal.SIGHUP, asked.set)
-    task = asyncio.create_task(reload_when_asked())
+    loop.add_signal_handler(signal.SIGHUP, requested.set)
+    task = asyncio.create_task(reload_on_request())
     try:
         yield
     finally:
@@ -85,16 +85,16 @@ async def _reloading(exporter: Exporter, load: Callable[[], Config] | None) -> A
 
 
 async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
-    """Replace the configuration by what ``load`` returns, or keep it if that is not valid."""
+    """Replace the configuration with the result of ``load``, or keep it if that is not valid."""
     try:
-        config = await load_in_time(load)
+        config = await load_with_timeout(load)
         await exporter.reload(config)
     except ExporterError as error:
         exporter.reject(str(error))
         for problem in str(error).splitlines():
-            log.error("the new configuration was rejected", problem=problem)  # noqa: TRY400 # it says all
+            log.error("the new configuration was rejected", problem=problem)  # noqa: TRY400 # no traceback for an operator's error
     except Exception:
-        exporter.reject("an error in the exporter itself; see its log")
-        log.exception("error in the exporter; please report it")
+        exporter.reject("internal error; see the log of the exporter")
+        log.exception("internal error while reloading; please report it")
     else:
         log.info("configuration loaded", organizations=len(config.organizations))

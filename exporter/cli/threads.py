@@ -1,4 +1,4 @@
-"""Threads that nothing waits for when the process ends."""
+"""Daemon threads, which do not delay the end of the process."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_MOST_THREADS = 256
-"""A resolver that hangs holds one for each lookup; many organizations share the rest."""
+_MAX_THREADS = 256
+"""Each lookup in a hanging resolver occupies one; the other organizations share the rest."""
 
 
 class DaemonThreads(ThreadPoolExecutor):
-    """Runs calls in daemon threads, which end with the process whatever they do.
+    """An executor whose daemon threads end with the process, even if they hang.
 
-    The standard executor is joined by asyncio and by the interpreter, and a name server that does
-    not answer takes up to half a minute. It is the base class because asyncio asks for that.
-    ``submit`` is for one thread, the event loop's.
+    asyncio and the interpreter join the threads of the standard executor, and a lookup may hang for
+    half a minute. asyncio requires it as the base class. Only one thread may call ``submit``.
     """
 
     def __init__(self) -> None:
@@ -36,7 +35,7 @@ class DaemonThreads(ThreadPoolExecutor):
         """Call ``fn`` in a thread; return its future."""
         future: Future[T] = Future()
         self._calls.put((future, partial(fn, *args, **kwargs)))  # type: ignore[arg-type] # Future is invariant
-        if not self._idle.acquire(blocking=False) and self._started < _MOST_THREADS:
+        if not self._idle.acquire(blocking=False) and self._started < _MAX_THREADS:
             self._started += 1
             name = f"worker {self._started}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
@@ -52,12 +51,12 @@ class DaemonThreads(ThreadPoolExecutor):
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
-                except BaseException as error:  # noqa: BLE001 # it belongs to the caller
+                except BaseException as error:  # noqa: BLE001 # raised again in the caller
                     future.set_exception(error)
-            del future, call  # not kept alive until the next call
+            del future, call  # free them before the next call
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 # the executor's signature
-        """Leave the threads alone."""
+        """Do nothing: the threads end with the process."""
 
 
 def run(main: Coroutine[None, None, T]) -> T:

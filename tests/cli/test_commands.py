@@ -155,7 +155,7 @@ def test_a_policy_that_names_would_be_needed_for_is_said_not_to_be_judged(
     done = run("--config.check", f"--config.file={path}", environ=ENVIRON)
     assert done.returncode == 0
     assert "level=warn" in done.stderr
-    assert "the policy unknown_owner is not judged, because names are off" in done.stderr
+    assert "the policy unknown_owner is not judged, because names are disabled" in done.stderr
     assert "organization=acme" in done.stderr
     done = run("check", f"--config.file={path}", environ=ENVIRON)
     said = " ".join(done.stdout.split())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-WARNING = "every user may read or change this secret file"
+WARNING = "every user can read or change this secret file"
 
 
 @pytest.fixture

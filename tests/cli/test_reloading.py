@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from exporter.cli.reloading import load_in_time
+from exporter.cli.configuration import load_with_timeout
 from exporter.errors import StartUpError
 from tests import programs
 from tests.programs import EXPORTER, free_address, printed, started, stop
@@ -109,7 +109,7 @@ async def test_a_reload_that_hangs_is_given_up_and_a_later_one_is_not(
 ) -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(StartUpError, match=r"^loading the configuration took longer than 10 s\. "):
-        await load_in_time(hanging)
+        await load_with_timeout(hanging)
     assert asyncio.get_running_loop().time() - began == 10
     others = [each for each in threading.enumerate() if each is not threading.main_thread()]
     assert [each.name for each in others if not each.daemon] == []  # the process may end
@@ -120,8 +120,8 @@ def test_a_later_reload_does_not_wait(hanging: Callable[[], Config]) -> None:
 
     async def reload() -> Config:
         with pytest.raises(StartUpError):
-            await load_in_time(hanging, within=0)
-        return await load_in_time(lambda: config)
+            await load_with_timeout(hanging, seconds=0)
+        return await load_with_timeout(lambda: config)
 
     assert asyncio.run(reload()) is config
 
@@ -129,9 +129,9 @@ def test_a_later_reload_does_not_wait(hanging: Callable[[], Config]) -> None:
 async def test_reloads_that_hang_do_not_add_up(hanging: Callable[[], Config]) -> None:
     for _ in range(4):
         with pytest.raises(StartUpError, match="took longer"):
-            await load_in_time(hanging)
+            await load_with_timeout(hanging)
     with pytest.raises(StartUpError, match=r"hanging\. Restart the exporter$"):
-        await load_in_time(hanging)
+        await load_with_timeout(hanging)
 
 
 def test_what_is_wrong_is_raised_where_it_is_waited_for() -> None:
@@ -139,4 +139,4 @@ def test_what_is_wrong_is_raised_where_it_is_waited_for() -> None:
         raise StartUpError("broken")
 
     with pytest.raises(StartUpError, match=r"^broken$"):
-        asyncio.run(load_in_time(load))
+        asyncio.run(load_with_timeout(load))

@@ -1,4 +1,4 @@
-"""Progress of the commands that ask the API once and then end."""
+"""The progress display of ``check``, ``once`` and ``report``."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from exporter.confluent.pacing import Wait
 
 _UPDATES_PER_SECOND = 8
-_NAME_SHOWN = 24  # characters; the line has to fit a terminal
-_WHAT_FOR = {
+_MAX_NAME = 24  # characters; the line should fit a terminal
+_REASONS = {
     "reserve": "for the rate limit of {} to reset",
-    "retry_after": "as the API asked {} to",
+    "retry_after": "because the API rate-limited {}",
     "backoff": "before retrying a failed request of {}",
 }
 
 
 @contextlib.contextmanager
-def showing(
-    activity: RenderableType, exporter: Exporter, *, clock: Clock, beside: bool = False
+def progress_display(
+    activity: RenderableType, exporter: Exporter, *, clock: Clock, keep_activity: bool = False
 ) -> Iterator[None]:
     """Show ``activity`` on standard error while the context is open, if that is a terminal.
 
-    While requests have to wait, a countdown says why and how to stop, below ``activity`` if
-    ``beside``, else in its place. Elsewhere the client's log lines say so.
+    While requests wait, a countdown shows the reason and how to stop. It replaces ``activity``, or
+    is below it with ``keep_activity``. Without a terminal, the client logs each wait.
     """
     console = Console(stderr=True)
-    # rich alone would take FORCE_COLOR for a terminal, and fill a log file with control sequences.
+    # With FORCE_COLOR, rich alone would write control sequences to a log file.
     if not (sys.stderr.isatty() and console.is_interactive):
         yield
         return
@@ -55,7 +55,7 @@ def showing(
         if not line:
             return activity
         text = Text(line, no_wrap=True, overflow="ellipsis")
-        return Group(activity, text) if beside else text
+        return Group(activity, text) if keep_activity else text
 
     live = Live(
         get_renderable=display,
@@ -64,7 +64,7 @@ def showing(
         redirect_stdout=False,
         transient=True,
     )
-    with _without_waits_in_the_log():
+    with _client_info_logs_disabled():
         with signals_blocked():
             live.start()
         try:
@@ -73,31 +73,31 @@ def showing(
             live.stop()
 
 
-def timed_out(timeout: float | None) -> Failure:
-    """Return the failure of what was not complete within ``--timeout``, in seconds."""
-    given = format_duration(timeout or 0.0)
-    return Failure("timeout", f"not complete within the `--timeout` of {given}", None)
+def timeout_failure(timeout: float | None) -> Failure:
+    """Return the failure of a collector that did not finish within ``--timeout`` (seconds)."""
+    duration = format_duration(timeout or 0.0)
+    return Failure("timeout", f"not complete within the `--timeout` of {duration}", None)
 
 
 def countdown(waits: Mapping[str, Sequence[Wait]], *, now: float) -> str:
-    """Return a line about the longest of ``waits``, which are by organization; empty without any.
+    """Return a line about the longest of ``waits``; empty if there are none.
 
-    ``now``: monotonic seconds.
+    ``waits``: by organization. ``now``: monotonic seconds.
     """
     longest = {name: max(each) for name, each in waits.items() if each}
     if not longest:
         return ""
     name = max(longest, key=longest.__getitem__)
-    shown = name if len(name) <= _NAME_SHOWN else f"{name[: _NAME_SHOWN - 1]}…"
+    shown = name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
     more = f" and {len(longest) - 1} more" if len(longest) > 1 else ""
-    what_for = _WHAT_FOR[longest[name].reason].format(shown + more)
+    reason = _REASONS[longest[name].reason].format(shown + more)
     seconds = max(0, math.ceil(longest[name].until - now))
-    return f"Waiting {seconds} s {what_for}. Press Ctrl-C to stop."
+    return f"Waiting {seconds} s {reason}. Press Ctrl-C to stop."
 
 
 @contextlib.contextmanager
-def _without_waits_in_the_log() -> Iterator[None]:
-    """Leave out the client's info lines: the countdown replaces them."""
+def _client_info_logs_disabled() -> Iterator[None]:
+    """Do not log at level info in the host: the countdown replaces those lines."""
     logger = logging.getLogger("exporter.confluent.pacing")
     before = logger.level
     if logger.isEnabledFor(logging.INFO) and not logger.isEnabledFor(logging.DEBUG):

@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 
 from exporter.app import Exporter
 from exporter.cli.one_shot import with_capped_reserve
+from exporter.cli.progress import countdown
 from exporter.cli.report_fetch import fetch_reports
-from exporter.cli.waiting import countdown
 from exporter.clock import SystemClock
 from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
 from exporter.collectors.names import DIRECTORY
@@ -189,7 +189,7 @@ def test_a_check_leaves_a_quarter_to_others_and_no_more_than_is_configured() -> 
         ),
         (
             {"acme": (Wait(130.0, "retry_after"), Wait(110.0, "reserve"))},
-            "Waiting 30 s as the API asked acme to. Press Ctrl-C to stop.",
+            "Waiting 30 s because the API rate-limited acme. Press Ctrl-C to stop.",
         ),
         (
             {"a": (Wait(101.0, "reserve"),), "b": (Wait(140.0, "reserve"),), "c": ()},
