@@ -1,4 +1,4 @@
-"""What may follow a flag. Each function raises ``argparse.ArgumentTypeError`` with a sentence."""
+"""Parsers for the values of flags. Each raises ``argparse.ArgumentTypeError`` for a bad value."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ if TYPE_CHECKING:
     from exporter.simulator import Fault
 
 T = TypeVar("T")
-_MOST = 1_000_000
+_MAX = 1_000_000
 
 
 def address(text: str) -> str:
-    """Return an address to listen on, such as ``:10049``."""
-    _checked(parse_address, text)
+    """Return ``text`` if it is an address to listen on, such as ``:10049``."""
+    _parse(parse_address, text)
     return text
 
 
 def telemetry_path(text: str) -> str:
-    """Return the path of the metrics."""
+    """Return ``text`` if it is a path that the metrics can have."""
     if not text.startswith("/") or text.startswith("/-/") or set(text) & set("{}?# "):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a path like /metrics; /-/… is taken")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a path such as /metrics. Paths below /-/ are reserved"
+        )
     return text
 
 
 def log_level(text: str) -> str:
-    """Return the name of a log level, in one spelling."""
+    """Return the name of a log level in lower case; ``warn`` for ``warning``."""
     return {"warning": "warn"}.get(text.lower(), text.lower())
 
 
 def duration(text: str) -> float:
-    """Return seconds."""
+    """Return the seconds of a duration such as ``90d``."""
     try:
         return parse_duration(text)
     except ValueError as error:
@@ -44,48 +46,48 @@ def duration(text: str) -> float:
 
 
 def timeout(text: str) -> float:
-    """Return seconds, more than 0."""
+    """Return the seconds of a duration that is greater than 0."""
     seconds = duration(text)
     if not seconds:
         raise argparse.ArgumentTypeError(f"{text!r} is too short; expected at least `1ms`")
     return seconds
 
 
-def count(text: str, *, least: int) -> int:
-    """Return a whole number, at least ``least``."""
-    return int(_between(least, _checked(int, text)))
+def count(text: str, *, minimum: int) -> int:
+    """Return a whole number from ``minimum`` to one million."""
+    return int(_between(minimum, _parse(int, text)))
 
 
 def speed(text: str) -> float:
-    """Return a factor, 0 or more."""
-    return _between(0, _checked(float, text))
+    """Return a factor from 0 to one million."""
+    return _between(0, _parse(float, text))
 
 
 def rate_limit(text: str) -> str:
-    """Return a rate limit of the simulator, or ``none``."""
-    from exporter.simulator import parse_rate_limit  # noqa: PLC0415 # only for its own commands
+    """Return ``text`` if it is a rate limit such as ``120/60s``, or ``none``."""
+    from exporter.simulator import parse_rate_limit  # noqa: PLC0415 # only for `simulate`
 
     if text != "none":
-        _checked(parse_rate_limit, text)
+        _parse(parse_rate_limit, text)
     return text
 
 
 def fault(text: str) -> Fault:
-    """Return a fault of the simulator."""
+    """Return a fault for the simulator to inject."""
     from exporter.simulator import parse_fault  # noqa: PLC0415 # as above
 
-    return _checked(parse_fault, text)
+    return _parse(parse_fault, text)
 
 
-def _checked(parse: Callable[[str], T], text: str) -> T:
+def _parse(parse: Callable[[str], T], text: str) -> T:
     try:
         return parse(text)
     except ValueError as error:
-        said = f"{text!r} is not a number" if parse in {int, float} else str(error)
-        raise argparse.ArgumentTypeError(said) from None
+        message = f"{text!r} is not a number" if parse in {int, float} else str(error)
+        raise argparse.ArgumentTypeError(message) from None
 
 
-def _between(least: int, number: float) -> float:
-    if not least <= number <= _MOST:
-        raise argparse.ArgumentTypeError(f"{number:g} is not between {least} and {_MOST}")
+def _between(minimum: int, number: float) -> float:
+    if not minimum <= number <= _MAX:
+        raise argparse.ArgumentTypeError(f"{number:g} is not between {minimum} and {_MAX}")
     return number

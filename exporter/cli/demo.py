@@ -77,7 +77,7 @@ async def _demo(options: argparse.Namespace) -> None:
             f"  metrics        {urls[0]}{path}\n"
             f"  simulated API  {url}/iam/v2/api-keys\n"
             f"  admin login    curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
-            "It has two organizations: acme is healthy, globex-without-role lacks a role."
+            "Two organizations: acme is healthy, globex-without-role lacks a role."
         )
 
     async with serve(simulator, sockets):

@@ -11,9 +11,9 @@ from rich.spinner import Spinner
 
 from exporter import logs
 from exporter.app import Exporter
-from exporter.cli.arguments import CHECK_RESERVE
 from exporter.cli.configuration import load_config
 from exporter.cli.describing import describe
+from exporter.cli.flags import CHECK_RESERVE
 from exporter.cli.output import open_output, print_message, print_output
 from exporter.cli.progress import progress_display, timeout_failure
 from exporter.cli.signals import run_cancellable

@@ -92,7 +92,7 @@ def test_version() -> None:
         (["check", "--timeout=0s"], "'0s' is too short; expected at least `1ms`"),
         (["bogus"], "unknown command 'bogus'. Expected one of run, demo, "),
         (["--web.listen-address=9100"], "'9100' is not an address like :10049"),
-        (["--web.telemetry-path=metrics"], "'metrics' is not a path like /metrics"),
+        (["--web.telemetry-path=metrics"], "'metrics' is not a path such as /metrics"),
         (["--log.level=loud"], "invalid choice: 'loud'"),
         (["simulate", "--fault=nonsense"], "nonsense"),
         (["simulate", "--rate-limit=fast"], "'fast' is not a rate limit"),

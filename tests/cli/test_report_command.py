@@ -80,13 +80,16 @@ def report(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_ages_that_exclude_each_other_are_wrong_usage() -> None:
     done = run("report", "--min-age=90d", "--max-age=7d")
     assert done.returncode == 2
-    assert "--min-age is above --max-age" in done.stderr
+    assert "--min-age is greater than --max-age" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("flag", "says"),
     [
-        ("--policy=max_age,bogus", "'bogus' is not a policy; there are max_age, expires_within, "),
+        (
+            "--policy=max_age,bogus",
+            "'bogus' is not a policy. Expected one of max_age, expires_within, ",
+        ),
         ("--fail-on=MAX_AGE", "'MAX_AGE' is not a policy"),
         ("--policy=", "'' has an empty entry"),
         ("--owner=sa-1,", "'sa-1,' has an empty entry"),

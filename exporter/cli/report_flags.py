@@ -13,26 +13,38 @@ from exporter.inventory import POLICIES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-POLICIES_HELP = textwrap.fill(
-    f"policies: {', '.join(POLICIES)}", width=79, subsequent_indent=" " * len("policies: ")
-)
+REPORT_EPILOG = f"""\
+A key must match every filter. PATTERN is a shell-style pattern with *, ? and
+[…], and is case-sensitive. `*` matches any value, but not a missing one.
+
+{
+    textwrap.fill(
+        f"policies: {', '.join(POLICIES)}", width=79, subsequent_indent=" " * len("policies: ")
+    )
+}
+"""
 
 
 def add_report_flags(parser: argparse.ArgumentParser) -> None:
-    """Add what ``report`` takes besides the configuration."""
+    """Add the flags of ``report``, except those that other commands also have."""
     parser.add_argument(
         "--format",
         choices=("table", "csv", "json"),
         default="table",
-        help="What to write. Default: %(default)s",
+        help="Output format. Default: %(default)s",
     )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="Write to FILE instead of standard output. A regular file is replaced in one step.",
+        help="Write to FILE instead of standard output. A regular file is replaced atomically.",
     )
-    _add_list(parser, "--organization", _entries, "Ask only organizations whose name matches.")
+    _add_list(
+        parser,
+        "--organization",
+        _entries,
+        "Only organizations whose name matches. Others are not queried.",
+    )
     _add_list(parser, "--policy", _policies, "Only keys that violate one of these policies.")
     _add_list(parser, "--owner", _entries, "Only keys whose owner's id or name matches.")
     _add_list(parser, "--resource", _entries, "Only keys for a resource whose id or name matches.")
@@ -40,7 +52,7 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
         parser,
         "--environment",
         _entries,
-        "Only keys for a resource in an environment that matches.",
+        "Only keys for a resource in an environment whose id or name matches.",
     )
     for flag, text in (("--min-age", "at least"), ("--max-age", "at most")):
         parser.add_argument(
@@ -53,27 +65,26 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
         parser,
         "--fail-on",
         _policies,
-        "Exit with 1 if any of the keys violates one of these policies, shown by --policy or not.",
+        "Exit with 1 if a key violates one of these policies, even if --policy hides the key.",
     )
     parser.add_argument(
         "--fail-on-empty",
         action="store_true",
-        help="Exit with 1 if no key matches the filters. Does not look at --policy.",
+        help="Exit with 1 if no key matches the filters. --policy does not count as a filter.",
     )
 
 
 def _add_list(
     parser: argparse.ArgumentParser, flag: str, entries: Callable[[str], Sequence[str]], text: str
 ) -> None:
-    what = "POLICY" if entries is _policies else "PATTERN"
-    more = "" if entries is _policies else " The wildcards are the shell's."
+    entry = "POLICY" if entries is _policies else "PATTERN"
     parser.add_argument(
         flag,
         action="extend",
         type=entries,
         default=[],
-        metavar=f"{what}[,…]",
-        help=f"{text}{more} May be repeated.",
+        metavar=f"{entry}[,…]",
+        help=f"{text} May be repeated.",
     )
 
 
@@ -88,6 +99,7 @@ def _policies(text: str) -> Sequence[str]:
     entries = _entries(text)
     for entry in entries:
         if entry not in POLICIES:
-            known = ", ".join(POLICIES)
-            raise argparse.ArgumentTypeError(f"{entry!r} is not a policy; there are {known}")
+            raise argparse.ArgumentTypeError(
+                f"{entry!r} is not a policy. Expected one of {', '.join(POLICIES)}"
+            )
     return entries
