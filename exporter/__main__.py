@@ -1,4 +1,4 @@
-"""``python -m exporter`` is the same command as ``confluent-api-keys-exporter``."""
+"""Makes ``python -m exporter`` the same command as ``confluent-api-keys-exporter``."""
 
 import sys
 

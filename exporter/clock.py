@@ -1,7 +1,6 @@
-"""Time, as something that can be handed in.
+"""The clock, as a parameter that tests replace.
 
-Schedules use ``monotonic``, timestamps use ``wall``: a wall clock that jumps must neither stall nor
-storm a loop.
+Timestamps use ``wall``. Schedules use ``monotonic``, because the wall clock may jump.
 """
 
 from __future__ import annotations
@@ -12,32 +11,32 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the rest of the program may know about time, all in seconds."""
+    """Times and durations are in seconds."""
 
     def wall(self) -> float:
         """Unix time."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow, from an arbitrary start."""
+        """Time that never goes backwards, since an arbitrary start."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after ``seconds``; cancellable."""
+        """Wait for ``seconds``; cancellable."""
         ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of the operating system."""
 
     def wall(self) -> float:
         """Unix time."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary start."""
+        """Time since an arbitrary start."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Return after ``seconds``."""
+        """Wait for ``seconds``."""
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Text from outside, made safe for a terminal and for a line of a log."""
+"""Makes text safe for a terminal and for a log line."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from unicodedata import category
 from exporter.redaction import redacted
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Controls, format characters (bidirectional marks, zero-width), lone surrogates, separators."""
-_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_LONGEST_SECRET = 4096  # characters of any spelling
+"""Unicode categories of controls, format characters (bidirectional marks, zero-width), lone
+surrogates, and separators of lines and paragraphs."""
+_SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_MAX_SECRET = 4096  # characters, in any encoding
 
 
 def escaped(text: str) -> str:
-    r"""Return ``text`` in one line without characters that a terminal obeys or does not show.
+    r"""Return ``text`` with control characters and invisible characters escaped as in JSON.
 
-    They are spelled as in JSON: ``\n``, ``\u001b``. Backslashes stay as they are.
+    For example ``\n`` and ``\u001b``, so that the result is one line. Backslashes are not escaped.
     """
     if text.isprintable():
         return text
     return "".join(
-        each if each.isprintable() or category(each) not in _UNSAFE else _spelled(each)
+        each if each.isprintable() or category(each) not in _UNSAFE else _escape(each)
         for each in text
     )
 
 
-def _spelled(character: str) -> str:
-    if character in _SHORT:
-        return _SHORT[character]
+def _escape(character: str) -> str:
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
     units = character.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
     return "".join(rf"\u{unit}" for unit in units)
 
 
 def one_line(text: str, limit: int) -> str:
-    """Return ``text`` from the network in one line of at most ``limit`` characters.
+    """Return ``text`` escaped, redacted, and truncated to ``limit`` characters.
 
-    Secrets are removed before it is cut: a part of one is a secret still.
+    Redacted before it is truncated, because a part of a secret would not be recognized.
     """
-    line = escaped(redacted(text[: limit + _LONGEST_SECRET]))
+    line = escaped(redacted(text[: limit + _MAX_SECRET]))
     return line if len(line) <= limit else line[: limit - 1] + "…"

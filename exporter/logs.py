@@ -1,7 +1,8 @@
-"""Log set-up: one line per event on standard error, as logfmt or JSON, for people and for Loki.
+"""Logging: one line per event on standard error, as logfmt or JSON.
 
-Keys come in the order ``time level source msg``, as in every Prometheus program. A thread writes
-the lines: while nobody reads them nothing waits, and lines that do not fit the queue are dropped.
+The keys ``time level source msg`` come first, as in other Prometheus programs. A thread writes the
+lines, so that an unread standard error blocks no other thread. Lines that exceed the queue are
+dropped and counted.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
-_LONGEST_QUEUE = 10_000  # lines; a burst of a listing is 3,000
-_LAST_LINES = 0.7
-"""Seconds that the process waits at its end for its last lines to be read."""
-_QUIET = ("httpx", "httpcore", "asyncio", "uvicorn")
-"""Libraries that say at level info what our own lines say better."""
+_MAX_QUEUED = 10_000  # lines; a large listing logs 3,000 at once
+_FLUSH_TIMEOUT = 0.7
+"""Seconds that the process waits at exit for its last lines to be written."""
+_QUIET_LIBRARIES = ("httpx", "httpcore", "asyncio", "uvicorn")
+"""Libraries whose info lines repeat what this program logs."""
 
 
 def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -> None:
-    """Send the logs of this program and of its libraries to standard error."""
+    """Write the logs of this program and its libraries to standard error. May be called again."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -64,9 +65,9 @@ def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,  # the level may be set anew
+        cache_logger_on_first_use=False,  # the level may change
     )
-    handler = _Queued()
+    handler = _QueuedHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -74,60 +75,60 @@ def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _ordered(order),
                 renderer,
-                _safe,  # type: ignore[list-item] # after a renderer comes its line
+                _sanitize,  # type: ignore[list-item] # it gets the rendered line
             ],
         )
     )
     root = logging.getLogger()
-    for before in _queued():
-        before.close()
+    for previous in _queued_handlers():
+        previous.close()
     root.handlers = [handler]
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
-    for name in _QUIET:
+    for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
 
 
 def dropped_records() -> int:
-    """Return the number of log records that were not written since :func:`set_up`."""
-    return sum(handler.dropped for handler in _queued())
+    """Return the number of log records dropped since :func:`set_up`."""
+    return sum(handler.dropped for handler in _queued_handlers())
 
 
-def flush(*, timeout: float | None = _LAST_LINES) -> None:
-    """Wait until every line is written, for at most ``timeout`` seconds; for ever without one.
+def flush(*, timeout: float | None = _FLUSH_TIMEOUT) -> None:
+    """Wait until every line is written, at most ``timeout`` seconds; without a limit for None.
 
-    ``logging.shutdown``, which Python calls at its end, does so too.
+    Python also does this at exit, through ``logging.shutdown``.
     """
-    for handler in _queued():
+    for handler in _queued_handlers():
         handler.flush(timeout=timeout)
 
 
-def _queued() -> Iterator[_Queued]:
-    return (each for each in logging.getLogger().handlers if isinstance(each, _Queued))
+def _queued_handlers() -> Iterator[_QueuedHandler]:
+    return (each for each in logging.getLogger().handlers if isinstance(each, _QueuedHandler))
 
 
-class _Queued(QueueHandler):
-    """Renders records and queues the lines; drops and counts those that find the queue full."""
+class _QueuedHandler(QueueHandler):
+    """Renders records and queues the lines. Drops and counts lines while the queue is full."""
 
     queue: Queue[str | None]
 
     def __init__(self) -> None:
-        super().__init__(Queue(_LONGEST_QUEUE))
-        self._refused = 0
+        super().__init__(Queue(_MAX_QUEUED))
+        self._dropped = 0
         self._unreported = 0
         self._writer = _Writer(self.queue)
         self._writer.start()
 
     @property
     def dropped(self) -> int:
-        return self._refused + self._writer.lost
+        return self._dropped + self._writer.lost
 
     def prepare(self, record: logging.LogRecord) -> str:
         return self.format(record)
 
-    def enqueue(self, line: str) -> None:  # type: ignore[override] # made by `prepare`
-        if self._unreported and self.queue.qsize() <= _LONGEST_QUEUE // 2:
+    def enqueue(self, line: str) -> None:  # type: ignore[override] # the result of `prepare`
+        if self._unreported and self.queue.qsize() <= _MAX_QUEUED // 2:
             records, self._unreported = self._unreported, 0
-            # Where they are missing, and without the context of whoever logs next.
+            # Before the next line, and without the context variables of its record.
             Context().run(
                 structlog.get_logger(__name__).warning,
                 "log records were dropped because standard error was not read",
@@ -136,21 +137,21 @@ class _Queued(QueueHandler):
         try:
             self.queue.put_nowait(line)
         except Full:
-            self._refused += 1
+            self._dropped += 1
             self._unreported += 1
 
     def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 # logging's own name
-        # The standard library would print it, and so wait for a reader.
+        # The standard library would print it, which blocks on an unread standard error.
         self.enqueue(escaped(redacted(traceback.format_exc())))
 
-    def flush(self, *, timeout: float | None = _LAST_LINES) -> None:
+    def flush(self, *, timeout: float | None = _FLUSH_TIMEOUT) -> None:
         unwritten = self.queue.all_tasks_done
         with unwritten:
             unwritten.wait_for(lambda: not self.queue.unfinished_tasks, timeout)
 
     def close(self) -> None:
         with contextlib.suppress(Full):
-            self.queue.put_nowait(None)  # ends the thread, which does not keep the process alive
+            self.queue.put_nowait(None)  # ends the thread, which is a daemon
         super().close()
 
 
@@ -160,27 +161,27 @@ class _Writer(QueueListener):
     lost = 0
     """The number of lines that could not be written."""
 
-    def handle(self, line: str) -> None:  # type: ignore[override] # made by `prepare`
+    def handle(self, line: str) -> None:  # type: ignore[override] # the result of `prepare`
         try:
             _write(f"{line}\n")
-        except Exception:  # noqa: BLE001 # whatever it is cannot be logged, and the next may work
+        except Exception:  # noqa: BLE001 # it cannot be logged; the next line may succeed
             self.lost += 1
 
 
 def _write(text: str) -> None:
-    """Write to what is standard error now: a progress display replaces it for a while."""
+    """Write to the current standard error, which a progress display may have replaced."""
     stream = sys.stderr
     if stream is not sys.__stderr__ or sys.__stderr__ is None:
         stream.write(text)
         stream.flush()
         return
-    # Past the stream: a thread that waits inside of it holds its lock, and the interpreter needs
-    # that lock to exit.
+    # Bypass the stream: a thread blocked in it would hold its lock, which the interpreter needs to
+    # exit.
     descriptor, data = sys.__stderr__.fileno(), text.encode(errors="backslashreplace")
     while data:
         select.select([], [descriptor], [])
         with contextlib.suppress(BlockingIOError):
-            # A pipe with any room takes as much without waiting.
+            # A writable pipe accepts this many bytes without blocking.
             data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
 
@@ -191,8 +192,8 @@ def _source(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
     return event
 
 
-def _safe(_logger: WrappedLogger, _method: str, line: str) -> str:
-    """Return a rendered line without secrets and without characters that a terminal obeys."""
+def _sanitize(_logger: WrappedLogger, _method: str, line: str) -> str:
+    """Return a rendered line without secrets and control characters."""
     return escaped(redacted(line))
 
 

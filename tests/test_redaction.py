@@ -26,11 +26,11 @@ def test_the_secret_that_was_registered_longest_ago_is_forgotten_first(
     monkeypatch.setattr(redaction, "_known", {})
     monkeypatch.setattr(redaction, "_by_start", {})
     monkeypatch.setattr(redaction, "_MOST_KNOWN", 2)
-    redaction.know("first.secret")
-    redaction.know("other.secret")
-    redaction.know("first.secret")  # used again, and so the later of the two
+    redaction.register("first.secret")
+    redaction.register("other.secret")
+    redaction.register("first.secret")  # used again, and so the later of the two
     assert redaction.redacted("first.secret other.secret") == "<redacted> <redacted>"
-    redaction.know("third.secret")
+    redaction.register("third.secret")
     assert redaction.redacted("first.secret other.secret third.secret") == (
         "<redacted> other.secret <redacted>"
     )

@@ -55,7 +55,7 @@ class BasicCredentials:
         """See :class:`Credentials`."""
         api_key, secret = self._source.read()
         text = secret.reveal()
-        redactor = redaction.know(text, user=api_key)
+        redactor = redaction.register(text, user=api_key)
         token = b64encode(f"{api_key}:{text}".encode()).decode()
         self._current = MappingProxyType({"Authorization": f"Basic {token}"}), redactor
 

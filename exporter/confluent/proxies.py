@@ -80,7 +80,7 @@ def _proxy_url(variable: str, value: str) -> httpx.URL:
             problem = "it has a path, a query or a fragment"
         else:
             if url.password:
-                redaction.know(url.password, user=url.username)
+                redaction.register(url.password, user=url.username)
             return url
     raise StartUpError(
         f"the environment variable {variable} is not a usable proxy: {problem}. Expected"
