@@ -1,36 +1,99 @@
-"""What a redactor removes, and how many secrets are remembered."""
+"""Registered secrets are removed from text in every encoding."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from typing import TYPE_CHECKING
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
 
 from exporter import redaction
+from exporter.redaction import REDACTED, Redactor, looks_like_a_secret, redacted, register
 
-if TYPE_CHECKING:
-    import pytest
-
-
-def test_a_short_secret_is_removed_from_basic_headers_only() -> None:
-    redactor = redaction.Redactor("short", user="KEY")
-    header = b64encode(b"KEY:short").decode()
-    assert redactor.text(f"a short text, Basic {header}") == "a short text, Basic <redacted>"
-    assert redactor.data(f"a short text, Basic {header}".encode()) == (
-        b"a short text, Basic <redacted>"
-    )
+SECRET = "pass+word/42?"
 
 
-def test_the_secret_that_was_registered_longest_ago_is_forgotten_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(redaction, "_known", {})
+@pytest.fixture(autouse=True)
+def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_registered", {})
     monkeypatch.setattr(redaction, "_by_start", {})
-    monkeypatch.setattr(redaction, "_MOST_KNOWN", 2)
-    redaction.register("first.secret")
-    redaction.register("other.secret")
-    redaction.register("first.secret")  # used again, and so the later of the two
-    assert redaction.redacted("first.secret other.secret") == "<redacted> <redacted>"
-    redaction.register("third.secret")
-    assert redaction.redacted("first.secret other.secret third.secret") == (
-        "<redacted> other.secret <redacted>"
-    )
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        SECRET,
+        base64.b64encode(f"USER:{SECRET}".encode()).decode(),
+        base64.urlsafe_b64encode(f"USER:{SECRET}".encode()).decode().rstrip("="),
+        quote(SECRET, safe=""),
+        quote(quote(SECRET, safe=""), safe=""),
+        json.dumps(SECRET).strip('"').replace("/", "\\/"),
+        SECRET.replace("+", "\\u002B"),
+    ],
+)
+def test_a_registered_secret_is_removed_in_every_encoding(encoded: str) -> None:
+    text = f"before {encoded} after"
+    assert redacted(text) == text
+    redactor = register(SECRET, user="USER")
+    assert redacted(text) == f"before {REDACTED} after"
+    assert redactor.data(text.encode()) == f"before {REDACTED} after".encode()
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_a_secret_is_removed_from_base64_at_any_offset(offset: int) -> None:
+    register(SECRET)
+    encoded = base64.b64encode(b"x" * offset + SECRET.encode() + b"yy").decode()
+    assert REDACTED in redacted(encoded)
+    assert base64.b64encode(SECRET.encode())[4:12].decode() not in redacted(encoded)
+
+
+def test_a_short_secret_is_removed_only_from_a_basic_header() -> None:
+    register("word", user="USER")
+    header = base64.b64encode(b"USER:word").decode()
+    assert redacted(f"a word and {header}") == f"a word and {REDACTED}"
+
+
+def test_text_without_the_secret_is_not_changed() -> None:
+    redactor = Redactor(SECRET)
+    assert redactor.text("pass word") == "pass word"
+    assert redactor.data(b"\xff pass") == b"\xff pass"
+
+
+def test_the_same_secret_has_one_redactor() -> None:
+    first = register(SECRET, user="USER")
+    assert register(SECRET, user="USER") is first
+    assert register(SECRET, user="OTHER") is not first
+
+
+def test_the_least_recently_registered_secret_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_MAX_REGISTERED", 2)
+    # They begin with the same characters, and so share an entry of the index.
+    secrets = [f"same-start-{number}-of-a-secret" for number in range(3)]
+    register(secrets[0])
+    register(secrets[1])
+    register(secrets[0])
+    register(secrets[2])
+    assert [redacted(each) for each in secrets] == [REDACTED, secrets[1], REDACTED]
+    register("another secret", user="A")
+    register("yet another one", user="A")
+    assert [redacted(each) for each in secrets] == secrets
+    starts = {probe for probe, redactors in redaction._by_start.items() if not redactors}
+    assert starts == set()  # nothing is left in the index of what was dropped
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cflt", True),
+        ("ABCDEFGH1234", True),
+        ("abcdefgh12", False),  # too short
+        ("abcdefghijkl1", False),  # one digit
+        ("123456789012345", False),  # no letters
+        ("abcdefghijKLMNOPQRST", True),
+        ("abcdefghijklmnopqrst", False),  # one case
+        ("a few ordinary words", False),
+    ],
+)
+def test_what_looks_like_a_secret(text: str, *, expected: bool) -> None:
+    assert looks_like_a_secret(text) is expected

@@ -86,6 +86,7 @@ def test_version() -> None:
         (["--log-level=debug"], "; did you mean --log.level?"),
         (["demo", "--listen-address=:1"], "; did you mean --web.listen-address?"),
         (["--output=x"], ": --output=x; --output is a flag of once"),
+        (["check", "extra"], "unrecognized arguments: extra\n"),
         (["--config.file=x", "check"], ": check; write the command before its flags: check …"),
         (["chek"], "unknown command 'chek'; did you mean check?"),
         (["help", "chek"], "unknown command 'chek'; did you mean check?"),

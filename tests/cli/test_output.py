@@ -7,6 +7,7 @@ to replace /dev/null.
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -140,6 +141,18 @@ def test_a_fifo_without_a_reader_is_an_error_and_no_wait(config: Path, tmp_path:
         " reader first\n"
     )
     assert stat.S_ISFIFO(fifo.lstat().st_mode)
+
+
+def test_a_socket_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        with (
+            pytest.raises(StartUpError, match=r"^cannot write .*: No such device or address$"),
+            open_output(path),
+        ):
+            pass
+    assert path.is_socket()
 
 
 def test_a_link_to_the_standard_output(config: Path, tmp_path: Path) -> None:

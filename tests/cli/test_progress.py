@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import pty
 import re
@@ -12,11 +14,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.text import Text
 from structlog.testing import capture_logs
 
 from exporter.app import Exporter
 from exporter.cli.one_shot import with_capped_reserve
-from exporter.cli.progress import countdown
+from exporter.cli.progress import countdown, progress_display
 from exporter.cli.report_fetch import fetch_reports
 from exporter.clock import SystemClock
 from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
@@ -207,3 +210,26 @@ def test_a_check_leaves_a_quarter_to_others_and_no_more_than_is_configured() -> 
 )
 def test_the_countdown(waits: dict[str, tuple[Wait, ...]], line: str) -> None:
     assert countdown(waits, now=100.0) == line
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("keep_activity", [True, False])
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+async def test_the_display_replaces_the_info_lines_of_the_client(
+    monkeypatch: pytest.MonkeyPatch, level: str, *, keep_activity: bool
+) -> None:
+    terminal, world = Terminal(), World(1)
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    logger = logging.getLogger("exporter.confluent.client")
+    monkeypatch.setattr(logger, "level", logging.getLevelNamesMapping()[level])
+    with progress_display(
+        Text("Listing"), world.exporter, clock=world.clock, keep_activity=keep_activity
+    ):
+        assert logger.isEnabledFor(logging.INFO) == (level == "DEBUG")
+    assert logger.isEnabledFor(logging.INFO)
+    assert "Listing" in terminal.getvalue()

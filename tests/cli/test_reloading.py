@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.cli.configuration import load_with_timeout
+from exporter.cli.serving import reload
 from exporter.errors import StartUpError
 from tests import programs
 from tests.programs import EXPORTER, free_address, printed, started, stop
-from tests.world import configuration
+from tests.world import World, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,6 +126,45 @@ def test_a_later_reload_does_not_wait(hanging: Callable[[], Config]) -> None:
         return await load_with_timeout(lambda: config)
 
     assert asyncio.run(reload()) is config
+
+
+def test_a_reload_that_ends_after_its_timeout_is_ignored() -> None:
+    release, config, errors = threading.Event(), configuration(), list[object]()
+
+    def load() -> Config:
+        release.wait(programs.PATIENCE)
+        return config
+
+    async def reload() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        with pytest.raises(StartUpError, match="took longer"):
+            await load_with_timeout(load, seconds=0)
+        release.set()
+        for thread in threading.enumerate():
+            if thread.name == "load configuration":
+                thread.join()
+        await asyncio.sleep(0)
+
+    asyncio.run(reload())
+    assert errors == []
+
+
+async def test_an_unexpected_error_while_reloading_keeps_the_configuration() -> None:
+    world = World(1)
+
+    def load() -> Config:
+        raise ZeroDivisionError
+
+    with capture_logs() as logs:
+        await reload(world.exporter, load)
+    (entry,) = logs
+    assert (entry["log_level"], entry["event"]) == (
+        "error",
+        "internal error while reloading; please report it",
+    )
+    assert world.exporter.rejected_config == "internal error; see the log of the exporter"
+    await world.exporter.refresh_once()
+    assert world.state.name == "acme"
 
 
 async def test_reloads_that_hang_do_not_add_up(hanging: Callable[[], Config]) -> None:

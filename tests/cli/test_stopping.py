@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.cli import signals
+from exporter.cli.signals import run_cancellable, stop_event
 from tests import programs
 from tests.programs import EXPORTER, ROOT, printed, started, stop
 
@@ -118,7 +123,7 @@ def test_a_signal_ends_a_command_while_the_resolver_hangs(
 
 
 @pytest.mark.parametrize(
-    ("fault", "arguments", "signals", "code"),
+    ("fault", "arguments", "times", "code"),
     [
         (DISK, [], 1, 0),
         (DISK, ["check"], 1, 143),
@@ -128,7 +133,7 @@ def test_a_signal_ends_a_command_while_the_resolver_hangs(
     ],
 )
 def test_only_a_hanging_event_loop_leads_to_a_forced_exit(
-    config: Path, tmp_path: Path, fault: str, arguments: list[str], signals: int, code: int
+    config: Path, tmp_path: Path, fault: str, arguments: list[str], times: int, code: int
 ) -> None:
     (tmp_path / "secret").write_text("hush")
     config.write_text(
@@ -143,7 +148,7 @@ def test_only_a_hanging_event_loop_leads_to_a_forced_exit(
     run = command(fault, *arguments, f"--config.file={config}")
     with started(*run, log=log) as process:
         printed(log, "(hangs here)")
-        for _ in range(signals - 1):
+        for _ in range(times - 1):
             process.send_signal(signal.SIGTERM)
             time.sleep(0.1)  # the kernel merges equal signals that are pending
         assert stopped(process, log, signal.SIGTERM) == code
@@ -194,3 +199,35 @@ def test_sigint_that_is_ignored_at_start_stays_ignored(config: Path, tmp_path: P
         process.send_signal(signal.SIGHUP)
         printed(log, '(msg="configuration loaded")')  # it still runs
         assert stop(process)[0] == 0
+
+
+def test_the_forced_exit_is_logged_and_depends_on_the_stop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    codes, exited = list[int](), threading.Event()
+
+    def exit_(code: int) -> None:
+        codes.append(code)
+        exited.set()
+        threading.Event().wait()  # as `os._exit`, it does not return
+
+    monkeypatch.setattr(signals, "_GRACE_PERIOD", 0.01)
+    monkeypatch.setattr(os, "_exit", exit_)
+
+    async def serve() -> None:
+        async with stop_event() as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await stop.wait()
+            exited.wait(programs.PATIENCE)  # blocks the event loop
+
+    asyncio.run(serve())
+    assert codes == [1]
+    assert caplog.messages == ["forced exit: the process did not end within 0.01 s of the signal"]
+
+
+def test_a_command_that_is_cancelled_without_a_signal_raises_that() -> None:
+    async def main() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        run_cancellable(main())
