@@ -131,7 +131,7 @@ def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
         seed=options.seed,
         rate_limit=None if rate_limit == "none" else parse_rate_limit(rate_limit),
         faults=options.faults,
-        processes=[
+        lifecycles=[
             Lifecycle(organization, seed=options.seed, speed=options.speed, protected={ADMIN[0]})
         ],
     )

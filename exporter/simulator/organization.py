@@ -146,7 +146,7 @@ class SimulatedOrganization:
         return key
 
     def add(self, record: Record) -> None:
-        """Add a record of any kind. Raises ``ValueError`` if its id is taken in that kind."""
+        """Add a record of any kind. Raises ``ValueError`` if its kind has that id already."""
         self._by_type[type(record)].add(record)
 
     def replace(self, record: Record) -> None:

@@ -44,7 +44,7 @@ SHARES: dict[tuple[str, str], int] = {
 }
 """Keys per thousand by group of owners and kind of the first resource."""
 
-FATES: dict[str, int] = {"expired": 12, "expiring": 8, "expiring later": 60, "permanent": 920}
+EXPIRIES: dict[str, int] = {"expired": 12, "expiring": 8, "expiring later": 60, "permanent": 920}
 """Keys per thousand by expiry. Approximate: keys that follow another have its lifetime."""
 
 
@@ -72,9 +72,11 @@ def seeded_organization(
     entities = draw_entities(
         random, keys=keys, owners=owners, clusters=clusters, environments=environments
     )
-    fates = [fate for fate, number in apportion(FATES, keys).items() for _ in range(number)]
-    random.shuffle(fates)
-    generator = KeyGenerator(entities, random, now=now, fates=fates)
+    expiries = [
+        expiry for expiry, number in apportion(EXPIRIES, keys).items() for _ in range(number)
+    ]
+    random.shuffle(expiries)
+    generator = KeyGenerator(entities, random, now=now, expiries=expiries)
     for (group, kind), number in apportion(SHARES, keys).items():
         generator.generate(group, kind, number)
     random = Random(f"directory {seed}")

@@ -49,16 +49,18 @@ _MAX_TRIES = 6  # to find a pair with fewer keys; with many keys there is none
 class KeyGenerator:
     """Collects keys in ``keys``.
 
-    ``fates`` are consumed from the end, one for each key that does not follow another. A fate is
+    ``expiries`` are consumed from the end, one for each key that does not follow another. Each is
     ``expired``, ``expiring`` (within 14 days), ``expiring later`` or ``permanent``.
     """
 
-    def __init__(self, entities: Entities, random: Random, *, now: float, fates: list[str]) -> None:
+    def __init__(
+        self, entities: Entities, random: Random, *, now: float, expiries: list[str]
+    ) -> None:
         self.keys: dict[str, SimulatedKey] = {}
         self._entities = entities
         self._random = random
         self._now = now
-        self._fates = fates
+        self._expiries = expiries
         self._groups = {
             "service-account": entities.service_accounts,
             "deleted": entities.deleted_service_accounts,
@@ -112,14 +114,14 @@ class KeyGenerator:
     def _creation_and_lifetime(self, group: str) -> tuple[float, float | None]:
         """Return when a key was created, and the seconds until it expires, None for never."""
         random = self._random
-        fate = self._fates.pop()
-        if group == "deactivated" or fate == "permanent":
+        expiry = self._expiries.pop()
+        if group == "deactivated" or expiry == "permanent":
             age = random.expovariate(1 / _MEAN_AGE) + _MIN_AGE
             if group == "deactivated":
                 age += 365 * _DAY
             return self._now - min(age, _MAX_AGE), None
         lifetime = random.choice(_LIFETIMES)
-        match fate:
+        match expiry:
             case "expired":
                 age = lifetime + random.uniform(_MINUTE, _MAX_TIME_EXPIRED)
             case "expiring":

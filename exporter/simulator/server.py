@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from exporter.clock import Clock
+    from exporter.simulator.lifecycle import Lifecycle
     from exporter.simulator.organization import SimulatedOrganization
     from exporter.simulator.responses import Response
 
@@ -44,20 +45,12 @@ class Service(Protocol):
         ...
 
 
-class Process(Protocol):
-    """Changes an organization as time passes."""
-
-    def advance(self, monotonic: float, *, wall: float) -> None:
-        """Apply the changes that are due at the monotonic time, which is ``wall`` in Unix time."""
-        ...
-
-
 class Simulator:
     """One or many organizations behind one address, told apart by the credentials.
 
     ``rate_limit`` applies to each organization, over all of its credentials. ``faults`` affect only
     requests that pass authentication and rate limit. ``faults`` and ``options`` may be changed at
-    any time. ``processes`` are advanced before each request. ``seed`` determines which requests
+    any time. ``lifecycles`` advance before each request. ``seed`` determines which requests
     are affected by faults, and the request ids. ``service``: by default the listings of
     ``api.confluent.cloud``.
 
@@ -72,7 +65,7 @@ class Simulator:
         seed: int = 0,
         rate_limit: RateLimit | None = None,
         faults: Iterable[Fault] = (),
-        processes: Iterable[Process] = (),
+        lifecycles: Iterable[Lifecycle] = (),
         options: ApiOptions | None = None,
         service: Service | None = None,
     ) -> None:
@@ -87,7 +80,7 @@ class Simulator:
         self._seed = seed
         self._random = Random(f"faults {seed}")
         self._rate_limit = rate_limit
-        self._processes = tuple(processes)
+        self._lifecycles = tuple(lifecycles)
         self._service = Listings() if service is None else service
         self._windows: dict[str, RateWindow] = {}
         self._script: dict[tuple[str | None, int], list[Fault]] = {}
@@ -157,8 +150,8 @@ class Simulator:
         return request
 
     async def _respond(self, request: ServedRequest, authorization: str | None) -> Response:
-        for process in self._processes:
-            process.advance(request.time, wall=self._clock.wall())
+        for lifecycle in self._lifecycles:
+            lifecycle.advance(request.time, wall=self._clock.wall())
         account = self._accounts.authenticate(authorization)
         if account is None:
             return responses.error_response(responses.UNAUTHORIZED, request.request_id)

@@ -174,7 +174,7 @@ async def _live(history: History, recorder: _Recorder) -> None:
         accounts.values(),
         clock=clock,
         rate_limit=LIMIT,
-        processes=[Lifecycle(acme.organization, seed=1, speed=_EVENTFUL)],
+        lifecycles=[Lifecycle(acme.organization, seed=1, speed=_EVENTFUL)],
     )
 
     def configured(*, joined: bool) -> config.Config:

@@ -73,7 +73,7 @@ def simulator_of(
     *,
     rate_limit: RateLimit | None = None,
     faults: Iterable[Fault] = (),
-    processes: Iterable[Lifecycle] = (),
+    lifecycles: Iterable[Lifecycle] = (),
     options: ApiOptions | None = None,
 ) -> Simulator:
     return Simulator(
@@ -81,7 +81,7 @@ def simulator_of(
         clock=FakeClock(),
         rate_limit=rate_limit,
         faults=faults,
-        processes=processes,
+        lifecycles=lifecycles,
         options=options,
     )
 

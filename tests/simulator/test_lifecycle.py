@@ -121,7 +121,7 @@ def test_an_invalid_speed_is_rejected(speed: float) -> None:
 
 async def test_every_request_advances_the_lifecycle() -> None:
     organization = seeded_organization(seed=1, keys=50, now=EPOCH)
-    simulator = simulator_of(organization, processes=[Lifecycle(organization, seed=1, speed=1)])
+    simulator = simulator_of(organization, lifecycles=[Lifecycle(organization, seed=1, speed=1)])
     before = dict(organization.keys)
     await ask(simulator)
     assert organization.keys == before
