@@ -25,6 +25,12 @@ T = TypeVar("T")
 _DEFAULT_DELAY = 2.0
 _FOREIGN_ORIGIN = "https://elsewhere.invalid"
 _HTML = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
+_ERRORS = {
+    "500": responses.SERVER_ERROR,
+    "401": responses.UNAUTHORIZED,
+    "403": responses.FORBIDDEN,
+    "forbidden-key": responses.INVALID_API_KEY,
+}
 _GARBLED_HEADERS = {
     "X-RateLimit-Limit": "many",
     "X-RateLimit-Remaining": "few",
@@ -43,45 +49,31 @@ def delay_of(faults: Iterable[Fault]) -> float:
 
 def replacement(faults: Iterable[Fault], request: ServedRequest) -> Response | None:
     """Return the response of the first fault that replaces the regular one, if any."""
-    for fault in faults:
-        if (make := _REPLACEMENTS.get(fault.name)) is not None:
-            return make(fault, request)
+    found = (_replacement(fault, request) for fault in faults)
+    return next((response for response in found if response is not None), None)
+
+
+def _replacement(fault: Fault, request: ServedRequest) -> Response | None:
+    if fault.name in _ERRORS:
+        return error_response(_ERRORS[fault.name], request.request_id)
+    match fault.name:
+        case "429":
+            response = responses.too_many_requests()
+            if fault.seconds is not None:
+                response.headers["Retry-After"] = str(math.ceil(fault.seconds))
+            return response
+        case "html502":
+            return Response(502, _HTML, {"Content-Type": "text/html"})
+        case "gzip-error":
+            response = error_response(responses.SERVER_ERROR, request.request_id)
+            return replace(response, body=gzip.compress(response.body, mtime=0))
+        case "array":
+            return responses.json_response(b"[]")
+        case "redirect":
+            origin = _FOREIGN_ORIGIN if fault.foreign else request.origin
+            query = f"?{request.query_string}" if request.query_string else ""
+            return Response(307, headers={"Location": f"{origin}{request.path}{query}"})
     return None
-
-
-def _too_many_requests(fault: Fault, request: ServedRequest) -> Response:
-    del request
-    response = responses.too_many_requests()
-    if fault.seconds is not None:
-        response.headers["Retry-After"] = str(math.ceil(fault.seconds))
-    return response
-
-
-def _gzip_error(fault: Fault, request: ServedRequest) -> Response:
-    del fault
-    response = error_response(responses.SERVER_ERROR, request.request_id)
-    return replace(response, body=gzip.compress(response.body, mtime=0))
-
-
-def _redirect(fault: Fault, request: ServedRequest) -> Response:
-    origin = _FOREIGN_ORIGIN if fault.foreign else request.origin
-    query = f"?{request.query_string}" if request.query_string else ""
-    return Response(307, headers={"Location": f"{origin}{request.path}{query}"})
-
-
-_REPLACEMENTS: dict[str, Callable[[Fault, ServedRequest], Response]] = {
-    "429": _too_many_requests,
-    "500": lambda _, request: error_response(responses.SERVER_ERROR, request.request_id),
-    "html502": lambda *_: Response(502, _HTML, {"Content-Type": "text/html"}),
-    "401": lambda _, request: error_response(responses.UNAUTHORIZED, request.request_id),
-    "403": lambda _, request: error_response(responses.FORBIDDEN, request.request_id),
-    "forbidden-key": lambda _, request: error_response(
-        responses.INVALID_API_KEY, request.request_id
-    ),
-    "gzip-error": _gzip_error,
-    "array": lambda *_: responses.json_response(b"[]"),
-    "redirect": _redirect,
-}
 
 
 def shrunk(visible: Predicate[T], sort_key: Callable[[T], str]) -> Callable[[T], bool]:

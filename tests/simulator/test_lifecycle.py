@@ -103,6 +103,16 @@ def test_deleted_owners_get_no_new_keys(event: str) -> None:
     assert list(organization.keys) == ["K001"]
 
 
+def test_protected_keys_are_not_changed() -> None:
+    organization = SimulatedOrganization(some_keys(3))
+    lifecycle = Lifecycle(organization, seed=0, speed=1, protected={"K001", "K002", "K003"})
+    lifecycle.advance(0.0, wall=EPOCH)
+
+    lifecycle.advance(1000 * DAY, wall=EPOCH)
+
+    assert list(organization.keys) == ["K001", "K002", "K003"]
+
+
 def test_an_organization_without_keys_has_no_events() -> None:
     organization = SimulatedOrganization()
     lifecycle = Lifecycle(organization, seed=1, speed=1)
