@@ -132,7 +132,7 @@ def test_a_signal_ends_a_command_while_the_resolver_hangs(
         (EVENT_LOOP, ["check"], 1, 143),
     ],
 )
-def test_only_a_hanging_event_loop_leads_to_a_forced_exit(
+def test_only_a_hanging_event_loop_leads_to_a_forced_exit(  # noqa: PLR0917 # parameters
     config: Path, tmp_path: Path, fault: str, arguments: list[str], times: int, code: int
 ) -> None:
     (tmp_path / "secret").write_text("hush")
