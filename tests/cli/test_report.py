@@ -59,7 +59,7 @@ def key(
     expires: float | None = None,
     **more: Any,
 ) -> SimulatedKey:
-    """A key that is ``days`` old and expires in so many days."""
+    """Return a key of the given age and time to expiry, in days."""
     texts = {"display_name": "a name", "description": "a purpose", **more}
     return SimulatedKey(
         key_id,

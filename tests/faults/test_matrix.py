@@ -24,7 +24,7 @@ class Fault(NamedTuple):
     spec: str
     reason: str
     code: str
-    """Of the answer that the fault spoils or replaces."""
+    """Status of the response that the fault breaks or replaces."""
     attempts: int
     """How often the request is tried when the fault stays."""
 

@@ -3,7 +3,7 @@
 Nobody can tell a real Prometheus another time, so the days end at the present. The real exporter
 lives them over the simulator in virtual time; what its ``/metrics`` serves is kept every four
 minutes, with what a scrape adds; ``promtool`` makes blocks of it. A Prometheus that is started on
-them goes on by scraping: :func:`going_on` serves the same organizations through the real command.
+them continues to scrape: :func:`going_on` serves the same organizations through the real command.
 
 One thing is not as it would be: a series that ends has no mark of it, so that Prometheus believes
 in it for the minutes of its look-back. The present begins later than that.
@@ -51,7 +51,7 @@ JOB = "confluent-api-keys"
 INSTANCE, REPLICA = "exporter:10049", "exporter-2:10049"
 LIMIT = RateLimit(120, MINUTE)
 RESTARTED = 5.5 * HOUR
-"""Before the end, as those below: when the exporter was started anew."""
+"""Before the end, as those below: when the exporter was restarted."""
 REVOKED = 5 * HOUR
 """When ``broken`` lost its role."""
 TROUBLED = 4 * HOUR
@@ -69,7 +69,7 @@ _COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
 _OPEN = re.compile(r"^(\w+)\{", re.MULTILINE)
 _BARE = re.compile(r"^(\w+) ", re.MULTILINE)
 _STARTED = re.compile(r"^process_start_time_seconds .*", re.MULTILINE)
-_EVENTFUL = 5.0  # times as much happens to the keys as in life
+_EVENTFUL = 5.0  # factor by which keys change more often than in production
 _OFF = (
     "{max_age: null, expires_within: null, expired: null, max_keys_per_owner_and_resource: null,"
     " user_owned: null, undescribed: null, unknown_owner: null}"

@@ -77,7 +77,7 @@ def seconds_of(duration: str) -> float:
     """Return the seconds of a duration such as ``1m``, as in the minimum interval of panels."""
     match = _DURATION.fullmatch(duration)
     if match is None:
-        raise ValueError(f"{duration!r} is no duration of Grafana")
+        raise ValueError(f"{duration!r} is not a Grafana duration")
     return int(match[1]) * _UNITS[match[2]]
 
 

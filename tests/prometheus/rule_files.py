@@ -75,7 +75,7 @@ def labels_of(expression: str) -> set[str]:
     It is the left side of comparisons and of ``and`` that an expression gets its labels from.
     """
     if expression.startswith("absent("):
-        return set()  # with a matcher that is no equality
+        return set()  # a matcher is not an equality
     leftmost = next(iter(selectors(expression)))
     left_out = re.findall(r"(?<!topk )without \(([^)]*)\)", expression.partition(leftmost)[0])
     inherited = labels_of(RECORDED[leftmost]) if leftmost in RECORDED else EXPOSED[leftmost]

@@ -49,7 +49,7 @@ class Prometheus:
         return found[0] if found else None
 
     def becomes(self, promql: str, expected: float) -> None:
-        """Return when ``promql`` has the value; fail after some patience."""
+        """Return when ``promql`` has the value; fail after a timeout."""
         eventually(lambda: self.value(promql) == expected, what=f"{promql} == {expected}")
 
 

@@ -1,4 +1,4 @@
-"""What Alertmanager makes of our alerts: who is told, and what is held back."""
+"""Alertmanager routes and inhibits the alerts as configured."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_receivers_in_its_comment_are_valid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("severity", "receiver"),
-    [("critical", "page"), ("warning", "ticket"), ("info", "note"), ("unheard-of", "ticket")],
+    [("critical", "page"), ("warning", "ticket"), ("info", "note"), ("unrecognized", "ticket")],
 )
 def test_an_alert_goes_where_its_severity_says(severity: str, receiver: str) -> None:
     where = f"--config.file={ALERTMANAGER_CONFIG}"

@@ -64,7 +64,7 @@ class Client:
             return b""
 
     async def cut_off(self) -> None:
-        """Send until the server, which has closed the connection for good, resets it."""
+        """Send until the server, which has closed the connection, resets it."""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(PATIENCE):
                 while True:
