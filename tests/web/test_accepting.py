@@ -139,9 +139,10 @@ def test_an_application_that_hangs_is_cancelled_when_the_server_stops(
             client = await server.client()
             await client.send(GET)
             await server.skip(0)
+            assert cancelled == []
+        assert cancelled == [True]
 
     run(asyncio.wait_for(main(), 10))
-    assert cancelled == [True]
     assert caplog.records == []
 
 

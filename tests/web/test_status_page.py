@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.inventory import POLICIES
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner
+from exporter.web.status_page import Moment, moment
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser, page_of
 from tests.world import World
@@ -153,3 +154,8 @@ async def test_the_oldest_keys_name_their_owners_by_name_and_id_or_say_that_ther
     assert page.labels("Oldest keys")[:2] == ["OLD0 no owner", f"OLD1 {name} {owner.id}"]
     ages = [row[1] for row in page.tables["Oldest keys"]]
     assert ages[:2] == ["3650 d", "3285 d"]
+
+
+def test_a_time_that_no_calendar_has_is_never() -> None:
+    assert moment(1e18, now=EPOCH).at == "never"
+    assert moment(EPOCH + 61, now=EPOCH) == Moment("2026-09-21 14:14:21 UTC", "in 1 min 1 s")
