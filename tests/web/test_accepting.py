@@ -39,7 +39,7 @@ def test_a_client_that_leaves_before_it_is_accepted_stops_no_other(
     assert failures == []
 
 
-def test_a_connection_that_cannot_be_opened_counts_no_more(
+def test_a_connection_that_cannot_be_opened_is_not_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connect = SkippingLoop.connect_accepted_socket
@@ -60,7 +60,7 @@ def test_a_connection_that_cannot_be_opened_counts_no_more(
     assert failures == []
 
 
-def test_a_connection_that_does_not_open_is_closed_at_the_deadline_of_a_header(
+def test_a_connection_that_does_not_open_is_closed_after_ten_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def connect_accepted_socket(*_: Any) -> NoReturn:
@@ -146,7 +146,7 @@ def test_an_application_that_hangs_is_cancelled_when_the_server_stops(
     assert caplog.records == []
 
 
-def test_a_server_that_ends_by_itself_tells_so_and_why() -> None:
+def test_a_server_that_ends_by_itself_raises_the_cause() -> None:
     async def main() -> None:
         ended = asyncio.Event()
         (listener,) = bind(["127.0.0.1:0"])

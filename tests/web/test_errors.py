@@ -101,7 +101,7 @@ async def test_a_hundred_kinds_of_errors_are_remembered(caplog: pytest.LogCaptur
     assert said == [*map(str, range(100)), "one more", "0"]
 
 
-async def test_another_handler_of_errors_is_left_alone() -> None:
+async def test_an_existing_exception_handler_stays() -> None:
     loop, handled = asyncio.get_running_loop(), []
     loop.set_exception_handler(lambda _, context: handled.append(context["message"]))
     with logged_sparingly(loop):

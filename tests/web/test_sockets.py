@@ -119,7 +119,7 @@ def test_a_port_in_use_on_one_address_of_a_name_is_an_error(
             """The other address was given back."""
 
 
-def test_every_address_of_the_machine_is_one_socket_and_known_as_localhost() -> None:
+def test_listening_on_every_address_takes_one_socket_and_is_shown_as_localhost() -> None:
     (listener,) = bind([":0"])
     with listener:
         port = listener.getsockname()[1]
@@ -129,7 +129,7 @@ def test_every_address_of_the_machine_is_one_socket_and_known_as_localhost() -> 
 
 
 @pytest.mark.parametrize(("taken", "found"), [(9, True), (10, False)])
-def test_a_free_port_is_looked_for_ten_times(
+def test_a_port_that_is_free_on_every_address_is_tried_for_ten_times(
     monkeypatch: pytest.MonkeyPatch, taken: int, *, found: bool
 ) -> None:
     """The system chooses a port for the first address, and it may be in use on the second."""
