@@ -151,6 +151,7 @@ def run(monkeypatch: pytest.MonkeyPatch, rows: list[Row], *arguments: str) -> in
     ("rows", "check", "code"),
     [([REACHED, MISSED], ["--check"], 1), ([REACHED, MISSED], [], 0), ([REACHED], ["--check"], 0)],
 )
+@pytest.mark.integration
 def test_a_missed_goal_is_reported_and_fails_a_run_with_check(
     *,
     rows: list[Row],
@@ -202,6 +203,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_measurements(
     assert "took" not in printed
 
 
+@pytest.mark.integration
 def test_the_facts_are_the_machine_the_versions_and_the_commit() -> None:
     names = {"cores", "cpu", "memory_mib", "kernel", "python", "commit", "date"}
     assert facts().keys() == names | {"uvicorn", "httpx", "prometheus-client", "msgspec"}
@@ -250,6 +252,7 @@ KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
         ((KEPT.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"),), True),
     ],
 )
+@pytest.mark.integration
 def test_the_load_generator_reads_whole_bodies(*, parts: tuple[bytes, ...], close: bool) -> None:
     with answering(*parts, close=close) as url:
         seen = asyncio.run(scrape(url, connections=1, seconds=0.05, encoding="gzip"))
@@ -266,12 +269,14 @@ def test_the_load_generator_reads_whole_bodies(*, parts: tuple[bytes, ...], clos
         (b"HTTP/1.1 200 OK\r\n\r\n", "unusable answer"),
     ],
 )
+@pytest.mark.integration
 def test_an_answer_that_cannot_be_measured_is_an_error(answer: bytes, error: str) -> None:
     with answering(answer, close=True) as url, pytest.raises(ExceptionGroup) as caught:
         asyncio.run(scrape(url, connections=1, seconds=0.05, encoding="gzip"))
     assert caught.group_contains(ValueError, match=error)
 
 
+@pytest.mark.integration
 def test_latencies_count_from_when_a_request_was_due() -> None:
     with answering(KEPT, delay=0.2) as url:
         seen = asyncio.run(scrape(url, connections=1, seconds=0.19, encoding="gzip", rate=50))
@@ -407,6 +412,7 @@ _EXPECTED = {
 
 
 @pytest.mark.parametrize("section", command.SECTIONS)
+@pytest.mark.integration
 def test_a_section_measures_its_figures(section: str) -> None:
     rows = list(import_module(f"benchmarks.{section}").rows(quick=True))
     found = [(re.sub(r"\d+ pairs$", "… pairs", row.of), row.name, row.goal) for row in rows]
