@@ -50,6 +50,7 @@ def test_a_report_names_the_place_and_the_better_wording() -> None:
     assert better.startswith("again")
 
 
+@pytest.mark.integration
 def test_the_command_prints_the_place_of_each_phrase_and_fails(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("It is mended.\n")
     (tmp_path / "page.txt").write_text("It is mended.\n")
@@ -58,6 +59,7 @@ def test_the_command_prints_the_place_of_each_phrase_and_fails(tmp_path: Path) -
     assert re.fullmatch(r".*page\.md:1: 'mended': write instead: fix\n", done.stdout)
 
 
+@pytest.mark.integration
 def test_the_command_passes_without_any() -> None:
     done = run(ROOT / "docs" / "README.md")
     assert (done.returncode, done.stdout) == (0, "")

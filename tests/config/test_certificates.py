@@ -43,6 +43,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     return Bundles(tmp_path_factory.mktemp("certificates"))
 
 
+@pytest.mark.integration
 def test_all_certificates_of_a_bundle_are_trusted(bundles: Bundles) -> None:
     both = bundles.first + bundles.second
     for bundle in (
@@ -56,6 +57,7 @@ def test_all_certificates_of_a_bundle_are_trusted(bundles: Bundles) -> None:
         assert bundles.trusted(bundle) == ["first", "second"]
 
 
+@pytest.mark.integration
 def test_an_openssl_trusted_certificate_is_trusted(bundles: Bundles) -> None:
     trusted = bundles.converted("-trustout", "-addtrust", "serverAuth")
     assert b"BEGIN TRUSTED CERTIFICATE" in trusted
@@ -63,6 +65,7 @@ def test_an_openssl_trusted_certificate_is_trusted(bundles: Bundles) -> None:
     assert bundles.trusted(trusted + bundles.second) == ["first", "second"]
 
 
+@pytest.mark.integration
 def test_der_and_truncated_bundles_are_rejected(bundles: Bundles) -> None:
     for bundle in (
         bundles.converted("-outform", "DER"),
