@@ -47,7 +47,7 @@ def test_anything_like_a_secret_is_redacted_everywhere(written: Callable[[], str
     assert SECRET not in text
 
 
-def test_a_known_secret_is_blanked_in_whatever_is_logged(written: Callable[[], str]) -> None:
+def test_a_registered_secret_is_redacted_everywhere(written: Callable[[], str]) -> None:
     redaction.register("known+secret/1", user="KEY")
     logs.set_up(form="json")
     log = structlog.get_logger("x")

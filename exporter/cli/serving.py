@@ -94,7 +94,7 @@ async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
         for problem in str(error).splitlines():
             log.error("the new configuration was rejected", problem=problem)  # noqa: TRY400 # no traceback for an operator's error
     except Exception:
-        exporter.reject("internal error; see the log of the exporter")
-        log.exception("internal error while reloading; please report it")
+        exporter.reject("an error in the exporter itself; see its log")
+        log.exception("error in the exporter; please report it")
     else:
         log.info("configuration loaded", organizations=len(config.organizations))

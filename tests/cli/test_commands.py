@@ -103,7 +103,7 @@ def test_version() -> None:
         (["demo", "--keys=many"], "'many' is not a number"),
     ],
 )
-def test_wrong_usage_is_exit_code_2_and_a_sentence(arguments: list[str], says: str) -> None:
+def test_wrong_usage_is_exit_code_2_and_a_message(arguments: list[str], says: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert says in done.stderr
@@ -148,7 +148,7 @@ def test_config_check_of_a_good_file(good: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{good}: valid, 1 organization\n")
 
 
-def test_a_policy_that_names_would_be_needed_for_is_said_not_to_be_judged(
+def test_a_policy_that_needs_names_is_reported_as_not_judged_without_them(
     good: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "nameless.yaml"
@@ -164,7 +164,7 @@ def test_a_policy_that_names_would_be_needed_for_is_said_not_to_be_judged(
 
 
 @pytest.mark.parametrize("command", [[], ["once"], ["check"]])
-def test_a_bad_configuration_is_exit_code_1_with_every_mistake(
+def test_an_invalid_configuration_is_exit_code_1_with_every_problem(
     tmp_path: Path, command: list[str]
 ) -> None:
     path = tmp_path / "bad.yaml"
@@ -189,7 +189,7 @@ def test_a_missing_configuration_names_the_flag(tmp_path: Path) -> None:
     )
 
 
-def test_a_host_that_is_no_name_is_one_line(good: Path) -> None:
+def test_an_invalid_host_name_is_an_error_in_one_line(good: Path) -> None:
     done = run(f"--config.file={good}", "--web.listen-address=a..b:80", environ=ENVIRON)
     assert done.returncode == 1
     assert done.stderr.startswith("confluent-api-keys-exporter: cannot listen on a..b:80: ")
@@ -226,7 +226,7 @@ def test_once_with_an_organization_that_fails_prints_the_others_and_exits_with_1
     assert 'confluent_cloud_up{collector="api_keys",organization="poor"} 0.0' in done.stdout
 
 
-def test_check_says_what_each_organization_sees(mixed: Path) -> None:
+def test_check_prints_what_each_organization_sees(mixed: Path) -> None:
     done = run("check", f"--config.file={mixed}", environ=ENVIRON)
     assert done.returncode == 1
     lines = done.stdout.splitlines()
@@ -257,7 +257,7 @@ def test_schema_is_json_for_editors() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_at_once_with_exit_code_0(
+def test_a_signal_stops_the_exporter_with_exit_code_0(
     good: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     log = tmp_path / "log"
@@ -284,7 +284,7 @@ def test_several_addresses_answer(good: Path, tmp_path: Path) -> None:
                 assert response.read() == b"Healthy.\n"
 
 
-def test_sighup_loads_the_configuration_anew_and_refuses_a_bad_one(
+def test_sighup_reloads_the_configuration_and_rejects_an_invalid_one(
     good: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
@@ -350,7 +350,7 @@ def test_a_failure_names_its_organization_in_the_log(good: Path) -> None:
         ),
     ],
 )
-def test_an_environment_that_no_connection_can_be_made_with(
+def test_an_unusable_environment_is_an_error_in_one_line(
     tmp_path: Path, environ: dict[str, str], begins: str
 ) -> None:
     path = tmp_path / "config.yaml"
@@ -362,7 +362,7 @@ def test_an_environment_that_no_connection_can_be_made_with(
     assert "s3cr" not in done.stderr
 
 
-def test_plain_http_to_this_machine_goes_past_every_proxy(good: Path) -> None:
+def test_plain_http_to_this_machine_uses_no_proxy(good: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         environ = ENVIRON | {"HTTP_PROXY": f"http://127.0.0.1:{proxy.getsockname()[1]}"}
         environ |= {"ALL_PROXY": environ["HTTP_PROXY"]}
@@ -414,7 +414,9 @@ sys.exit(exporter.cli.main(sys.argv[1:]))
 @pytest.mark.parametrize(
     ("arguments", "code"), [(["--config.file=x"], 0), (["demo"], 0), (["once"], 143)]
 )
-def test_a_signal_while_the_libraries_load_is_heeded(arguments: list[str], code: int) -> None:
+def test_a_signal_while_the_libraries_load_ends_the_process(
+    arguments: list[str], code: int
+) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _SIGTERM_WHILE_LOADING, *arguments],
         cwd=ROOT,

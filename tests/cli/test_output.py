@@ -131,7 +131,7 @@ def test_a_fifo_is_written_to(config: Path, tmp_path: Path) -> None:
     assert stat.S_ISFIFO(fifo.lstat().st_mode)
 
 
-def test_a_fifo_without_a_reader_is_an_error_and_no_wait(config: Path, tmp_path: Path) -> None:
+def test_a_fifo_without_a_reader_is_an_error_at_once(config: Path, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     done = once(config, fifo)
@@ -191,7 +191,7 @@ def test_a_device_without_space_is_an_error(config: Path, tmp_path: Path) -> Non
         ("x" * 300, "File name too long"),
     ],
 )
-def test_what_cannot_be_written_is_an_error_before_anything_is_asked(
+def test_an_unwritable_output_is_an_error_before_any_request(
     tmp_path: Path, name: str, reason: str
 ) -> None:
     (tmp_path / "loop").symlink_to("loop")

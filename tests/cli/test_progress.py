@@ -66,7 +66,9 @@ def limited(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("command", ["check", "once", "report"])
-def test_a_terminal_counts_down_and_says_why_and_how_to_stop(limited: str, command: str) -> None:
+def test_a_terminal_shows_a_countdown_with_the_reason_and_how_to_stop(
+    limited: str, command: str
+) -> None:
     terminal, theirs = pty.openpty()
     process = start(
         [*EXPORTER, command, limited],
@@ -95,7 +97,7 @@ def test_a_terminal_counts_down_and_says_why_and_how_to_stop(limited: str, comma
 
 
 @pytest.mark.integration
-def test_once_that_runs_out_of_time_prints_what_it_has_and_says_what_is_missing(
+def test_once_after_its_timeout_prints_what_it_has_and_what_is_missing(
     limited: str,
 ) -> None:
     done = run("once", limited, "--timeout=1s", environ=ENVIRON)
@@ -112,7 +114,7 @@ def test_once_that_runs_out_of_time_prints_what_it_has_and_says_what_is_missing(
 
 
 @pytest.mark.integration
-def test_a_check_that_runs_out_of_time_says_what_is_missing(limited: str) -> None:
+def test_check_after_its_timeout_prints_what_is_missing(limited: str) -> None:
     done = run("check", limited, "--timeout=1s", environ=ENVIRON)
     assert done.returncode == 1
     assert done.stdout.startswith("acme: ok: 50 keys of ")
@@ -121,7 +123,7 @@ def test_a_check_that_runs_out_of_time_says_what_is_missing(limited: str) -> Non
 
 
 @pytest.mark.integration
-def test_a_check_that_got_no_keys_in_time_says_so(tmp_path: Path) -> None:
+def test_check_without_keys_in_time_prints_a_failure(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         path = tmp_path / "config.yaml"
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -133,7 +135,7 @@ def test_a_check_that_got_no_keys_in_time_says_so(tmp_path: Path) -> None:
     )
 
 
-async def test_a_report_that_runs_out_of_time_leaves_the_organization_out() -> None:
+async def test_report_after_its_timeout_leaves_out_the_organization() -> None:
     world = World(50, settings="names: {enabled: true}", rate_limit=RateLimit(4, 120))
     with capture_logs() as logs:
         (report,) = await fetch_reports(

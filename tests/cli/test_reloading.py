@@ -74,7 +74,7 @@ sys.exit(exporter.cli.main(sys.argv[1:]))
 
 
 @pytest.mark.integration
-def test_a_reload_whose_disk_hangs_holds_up_neither_scrapes_nor_the_end(tmp_path: Path) -> None:
+def test_a_hanging_reload_delays_neither_scrapes_nor_the_stop(tmp_path: Path) -> None:
     path, log, address = tmp_path / "config.yaml", tmp_path / "log", free_address()
     path.write_text(CONFIG)
     flags = (f"--config.file={path}", f"--web.listen-address={address}")
@@ -106,7 +106,7 @@ def hanging() -> Iterator[Callable[[], Config]]:
             thread.join()
 
 
-async def test_a_reload_that_hangs_is_given_up_and_a_later_one_is_not(
+async def test_a_hanging_reload_times_out(
     hanging: Callable[[], Config],
 ) -> None:
     began = asyncio.get_running_loop().time()
@@ -160,9 +160,9 @@ async def test_an_unexpected_error_while_reloading_keeps_the_configuration() -> 
     (entry,) = logs
     assert (entry["log_level"], entry["event"]) == (
         "error",
-        "internal error while reloading; please report it",
+        "error in the exporter; please report it",
     )
-    assert world.exporter.rejected_config == "internal error; see the log of the exporter"
+    assert world.exporter.rejected_config == "an error in the exporter itself; see its log"
     await world.exporter.refresh_once()
     assert world.state.name == "acme"
 
@@ -175,7 +175,7 @@ async def test_reloads_that_hang_do_not_add_up(hanging: Callable[[], Config]) ->
         await load_with_timeout(hanging)
 
 
-def test_what_is_wrong_is_raised_where_it_is_waited_for() -> None:
+def test_an_error_of_the_load_is_raised_by_the_reload() -> None:
     def load() -> Config:
         raise StartUpError("broken")
 

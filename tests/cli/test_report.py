@@ -321,7 +321,7 @@ async def test_the_rows_add_up_to_the_metrics(settings: str) -> None:
     assert exempted
 
 
-async def test_without_names_ids_stand_alone_and_nobody_is_unknown() -> None:
+async def test_without_names_rows_have_ids_only_and_no_owner_is_unknown() -> None:
     found = {row.api_key_id: row for row in await rows(small_world(settings=""))}
     assert {row.owner_name for row in found.values()} == {None}
     assert found["C1"].policies == ("expired",)
@@ -329,7 +329,7 @@ async def test_without_names_ids_stand_alone_and_nobody_is_unknown() -> None:
     assert found["A1"].resources[0] == ("lkc-1", "kafka", "env-1", None, None)
 
 
-async def test_what_cannot_be_judged_is_said_once() -> None:
+async def test_policies_that_cannot_be_judged_are_logged_once() -> None:
     fetched, informed = await reports(small_world(settings="")), await reports(small_world())
     with capture_logs() as logs:
         warn_about_unjudged_policies(fetched, requested=["max_age"])
@@ -349,7 +349,7 @@ async def test_a_requested_policy_that_is_disabled_is_logged() -> None:
     assert [entry["policies"] for entry in logs] == ["max_age"]
 
 
-async def test_no_person_is_named_unless_that_is_wanted() -> None:
+async def test_users_are_named_only_if_enabled() -> None:
     for settings, named in (("names: {users: false}", False), (NAMES, True)):
         found = await rows(small_world(settings=settings))
         table = command._render(found, "table", organizations=1).decode()
@@ -414,7 +414,7 @@ async def test_the_policies_that_are_asked_for() -> None:
     assert ids(violating(found, [])) == []
 
 
-async def test_fail_on_says_how_many_and_looks_only_at_the_wanted() -> None:
+async def test_fail_on_logs_the_number_of_keys_and_checks_only_the_selected() -> None:
     fetched = await reports(small_world())
     found = [row for report in fetched for row in report.rows]
     with capture_logs() as logs:
@@ -473,7 +473,7 @@ async def test_every_page_is_reported_as_progress() -> None:
     assert heard == [("acme", n, False) for n in (10, 20, 25)] + [("acme", 25, True)]
 
 
-async def test_unreadable_keys_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreadable_keys_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world(settings="")
     data = [{"id": "GOOD", "spec": {}}, {"id": 7}, {"spec": {}}]
     body = json.dumps({"data": data, "metadata": {}}).encode()

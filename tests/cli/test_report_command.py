@@ -177,7 +177,7 @@ def test_flags_may_be_repeated_or_take_lists(good: str) -> None:
     ]
 
 
-def test_fail_on_counts_what_the_filters_keep_and_not_what_policy_shows(good: str) -> None:
+def test_fail_on_counts_the_filtered_keys_whatever_policy_shows(good: str) -> None:
     done = report(good, "--format=json", "--fail-on=max_age", "--policy=expired")
     keys = sum(
         "max_age" in row["policies"] for row in json.loads(report(good, "--format=json").stdout)
@@ -190,14 +190,14 @@ def test_fail_on_counts_what_the_filters_keep_and_not_what_policy_shows(good: st
     assert done.stdout == "0 keys, 0 owners; 0 with findings\n"
 
 
-def test_fail_on_a_policy_that_is_off_says_so(good: str) -> None:
+def test_fail_on_a_disabled_policy_logs_a_warning(good: str) -> None:
     done = report(good, OWN, "--fail-on=user_owned")
     assert done.returncode == 0
     assert "policies are disabled in the configuration" in done.stderr
     assert "policies=user_owned" in done.stderr
 
 
-def test_an_organization_that_fails_is_said_and_the_others_are_reported(mixed: str) -> None:
+def test_a_failed_organization_is_logged_and_the_others_are_reported(mixed: str) -> None:
     done = report(mixed, "--format=json", OWN)
     assert done.returncode == 1
     (row,) = json.loads(done.stdout)
@@ -210,13 +210,13 @@ def test_an_organization_that_fails_is_said_and_the_others_are_reported(mixed: s
     assert ENVIRON["POOR_SECRET"] not in done.stderr
 
 
-def test_fail_on_what_cannot_be_judged_is_no_success(mixed: str) -> None:
+def test_fail_on_a_policy_that_cannot_be_judged_fails(mixed: str) -> None:
     assert (
         "cannot be judged" in report(mixed, "--fail-on=unknown_owner", "--log.level=error").stderr
     )
 
 
-def test_filters_that_match_no_key_are_said(good: str) -> None:
+def test_filters_that_match_no_key_are_a_message(good: str) -> None:
     nobody = (good, "--format=json", "--owner=doesnotexist")
     said = "confluent-api-keys-exporter: no key matches the filters\n"
     done = report(*nobody)
@@ -282,7 +282,7 @@ def test_progress_is_on_a_terminal_and_only_there(good: str, tmp_path: Path) -> 
     assert "150 keys" in shown
 
 
-def test_colour_is_on_a_terminal_and_heeds_no_color(good: str, tmp_path: Path) -> None:
+def test_colour_is_for_terminals_without_no_color(good: str, tmp_path: Path) -> None:
     output = tmp_path / "output"
     assert "\x1b[33mmax_age" in on_a_terminal(good)
     assert "\x1b[33mmax_age" not in on_a_terminal(good, NO_COLOR="1")

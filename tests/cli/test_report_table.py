@@ -107,6 +107,6 @@ def test_markup_is_text() -> None:
     assert "[red]x[/red]" in table(replace(ROW, owner_name="[red]x[/red]"))
 
 
-def test_colour_is_for_those_who_want_it() -> None:
+def test_colour_is_optional() -> None:
     assert "\x1b" not in table(ROW)
     assert "\x1b[33mmax_age" in table(ROW, colour=True)

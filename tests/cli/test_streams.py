@@ -88,7 +88,7 @@ def test_errors_that_cannot_be_written_change_neither_output_nor_exit_code(
 
 
 @pytest.mark.parametrize("command", ["check", "schema", "--help"])
-def test_a_reader_that_goes_away_is_not_worth_a_line(command: str, config: Path) -> None:
+def test_a_reader_that_goes_away_is_not_reported(command: str, config: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     name, *more = [command, f"--config.file={config}"] if command == "check" else [command]

@@ -69,7 +69,7 @@ def test_what_is_escaped_and_what_is_not() -> None:
     assert escaped(f"{KEPT} \\ \ue000 \udcff") == f"{KEPT} \\ \ue000 \\udcff"
 
 
-async def test_csv_escapes_what_a_terminal_obeys_and_keeps_each_key_on_a_line() -> None:
+async def test_csv_escapes_control_characters_and_has_one_line_for_each_key() -> None:
     text = as_csv(await rows(world()))
     assert obeyed(text.replace("\r\n", "\n")) == set()
     assert text.count("\n") == 3
