@@ -18,6 +18,7 @@ from rich.text import Text
 from structlog.testing import capture_logs
 
 from exporter.app import Exporter
+from exporter.cli import progress
 from exporter.cli.one_shot import with_capped_reserve
 from exporter.cli.progress import countdown, progress_display
 from exporter.cli.report_fetch import fetch_reports
@@ -219,19 +220,43 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("keep_activity", [True, False])
-@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-async def test_the_display_replaces_the_info_lines_of_the_client(
-    monkeypatch: pytest.MonkeyPatch, level: str, *, keep_activity: bool
-) -> None:
-    terminal, world = Terminal(), World(1)
+@pytest.fixture
+def client_logger() -> Iterator[logging.Logger]:
+    logger = logging.getLogger("exporter.confluent.client")
+    before = logger.level
+    yield logger
+    logger.setLevel(before)
+
+
+def replace_stderr(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Make standard error a terminal. Not a fixture: pytest replaces it after the set-up."""
+    terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    logger = logging.getLogger("exporter.confluent.client")
-    monkeypatch.setattr(logger, "level", logging.getLevelNamesMapping()[level])
+    return terminal
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+async def test_the_display_replaces_the_info_lines_of_the_client(
+    monkeypatch: pytest.MonkeyPatch, client_logger: logging.Logger, level: int
+) -> None:
+    terminal, world = replace_stderr(monkeypatch), World(1)
+    client_logger.setLevel(level)
+    with progress_display(Text("Listing"), world.exporter, clock=world.clock):
+        assert client_logger.isEnabledFor(logging.INFO) == (level == logging.DEBUG)
+    assert client_logger.level == level
+    assert "Listing" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("keep_activity", [True, False])
+async def test_the_countdown_is_below_the_activity_or_replaces_it(
+    monkeypatch: pytest.MonkeyPatch, *, keep_activity: bool
+) -> None:
+    terminal, world = replace_stderr(monkeypatch), World(1)
+    monkeypatch.setattr(progress, "countdown", lambda *_, **__: "Waiting 3 s")
     with progress_display(
         Text("Listing"), world.exporter, clock=world.clock, keep_activity=keep_activity
     ):
-        assert logger.isEnabledFor(logging.INFO) == (level == "DEBUG")
-    assert logger.isEnabledFor(logging.INFO)
-    assert "Listing" in terminal.getvalue()
+        pass
+    assert "Waiting 3 s" in terminal.getvalue()
+    assert ("Listing" in terminal.getvalue()) is keep_activity
