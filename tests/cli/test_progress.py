@@ -222,7 +222,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def client_logger() -> Iterator[logging.Logger]:
-    logger = logging.getLogger("exporter.confluent.client")
+    logger = logging.getLogger("exporter.confluent.pacing")
     before = logger.level
     yield logger
     logger.setLevel(before)
