@@ -49,7 +49,8 @@ def print_message(text: str) -> None:
 def print_output(text: str) -> None:
     """Print ``text`` on standard output. Errors: see :func:`stdout_errors`."""
     with stdout_errors():
-        print(text, flush=True)
+        sys.stdout.write(f"{text}\n")  # in one write: log lines may go to the same file
+        sys.stdout.flush()
 
 
 def discard_unwritable() -> None:
