@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent import wire
+    from exporter.confluent.endpoints import Listing
     from exporter.confluent.host import Host
-    from exporter.confluent.listing import Listing
     from exporter.confluent.request import Budget
     from exporter.exposition import Part
     from exporter.exposition.catalogue import Metric

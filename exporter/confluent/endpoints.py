@@ -1,7 +1,23 @@
 """The listings that the exporter reads."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
 from exporter.confluent import wire
-from exporter.confluent.listing import Listing
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Listing(Generic[T]):
+    """A paged endpoint of the API."""
+
+    endpoint: str
+    """The path, which is also the value of the label of that name."""
+    decoder: wire.Decoder[T]
+
 
 API_KEYS = Listing("/iam/v2/api-keys", wire.PageDecoder(wire.ApiKey))
 SERVICE_ACCOUNTS = Listing("/iam/v2/service-accounts", wire.PageDecoder(wire.Named))

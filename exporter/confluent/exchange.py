@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer, Connection
     from exporter.confluent.headers import HeaderDialect
+    from exporter.confluent.observer import Observer
     from exporter.confluent.pacing import Pacer
     from exporter.confluent.request import Budget, Request
     from exporter.confluent.throttle import RateLimitStatus
@@ -32,22 +33,6 @@ log = structlog.get_logger(__name__)
 
 _MAX_HEADER_LENGTH = 64
 """Characters, in a log line."""
-
-
-class Observer(Protocol):
-    """Observes requests, failures, rate limits and waits."""
-
-    def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
-        """Record a request that ended after ``seconds``; ``status`` is None without a response."""
-
-    def failed(self, endpoint: str, reason: str) -> None:
-        """Record that this request failed, or that its answer was unusable."""
-
-    def rate_limit_observed(self, endpoint: str, status: RateLimitStatus) -> None:
-        """Record the rate limit in a response."""
-
-    def throttled(self, reason: str, seconds: float) -> None:
-        """Record a wait of ``seconds``: ``reserve``, ``retry_after`` or ``backoff``."""
 
 
 class Exchange:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer
     from exporter.confluent.credentials import Credentials
-    from exporter.confluent.exchange import Observer
     from exporter.confluent.headers import HeaderDialect
+    from exporter.confluent.observer import Observer
     from exporter.confluent.pacing import Wait
     from exporter.confluent.request import Request
     from exporter.confluent.throttle import RateLimitStatus

@@ -8,8 +8,7 @@ of the API. Requests only go to the configured origin.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
 from exporter.confluent.request import Request
@@ -18,9 +17,10 @@ from exporter.errors import InvalidResponse, PaginationError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from exporter.confluent.endpoints import Listing
     from exporter.confluent.host import Host
     from exporter.confluent.request import Budget
-    from exporter.confluent.wire import Decoder, Page
+    from exporter.confluent.wire import Page
 
 T = TypeVar("T")
 
@@ -31,15 +31,6 @@ _MAX_TOKEN_LENGTH = 4096
 _MAX_LINK_LENGTH = 4 * _MAX_TOKEN_LENGTH
 """Characters: a token in percent-encoding, and the address. Parsing takes time."""
 _UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
-
-
-@dataclass(frozen=True)
-class Listing(Generic[T]):
-    """A paged endpoint of the API."""
-
-    endpoint: str
-    """The path, which is also the value of the label of that name."""
-    decoder: Decoder[T]
 
 
 async def pages(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from exporter.clock import Clock
-    from exporter.confluent.exchange import Observer
+    from exporter.confluent.observer import Observer
     from exporter.confluent.request import Budget, Request
     from exporter.confluent.throttle import Hold, RateLimitStatus
 

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from exporter.web.connection import Connection
+
+class Connection(Protocol):
+    """A connection as the set of all connections sees it."""
+
+    @property
+    def deadline(self) -> float:
+        """Loop time at which it expires."""
+
+    def expire(self) -> None:
+        """Close it, because its deadline has passed."""
+
+    def shutdown(self) -> None:
+        """Close it after the request in progress."""
+
+    def abort(self) -> None:
+        """Close it at once."""
 
 
 class Connections:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from exporter.collectors.api_keys.page_cache import PageCache
     from exporter.config import Filters, Organization
+    from exporter.confluent.endpoints import Listing
     from exporter.confluent.host import Host
-    from exporter.confluent.listing import Listing
     from exporter.confluent.request import Budget
     from exporter.confluent.wire import UnreadableItem
     from exporter.inventory import Key

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from exporter.confluent.endpoints import API_KEYS
-from exporter.confluent.listing import Listing
+from exporter.confluent.endpoints import API_KEYS, Listing
 from exporter.confluent.wire import Page
 from exporter.inventory import Key, key_of
 
