@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 EXPORTER = (sys.executable, "-m", "exporter")
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds to wait for a process to answer."""
 
 
@@ -41,7 +41,7 @@ def run(
     *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of the exporter to its end, in a process that is forked for it."""
-    return command_server.run(arguments, environ=environment(environ), cwd=cwd, timeout=PATIENCE)
+    return command_server.run(arguments, environ=environment(environ), cwd=cwd, timeout=TIMEOUT)
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def started(
         finally:
             process.terminate()
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT)
             finally:
                 process.kill()
 
@@ -117,10 +117,10 @@ def environment_of_a_terminal(*, columns: int) -> dict[str, str]:
 
 def eventually(condition: Callable[[], bool], *, what: str) -> None:
     """Wait until ``condition`` holds; fail after a timeout. Only for other processes."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {PATIENCE:.0f} s: {what}")
+            pytest.fail(f"not within {TIMEOUT:.0f} s: {what}")
         time.sleep(0.05)
 
 
@@ -142,7 +142,7 @@ def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> tupl
     """Send a signal; return the exit code and the seconds until the end."""
     began = time.monotonic()
     process.send_signal(number)
-    return process.wait(PATIENCE), time.monotonic() - began
+    return process.wait(TIMEOUT), time.monotonic() - began
 
 
 def free_address() -> str:
@@ -154,7 +154,7 @@ def free_address() -> str:
 def is_ready(address: str) -> bool:
     """Whether the server at host:port reports that it is ready, as Prometheus' programs do."""
     try:
-        with urlopen(f"http://{address}/-/ready", timeout=PATIENCE) as response:
+        with urlopen(f"http://{address}/-/ready", timeout=TIMEOUT) as response:
             return bool(response.status == 200)
     except OSError:
         return False

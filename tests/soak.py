@@ -31,7 +31,7 @@ from exporter.simulator import (
     FAULTS,
     Account,
     Lifecycle,
-    RateLimit,
+    SimulatedRateLimit,
     Simulator,
     parse_fault,
     seeded_organization,
@@ -85,7 +85,7 @@ class Findings:
         return 60 * statistics.linear_regression(times, sizes).slope
 
 
-class World:
+class Harness:
     """The simulated side."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class World:
                 for number, organization in enumerate(self.organizations.values())
             ],
             clock=self.clock,
-            rate_limit=RateLimit(400, 2.0),
+            rate_limit=SimulatedRateLimit(400, 2.0),
         )
 
     async def live(self) -> None:
@@ -126,23 +126,23 @@ class World:
 
 async def soak(seconds: float, *, say: Console) -> Findings:
     """Return the measurements of about ``seconds``, plus the time to recover."""
-    findings, world = Findings(), World()
+    findings, harness = Findings(), Harness()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         sockets = bind(["127.0.0.1:0"])
         async with (
-            serve(world.simulator, sockets),
+            serve(harness.simulator, sockets),
             exporter(url_of(sockets[0]), Path(folder), log) as (process, url),
             watching(findings, process.pid, url),
         ):
-            living = asyncio.create_task(world.live())
-            await _faults_in_turn(world, seconds, process=process, say=say)
+            living = asyncio.create_task(harness.live())
+            await _faults_in_turn(harness, seconds, process=process, say=say)
             living.cancel()
-            world.simulator.faults.clear()
+            harness.simulator.faults.clear()
             say.print("every fault is over; waiting for all to come back")
-            await _settle(world, url, findings)
-        findings.requests = world.simulator.received
-        findings.refused = world.refused()
+            await _settle(harness, url, findings)
+        findings.requests = harness.simulator.received
+        findings.refused = harness.refused()
         _judge(findings, log.read_text(), process.returncode)
     return findings
 
@@ -227,16 +227,16 @@ def _measured(process: Path) -> tuple[float, int]:
 
 
 async def _faults_in_turn(
-    world: World, seconds: float, *, process: asyncio.subprocess.Process, say: Console
+    harness: Harness, seconds: float, *, process: asyncio.subprocess.Process, say: Console
 ) -> None:
     for name in FAULTS:
         say.print(f"fault: {name}")
-        world.simulator.faults[:] = [parse_fault(f"{name}:0.4")]
+        harness.simulator.faults[:] = [parse_fault(f"{name}:0.4")]
         await asyncio.sleep(seconds / len(FAULTS))
         process.send_signal(1)  # SIGHUP: reload the same configuration
 
 
-async def _settle(world: World, url: str, findings: Findings) -> None:
+async def _settle(harness: Harness, url: str, findings: Findings) -> None:
     """Wait until every organization is up and every count is correct."""
     async with httpx.AsyncClient() as client:
         state: dict[str, dict[str, float]] = {}
@@ -251,13 +251,13 @@ async def _settle(world: World, url: str, findings: Findings) -> None:
                 organization: keys
                 for organization, _, keys in _samples(text, "confluent_cloud_organization_api_keys")
             }
-            return set(state["up"].values()) == {1} and state["keys"] == world.truth()
+            return set(state["up"].values()) == {1} and state["keys"] == harness.truth()
 
         try:
             await _until(settled, seconds=SETTLING)
         except TimeoutError:
             down = [name for name, up in state["up"].items() if not up]
-            wrong = {k: (state["keys"].get(k), v) for k, v in world.truth().items()}
+            wrong = {k: (state["keys"].get(k), v) for k, v in harness.truth().items()}
             wrong = {name: pair for name, pair in wrong.items() if pair[0] != pair[1]}
             findings.problems.append(f"not up again: {down}; counted and true: {wrong}")
 

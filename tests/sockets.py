@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from exporter.app import Exporter
-from tests.world import World, configuration
+from tests.harness import Harness, configuration
 
 if TYPE_CHECKING:
     import ssl
@@ -87,21 +87,21 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def asking(
-    world: World,
+    harness: Harness,
     server: SocketServer,
     settings: str = "",
     *,
     tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[None]:
-    """Let the exporter of ``world`` query ``server`` over the network while the context is open."""
+    """Let the exporter of ``harness`` send its requests to ``server`` over the network."""
     async with await asyncio.start_server(server, "127.0.0.1", 0, ssl=tls) as listening:
         scheme, port = "https" if tls else "http", listening.sockets[0].getsockname()[1]
-        world.config = configuration(
-            settings, url=f"{scheme}://{host}:{port}", environ=world.environ
+        harness.config = configuration(
+            settings, url=f"{scheme}://{host}:{port}", environ=harness.environ
         )
-        world.exporter = Exporter(
-            world.config, clock=world.clock, random=Random(0), process_metrics=False
+        harness.exporter = Exporter(
+            harness.config, clock=harness.clock, random=Random(0), process_metrics=False
         )
         yield
-        await world.exporter.aclose()
+        await harness.exporter.aclose()

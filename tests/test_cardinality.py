@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.harness import Harness
 from tests.programs import ROOT
-from tests.world import World
 
 FORMULA = "4 × owners + 2 × resources + pairs + environments + findings + 3 × quotas + 600"  # noqa: RUF001 # as people write it
 
@@ -16,20 +16,20 @@ def test_the_formula_is_the_one_in_the_readme() -> None:
 
 @pytest.mark.parametrize("keys", [0, 60, 1200, 5000])
 async def test_a_default_configuration_exposes_at_most_the_documented_series(keys: int) -> None:
-    world = World(keys, settings="names: {enabled: true}, quotas: {enabled: true}")
-    await world.exporter.refresh_once()
-    await world.exporter.refresh_once()
-    assert all(one.up for one in world.state.collectors.values())
+    harness = Harness(keys, settings="names: {enabled: true}, quotas: {enabled: true}")
+    await harness.exporter.refresh_once()
+    await harness.exporter.refresh_once()
+    assert all(one.up for one in harness.state.collectors.values())
 
-    listed = list(world.organization.keys.values())
+    listed = list(harness.organization.keys.values())
     owners = {key.owner for key in listed}
     resources = {one for key in listed for one in key.resources}
     pairs = {(key.owner, one) for key in listed for one in key.resources}
     environments = {one.environment_id for one in resources if one.environment_id}
     findings = sum(
-        name == "confluent_cloud_api_key_policy_violations" for name, _ in world.series()
+        name == "confluent_cloud_api_key_policy_violations" for name, _ in harness.series()
     )
-    quotas = sum("api_keys" in quota.id for quota in world.organization.quotas())
+    quotas = sum("api_keys" in quota.id for quota in harness.organization.quotas())
     most = (
         4 * len(owners)
         + 2 * len(resources)
@@ -39,7 +39,7 @@ async def test_a_default_configuration_exposes_at_most_the_documented_series(key
         + 3 * quotas
         + 600
     )
-    series = len(world.series())
+    series = len(harness.series())
     if keys == 1200:  # the example in the README
         assert (round(len(owners), -1), round(series, -2)) == (230, 4000)
     # Not every owner has an expiring key, not every quota a usage; the rest is spent.
@@ -48,7 +48,7 @@ async def test_a_default_configuration_exposes_at_most_the_documented_series(key
 
 async def test_metrics_of_each_key_cost_what_the_readme_says() -> None:
     plain, each = (
-        World(500, settings=f"per_key_metrics: {wanted}") for wanted in ("false", "true")
+        Harness(500, settings=f"per_key_metrics: {wanted}") for wanted in ("false", "true")
     )
     await plain.exporter.refresh_once()
     await each.exporter.refresh_once()

@@ -32,7 +32,7 @@ def found(text: str, *, suffix: str) -> list[tuple[int, str]]:
         (".py", '"""Doc.\n\nMended ``anew``.\n"""\n', [(3, "Mended")]),
         (".py", 'f(\n    "that is"\n    " no duration"\n)\n', [(2, "is no")]),
         (".py", 'f("of no", use)\n', []),
-        (".py", 'f"in {PATIENCE:g} s, patient"\n', [(1, "patient")]),
+        (".py", 'f"in {TIMEOUT:g} s, patient"\n', [(1, "patient")]),
         (".yaml", "# It was starved.\nkey: value\n", [(1, "starved")]),
         (".md", "There is no default, and this is no longer true.", []),
         (".md", "It is no URL.", [(1, "is no")]),

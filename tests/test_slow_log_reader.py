@@ -22,9 +22,9 @@ from exporter import logs
 from exporter.clock import SystemClock
 from exporter.simulator import Account, Simulator, seeded_organization
 from tests import programs
+from tests.harness import API_KEY, SECRET, Harness
 from tests.logged import captured
 from tests.programs import EXPORTER, ROOT, served, stop
-from tests.world import API_KEY, SECRET, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,7 @@ def test_a_command_exits_once_its_last_log_line_is_read(
             process.wait(1)
         with open(reader, "rb", closefd=False) as file:
             lines = file.read().decode().splitlines()
-        assert process.wait(programs.PATIENCE) == 0
+        assert process.wait(programs.TIMEOUT) == 0
     assert len([line for line in lines if " msg=answered " in line]) == KEYS // PAGE
     assert " msg=refreshed " in lines[-1]
 
@@ -127,7 +127,7 @@ class Stalled(io.StringIO):
 
     def write(self, text: str) -> int:
         self.writing.set()
-        if not self.resumed.wait(programs.PATIENCE):
+        if not self.resumed.wait(programs.TIMEOUT):
             self.resumed.set()
         return super().write(text)
 
@@ -135,17 +135,17 @@ class Stalled(io.StringIO):
 async def test_records_that_do_not_fit_the_queue_are_counted_and_reported_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(1)
+    harness = Harness(1)
     stalled = Stalled()
     with captured(capsys):
         monkeypatch.setattr(sys, "stderr", stalled)
         logs.set_up(form="json")
         log = structlog.get_logger("x")
         log.info("line", number=0)
-        assert stalled.writing.wait(programs.PATIENCE)  # and so it waits in the queue no more
+        assert stalled.writing.wait(programs.TIMEOUT)  # and so it waits in the queue no more
         for number in range(1, QUEUE + 8):
             log.info("line", number=number)
-        assert dropped(world) == 7
+        assert dropped(harness) == 7
         stalled.resumed.set()
         logs.flush()
         with structlog.contextvars.bound_contextvars(organization="acme"):
@@ -165,6 +165,6 @@ async def test_records_that_do_not_fit_the_queue_are_counted_and_reported_once(
     assert "organization" not in report
 
 
-def dropped(world: World) -> float:
+def dropped(harness: Harness) -> float:
     name = "confluent_cloud_exporter_log_records_dropped_total"
-    return world.series()[name, frozenset()]
+    return harness.series()[name, frozenset()]

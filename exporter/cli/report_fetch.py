@@ -14,7 +14,7 @@ from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
 from exporter.collectors.names import list_names
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
-from exporter.inventory import Directory, judged, judged_kinds, key_of
+from exporter.inventory import Directory, judged, judged_kinds, key_from
 from exporter.refresh import failure_from
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ async def _list(
         for item in items:
             spec = item.spec
             listed[item.id] = ListedKey(
-                key_of(item), spec.display_name or "", spec.description or ""
+                key_from(item), spec.display_name or "", spec.description or ""
             )
         unreadable += len(bad)
         if len(listed) > MAX_KEYS:

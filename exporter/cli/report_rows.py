@@ -10,7 +10,7 @@ from fnmatch import translate
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.inventory import believable_creation, believable_expiry, findings_of, place
+from exporter.inventory import findings_of, plausible_creation, plausible_expiry, with_environments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -81,14 +81,14 @@ def build_rows(
     Sorted by creation, the oldest first, then by id. Keys of unknown creation come first. Policies
     are judged as for the metrics, so that the rows add up to them.
     """
-    keys = place([each.key for each in listed], directory)
+    keys = with_environments([each.key for each in listed], directory)
     violated: defaultdict[str, list[str]] = defaultdict(list)
     exempted: defaultdict[str, list[str]] = defaultdict(list)
     for finding in findings_of(keys, rules, directory=directory, now=now):
         (exempted if finding.exempted else violated)[finding.key.id].append(finding.policy)
 
     def row(key: Key, display_name: str, description: str) -> Row:
-        created_at = believable_creation(key.created_at, now=now)
+        created_at = plausible_creation(key.created_at, now=now)
         return Row(
             organization=organization,
             api_key_id=key.id,
@@ -99,7 +99,7 @@ def build_rows(
             display_name=display_name or None,
             description=description or None,
             created_at=created_at,
-            expires_at=believable_expiry(key.expires_at, now=now),
+            expires_at=plausible_expiry(key.expires_at, now=now),
             age=None if created_at is None else max(0.0, now - created_at),
             policies=tuple(sorted(violated.get(key.id, ()))),
             exempted=tuple(sorted(exempted.get(key.id, ()))),

@@ -1,6 +1,6 @@
 """Loads YAML, environment variables and secret files into one validated, immutable value."""
 
-from exporter.config.certificates import context_from, version_of
+from exporter.config.certificates import ca_context, version_of
 from exporter.config.editor_schema import json_schema
 from exporter.config.load import Config, load, parse
 from exporter.config.schema import (
@@ -25,7 +25,7 @@ __all__ = [
     "RateLimit",
     "Secret",
     "Tls",
-    "context_from",
+    "ca_context",
     "json_schema",
     "load",
     "parse",

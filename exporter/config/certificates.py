@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LARGEST_FILE = 16 * 1024 * 1024  # bytes; every CA that browsers trust takes less than 1 MiB
 
 
-def context_from(path: Path) -> ssl.SSLContext:
+def ca_context(path: Path) -> ssl.SSLContext:
     """Return a client context that trusts only the certificates in the PEM file at ``path``.
 
     Raises :class:`ValueError` with the predicate of a message about the file.
@@ -79,4 +79,4 @@ def check_ca_file(value: object, info: ValidationInfo) -> Path:
 
 @lru_cache(maxsize=16)  # hundreds of organizations may share a file
 def _check(path: Path, _version: tuple[int, ...]) -> None:
-    context_from(path)
+    ca_context(path)

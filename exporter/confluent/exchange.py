@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer, Connection
     from exporter.confluent.headers import HeaderDialect
-    from exporter.confluent.observer import Observer
     from exporter.confluent.pacing import Pacer
-    from exporter.confluent.request import Budget, Request
+    from exporter.confluent.request import Budget, Observer, Request
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.redaction import Redactor
 

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from exporter.confluent.connection import Answer
     from exporter.confluent.credentials import Credentials
     from exporter.confluent.headers import HeaderDialect
-    from exporter.confluent.observer import Observer
     from exporter.confluent.pacing import Wait
-    from exporter.confluent.request import Request
+    from exporter.confluent.request import Observer, Request
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.confluent.trust import Trust
     from exporter.errors import ApiError

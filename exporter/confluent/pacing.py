@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from exporter.clock import Clock
-    from exporter.confluent.observer import Observer
-    from exporter.confluent.request import Budget, Request
+    from exporter.confluent.request import Budget, Observer, Request
     from exporter.confluent.throttle import Hold, RateLimitStatus
 
 log = structlog.get_logger(__name__)

@@ -1,14 +1,16 @@
-"""A request to a host, and the budget of one refresh for its requests."""
+"""A request to a host, the budget of one refresh for its requests, and who observes them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from exporter.confluent.throttle import RateLimitStatus
 
 _RETRIES = 10
 
@@ -54,3 +56,19 @@ class Budget:
     def error_ratios(self) -> dict[str, float]:
         """Return failed requests ÷ all requests, by endpoint."""
         return {path: self.failures[path] / count for path, count in self.requests.items()}
+
+
+class Observer(Protocol):
+    """Observes requests, failures, rate limits and waits."""
+
+    def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
+        """Record a request that ended after ``seconds``; ``status`` is None without a response."""
+
+    def failed(self, endpoint: str, reason: str) -> None:
+        """Record that this request failed, or that its answer was unusable."""
+
+    def rate_limit_observed(self, endpoint: str, status: RateLimitStatus) -> None:
+        """Record the rate limit in a response."""
+
+    def throttled(self, reason: str, seconds: float) -> None:
+        """Record a wait of ``seconds``: ``reserve``, ``retry_after`` or ``backoff``."""

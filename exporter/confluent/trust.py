@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import httpx
 import structlog
 
-from exporter.config import context_from, version_of
+from exporter.config import ca_context, version_of
 from exporter.errors import StartUpError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Trust:
     def _read(self) -> ssl.SSLContext:
         if self._file is not None:
             try:
-                context = context_from(self._file)
+                context = ca_context(self._file)
             except ValueError as error:
                 raise ValueError(f"the file {self._file} {error}") from None
         elif self._folders:

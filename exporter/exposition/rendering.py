@@ -48,7 +48,7 @@ def part(samples: Iterable[tuple[Metric, Samples]], *, fresh_until: float = floa
     return Part({metric.name: text.lines(metric, each) for metric, each in samples}, fresh_until)
 
 
-def known(labels: tuple[str, ...], value: float | None) -> Samples:
+def optional(labels: tuple[str, ...], value: float | None) -> Samples:
     """Return one sample, none if ``value`` is None."""
     return [] if value is None else [(labels, value)]
 

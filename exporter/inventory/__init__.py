@@ -1,10 +1,10 @@
 """Counts API keys: pure functions with immutable results, without a clock or a connection."""
 
 from exporter.inventory.ages import AGE_BOUNDS, Ages, Histogram, youngest
-from exporter.inventory.churn import Churn, by_kinds, churn
+from exporter.inventory.churn import Churn, churn, count_by_kinds
 from exporter.inventory.directory import Cluster, Directory
 from exporter.inventory.findings import Finding, Findings, findings_of
-from exporter.inventory.inventory import FoldSettings, Inventory, fold, later, place
+from exporter.inventory.inventory import FoldSettings, Inventory, at_time, fold, with_environments
 from exporter.inventory.keys import (
     OWNER_KINDS,
     RESOURCE_KINDS,
@@ -12,10 +12,10 @@ from exporter.inventory.keys import (
     Key,
     Owner,
     Resource,
-    key_of,
+    key_from,
 )
 from exporter.inventory.policy import POLICIES, Rules, judged, judged_kinds
-from exporter.inventory.timestamps import believable_creation, believable_expiry
+from exporter.inventory.timestamps import plausible_creation, plausible_expiry
 
 __all__ = [
     "AGE_BOUNDS",
@@ -36,16 +36,16 @@ __all__ = [
     "Owner",
     "Resource",
     "Rules",
-    "believable_creation",
-    "believable_expiry",
-    "by_kinds",
+    "at_time",
     "churn",
+    "count_by_kinds",
     "findings_of",
     "fold",
     "judged",
     "judged_kinds",
-    "key_of",
-    "later",
-    "place",
+    "key_from",
+    "plausible_creation",
+    "plausible_expiry",
+    "with_environments",
     "youngest",
 ]

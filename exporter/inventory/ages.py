@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from exporter.inventory.timestamps import (
     CLOCK_SKEW,
     LONGEST_LIFE,
-    believable_creation,
-    believable_expiry,
+    plausible_creation,
+    plausible_expiry,
 )
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def dates_of(keys: Iterable[Key], *, now: float) -> Dates:
     for key in keys:
         kinds[key.owner.kind].append(key)
         if key.expires_at is not None:
-            expires = believable_expiry(key.expires_at, now=inf)
+            expires = plausible_expiry(key.expires_at, now=inf)
             if expires is not None:
                 expiring.append((expires, key))
     return Dates(
@@ -141,7 +141,7 @@ def dates_of(keys: Iterable[Key], *, now: float) -> Dates:
 
 
 def _timeline(keys: Sequence[Key], *, now: float) -> Timeline:
-    times = [believable_creation(key.created_at, now=now) for key in keys]
+    times = [plausible_creation(key.created_at, now=now) for key in keys]
     unknown = times.count(None)
     return Timeline(tuple(keys[unknown:]), tuple(at for at in times if at is not None))
 
@@ -153,7 +153,7 @@ def sorted_by_creation(keys: Iterable[Key], *, now: float) -> list[Key]:
     """
 
     def creation(key: Key) -> float:
-        return believable_creation(key.created_at, now=now) or 0.0
+        return plausible_creation(key.created_at, now=now) or 0.0
 
     return sorted(sorted(keys, key=attrgetter("id")), key=creation)
 

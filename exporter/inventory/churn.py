@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.inventory.keys import RESOURCE_KINDS, UNKNOWN_KIND
-from exporter.inventory.timestamps import CLOCK_SKEW, believable_creation
+from exporter.inventory.timestamps import CLOCK_SKEW, plausible_creation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ def churn(before: Mapping[str, Key], after: Mapping[str, Key], *, since: float) 
     revealed: list[Key] = []
     for key_id in after.keys() - before.keys():
         key = after[key_id]
-        at = believable_creation(key.created_at, now=inf)
+        at = plausible_creation(key.created_at, now=inf)
         (created if at is None or at >= since - CLOCK_SKEW else revealed).append(key)
     return Churn(
         created=tuple(created),
@@ -44,7 +44,7 @@ def churn(before: Mapping[str, Key], after: Mapping[str, Key], *, since: float) 
     )
 
 
-def by_kinds(keys: Iterable[Key]) -> Counter[tuple[str, str]]:
+def count_by_kinds(keys: Iterable[Key]) -> Counter[tuple[str, str]]:
     """Count ``keys`` by kind of owner and kind of resource, once for each resource kind of a key.
 
     Kinds outside :data:`RESOURCE_KINDS` count as :data:`UNKNOWN_KIND`.

@@ -79,7 +79,7 @@ class Inventory:
     dates: Dates
     policy_inputs: PolicyInputs
     """Findings are computed from it at any time."""
-    holds_until: float
+    valid_until: float
     """Unix time at which the next creation time, now too far in the future, becomes plausible."""
 
     @property
@@ -141,13 +141,13 @@ def fold(
         },
         dates=dates,
         policy_inputs=policy_inputs,
-        holds_until=min((at for at in times if at > now + CLOCK_SKEW), default=inf) - CLOCK_SKEW,
+        valid_until=min((at for at in times if at > now + CLOCK_SKEW), default=inf) - CLOCK_SKEW,
         **_time_dependent(dates, policy_inputs, now=now),
     )
 
 
-def later(inventory: Inventory, *, now: float) -> Inventory:
-    """Return ``inventory`` at the later Unix time ``now``, which is before ``holds_until``.
+def at_time(inventory: Inventory, *, now: float) -> Inventory:
+    """Return ``inventory`` at the later Unix time ``now``, which is before ``valid_until``.
 
     Keys, rules and names are unchanged.
     """
@@ -174,7 +174,7 @@ def _time_dependent(dates: Dates, policy_inputs: PolicyInputs, *, now: float) ->
     }
 
 
-def place(keys: Collection[Key], directory: Directory) -> tuple[Key, ...]:
+def with_environments(keys: Collection[Key], directory: Directory) -> tuple[Key, ...]:
     """Return ``keys`` with the environment of every cluster, if any key or listing has it.
 
     A cluster belongs to one environment. Where a key lacks it, other keys for the same cluster or

@@ -98,7 +98,7 @@ _INTERNAL = Owner("", "internal")
 _CLOUD = Resource("cloud", "cloud", "")
 
 
-def key_of(item: wire.ApiKey) -> Key:
+def key_from(item: wire.ApiKey) -> Key:
     """Return the key in ``item``."""
     spec = item.spec
     owner, resource = spec.owner, spec.resource

@@ -9,7 +9,7 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING
 
-from exporter.inventory.timestamps import CLOCK_SKEW, LONGEST_LIFE, believable_creation
+from exporter.inventory.timestamps import CLOCK_SKEW, LONGEST_LIFE, plausible_creation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -192,7 +192,7 @@ def _deleted_owners(
         owner = key.owner
         if owner not in unlisted:
             continue
-        created = believable_creation(key.created_at, now=inf)
+        created = plausible_creation(key.created_at, now=inf)
         if created is not None and created < directory.complete[owner.kind] - CLOCK_SKEW:
             existed_before.add(owner)
         if any(each.kind != "kafka" or each.environment_id for each in key.resources):

@@ -26,14 +26,14 @@ def timestamp_of(text: object) -> float | None:
         return None
 
 
-def believable_creation(created_at: float | None, *, now: float) -> float | None:
+def plausible_creation(created_at: float | None, *, now: float) -> float | None:
     """Return ``created_at`` if it is plausible, else None."""
     if created_at is None or not _EARLIEST <= created_at <= now + CLOCK_SKEW:
         return None
     return created_at
 
 
-def believable_expiry(expires_at: float | None, *, now: float) -> float | None:
+def plausible_expiry(expires_at: float | None, *, now: float) -> float | None:
     """Return ``expires_at`` if it is plausible, else None."""
     if expires_at is None or not _EARLIEST <= expires_at <= now + LONGEST_LIFE:
         return None

@@ -44,7 +44,7 @@ _WITH_DURATION = frozenset({"429", "slow"})
 
 
 @dataclass(frozen=True)
-class RateLimit:
+class SimulatedRateLimit:
     """At most ``limit`` requests in each ``seconds``."""
 
     limit: int
@@ -71,13 +71,13 @@ class Fault:
     path: str | None = None
 
 
-def parse_rate_limit(text: str) -> RateLimit:
+def parse_rate_limit(text: str) -> SimulatedRateLimit:
     """Return the rate limit for a text such as ``120/60s``. Raises ``ValueError``."""
     match = _RATE.fullmatch(text)
     seconds = _duration(match[2]) if match else None
     if match is None or not seconds or int(match[1]) == 0:
         raise ValueError(f"{text!r} is not a rate limit; write requests/duration, such as 120/60s")
-    return RateLimit(int(match[1]), seconds)
+    return SimulatedRateLimit(int(match[1]), seconds)
 
 
 def parse_fault(spec: str) -> Fault:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from exporter.clock import Clock
-    from exporter.simulator.flags import RateLimit
+    from exporter.simulator.flags import SimulatedRateLimit
 
 _MAX_WINDOWS = 1000
 _DEFAULT_SECONDS = 60.0
@@ -49,7 +49,7 @@ class RateWindow:
     are kept.
     """
 
-    def __init__(self, rate_limit: RateLimit | None, *, clock: Clock) -> None:
+    def __init__(self, rate_limit: SimulatedRateLimit | None, *, clock: Clock) -> None:
         self.limit = None if rate_limit is None else rate_limit.limit
         self._seconds = _DEFAULT_SECONDS if rate_limit is None else rate_limit.seconds
         self._clock = clock

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from exporter.simulator import responses
 from exporter.simulator.accounts import Account, Accounts
 from exporter.simulator.faults import damage, delay_of, replacement
-from exporter.simulator.flags import Fault, RateLimit, parse_fault
+from exporter.simulator.flags import Fault, SimulatedRateLimit, parse_fault
 from exporter.simulator.listings import ApiOptions, Listings
 from exporter.simulator.rate_limit import RateWindow, WindowState
 from exporter.simulator.requests import ServedRequest, header, origin_of
@@ -63,7 +63,7 @@ class Simulator:
         *,
         clock: Clock,
         seed: int = 0,
-        rate_limit: RateLimit | None = None,
+        rate_limit: SimulatedRateLimit | None = None,
         faults: Iterable[Fault] = (),
         lifecycles: Iterable[Lifecycle] = (),
         options: ApiOptions | None = None,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from exporter.clock import SystemClock
 from exporter.simulator import Account, Simulator, seeded_organization
+from tests.harness import API_KEY, SECRET
 from tests.programs import served
-from tests.world import API_KEY, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.clock import Clock
-    from exporter.simulator import RateLimit
+    from exporter.simulator import SimulatedRateLimit
 
 ENVIRON = {"CONFLUENT_CLOUD_API_KEY": API_KEY, "CONFLUENT_CLOUD_API_SECRET": SECRET}
 """What the commands need to know to use it."""
@@ -22,7 +22,7 @@ ENVIRON = {"CONFLUENT_CLOUD_API_KEY": API_KEY, "CONFLUENT_CLOUD_API_SECRET": SEC
 
 @contextmanager
 def api(
-    *, keys: int, rate_limit: RateLimit | None = None, clock: Clock | None = None
+    *, keys: int, rate_limit: SimulatedRateLimit | None = None, clock: Clock | None = None
 ) -> Iterator[str]:
     """Serve an organization of so many ``keys`` while the context is open; yield the URL."""
     clock = clock or SystemClock()

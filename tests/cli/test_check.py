@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from exporter.cli.describing import describe
-from tests.world import World
+from tests.harness import Harness
 
 
 async def test_filters_that_match_no_key_are_explained() -> None:
-    world = World(5).configured("    filters: {owners: [sa-nobody]}\n")
-    await world.exporter.refresh_once()
+    harness = Harness(5).configured("    filters: {owners: [sa-nobody]}\n")
+    await harness.exporter.refresh_once()
     line, *_ = describe(
-        world.config.organizations[0], world.state, world.exporter.summaries(world.state)
+        harness.config.organizations[0], harness.state, harness.exporter.summaries(harness.state)
     )
     assert line == (
         "acme: ok: 0 keys of 0 owners (none) for 0 resources; own key not seen. No key matches the"

@@ -421,7 +421,7 @@ def test_a_signal_while_the_libraries_load_ends_the_process(
         [sys.executable, "-c", _SIGTERM_WHILE_LOADING, *arguments],
         cwd=ROOT,
         capture_output=True,
-        timeout=programs.PATIENCE,
+        timeout=programs.TIMEOUT,
         check=False,
     )
     assert (done.returncode, done.stderr) == (code, b"")

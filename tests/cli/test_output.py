@@ -19,7 +19,7 @@ import pytest
 from exporter.cli.output import open_output
 from exporter.errors import StartUpError
 from tests.cli.api import ENVIRON, api
-from tests.programs import EXPORTER, PATIENCE, ROOT, environment, run
+from tests.programs import EXPORTER, ROOT, TIMEOUT, environment, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_a_new_file_has_the_mode_that_the_umask_leaves(config: Path, tmp_path: P
             env=os.environ | ENVIRON,
             cwd=ROOT,
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
             umask=umask,
         )
@@ -247,7 +247,7 @@ def test_an_error_outside_of_the_output_names_no_output(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")

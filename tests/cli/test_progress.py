@@ -26,17 +26,17 @@ from exporter.clock import SystemClock
 from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
 from exporter.collectors.names import DIRECTORY
 from exporter.confluent.pacing import Wait
-from exporter.simulator import RateLimit
+from exporter.simulator import SimulatedRateLimit
 from tests.cli.api import ENVIRON, api
+from tests.harness import Harness, configuration
 from tests.programs import (
     EXPORTER,
-    PATIENCE,
     ROOT,
+    TIMEOUT,
     environment_of_a_terminal,
     run,
     start,
 )
-from tests.world import World, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ class FromZero(SystemClock):
 def limited(tmp_path: Path) -> Iterator[str]:
     """A configuration for an API that answers four requests in ten minutes."""
     path = tmp_path / "config.yaml"
-    with api(keys=50, rate_limit=RateLimit(4, 600), clock=FromZero()) as url:
+    with api(keys=50, rate_limit=SimulatedRateLimit(4, 600), clock=FromZero()) as url:
         path.write_text(
             f"defaults: {{url: {url}, refresh_interval: 1h, rate_limit: {{reserve: 0}}}}\n"
             "organizations: [{name: acme}]\n"
@@ -80,14 +80,14 @@ def test_a_terminal_shows_a_countdown_with_the_reason_and_how_to_stop(
     )
     os.close(theirs)
     line = r"Waiting (\d+) s for the rate limit of acme to reset\. Press Ctrl-C to stop\."
-    seen, deadline = "", time.monotonic() + PATIENCE
+    seen, deadline = "", time.monotonic() + TIMEOUT
     try:
         while len(set(re.findall(line, seen))) < 2:
             ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
             assert ready, seen
             seen += os.read(terminal, 65_536).decode()
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 130
+        assert process.wait(TIMEOUT) == 130
     finally:
         process.kill()
         process.wait()
@@ -137,16 +137,16 @@ def test_check_without_keys_in_time_prints_a_failure(tmp_path: Path) -> None:
 
 
 async def test_report_after_its_timeout_leaves_out_the_organization() -> None:
-    world = World(50, settings="names: {enabled: true}", rate_limit=RateLimit(4, 120))
+    harness = Harness(50, settings="names: {enabled: true}", rate_limit=SimulatedRateLimit(4, 120))
     with capture_logs() as logs:
         (report,) = await fetch_reports(
-            world.exporter.hosts(),
-            clock=world.clock,
+            harness.exporter.hosts(),
+            clock=harness.clock,
             on_progress=lambda *_, **__: None,
             timeout=9,
         )
     assert report.failed
-    assert world.clock.monotonic() == 9
+    assert harness.clock.monotonic() == 9
     (failed,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert failed["event"] == "organization is missing from the report"
     assert failed["reason"] == "timeout"
@@ -154,21 +154,21 @@ async def test_report_after_its_timeout_leaves_out_the_organization() -> None:
 
 
 async def test_a_check_prints_the_same_with_fewer_requests() -> None:
-    world = World(400, settings="names: {users: true}, quotas: {enabled: true}")
-    await world.exporter.refresh_once()
-    full, everything = world.described(), len(world.sent)
-    world.sent.clear()
+    harness = Harness(400, settings="names: {users: true}, quotas: {enabled: true}")
+    await harness.exporter.refresh_once()
+    full, everything = harness.described(), len(harness.sent)
+    harness.sent.clear()
     check = Exporter(
-        world.config,
-        clock=world.clock,
-        transport=lambda _: world.wire,
+        harness.config,
+        clock=harness.clock,
+        transport=lambda _: harness.wire,
         process_metrics=False,
         collectors=(ApiKeysCollector, SampledNamesCollector, QuotasCollector),
     )
     await check.refresh_once()
-    world.exporter = check
-    assert world.described() == full
-    asked = [request.url.path for request in world.sent]
+    harness.exporter = check
+    assert harness.described() == full
+    asked = [request.url.path for request in harness.sent]
     assert asked.count("/srcm/v3/clusters") == asked.count("/ksqldbcm/v2/clusters") == 1
     environments = len(check.states()[0].get(DIRECTORY).environments)
     assert environments > 1
@@ -240,9 +240,9 @@ def replace_stderr(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 async def test_the_display_replaces_the_info_lines_of_the_client(
     monkeypatch: pytest.MonkeyPatch, client_logger: logging.Logger, level: int
 ) -> None:
-    terminal, world = replace_stderr(monkeypatch), World(1)
+    terminal, harness = replace_stderr(monkeypatch), Harness(1)
     client_logger.setLevel(level)
-    with progress_display(Text("Listing"), world.exporter, clock=world.clock):
+    with progress_display(Text("Listing"), harness.exporter, clock=harness.clock):
         assert client_logger.isEnabledFor(logging.INFO) == (level == logging.DEBUG)
     assert client_logger.level == level
     assert "Listing" in terminal.getvalue()
@@ -252,10 +252,10 @@ async def test_the_display_replaces_the_info_lines_of_the_client(
 async def test_the_countdown_is_below_the_activity_or_replaces_it(
     monkeypatch: pytest.MonkeyPatch, *, keep_activity: bool
 ) -> None:
-    terminal, world = replace_stderr(monkeypatch), World(1)
+    terminal, harness = replace_stderr(monkeypatch), Harness(1)
     monkeypatch.setattr(progress, "countdown", lambda *_, **__: "Waiting 3 s")
     with progress_display(
-        Text("Listing"), world.exporter, clock=world.clock, keep_activity=keep_activity
+        Text("Listing"), harness.exporter, clock=harness.clock, keep_activity=keep_activity
     ):
         pass
     assert "Waiting 3 s" in terminal.getvalue()

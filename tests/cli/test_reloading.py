@@ -18,8 +18,8 @@ from exporter.cli.configuration import load_with_timeout
 from exporter.cli.serving import reload
 from exporter.errors import StartUpError
 from tests import programs
+from tests.harness import Harness, configuration
 from tests.programs import EXPORTER, free_address, printed, started, stop
-from tests.world import World, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +96,7 @@ def hanging() -> Iterator[Callable[[], Config]]:
     end = threading.Event()
 
     def hang() -> Config:
-        end.wait(programs.PATIENCE)
+        end.wait(programs.TIMEOUT)
         raise OSError
 
     yield hang
@@ -132,7 +132,7 @@ def test_a_reload_that_ends_after_its_timeout_is_ignored() -> None:
     release, config, errors = threading.Event(), configuration(), list[object]()
 
     def load() -> Config:
-        release.wait(programs.PATIENCE)
+        release.wait(programs.TIMEOUT)
         return config
 
     async def reload() -> None:
@@ -150,21 +150,21 @@ def test_a_reload_that_ends_after_its_timeout_is_ignored() -> None:
 
 
 async def test_an_unexpected_error_while_reloading_keeps_the_configuration() -> None:
-    world = World(1)
+    harness = Harness(1)
 
     def load() -> Config:
         raise ZeroDivisionError
 
     with capture_logs() as logs:
-        await reload(world.exporter, load)
+        await reload(harness.exporter, load)
     (entry,) = logs
     assert (entry["log_level"], entry["event"]) == (
         "error",
         "error in the exporter; please report it",
     )
-    assert world.exporter.rejected_config == "an error in the exporter itself; see its log"
-    await world.exporter.refresh_once()
-    assert world.state.name == "acme"
+    assert harness.exporter.rejected_config == "an error in the exporter itself; see its log"
+    await harness.exporter.refresh_once()
+    assert harness.state.name == "acme"
 
 
 async def test_reloads_that_hang_do_not_add_up(hanging: Callable[[], Config]) -> None:

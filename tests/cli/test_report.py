@@ -33,9 +33,9 @@ from exporter.simulator import (
     SimulatedUser,
     parse_fault,
 )
+from tests.harness import Harness
 from tests.programs import ROOT
 from tests.virtual_time import EPOCH
-from tests.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping, Sequence
@@ -101,12 +101,12 @@ def listed() -> list[Record]:
 
 def small_world(
     keys: Iterable[SimulatedKey] = KEYS, *, settings: str = NAMES, **more: Any
-) -> World:
-    world = World(keys, settings=f"{POLICY}, {settings}".removesuffix(", "), **more)
-    organization = SimulatedOrganization([*world.organization.keys.values(), *listed()])
-    world.accounts[0].organization = organization
-    world.organizations = {**world.organizations, "acme": organization}
-    return world
+) -> Harness:
+    harness = Harness(keys, settings=f"{POLICY}, {settings}".removesuffix(", "), **more)
+    organization = SimulatedOrganization([*harness.organization.keys.values(), *listed()])
+    harness.accounts[0].organization = organization
+    harness.organizations = {**harness.organizations, "acme": organization}
+    return harness
 
 
 def nobody(organization: str, keys: int, *, complete: bool) -> None:
@@ -118,12 +118,12 @@ def said(logs: Sequence[MutableMapping[str, Any]]) -> list[MutableMapping[str, A
     return [entry for entry in logs if entry["log_level"] in {"warning", "error"}]
 
 
-async def reports(world: World) -> Sequence[OrganizationReport]:
-    return await fetch_reports(world.exporter.hosts(), clock=world.clock, on_progress=nobody)
+async def reports(harness: Harness) -> Sequence[OrganizationReport]:
+    return await fetch_reports(harness.exporter.hosts(), clock=harness.clock, on_progress=nobody)
 
 
-async def rows(world: World) -> list[Row]:
-    return [row for report in await reports(world) for row in report.rows]
+async def rows(harness: Harness) -> list[Row]:
+    return [row for report in await reports(harness) for row in report.rows]
 
 
 def ids(found: Iterable[Row]) -> list[str]:
@@ -280,7 +280,7 @@ async def test_the_small_organization_is_as_worked_out_by_hand() -> None:
 
 
 async def test_the_json_of_a_large_organization_has_the_documented_shape() -> None:
-    found = json.loads(as_json(await rows(World(400, settings=NAMES))))
+    found = json.loads(as_json(await rows(Harness(400, settings=NAMES))))
     assert len(found) == 400
     Draft202012Validator(SCHEMA).validate(found)
     Draft202012Validator(SCHEMA).validate(EXPECTED)
@@ -303,13 +303,13 @@ def test_every_member_and_column_is_documented() -> None:
 
 @pytest.mark.parametrize("settings", ["", "names: {users: false}", NAMES])
 async def test_the_rows_add_up_to_the_metrics(settings: str) -> None:
-    world = World(
+    harness = Harness(
         600, settings=f"policy: {{exempt: {{resources: [lkc-*]}}}}, {settings}".removesuffix(", ")
     )
-    found = await rows(world)
-    await world.exporter.refresh_once()
+    found = await rows(harness)
+    await harness.exporter.refresh_once()
     violations, exempted = Counter[tuple[str, str]](), Counter[str]()
-    for (name, labels), value in world.series().items():
+    for (name, labels), value in harness.series().items():
         label = dict(labels)
         if name == "confluent_cloud_api_key_policy_violations" and value:
             violations[label["policy"], label["owner_id"]] = int(value)
@@ -342,8 +342,8 @@ async def test_policies_that_cannot_be_judged_are_logged_once() -> None:
 
 
 async def test_a_requested_policy_that_is_disabled_is_logged() -> None:
-    world = World(KEYS, settings="policy: {max_age: null, unknown_owner: false}")
-    fetched = await reports(world)
+    harness = Harness(KEYS, settings="policy: {max_age: null, unknown_owner: false}")
+    fetched = await reports(harness)
     with capture_logs() as logs:
         warn_about_unjudged_policies(fetched, requested=["max_age", "expired"])
     assert [entry["policies"] for entry in logs] == ["max_age"]
@@ -360,10 +360,10 @@ async def test_users_are_named_only_if_enabled() -> None:
 
 
 async def test_names_that_are_refused_leave_the_keys() -> None:
-    world = small_world()
-    world.accounts[0].denied = frozenset({"/iam/v2/service-accounts"})
+    harness = small_world()
+    harness.accounts[0].denied = frozenset({"/iam/v2/service-accounts"})
     with capture_logs() as logs:
-        found = {row.api_key_id: row for row in await rows(world)}
+        found = {row.api_key_id: row for row in await rows(harness)}
     assert (found["A1"].owner_name, found["B1"].owner_name) == (None, "Ada Example")
     assert found["C1"].policies == ("expired",)
     assert [(entry["log_level"], entry["reason"]) for entry in said(logs)] == [
@@ -433,10 +433,10 @@ async def test_fail_on_does_not_pass_what_could_not_be_judged() -> None:
 
 
 async def test_an_organization_that_fails_leaves_the_others() -> None:
-    world = World(5, names=("acme", "globex", "initech"), faults=[parse_fault("slow:5s")])
-    world.accounts[1].role = "none"
+    harness = Harness(5, names=("acme", "globex", "initech"), faults=[parse_fault("slow:5s")])
+    harness.accounts[1].role = "none"
     with capture_logs() as logs:
-        fetched = await reports(world)
+        fetched = await reports(harness)
     assert [(each.organization, len(each.rows), each.failed) for each in fetched] == [
         ("acme", 5, False),
         ("globex", 0, True),
@@ -445,55 +445,57 @@ async def test_an_organization_that_fails_leaves_the_others() -> None:
     (entry,) = said(logs)
     assert (entry["log_level"], entry["reason"]) == ("error", "forbidden")
     assert entry["request_id"]
-    assert world.clock.monotonic() == 5  # all at the same time
+    assert harness.clock.monotonic() == 5  # all at the same time
 
 
 async def test_one_request_of_an_organization_is_under_way_at_a_time() -> None:
-    world = small_world(faults=[parse_fault("slow:1s")])
-    await reports(world)
-    times = [request.time for request in world.simulator.requests]
+    harness = small_world(faults=[parse_fault("slow:1s")])
+    await reports(harness)
+    times = [request.time for request in harness.simulator.requests]
     assert times == [float(second) for second in range(len(times))]
-    assert [str(request.url.path) for request in world.sent][-1] == "/iam/v2/api-keys"
+    assert [str(request.url.path) for request in harness.sent][-1] == "/iam/v2/api-keys"
 
 
 async def test_a_listing_that_breaks_off_is_not_reported() -> None:
-    world = World(25, settings="page_size: 10")
-    world.meanwhile(lambda answered: world.simulator.script(5, "404") if answered == 1 else None)
-    (report,) = await reports(world)
+    harness = Harness(25, settings="page_size: 10")
+    harness.meanwhile(
+        lambda answered: harness.simulator.script(5, "404") if answered == 1 else None
+    )
+    (report,) = await reports(harness)
     assert (report.failed, report.rows) == (True, ())
 
 
 async def test_every_page_is_reported_as_progress() -> None:
-    world, heard = World(25, settings="page_size: 10"), list[tuple[str, int, bool]]()
+    harness, heard = Harness(25, settings="page_size: 10"), list[tuple[str, int, bool]]()
 
     def on_progress(organization: str, keys: int, *, complete: bool) -> None:
         heard.append((organization, keys, complete))
 
-    await fetch_reports(world.exporter.hosts(), clock=world.clock, on_progress=on_progress)
+    await fetch_reports(harness.exporter.hosts(), clock=harness.clock, on_progress=on_progress)
     assert heard == [("acme", n, False) for n in (10, 20, 25)] + [("acme", 25, True)]
 
 
 async def test_unreadable_keys_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = small_world(settings="")
+    harness = small_world(settings="")
     data = [{"id": "GOOD", "spec": {}}, {"id": 7}, {"spec": {}}]
     body = json.dumps({"data": data, "metadata": {}}).encode()
-    world.wire = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(body)))
+    harness.wire = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(body)))
     with capture_logs() as logs:
-        assert ids(await rows(world.configured())) == ["GOOD"]
+        assert ids(await rows(harness.configured())) == ["GOOD"]
     assert [entry["items"] for entry in said(logs)] == [2]
     monkeypatch.setattr(report_fetch, "MAX_KEYS", 0)
-    (report,) = await reports(world)
+    (report,) = await reports(harness)
     assert report.failed
 
 
 async def test_a_broken_description_costs_no_key_in_the_report() -> None:
-    world = small_world(settings="")
+    harness = small_world(settings="")
     body = (
         rb'{"data": [{"id": "A", "spec": {"description": "cut \ud83d"}}, {"id": "B", "spec": {}}],'
         rb' "metadata": {}}'
     )
-    world.wire = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(body)))
-    listed = {row.api_key_id: row.description for row in await rows(world.configured())}
+    harness.wire = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(body)))
+    listed = {row.api_key_id: row.description for row in await rows(harness.configured())}
     assert listed == {"A": "cut \ufffd", "B": None}
 
 
@@ -528,13 +530,13 @@ async def test_csv_comes_back_as_it_was() -> None:
 
 
 async def test_each_name_in_csv_belongs_to_the_id_at_its_place() -> None:
-    world = small_world([key("F1", SA_1, LKC_1, LSRC_1, CLOUD, LKC_2, days=1)])
+    harness = small_world([key("F1", SA_1, LKC_1, LSRC_1, CLOUD, LKC_2, days=1)])
     for kind, cluster_id, environment, name in (
         ("kafka", "lkc-1", "env-1", "main | EU"),
         ("kafka", "lkc-2", "env-2", "C:\\dev team"),
     ):
-        world.organization.replace(SimulatedCluster(cluster_id, kind, environment, name))
-    (read,) = csv.DictReader(io.StringIO(as_csv(await rows(world)), newline=""))
+        harness.organization.replace(SimulatedCluster(cluster_id, kind, environment, name))
+    (read,) = csv.DictReader(io.StringIO(as_csv(await rows(harness)), newline=""))
     assert read["resource_ids"] == "lkc-1|lsrc-1|cloud|lkc-2"
     assert read["resource_kinds"] == "kafka|schema-registry|cloud|kafka"
     assert read["environment_ids"] == "env-1|env-1||env-2"
@@ -553,8 +555,8 @@ async def test_each_name_in_csv_belongs_to_the_id_at_its_place() -> None:
 async def test_no_field_is_a_formula(first: str) -> None:
     hostile = f"{first}cmd|' /C calc'!A0"
     keys = [key("F1", SA_1, LKC_1, days=1, display_name=hostile, description=f"x{hostile}")]
-    world = small_world(keys)
-    world.organization.replace(SimulatedServiceAccount("sa-1", hostile))
-    (read,) = csv.DictReader(io.StringIO(as_csv(await rows(world)), newline=""))
+    harness = small_world(keys)
+    harness.organization.replace(SimulatedServiceAccount("sa-1", hostile))
+    (read,) = csv.DictReader(io.StringIO(as_csv(await rows(harness)), newline=""))
     assert read["display_name"] == read["owner_name"] == f"'{hostile}"
     assert read["description"] == f"x{hostile}"

@@ -19,8 +19,8 @@ import pytest
 from exporter.inventory import POLICIES
 from tests.programs import (
     EXPORTER,
-    PATIENCE,
     ROOT,
+    TIMEOUT,
     environment_of_a_terminal,
     printed,
     run,
@@ -128,7 +128,7 @@ def test_csv_has_crlf_to_the_end_of_the_pipe(good: str) -> None:
         env=os.environ | ENVIRON,
         cwd=ROOT,
         capture_output=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=True,
     )
     assert done.stdout.endswith(b"\r\n")
@@ -270,7 +270,7 @@ def on_a_terminal(*arguments: str, output: Path | None = None, **environ: str) -
             while part := os.read(terminal, 65_536):
                 shown += part
         os.close(terminal)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT) == 0
     return shown.decode()
 
 

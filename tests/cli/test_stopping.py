@@ -181,7 +181,7 @@ def test_a_hanging_resolver_is_reported_and_not_waited_for(config: Path) -> None
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=programs.PATIENCE,  # less than the resolver takes
+        timeout=programs.TIMEOUT,  # less than the resolver takes
         check=False,
     )
     assert done.returncode == 1
@@ -218,7 +218,7 @@ def test_the_forced_exit_is_logged_and_depends_on_the_stop(
         async with stop_event() as stop:
             os.kill(os.getpid(), signal.SIGTERM)
             await stop.wait()
-            exited.wait(programs.PATIENCE)  # blocks the event loop
+            exited.wait(programs.TIMEOUT)  # blocks the event loop
 
     asyncio.run(serve())
     assert codes == [1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.api import ENVIRON, api
-from tests.programs import EXPORTER, PATIENCE, ROOT
+from tests.programs import EXPORTER, ROOT, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def run(command: str, redirection: str, config: Path) -> subprocess.CompletedPro
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -98,7 +98,7 @@ def test_a_reader_that_goes_away_is_not_reported(command: str, config: Path) -> 
         cwd=ROOT,
         stdout=writer,
         stderr=subprocess.PIPE,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     os.close(writer)

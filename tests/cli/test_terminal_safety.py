@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
-    from tests.world import World
+    from tests.harness import Harness
 
 HOSTILE = (
     "\x00\x07\x08\t\n\x0b\r\x1b[2J\x7f\x85\x9b1m"  # controls
@@ -54,7 +54,7 @@ def obeyed(text: str) -> set[str]:
     return found - {"\n"}
 
 
-def world() -> World:
+def harness() -> Harness:
     keys = [
         key("K1", SA_1, LKC_1, days=1, display_name=NAME, description=NAME),
         key(f"K2{HOSTILE}", SA_1, LKC_1, days=2),
@@ -70,7 +70,7 @@ def test_what_is_escaped_and_what_is_not() -> None:
 
 
 async def test_csv_escapes_control_characters_and_has_one_line_for_each_key() -> None:
-    text = as_csv(await rows(world()))
+    text = as_csv(await rows(harness()))
     assert obeyed(text.replace("\r\n", "\n")) == set()
     assert text.count("\n") == 3
     second, first = csv.DictReader(io.StringIO(text, newline=""))
@@ -79,7 +79,7 @@ async def test_csv_escapes_control_characters_and_has_one_line_for_each_key() ->
 
 
 async def test_json_escapes_it_too_and_holds_the_value_itself() -> None:
-    text = as_json(await rows(world()))
+    text = as_json(await rows(harness()))
     assert obeyed(text) == set()
     assert KEPT in text
     second, first = json.loads(text)
@@ -88,7 +88,7 @@ async def test_json_escapes_it_too_and_holds_the_value_itself() -> None:
 
 
 async def test_the_table_and_check_escape_it_too() -> None:
-    one = world()
+    one = harness()
     table = as_table(await rows(one), organizations=1, width=400, colour=False)
     await one.exporter.refresh_once()
     lines = one.described()
@@ -99,8 +99,8 @@ async def test_the_table_and_check_escape_it_too() -> None:
 
 @pytest.mark.integration
 def test_metrics_are_escaped_on_a_terminal_alone(tmp_path: Path) -> None:
-    async def in_a_loop() -> World:
-        return world()
+    async def in_a_loop() -> Harness:
+        return harness()
 
     one, path = virtual_time.run(in_a_loop()), tmp_path / "config.yaml"
     with programs.served(one.simulator) as url:
@@ -127,7 +127,7 @@ def on_a_terminal(command: list[str], environ: Mapping[str, str]) -> str:
             while more := os.read(terminal, 65536):
                 printed += more
         os.close(terminal)
-        assert process.wait(programs.PATIENCE) == 0
+        assert process.wait(programs.TIMEOUT) == 0
     return printed.decode()
 
 
@@ -135,7 +135,7 @@ def on_a_terminal(command: list[str], environ: Mapping[str, str]) -> str:
 async def test_log_lines_escape_it_too(
     form: Literal["logfmt", "json"], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = world()
+    one = harness()
     with captured(capsys) as log:
         logs.set_up(form=form)
         await one.exporter.refresh_once()

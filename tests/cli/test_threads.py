@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from exporter.cli import threads
 from exporter.cli.threads import DaemonThreads
-from tests.programs import PATIENCE
+from tests.programs import TIMEOUT
 
 if TYPE_CHECKING:
     import pytest
@@ -16,11 +16,11 @@ def test_a_call_that_is_cancelled_before_it_starts_is_skipped(
 ) -> None:
     monkeypatch.setattr(threads, "_MAX_THREADS", 1)
     executor, release, calls = DaemonThreads(), threading.Event(), list[str]()
-    first = executor.submit(release.wait, PATIENCE)
+    first = executor.submit(release.wait, TIMEOUT)
     second = executor.submit(calls.append, "second")
     third = executor.submit(calls.append, "third")
     assert second.cancel()
     release.set()
-    assert first.result(PATIENCE)
-    third.result(PATIENCE)
+    assert first.result(TIMEOUT)
+    third.result(TIMEOUT)
     assert calls == ["third"]

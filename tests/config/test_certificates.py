@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.config import context_from
+from exporter.config import ca_context
 from tests.certificates import authority
 from tests.programs import program
 
@@ -34,7 +34,7 @@ class Bundles:
         """Return the names of the CAs that the exporter trusts with ``bundle`` as ``ca_file``."""
         path = self._folder / "bundle.pem"
         path.write_bytes(bundle)
-        found = [str(each["subject"]) for each in context_from(path).get_ca_certs()]
+        found = [str(each["subject"]) for each in ca_context(path).get_ca_certs()]
         return sorted(name for name in ("first", "second") for each in found if name in each)
 
 

@@ -13,26 +13,26 @@ from structlog.testing import capture_logs
 
 from exporter.confluent.endpoints import API_KEYS as API_KEYS_LISTING
 from exporter.confluent.listing import pages
-from exporter.simulator import Account, ApiOptions, RateLimit, parse_fault
+from exporter.simulator import Account, ApiOptions, SimulatedRateLimit, parse_fault
 from exporter.version import __version__
+from tests.harness import API_KEY, API_KEYS, SECRET, Harness
 from tests.openapi import request_problems
 from tests.shared_material import shared_file
-from tests.world import API_KEY, API_KEYS, SECRET, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
 
-def failure_message(world: World) -> str:
-    failure = world.state.collectors["api_keys"].failure
+def failure_message(harness: Harness) -> str:
+    failure = harness.state.collectors["api_keys"].failure
     assert failure is not None
     return failure.message
 
 
 async def test_the_headers_and_the_query_of_a_request() -> None:
-    world = World(5, settings="page_size: 7")
-    await world.exporter.refresh_once()
-    (request,) = world.sent
+    harness = Harness(5, settings="page_size: 7")
+    await harness.exporter.refresh_once()
+    (request,) = harness.sent
     credentials = base64.b64encode(f"{API_KEY}:{SECRET}".encode()).decode()
     assert request.method == "GET"
     assert str(request.url) == "http://127.0.0.1:8089/iam/v2/api-keys?page_size=7"
@@ -47,53 +47,53 @@ async def test_the_headers_and_the_query_of_a_request() -> None:
 
 async def test_requests_conform_to_the_openapi_specification() -> None:
     shared_file("openapi/apikeys-v2.yaml")
-    world = World(25, settings="page_size: 10, rate_limit: {reserve: 0}")
-    await world.exporter.refresh_once()
-    assert len(world.sent) == 3
-    for request in world.sent:
+    harness = Harness(25, settings="page_size: 10, rate_limit: {reserve: 0}")
+    await harness.exporter.refresh_once()
+    assert len(harness.sent) == 3
+    for request in harness.sent:
         query = dict(request.url.params)
         assert len(query) == len(request.url.params.multi_items())  # none is given twice
         assert request_problems(request.method, request.url.path, query) == []
 
 
 async def test_filters_are_sent_and_a_key_that_two_of_them_match_counts_once() -> None:
-    world = World(300)
-    several = next(key for key in world.organization.keys.values() if len(key.resources) > 1)
+    harness = Harness(300)
+    several = next(key for key in harness.organization.keys.values() if len(key.resources) > 1)
     wanted = [resource.id for resource in several.resources]
-    world = with_filters(world, f"resources: [{', '.join(wanted)}]")
-    await world.exporter.refresh_once()
+    harness = with_filters(harness, f"resources: [{', '.join(wanted)}]")
+    await harness.exporter.refresh_once()
     expected = [
         key
-        for key in world.organization.keys.values()
+        for key in harness.organization.keys.values()
         if {resource.id for resource in key.resources} & set(wanted)
     ]
-    assert [request.query.get("spec.resource") for request in world.simulator.requests] == wanted
-    assert world.value("confluent_cloud_organization_api_keys") == len(expected)
+    assert [request.query.get("spec.resource") for request in harness.simulator.requests] == wanted
+    assert harness.value("confluent_cloud_organization_api_keys") == len(expected)
 
 
 async def test_owner_and_resource_filters_both_apply() -> None:
-    world = with_filters(World(300), "resources: [cloud, tableflow]")
-    await world.exporter.refresh_once()
+    harness = with_filters(Harness(300), "resources: [cloud, tableflow]")
+    await harness.exporter.refresh_once()
     expected = [
         key
-        for key in world.organization.keys.values()
+        for key in harness.organization.keys.values()
         if any(resource.id in {"cloud", "tableflow"} for resource in key.resources)
     ]
     assert expected
-    assert world.value("confluent_cloud_organization_api_keys") == len(expected)
+    assert harness.value("confluent_cloud_organization_api_keys") == len(expected)
     owner = next(key.owner.id for key in expected if key.owner)
-    world = with_filters(World(300), f"owners: [{owner}], resources: [cloud, tableflow]")
-    await world.exporter.refresh_once()
-    assert [dict(request.query) for request in world.simulator.requests] == [
+    harness = with_filters(Harness(300), f"owners: [{owner}], resources: [cloud, tableflow]")
+    await harness.exporter.refresh_once()
+    assert [dict(request.query) for request in harness.simulator.requests] == [
         {"spec.owner": owner, "spec.resource": resource, "page_size": "100"}
         for resource in ("cloud", "tableflow")
     ]
     both = [key for key in expected if key.owner is not None and key.owner.id == owner]
-    assert world.value("confluent_cloud_organization_api_keys") == len(both)
+    assert harness.value("confluent_cloud_organization_api_keys") == len(both)
 
 
-def with_filters(world: World, filters: str) -> World:
-    return world.configured(f"    filters: {{{filters}}}\n")
+def with_filters(harness: Harness, filters: str) -> Harness:
+    return harness.configured(f"    filters: {{{filters}}}\n")
 
 
 @pytest.mark.parametrize(
@@ -125,63 +125,65 @@ def with_filters(world: World, filters: str) -> World:
 async def test_each_fault_has_a_reason_a_message_and_a_number_of_attempts(
     fault: str, reason: str, attempts: int, says: str
 ) -> None:
-    world = World(5, faults=[parse_fault(fault)])
-    await world.exporter.refresh_once()
-    message = failure_message(world)
+    harness = Harness(5, faults=[parse_fault(fault)])
+    await harness.exporter.refresh_once()
+    message = failure_message(harness)
     assert says in message
     assert SECRET not in message
-    assert len(world.simulator.requests) == attempts
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+    assert len(harness.simulator.requests) == attempts
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
         reason: attempts
     }
-    assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {reason: 1}
-    assert world.value("confluent_cloud_api_error_ratio", endpoint=API_KEYS) == 1
-    assert {request.url.host for request in world.sent} == {"127.0.0.1"}
+    assert harness.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
+        reason: 1
+    }
+    assert harness.value("confluent_cloud_api_error_ratio", endpoint=API_KEYS) == 1
+    assert {request.url.host for request in harness.sent} == {"127.0.0.1"}
 
 
 async def test_the_failure_has_the_request_id() -> None:
-    world = World(5, faults=[parse_fault("403")])
-    await world.exporter.refresh_once()
-    (served,) = world.simulator.requests
-    failure = world.state.collectors["api_keys"].failure
+    harness = Harness(5, faults=[parse_fault("403")])
+    await harness.exporter.refresh_once()
+    (served,) = harness.simulator.requests
+    failure = harness.state.collectors["api_keys"].failure
     assert failure is not None
     assert failure.request_id == served.request_id
     assert f"(X-Request-Id {served.request_id})" in str(failure)
 
 
 async def test_a_wrong_secret_and_a_missing_role_have_different_messages() -> None:
-    world = World(5)
-    world.accounts[0].api_secret = "another"
-    await world.exporter.refresh_once()
-    assert "the API key or its secret is not accepted" in failure_message(world)
-    world.accounts[0].api_secret, world.accounts[0].role = SECRET, "none"
-    await world.exporter.refresh_once()
-    assert "lacks the role" in failure_message(world)
+    harness = Harness(5)
+    harness.accounts[0].api_secret = "another"
+    await harness.exporter.refresh_once()
+    assert "the API key or its secret is not accepted" in failure_message(harness)
+    harness.accounts[0].api_secret, harness.accounts[0].role = SECRET, "none"
+    await harness.exporter.refresh_once()
+    assert "lacks the role" in failure_message(harness)
 
 
 async def test_a_404_tells_the_user_to_check_the_url() -> None:
-    world = World(5, options=ApiOptions(path_prefix="/api"))
-    await world.exporter.refresh_once()
+    harness = Harness(5, options=ApiOptions(path_prefix="/api"))
+    await harness.exporter.refresh_once()
     assert "404 Not Found: the path does not exist; check `url`, and its path prefix" in (
-        failure_message(world)
+        failure_message(harness)
     )
-    assert len(world.simulator.requests) == 1
+    assert len(harness.simulator.requests) == 1
 
 
 async def test_a_path_prefix_is_kept() -> None:
-    world = World(25, settings="page_size: 10", options=ApiOptions(path_prefix="/api"))
-    world = world.configured(url="http://127.0.0.1:8089/api/")
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 25
+    harness = Harness(25, settings="page_size: 10", options=ApiOptions(path_prefix="/api"))
+    harness = harness.configured(url="http://127.0.0.1:8089/api/")
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 25
 
 
 async def test_a_redirect_within_the_origin_is_followed_with_the_credentials() -> None:
-    world = World(25, settings="page_size: 10")
-    world.simulator.script(2, "redirect")
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 25
-    assert len(world.simulator.requests) == 4
-    assert all(request.authorized for request in world.simulator.requests)
+    harness = Harness(25, settings="page_size: 10")
+    harness.simulator.script(2, "redirect")
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 25
+    assert len(harness.simulator.requests) == 4
+    assert all(request.authorized for request in harness.simulator.requests)
 
 
 @pytest.mark.parametrize(
@@ -205,47 +207,51 @@ async def test_a_redirect_to_another_origin_is_not_followed(location: str) -> No
         asked.append(request.url)
         return httpx.Response(307, headers={"Location": location, "X-Request-Id": "abc"})
 
-    world = through(redirect)
-    await world.exporter.refresh_once()
+    harness = through(redirect)
+    await harness.exporter.refresh_once()
     assert len(asked) == 1
-    failure = world.state.collectors["api_keys"].failure
+    failure = harness.state.collectors["api_keys"].failure
     assert failure is not None
     assert (failure.reason, failure.request_id) == ("invalid_response", "abc")
 
 
 async def test_every_hop_of_a_redirect_is_throttled() -> None:
-    world = World(10, settings="page_size: 5", rate_limit=RateLimit(2, 60))  # one of two is ours
-    world.simulator.script(2, "redirect")
-    await world.exporter.refresh_once()
-    windows = world.simulator.window(world.organization).windows()
+    harness = Harness(
+        10, settings="page_size: 5", rate_limit=SimulatedRateLimit(2, 60)
+    )  # one of two is ours
+    harness.simulator.script(2, "redirect")
+    await harness.exporter.refresh_once()
+    windows = harness.simulator.window(harness.organization).windows()
     assert [each[API_KEY].accepted for each in windows.values()] == [1, 1, 1]
 
 
 async def test_at_most_three_redirects_are_followed() -> None:
-    world = World(5, faults=[parse_fault("redirect")])
-    await world.exporter.refresh_once()
-    assert "too many redirects in a row" in failure_message(world)
-    assert len(world.simulator.requests) == 4
+    harness = Harness(5, faults=[parse_fault("redirect")])
+    await harness.exporter.refresh_once()
+    assert "too many redirects in a row" in failure_message(harness)
+    assert len(harness.simulator.requests) == 4
 
 
 async def test_a_transient_fault_costs_one_retry() -> None:
-    world = World(25, settings="page_size: 10")
-    world.simulator.script(2, "500")
-    world.simulator.script(3, "reset")
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 25
-    assert world.value("confluent_cloud_up", collector="api_keys") == 1
-    assert world.value("confluent_cloud_api_error_ratio", endpoint=API_KEYS) == pytest.approx(2 / 5)
-    assert world.values("confluent_cloud_api_requests_total", "code") == {"200": 4, "500": 1}
+    harness = Harness(25, settings="page_size: 10")
+    harness.simulator.script(2, "500")
+    harness.simulator.script(3, "reset")
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 25
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 1
+    assert harness.value("confluent_cloud_api_error_ratio", endpoint=API_KEYS) == pytest.approx(
+        2 / 5
+    )
+    assert harness.values("confluent_cloud_api_requests_total", "code") == {"200": 4, "500": 1}
 
 
 async def test_a_refresh_has_at_most_ten_retries() -> None:
-    world = World(60, settings="page_size: 10")
+    harness = Harness(60, settings="page_size: 10")
     for number in (1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14):  # 3 for each of three pages, then 2
-        world.simulator.script(number, "500")
-    await world.exporter.refresh_once()
-    assert len(world.simulator.requests) == 14
-    assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
+        harness.simulator.script(number, "500")
+    await harness.exporter.refresh_once()
+    assert len(harness.simulator.requests) == 14
+    assert harness.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
         "server_error": 1
     }
 
@@ -253,10 +259,10 @@ async def test_a_refresh_has_at_most_ten_retries() -> None:
 async def test_retries_back_off_exponentially_with_full_jitter() -> None:
     pauses: list[list[float]] = [[], [], [], []]
     for _ in range(40):
-        world = World(1, faults=[parse_fault("500")])
-        world = world.configured(random_seed=len(pauses[0]))
-        await world.exporter.refresh_once()
-        times = [request.time for request in world.simulator.requests]
+        harness = Harness(1, faults=[parse_fault("500")])
+        harness = harness.configured(random_seed=len(pauses[0]))
+        await harness.exporter.refresh_once()
+        times = [request.time for request in harness.simulator.requests]
         for pause, (before, after) in zip(pauses, itertools.pairwise(times), strict=True):
             pause.append(after - before)
     for attempt, pause in enumerate(pauses):
@@ -266,10 +272,10 @@ async def test_retries_back_off_exponentially_with_full_jitter() -> None:
 
 
 async def test_a_body_above_the_limit_is_rejected() -> None:
-    world = World(60, settings="max_response_bytes: 1024")
-    await world.exporter.refresh_once()
-    assert "the body exceeds 1024 bytes" in failure_message(world)
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+    harness = Harness(60, settings="max_response_bytes: 1024")
+    await harness.exporter.refresh_once()
+    assert "the body exceeds 1024 bytes" in failure_message(harness)
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
         "invalid_response": 1
     }
 
@@ -281,11 +287,11 @@ async def test_an_unreadable_item_is_counted_and_the_others_are_listed() -> None
         {"id": 7, "spec": {}},
         "not even an object"
     ]}"""
-    world = answering(page)
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 1
-    assert world.value("confluent_cloud_exporter_unreadable_items") == 3
-    assert world.value("confluent_cloud_up", collector="api_keys") == 1
+    harness = answering(page)
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 1
+    assert harness.value("confluent_cloud_exporter_unreadable_items") == 3
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 1
 
 
 @pytest.mark.parametrize(
@@ -307,16 +313,16 @@ async def test_an_unreadable_item_is_counted_and_the_others_are_listed() -> None
     ],
 )
 async def test_a_body_that_is_not_a_page_is_a_failure_and_not_a_count_of_0(body: bytes) -> None:
-    world = answering(body)
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") is None
-    assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
+    harness = answering(body)
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") is None
+    assert harness.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
         "invalid_response": 1
     }
 
 
-def answering(body: bytes, *, status: int = 200, **headers: str) -> World:
-    """Return a world whose API answers every request with ``body``."""
+def answering(body: bytes, *, status: int = 200, **headers: str) -> Harness:
+    """Return a harness whose API answers every request with ``body``."""
 
     async def answer(_request: httpx.Request) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -325,16 +331,16 @@ def answering(body: bytes, *, status: int = 200, **headers: str) -> World:
     return through(answer)
 
 
-def through(answer: Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]) -> World:
-    world = World(0)
-    world.wire = httpx.MockTransport(answer)
-    return world.configured()
+def through(answer: Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]) -> Harness:
+    harness = Harness(0)
+    harness.wire = httpx.MockTransport(answer)
+    return harness.configured()
 
 
 async def test_the_failure_for_a_body_that_is_not_a_page_has_the_request_id() -> None:
-    world = answering(b"<html>", x_request_id="abc")
-    await world.exporter.refresh_once()
-    failure = world.state.collectors["api_keys"].failure
+    harness = answering(b"<html>", x_request_id="abc")
+    await harness.exporter.refresh_once()
+    failure = harness.state.collectors["api_keys"].failure
     assert failure is not None
     assert failure.request_id == "abc"
 
@@ -342,26 +348,26 @@ async def test_the_failure_for_a_body_that_is_not_a_page_has_the_request_id() ->
 @pytest.mark.parametrize("total_size", ['"25"', "25.0", "null", "-1", "{}"])
 async def test_an_invalid_total_size_is_ignored(total_size: str) -> None:
     body = '{"data": [{"id": "A", "spec": {}}], "metadata": {"total_size": SIZE}}'
-    world = answering(body.replace("SIZE", total_size).encode())
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 1
+    harness = answering(body.replace("SIZE", total_size).encode())
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 1
 
 
 async def test_an_item_whose_id_is_not_utf_8_is_unreadable_and_the_others_are_listed() -> None:
     body = b'{"data": [{"id": "A", "spec": {}}, {"id": "B\xfc", "spec": {}}], "metadata": {}}'
-    world = answering(body)
+    harness = answering(body)
     with capture_logs() as logs:
-        await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 1
-    assert world.value("confluent_cloud_exporter_unreadable_items") == 1
+        await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 1
+    assert harness.value("confluent_cloud_exporter_unreadable_items") == 1
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
     assert (warning["id"], warning["error"]) == ("", "its id is broken")
 
 
 async def test_an_unreadable_item_is_logged_with_its_id() -> None:
-    world = answering(b'{"data": [{"id": "BAD", "spec": 7}], "metadata": {}}')
+    harness = answering(b'{"data": [{"id": "BAD", "spec": 7}], "metadata": {}}')
     with capture_logs() as logs:
-        await world.exporter.refresh_once()
+        await harness.exporter.refresh_once()
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
     assert (warning["id"], warning["error"]) == (
         "BAD", "Expected `object`, got `int` - at `$.spec`"
@@ -388,7 +394,7 @@ async def test_status_and_headers_apply_even_if_the_body_cannot_be_read(
     times = []
 
     async def answer(_request: httpx.Request) -> httpx.Response:
-        times.append(world.clock.monotonic())
+        times.append(harness.clock.monotonic())
         contents: dict[str, bytes | AsyncIterator[bytes]] = {
             "broken": broken(chunks=3),
             "endless": endless(),
@@ -398,9 +404,9 @@ async def test_status_and_headers_apply_even_if_the_body_cannot_be_read(
         }
         return httpx.Response(status, headers={"Retry-After": "40"}, content=contents[body])
 
-    world = through(answer)
-    await world.exporter.refresh_once()
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+    harness = through(answer)
+    await harness.exporter.refresh_once()
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
         reason: len(times)
     }
     gaps = [after - before for before, after in pairwise(times)]
@@ -421,10 +427,10 @@ async def test_status_and_headers_apply_even_if_the_body_cannot_be_read(
 async def test_rare_statuses_have_a_reason_and_a_message(
     status: int, reason: str, attempts: int, says: str
 ) -> None:
-    world = answering(b"", status=status)
-    await world.exporter.refresh_once()
-    assert says in failure_message(world)
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+    harness = answering(b"", status=status)
+    await harness.exporter.refresh_once()
+    assert says in failure_message(harness)
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
         reason: attempts
     }
 
@@ -439,14 +445,14 @@ async def test_no_cookie_is_kept() -> None:
         headers = {"Set-Cookie": "session=x; Path=/"}
         return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
 
-    world = through(answer)
-    await world.exporter.refresh_once()
+    harness = through(answer)
+    await harness.exporter.refresh_once()
     assert seen == [None, None]
 
 
 async def test_one_request_at_a_time_for_each_organization() -> None:
-    world = World(25, settings="page_size: 5", faults=[parse_fault("slow:1s")])
-    ((_, host),) = world.exporter.hosts()
+    harness = Harness(25, settings="page_size: 5", faults=[parse_fault("slow:1s")])
+    ((_, host),) = harness.exporter.hosts()
 
     async def walk() -> None:
         budget = await host.begin(timeout=300)
@@ -454,11 +460,11 @@ async def test_one_request_at_a_time_for_each_organization() -> None:
             pass
 
     await asyncio.gather(walk(), walk())
-    times = [request.time for request in world.simulator.requests]
+    times = [request.time for request in harness.simulator.requests]
     assert times == list(range(10))
 
 
 async def test_an_account_in_the_log_shows_no_secret() -> None:
-    world = World(0)
-    assert SECRET not in repr(Account(API_KEY, SECRET, world.organization))
-    assert SECRET not in repr(world.config)
+    harness = Harness(0)
+    assert SECRET not in repr(Account(API_KEY, SECRET, harness.organization))
+    assert SECRET not in repr(harness.config)

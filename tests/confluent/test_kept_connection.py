@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.certificates import authority
+from tests.harness import API_KEYS, Harness
 from tests.sockets import SocketServer, asking
-from tests.world import API_KEYS, World
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,72 +61,72 @@ class Closing(SocketServer):
 
 
 @asynccontextmanager
-async def behind(manner: str, settings: str) -> AsyncIterator[tuple[World, Closing]]:
-    """Yield a world of 25 keys whose exporter asks over a socket."""
-    world = World(25)
-    closing = Closing(world.simulator.transport(), manner)
-    async with asking(world, closing, settings):
-        yield world, closing
+async def behind(manner: str, settings: str) -> AsyncIterator[tuple[Harness, Closing]]:
+    """Yield a harness of 25 keys whose exporter asks over a socket."""
+    harness = Harness(25)
+    closing = Closing(harness.simulator.transport(), manner)
+    async with asking(harness, closing, settings):
+        yield harness, closing
 
 
 @pytest.mark.parametrize("manner", MANNERS)
 async def test_a_server_that_closes_each_connection_causes_no_failed_request(manner: str) -> None:
-    async with behind(manner, "page_size: 2, rate_limit: {reserve: 0}") as (world, closing):
+    async with behind(manner, "page_size: 2, rate_limit: {reserve: 0}") as (harness, closing):
         for _ in range(3):
-            await world.exporter.refresh_once()
+            await harness.exporter.refresh_once()
         assert closing.answers == 39  # three listings of 13 pages
-        assert world.clock.monotonic() == 0  # nothing was waited for
-        assert world.value("confluent_cloud_organization_api_keys") == 25
-        assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
-        assert world.values("confluent_cloud_api_requests_total", "code") == {"200": 39}
-        assert world.value("confluent_cloud_api_error_ratio", endpoint=API_KEYS) == 0
-        assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {}
+        assert harness.clock.monotonic() == 0  # nothing was waited for
+        assert harness.value("confluent_cloud_organization_api_keys") == 25
+        assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {}
+        assert harness.values("confluent_cloud_api_requests_total", "code") == {"200": 39}
+        assert harness.value("confluent_cloud_api_error_ratio", endpoint=API_KEYS) == 0
+        assert harness.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {}
 
 
 async def test_a_request_that_is_sent_twice_counts_twice_against_the_rate_limit() -> None:
     settings = "page_size: 10, refresh_interval: 10m, rate_limit: {reserve: 0.5}"
-    async with behind("late", settings) as (world, closing):
+    async with behind("late", settings) as (harness, closing):
         limit = {"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "7", "X-RateLimit-Reset": "60"}
         closing.headers = [limit]
-        await world.exporter.refresh_once()
+        await harness.exporter.refresh_once()
         # After the first page 7 remain, after the second, which was sent twice, 5: the reserve.
         assert closing.requests >= 4
         assert closing.answers == 3
-        throttled = world.values("confluent_cloud_api_throttled_seconds_total", "reason")
+        throttled = harness.values("confluent_cloud_api_throttled_seconds_total", "reason")
         assert 60 <= throttled["reserve"] <= 63
 
 
 async def test_a_connection_closed_during_a_response_is_a_failure_and_a_retry() -> None:
-    async with behind("begun", "page_size: 20") as (world, closing):
-        await world.exporter.refresh_once()
+    async with behind("begun", "page_size: 20") as (harness, closing):
+        await harness.exporter.refresh_once()
         assert closing.answers == 2
-        assert world.value("confluent_cloud_organization_api_keys") == 25
-        assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+        assert harness.value("confluent_cloud_organization_api_keys") == 25
+        assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
             "connection": 1
         }
-        requests = world.values("confluent_cloud_api_requests_total", "code")
+        requests = harness.values("confluent_cloud_api_requests_total", "code")
         assert requests == {"200": 2, "none": 1}
 
 
 async def test_a_server_that_only_closes_connections_gets_a_bounded_number_of_requests() -> None:
-    async with behind("late", "page_size: 20") as (world, closing):
-        await world.exporter.refresh_once()
+    async with behind("late", "page_size: 20") as (harness, closing):
+        await harness.exporter.refresh_once()
         asked, closing.is_dead = closing.requests, True
-        await world.exporter.refresh_once()
+        await harness.exporter.refresh_once()
         # One attempt and four retries, the first of them twice because its connection was kept.
         assert closing.requests - asked == 6
         assert closing.answers == 2
-        assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+        assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
             "connection": 5
         }
 
 
 async def test_a_closed_tls_connection_causes_no_failed_request(tmp_path: Path) -> None:
-    world, ca = World(25), authority(tmp_path, "private")
-    closing = Closing(world.simulator.transport(), "late")
+    harness, ca = Harness(25), authority(tmp_path, "private")
+    closing = Closing(harness.simulator.transport(), "late")
     settings = f"page_size: 2, rate_limit: {{reserve: 0}}, tls: {{ca_file: {ca.certificate}}}"
-    async with asking(world, closing, settings, tls=ca.server_context()):
-        await world.exporter.refresh_once()
+    async with asking(harness, closing, settings, tls=ca.server_context()):
+        await harness.exporter.refresh_once()
     assert (closing.answers, closing.requests) == (13, 25)
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
-    assert world.values("confluent_cloud_api_requests_total", "code") == {"200": 13}
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {}
+    assert harness.values("confluent_cloud_api_requests_total", "code") == {"200": 13}

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from exporter.confluent.listing import MAX_PAGES, Walk
 from exporter.errors import PaginationError
 from exporter.simulator import ApiOptions, End, parse_fault
-from tests.world import API_KEYS, SECRET, World
+from tests.harness import API_KEYS, SECRET, Harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,11 +29,11 @@ RESOURCE = ("resource_id", "resource_kind", "environment_id")
 CLUSTERS = {"kafka", "schema-registry", "ksql"}
 
 
-def counted(world: World, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+def counted(harness: Harness, name: str, *labels: str) -> dict[tuple[str, ...], float]:
     """Return the samples of ``name`` by the values of ``labels``."""
     return {
         tuple(dict(given)[label] for label in labels): value
-        for (sample, given), value in world.series().items()
+        for (sample, given), value in harness.series().items()
         if sample == name
     }
 
@@ -62,24 +62,26 @@ def place_of(key: SimulatedKey, one: SimulatedResource, places: dict[str, str]) 
 async def test_2345_keys_take_one_request_per_page_and_every_count_is_correct(
     page_size: int, requests: int
 ) -> None:
-    world = World(KEYS, settings=f"page_size: {page_size}")
-    await world.exporter.refresh_once()
+    harness = Harness(KEYS, settings=f"page_size: {page_size}")
+    await harness.exporter.refresh_once()
 
-    keys = world.organization.keys.values()
-    assert world.value("confluent_cloud_organization_api_keys") == KEYS
-    assert counted(world, "confluent_cloud_owner_api_keys", *OWNER) == Counter(map(owner_of, keys))
+    keys = harness.organization.keys.values()
+    assert harness.value("confluent_cloud_organization_api_keys") == KEYS
+    assert counted(harness, "confluent_cloud_owner_api_keys", *OWNER) == Counter(
+        map(owner_of, keys)
+    )
     places = environments(keys)
     incidences = [
         (owner_of(key), place_of(key, one, places)) for key in keys for one in key.resources
     ]
-    assert counted(world, "confluent_cloud_resource_api_keys", *RESOURCE) == Counter(
+    assert counted(harness, "confluent_cloud_resource_api_keys", *RESOURCE) == Counter(
         place for _, place in incidences
     )
-    assert counted(world, "confluent_cloud_api_keys", *OWNER, *RESOURCE) == Counter(
+    assert counted(harness, "confluent_cloud_api_keys", *OWNER, *RESOURCE) == Counter(
         owner + place for owner, place in incidences
     )
-    assert len(world.simulator.requests) == requests
-    assert world.value("confluent_cloud_api_requests_total", endpoint=API_KEYS, code="200") == (
+    assert len(harness.simulator.requests) == requests
+    assert harness.value("confluent_cloud_api_requests_total", endpoint=API_KEYS, code="200") == (
         requests
     )
 
@@ -89,17 +91,17 @@ async def test_2345_keys_take_one_request_per_page_and_every_count_is_correct(
     [(End.MISSING, 3), (End.NULL, 3), (End.EMPTY_STRING, 3), (End.EMPTY_PAGE, 4)],
 )
 async def test_every_spelling_of_the_end_of_a_listing(end: End, requests: int) -> None:
-    world = World(25, settings="page_size: 10", options=ApiOptions(end=end))
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 25
-    assert len(world.simulator.requests) == requests
+    harness = Harness(25, settings="page_size: 10", options=ApiOptions(end=end))
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 25
+    assert len(harness.simulator.requests) == requests
 
 
 async def test_an_organization_without_keys_has_a_count_of_0() -> None:
-    world = World(0)
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 0
-    assert len(world.simulator.requests) == 1
+    harness = Harness(0)
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 0
+    assert len(harness.simulator.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -112,51 +114,53 @@ async def test_an_organization_without_keys_has_a_count_of_0() -> None:
 async def test_an_incomplete_walk_publishes_nothing_and_leaks_nothing(
     fault: str, says: str
 ) -> None:
-    world = World(25, settings="page_size: 10")
-    world.simulator.script(2, fault)
+    harness = Harness(25, settings="page_size: 10")
+    harness.simulator.script(2, fault)
     if fault == "loop":
-        world.simulator.script(3, fault)
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") is None
-    assert world.value("confluent_cloud_up", collector="api_keys") == 0
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {"pagination": 1}
-    failure = world.state.collectors["api_keys"].failure
+        harness.simulator.script(3, fault)
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") is None
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 0
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
+        "pagination": 1
+    }
+    failure = harness.state.collectors["api_keys"].failure
     assert failure is not None
     assert says in failure.message
-    assert {request.url.host for request in world.sent} == {"127.0.0.1"}
+    assert {request.url.host for request in harness.sent} == {"127.0.0.1"}
     assert SECRET not in failure.message
 
 
 async def test_a_next_link_to_another_host_is_requested_from_the_configured_one() -> None:
-    world = World(101, settings="page_size: 100", faults=[parse_fault("foreign-next")])
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 101
-    assert world.value("confluent_cloud_up", collector="api_keys") == 1
-    assert [request.url.netloc for request in world.sent] == [b"127.0.0.1:8089"] * 2
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
+    harness = Harness(101, settings="page_size: 100", faults=[parse_fault("foreign-next")])
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 101
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 1
+    assert [request.url.netloc for request in harness.sent] == [b"127.0.0.1:8089"] * 2
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {}
 
 
 async def test_a_different_total_size_is_only_logged() -> None:
-    world = World(25, settings="page_size: 10", options=ApiOptions(total_size=True))
+    harness = Harness(25, settings="page_size: 10", options=ApiOptions(total_size=True))
 
     def create(answered: int) -> None:
         if answered == 3:  # behind the cursor: not seen in this walk
-            world.organization.add(replace(world.organization.keys.at(0), id="0"))
+            harness.organization.add(replace(harness.organization.keys.at(0), id="0"))
 
-    world.meanwhile(create)
+    harness.meanwhile(create)
     with capture_logs() as logs:
-        await world.exporter.refresh_once()
+        await harness.exporter.refresh_once()
         assert [entry for entry in logs if entry["log_level"] == "warning"] == []
 
         def delete(answered: int) -> None:
             if answered == 5:
-                world.organization.delete("0")
+                harness.organization.delete("0")
 
-        world.meanwhile(delete)
-        await world.exporter.refresh_once()
+        harness.meanwhile(delete)
+        await harness.exporter.refresh_once()
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
     assert (warning["listed"], warning["total_size"]) == (26, 25)
-    assert world.value("confluent_cloud_organization_api_keys") == 26
+    assert harness.value("confluent_cloud_organization_api_keys") == 26
 
 
 def walk() -> Walk:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from exporter.confluent.headers import IAM, retry_after
 from exporter.confluent.throttle import MAX_WAIT, RateLimitStatus, Throttle, backoff
-from exporter.simulator import RateLimit, parse_fault
-from tests.world import API_KEYS, World
+from exporter.simulator import SimulatedRateLimit, parse_fault
+from tests.harness import API_KEYS, Harness
 
 PATH = "/p"
 
@@ -180,15 +180,15 @@ def test_backoff_stays_between_0_and_30_seconds(attempt: int) -> None:
 
 
 async def test_a_429_waits_for_its_retry_after() -> None:
-    world = World(5)
-    world.simulator.script(1, "429:17s")
-    await world.exporter.refresh_once()
-    first, second = (request.time for request in world.simulator.requests)
+    harness = Harness(5)
+    harness.simulator.script(1, "429:17s")
+    await harness.exporter.refresh_once()
+    first, second = (request.time for request in harness.simulator.requests)
     assert 17 <= second - first <= 19
-    assert world.value("confluent_cloud_organization_api_keys") == 5
-    throttled = world.values("confluent_cloud_api_throttled_seconds_total", "reason")
+    assert harness.value("confluent_cloud_organization_api_keys") == 5
+    throttled = harness.values("confluent_cloud_api_throttled_seconds_total", "reason")
     assert throttled == {"retry_after": pytest.approx(second - first)}
-    assert world.values("confluent_cloud_api_requests_total", "code") == {"200": 1, "429": 1}
+    assert harness.values("confluent_cloud_api_requests_total", "code") == {"200": 1, "429": 1}
 
 
 @pytest.mark.parametrize(
@@ -206,68 +206,71 @@ async def test_the_longest_wait_in_the_headers_applies(
     times: list[float] = []
 
     async def answer(_request: httpx.Request) -> httpx.Response:
-        times.append(world.clock.monotonic())
+        times.append(harness.clock.monotonic())
         if len(times) == 1:
             return httpx.Response(status, headers=headers)
         return httpx.Response(200, stream=httpx.ByteStream(b'{"data": [], "metadata": {}}'))
 
-    world = World(0)
-    world.wire = httpx.MockTransport(answer)
-    world.configured()
-    await world.exporter.refresh_once()
+    harness = Harness(0)
+    harness.wire = httpx.MockTransport(answer)
+    harness.configured()
+    await harness.exporter.refresh_once()
     assert least <= times[1] - times[0] <= least + 2
 
 
 async def test_a_429_that_does_not_fit_the_deadline_ends_the_refresh_and_delays_the_next() -> None:
-    world = World(5, settings="refresh_interval: 1m, stale_after: 1h")
-    world.simulator.script(1, "429:600s")
-    began = world.clock.monotonic()
-    await world.exporter.refresh_once()
-    assert world.clock.monotonic() == began
-    assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
+    harness = Harness(5, settings="refresh_interval: 1m, stale_after: 1h")
+    harness.simulator.script(1, "429:600s")
+    began = harness.clock.monotonic()
+    await harness.exporter.refresh_once()
+    assert harness.clock.monotonic() == began
+    assert harness.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
         "rate_limited": 1
     }
-    next_start = world.state.collectors["api_keys"].next_start
+    next_start = harness.state.collectors["api_keys"].next_start
     assert next_start is not None
-    assert 600 <= next_start - world.clock.wall() <= 603
+    assert 600 <= next_start - harness.clock.wall() <= 603
 
 
 async def test_the_reserve_of_a_window_is_left_to_others() -> None:
-    world = World(
+    harness = Harness(
         90,
         settings="page_size: 5, refresh_timeout: 10m, refresh_interval: 10m",
-        rate_limit=RateLimit(10, 60),
+        rate_limit=SimulatedRateLimit(10, 60),
     )
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 90
-    windows = world.simulator.window(world.organization).windows()
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 90
+    windows = harness.simulator.window(harness.organization).windows()
     ours = {number: sum(t.accepted for t in each.values()) for number, each in windows.items()}
     assert ours == {0: 5, 1: 5, 2: 5, 3: 3}
-    throttled = world.values("confluent_cloud_api_throttled_seconds_total", "reason")
+    throttled = harness.values("confluent_cloud_api_throttled_seconds_total", "reason")
     assert list(throttled) == ["reserve"]
     assert 180 <= throttled["reserve"] <= 186
 
 
 async def test_the_latest_rate_limit_is_exposed() -> None:
-    world = World(15, settings="page_size: 10", rate_limit=RateLimit(100, 60))
-    await world.exporter.refresh_once()
+    harness = Harness(15, settings="page_size: 10", rate_limit=SimulatedRateLimit(100, 60))
+    await harness.exporter.refresh_once()
     said = {
-        name: world.value(f"confluent_cloud_api_rate_limit_{name}", endpoint=API_KEYS)
+        name: harness.value(f"confluent_cloud_api_rate_limit_{name}", endpoint=API_KEYS)
         for name in ("limit", "remaining", "reset_seconds", "observed_timestamp_seconds")
     }
     assert said == {
         "limit": 100,
         "remaining": 98,
         "reset_seconds": 60,
-        "observed_timestamp_seconds": world.clock.wall(),
+        "observed_timestamp_seconds": harness.clock.wall(),
     }
 
 
 @pytest.mark.parametrize("fault", ["no-headers", "garbled-headers"])
 async def test_absent_and_garbled_headers_are_harmless(fault: str) -> None:
-    world = World(
-        25, settings="page_size: 5", faults=[parse_fault(fault)], rate_limit=RateLimit(100, 60)
+    harness = Harness(
+        25,
+        settings="page_size: 5",
+        faults=[parse_fault(fault)],
+        rate_limit=SimulatedRateLimit(100, 60),
     )
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 25
-    assert world.value("confluent_cloud_api_rate_limit_limit", endpoint=API_KEYS) is None
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 25
+    assert harness.value("confluent_cloud_api_rate_limit_limit", endpoint=API_KEYS) is None

@@ -15,8 +15,8 @@ from exporter.config import Tls
 from exporter.confluent.trust import TrustStore
 from exporter.errors import StartUpError
 from tests.certificates import authority
+from tests.harness import Harness, configuration
 from tests.sockets import ConnectProxy, SocketServer, asking
-from tests.world import World, configuration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,20 +47,20 @@ def lax(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority(tmp_path_factory.mktemp("lax"), "lax", basic_constraints_critical=False)
 
 
-async def refreshed(world: World) -> str | None:
+async def refreshed(harness: Harness) -> str | None:
     """Refresh once; return why that failed, None if it did not."""
-    await world.exporter.refresh_once()
-    failure = world.state.collectors["api_keys"].failure
+    await harness.exporter.refresh_once()
+    failure = harness.state.collectors["api_keys"].failure
     return None if failure is None else f"{failure.reason}: {failure.message}"
 
 
 async def asked_with(settings: str, server: Authority, *, host: str = "127.0.0.1") -> str | None:
-    world = World(3)
+    harness = Harness(3)
     tls = server.server_context()
-    upstream = SocketServer(world.simulator.transport())
-    async with asking(world, upstream, settings, tls=tls, host=host):
-        failure = await refreshed(world)
-    assert (failure is None) == (world.value("confluent_cloud_organization_api_keys") == 3)
+    upstream = SocketServer(harness.simulator.transport())
+    async with asking(harness, upstream, settings, tls=tls, host=host):
+        failure = await refreshed(harness)
+    assert (failure is None) == (harness.value("confluent_cloud_organization_api_keys") == 3)
     return failure
 
 
@@ -124,16 +124,16 @@ async def test_the_next_refresh_applies_a_changed_file(
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_text(other.text())
-    world = World(3)
-    upstream = SocketServer(world.simulator.transport())
+    harness = Harness(3)
+    upstream = SocketServer(harness.simulator.transport())
     settings = f"tls: {{ca_file: {bundle}}}"
-    async with asking(world, upstream, settings, tls=ours.server_context()):
-        assert await refreshed(world) is not None
+    async with asking(harness, upstream, settings, tls=ours.server_context()):
+        assert await refreshed(harness) is not None
         bundle.write_text(other.text() + ours.text())
-        assert await refreshed(world) is None
+        assert await refreshed(harness) is None
         # The kept connection was made with trust that has been withdrawn since.
         bundle.write_text(other.text())
-        assert await refreshed(world) is not None
+        assert await refreshed(harness) is not None
 
 
 @pytest.mark.parametrize("broken", ["cut off", "empty", "gone"])
@@ -142,25 +142,25 @@ async def test_while_a_file_is_unreadable_the_previous_certificates_stay_in_use(
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_text(ours.text())
-    world = World(3)
-    upstream = SocketServer(world.simulator.transport())
+    harness = Harness(3)
+    upstream = SocketServer(harness.simulator.transport())
     settings = f"tls: {{ca_file: {bundle}}}"
-    async with asking(world, upstream, settings, tls=ours.server_context()):
-        assert await refreshed(world) is None
+    async with asking(harness, upstream, settings, tls=ours.server_context()):
+        assert await refreshed(harness) is None
         if broken == "gone":
             bundle.unlink()
         else:
             bundle.write_text(other.text()[:200] if broken == "cut off" else "")
         with capture_logs() as logs:
-            assert await refreshed(world) is None
-            assert await refreshed(world) is None
+            assert await refreshed(harness) is None
+            assert await refreshed(harness) is None
         errors = [entry for entry in logs if entry["log_level"] == "error"]
         assert [(entry["event"], entry["setting"]) for entry in errors] == [
             ("CA certificates cannot be read; the previous ones stay in use", "tls.ca_file")
         ]
         assert str(bundle) in errors[0]["error"]
         bundle.write_text(other.text())
-        assert await refreshed(world) is not None
+        assert await refreshed(harness) is not None
 
 
 async def test_a_changed_directory_of_certificates_is_read_again(
@@ -169,12 +169,12 @@ async def test_a_changed_directory_of_certificates_is_read_again(
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     certificate = tmp_path / f"{ours.subject_hash()}.0"
     certificate.write_text(ours.text())
-    world = World(3)
-    upstream = SocketServer(world.simulator.transport())
-    async with asking(world, upstream, tls=ours.server_context()):
-        assert await refreshed(world) is None
+    harness = Harness(3)
+    upstream = SocketServer(harness.simulator.transport())
+    async with asking(harness, upstream, tls=ours.server_context()):
+        assert await refreshed(harness) is None
         certificate.unlink()
-        assert await refreshed(world) is not None
+        assert await refreshed(harness) is not None
 
 
 async def test_a_reload_reads_certificates_again_although_the_file_looks_unchanged(
@@ -183,16 +183,16 @@ async def test_a_reload_reads_certificates_again_although_the_file_looks_unchang
     bundle, size = tmp_path / "bundle.pem", 4096
     bundle.write_text(ours.text().ljust(size))
     before = bundle.stat()
-    world = World(3)
-    upstream = SocketServer(world.simulator.transport())
+    harness = Harness(3)
+    upstream = SocketServer(harness.simulator.transport())
     settings = f"tls: {{ca_file: {bundle}}}"
-    async with asking(world, upstream, settings, tls=ours.server_context()):
-        assert await refreshed(world) is None
+    async with asking(harness, upstream, settings, tls=ours.server_context()):
+        assert await refreshed(harness) is None
         bundle.write_text(other.text().ljust(size))
         os.utime(bundle, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert await refreshed(world) is None
-        await world.exporter.reload(world.config)
-        assert await refreshed(world) is not None
+        assert await refreshed(harness) is None
+        await harness.exporter.reload(harness.config)
+        assert await refreshed(harness) is not None
 
 
 def test_organizations_with_the_same_settings_share_a_context(ours: Authority) -> None:
@@ -211,14 +211,14 @@ def test_organizations_with_the_same_settings_share_a_context(ours: Authority) -
 
 
 async def test_each_organization_trusts_its_own_ca(ours: Authority, other: Authority) -> None:
-    world = World(3, names=("acme", "globex"))
-    upstream = SocketServer(world.simulator.transport())
+    harness = Harness(3, names=("acme", "globex"))
+    upstream = SocketServer(harness.simulator.transport())
     tls = ours.server_context()
     async with await asyncio.start_server(upstream, "127.0.0.1", 0, ssl=tls) as listening:
         loaded = configuration(
             url=f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}",
             names=("acme", "globex"),
-            environ=world.environ,
+            environ=harness.environ,
         )
         organizations = [
             each.model_copy(
@@ -227,7 +227,7 @@ async def test_each_organization_trusts_its_own_ca(ours: Authority, other: Autho
             for each, ca in zip(loaded.organizations, (other, ours), strict=True)
         ]
         loaded = replace(loaded, organizations=tuple(organizations))
-        exporter = Exporter(loaded, clock=world.clock, process_metrics=False)
+        exporter = Exporter(loaded, clock=harness.clock, process_metrics=False)
         await exporter.refresh_once()
         failures = [state.collectors["api_keys"].failure for state in exporter.states()]
         await exporter.aclose()
@@ -237,18 +237,18 @@ async def test_each_organization_trusts_its_own_ca(ours: Authority, other: Autho
 async def test_a_proxy_gets_a_new_tunnel_after_each_failed_handshake(
     ours: Authority, other: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, proxy = World(3), ConnectProxy()
-    upstream = SocketServer(world.simulator.transport())
+    harness, proxy = Harness(3), ConnectProxy()
+    upstream = SocketServer(harness.simulator.transport())
     async with await asyncio.start_server(proxy, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         settings = f"tls: {{ca_file: {other.certificate}}}"
-        async with asking(world, upstream, settings, tls=ours.server_context()):
+        async with asking(harness, upstream, settings, tls=ours.server_context()):
             for tunnels in (1, 2, 3):
-                began = world.clock.monotonic()
-                assert (await refreshed(world) or "").startswith("tls: ")
+                began = harness.clock.monotonic()
+                assert (await refreshed(harness) or "").startswith("tls: ")
                 assert proxy.tunnels == tunnels
-                assert world.clock.monotonic() - began < 5
+                assert harness.clock.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.app import Exporter
-from tests.world import World, configuration
+from tests.harness import Harness, configuration
 
 HOST = "api.example.invalid"
 
@@ -38,16 +38,16 @@ def _no_such_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def failure_at(url: str) -> str:
     """Return why a refresh from ``url`` failed."""
-    world = World(0)
-    world.exporter = Exporter(
-        configuration(url=url, environ=world.environ),
-        clock=world.clock,
+    harness = Harness(0)
+    harness.exporter = Exporter(
+        configuration(url=url, environ=harness.environ),
+        clock=harness.clock,
         random=Random(0),
         process_metrics=False,
     )
-    await world.exporter.refresh_once()
-    await world.exporter.aclose()
-    failure = world.state.collectors["api_keys"].failure
+    await harness.exporter.refresh_once()
+    await harness.exporter.aclose()
+    failure = harness.state.collectors["api_keys"].failure
     assert failure is not None
     return f"{failure.reason}: {failure.message.removeprefix('GET /iam/v2/api-keys: ')}"
 

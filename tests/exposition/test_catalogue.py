@@ -9,8 +9,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from exporter.exposition import Format, Instruments
 from exporter.exposition.catalogue import CATALOGUE, Metric
 from exporter.exposition.document_metrics import LABELS, document
-from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, RateLimit, SimulatedOwner
-from tests.world import World
+from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, SimulatedOwner, SimulatedRateLimit
+from tests.harness import Harness
 
 METRICS = [metric for group in CATALOGUE for metric in group.metrics]
 FORBIDDEN_LABELS = {
@@ -70,15 +70,15 @@ def test_names_are_distinct() -> None:
 async def exposed() -> dict[str, Metric]:
     """Return the metrics that a complete exporter exposes, by name."""
     settings = "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true"
-    world = World(300, settings=settings, rate_limit=RateLimit(1000, 60))
+    harness = Harness(300, settings=settings, rate_limit=SimulatedRateLimit(1000, 60))
     owner = SimulatedOwner("sa-1", "service-account")
-    world.organization.create(owner=owner, resources=(CLOUD,), now=world.clock.wall())
-    world.simulator.script(1, "500")
-    await world.exporter.refresh_once()
-    await world.exporter.refresh_once()
-    world.accounts[0].denied = frozenset({APPLIED_QUOTAS_PATH})
-    await world.exporter.refresh_once()
-    text = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
+    harness.organization.create(owner=owner, resources=(CLOUD,), now=harness.clock.wall())
+    harness.simulator.script(1, "500")
+    await harness.exporter.refresh_once()
+    await harness.exporter.refresh_once()
+    harness.accounts[0].denied = frozenset({APPLIED_QUOTAS_PATH})
+    await harness.exporter.refresh_once()
+    text = harness.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
     found = {}
     parts: defaultdict[str, set[str]] = defaultdict(set)
     for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
@@ -103,11 +103,11 @@ async def test_the_exposition_has_exactly_the_metrics_of_the_catalogue() -> None
 
 async def test_openmetrics_names_the_unit_of_every_family_that_has_one() -> None:
     """Including those of the client library; the parser rejects any other unit."""
-    world = World(5)
+    harness = Harness(5)
     for _ in range(2):
-        await world.exporter.refresh_once()
-    openmetrics = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False)
-    process = Instruments(clock=world.clock).process(Format.OPENMETRICS)
+        await harness.exporter.refresh_once()
+    openmetrics = harness.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False)
+    process = Instruments(clock=harness.clock).process(Format.OPENMETRICS)
     units = {
         family.name: family.unit
         for exposition in (openmetrics, process)
@@ -130,6 +130,6 @@ async def test_openmetrics_names_the_unit_of_every_family_that_has_one() -> None
 
 
 async def test_the_text_format_has_no_units() -> None:
-    world = World(5)
-    await world.exporter.refresh_once()
-    assert "# UNIT" not in world.exposition()
+    harness = Harness(5)
+    await harness.exporter.refresh_once()
+    assert "# UNIT" not in harness.exposition()

@@ -17,8 +17,8 @@ from exporter.exposition import Exposition, Format, Instruments
 from exporter.inventory import Directory, FoldSettings, Key, Owner, Resource
 from exporter.refresh import CollectorState, OrganizationState
 from tests import virtual_time
+from tests.harness import configuration
 from tests.virtual_time import EPOCH, FakeClock
-from tests.world import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,15 +8,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition import Format, Instruments
 from exporter.inventory import OWNER_KINDS, RESOURCE_KINDS
+from tests.harness import API_KEYS, Harness, configuration
 from tests.virtual_time import EPOCH, FakeClock
-from tests.world import API_KEYS, World, configuration
 
 
 async def test_every_counter_is_at_0_before_its_first_event() -> None:
-    world = World(5)
+    harness = Harness(5)
     counters = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(world.exposition())
+        for family in text_string_to_metric_families(harness.exposition())
         if family.type in {"counter", "histogram"}
         for sample in family.samples
     }
@@ -40,18 +40,20 @@ async def test_every_counter_is_at_0_before_its_first_event() -> None:
 
 
 async def test_every_counter_of_an_organization_added_by_a_reload_is_at_0() -> None:
-    world = World(5)
-    await world.exporter.refresh_once()
-    more = configuration("names: {enabled: true}", names=("acme", "globex"), environ=world.environ)
-    await world.exporter.reload(more)
-    await world.exporter.aclose()
+    harness = Harness(5)
+    await harness.exporter.refresh_once()
+    more = configuration(
+        "names: {enabled: true}", names=("acme", "globex"), environ=harness.environ
+    )
+    await harness.exporter.reload(more)
+    await harness.exporter.aclose()
     counters = {
         (name, labels): value
-        for (name, labels), value in world.series().items()
+        for (name, labels), value in harness.series().items()
         if name.endswith("_total") and ("organization", "globex") in labels
     }
     assert set(counters.values()) == {0}
-    whole = World(5, settings="names: {enabled: true}", names=("globex",))
+    whole = Harness(5, settings="names: {enabled: true}", names=("globex",))
     expected = {
         (name, labels) for name, labels in whole.series() if labels and name.endswith("_total")
     }
@@ -75,10 +77,10 @@ def test_request_failure_reasons_are_the_documented_ones() -> None:
 
 
 async def test_both_formats_end_correctly_and_have_no_created_series() -> None:
-    world = World(5)
-    await world.exporter.refresh_once()
-    text = world.exporter.exposition.scrape(Format.TEXT, gzip=False)
-    openmetrics = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False)
+    harness = Harness(5)
+    await harness.exporter.refresh_once()
+    text = harness.exporter.exposition.scrape(Format.TEXT, gzip=False)
+    openmetrics = harness.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False)
     assert openmetrics.endswith(b"\n# EOF\n")
     assert openmetrics.count(b"# EOF") == 1
     assert b"# EOF" not in text
@@ -114,34 +116,34 @@ async def test_a_failed_reload_keeps_the_time_of_the_last_successful_one() -> No
     assert timestamp == EPOCH
 
 
-def requests_by_code(world: World) -> dict[str, float]:
+def requests_by_code(harness: Harness) -> dict[str, float]:
     return {
         dict(labels)["code"]: value
-        for (name, labels), value in world.series().items()
+        for (name, labels), value in harness.series().items()
         if name == "confluent_cloud_api_requests_total"
     }
 
 
 async def test_codes_of_the_api_or_a_gateway_are_exposed_as_0_before_their_first_response() -> None:
-    world = World(5)
+    harness = Harness(5)
     codes = "none 200 307 308 400 401 403 404 408 429 500 502 503 504"
-    before = requests_by_code(world)
+    before = requests_by_code(harness)
     assert before == dict.fromkeys(codes.split(), 0)
-    world.simulator.script(1, "html502")
-    await world.exporter.refresh_once()
-    assert requests_by_code(world) == before | {"200": 1, "502": 1}
+    harness.simulator.script(1, "html502")
+    await harness.exporter.refresh_once()
+    assert requests_by_code(harness) == before | {"200": 1, "502": 1}
 
 
 async def test_any_other_code_is_counted_from_its_first_response() -> None:
-    world = World(5)
-    world.wire = Answering(418)
-    world.configured()
-    assert "418" not in requests_by_code(world)
+    harness = Harness(5)
+    harness.wire = Answering(418)
+    harness.configured()
+    assert "418" not in requests_by_code(harness)
     failures = {"endpoint": API_KEYS, "reason": "bad_request"}
-    assert world.value("confluent_cloud_api_request_failures_total", **failures) == 0
-    await world.exporter.refresh_once()
-    assert requests_by_code(world)["418"] == 1
-    assert world.value("confluent_cloud_api_request_failures_total", **failures) == 1
+    assert harness.value("confluent_cloud_api_request_failures_total", **failures) == 0
+    await harness.exporter.refresh_once()
+    assert requests_by_code(harness)["418"] == 1
+    assert harness.value("confluent_cloud_api_request_failures_total", **failures) == 1
 
 
 class Answering(httpx.AsyncBaseTransport):

@@ -21,8 +21,8 @@ from exporter.inventory import (
 )
 from exporter.refresh import CollectorState, Failure, OrganizationState
 from tests import virtual_time
+from tests.harness import configuration
 from tests.virtual_time import FakeClock
-from tests.world import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

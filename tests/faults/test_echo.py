@@ -20,9 +20,9 @@ from exporter.exposition import Format
 from exporter.redaction import Redactor
 from exporter.simulator import SimulatedServiceAccount
 from tests import programs
+from tests.harness import API_KEY, Harness
 from tests.logged import captured
 from tests.web.browser import page_of
-from tests.world import API_KEY, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,24 +94,24 @@ async def test_repeated_credentials_are_blanked_everywhere(
     form: Literal["logfmt", "json"], written: Callable[[], str]
 ) -> None:
     logs.set_up(level="debug", form=form)
-    world = World(0)
-    world.environ["SECRET"] = OLD_SECRET
+    harness = Harness(0)
+    harness.environ["SECRET"] = OLD_SECRET
     echo = Echo(OLD_SECRET, SECRET)
-    world.wire = echo
-    world.configured()
+    harness.wire = echo
+    harness.configured()
     for round_ in range(2 * len(spellings(SECRET))):
         if round_ == 1:
-            world.environ["SECRET"] = SECRET
-        await world.exporter.refresh_once()
-        failure = world.state.collectors["api_keys"].failure
+            harness.environ["SECRET"] = SECRET
+        await harness.exporter.refresh_once()
+        failure = harness.state.collectors["api_keys"].failure
         assert failure is not None
         assert "<redacted>" in failure.message
         assert "<redacted>" in str(failure.request_id)
         seen = {
-            "page": await page_of(world),
-            "text": world.exposition(),
-            "openmetrics": world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False),
-            "check": world.described(),
+            "page": await page_of(harness),
+            "text": harness.exposition(),
+            "openmetrics": harness.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False),
+            "check": harness.described(),
         }
         assert {name: leaks(str(text)) for name, text in seen.items() if leaks(str(text))} == {}
     assert echo.authorizations[0] != echo.authorizations[1]
@@ -128,27 +128,27 @@ class Garbage(httpx.AsyncBaseTransport):
 
 
 async def test_a_quoted_status_line_shows_no_credentials() -> None:
-    world = World(0)
-    world.environ["SECRET"] = SECRET
-    world.wire = Garbage()
-    world.configured()
-    await world.exporter.refresh_once()
-    failure = str(world.state.collectors["api_keys"].failure)
+    harness = Harness(0)
+    harness.environ["SECRET"] = SECRET
+    harness.wire = Garbage()
+    harness.configured()
+    await harness.exporter.refresh_once()
+    failure = str(harness.state.collectors["api_keys"].failure)
     assert "no complete answer: illegal status line: Basic <redacted>. Check" in failure
-    assert leaks(failure + await page_of(world)) == []
+    assert leaks(failure + await page_of(harness)) == []
 
 
 async def test_a_name_that_is_the_secret_is_blanked_in_the_metrics() -> None:
-    world = World(25, settings="names: {enabled: true}")
-    world.environ["SECRET"] = SECRET
-    world.accounts[0].api_secret = SECRET
-    owners = (key.owner.id for key in world.organization.keys.values() if key.owner)
+    harness = Harness(25, settings="names: {enabled: true}")
+    harness.environ["SECRET"] = SECRET
+    harness.accounts[0].api_secret = SECRET
+    owners = (key.owner.id for key in harness.organization.keys.values() if key.owner)
     owner = next(each for each in owners if each.startswith("sa-"))
-    world.organization.replace(SimulatedServiceAccount(owner, f"was {SECRET}"))
-    await world.exporter.refresh_once()
+    harness.organization.replace(SimulatedServiceAccount(owner, f"was {SECRET}"))
+    await harness.exporter.refresh_once()
     labels = {"owner_id": owner, "owner_kind": "service-account", "owner_name": "was <redacted>"}
-    assert world.value("confluent_cloud_owner_info", **labels) == 1
-    assert leaks(world.exposition() + await page_of(world)) == []
+    assert harness.value("confluent_cloud_owner_info", **labels) == 1
+    assert leaks(harness.exposition() + await page_of(harness)) == []
 
 
 @pytest.mark.integration

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator import RateLimit, parse_fault
+from exporter.simulator import SimulatedRateLimit, parse_fault
 from tests import virtual_time
-from tests.world import API_KEY, World
+from tests.harness import API_KEY, Harness
 
 if TYPE_CHECKING:
     from exporter.simulator import RateWindow
@@ -63,22 +63,22 @@ async def others(case: Case, window: RateWindow, clock: FakeClock) -> None:
         await clock.sleep(max(0.0, number * case.window - clock.monotonic()))
 
 
-def world_of(case: Case, faults: tuple[str, ...] = ()) -> World:
-    return World(
+def harness_of(case: Case, faults: tuple[str, ...] = ()) -> Harness:
+    return Harness(
         case.pages,
         settings="page_size: 1, refresh_interval: 10y, refresh_timeout: 10y, "
         f"rate_limit: {{reserve: {case.reserve}}}",
-        rate_limit=RateLimit(case.limit, case.window),
+        rate_limit=SimulatedRateLimit(case.limit, case.window),
         faults=[parse_fault(fault) for fault in faults],
     )
 
 
-async def shared_walk(case: Case, world: World) -> None:
-    window = world.simulator.window(world.organization)
-    await world.clock.sleep(case.begins * case.window)
-    competition = asyncio.create_task(others(case, window, world.clock))
+async def shared_walk(case: Case, harness: Harness) -> None:
+    window = harness.simulator.window(harness.organization)
+    await harness.clock.sleep(case.begins * case.window)
+    competition = asyncio.create_task(others(case, window, harness.clock))
     try:
-        await world.exporter.refresh_once()
+        await harness.exporter.refresh_once()
     finally:
         competition.cancel()
 
@@ -86,10 +86,10 @@ async def shared_walk(case: Case, world: World) -> None:
 @given(_cases())
 def test_nobody_is_refused_because_of_us_and_the_walk_ends(case: Case) -> None:
     async def compete() -> None:
-        world = world_of(case)
-        await shared_walk(case, world)
-        assert world.value("confluent_cloud_organization_api_keys") == case.pages
-        window = world.simulator.window(world.organization)
+        harness = harness_of(case)
+        await shared_walk(case, harness)
+        assert harness.value("confluent_cloud_organization_api_keys") == case.pages
+        window = harness.simulator.window(harness.organization)
         for number, tallies in window.windows().items():
             ours = tallies.pop(API_KEY, None)
             assert all(tally.refused == 0 for tally in tallies.values()), number
@@ -103,11 +103,11 @@ def test_nobody_is_refused_because_of_us_and_the_walk_ends(case: Case) -> None:
 @given(_cases(), st.sampled_from(["no-headers:0.5", "garbled-headers:0.5", "no-headers:0.9"]))
 def test_no_request_goes_against_the_latest_that_was_known(case: Case, fault: str) -> None:
     async def compete() -> None:
-        world = world_of(case, (fault,))
-        await shared_walk(case, world)
-        assert world.value("confluent_cloud_organization_api_keys") == case.pages
+        harness = harness_of(case, (fault,))
+        await shared_walk(case, harness)
+        assert harness.value("confluent_cloud_organization_api_keys") == case.pages
         known: tuple[int, int, float] | None = None
-        for at, response in world.received:
+        for at, response in harness.received:
             if known is not None and at < known[2]:
                 assert known[1] > case.reserve * known[0]
             remaining = response.headers.get("x-ratelimit-remaining", "")
@@ -126,9 +126,9 @@ async def test_alone_it_takes_its_share_of_every_window_and_no_more(
     share = limit // 2
     pages = min(2 * share + 1, 600)
     case = Case(limit, window, 0.5, pages, 0.0, [[]])
-    world = world_of(case)
-    await world.exporter.refresh_once()
-    tallies = world.simulator.window(world.organization).windows().values()
+    harness = harness_of(case)
+    await harness.exporter.refresh_once()
+    tallies = harness.simulator.window(harness.organization).windows().values()
     spent = [each[API_KEY].accepted for each in tallies]
     whole, rest = divmod(pages, share)
     assert spent == [share] * whole + ([rest] if rest else [])
@@ -136,54 +136,54 @@ async def test_alone_it_takes_its_share_of_every_window_and_no_more(
 
 async def test_a_restart_in_the_middle_of_a_window_costs_one_request_at_most() -> None:
     case = Case(limit=20, window=60, reserve=0.5, pages=10, begins=0, schedules=[[]])
-    world = world_of(case)
-    await world.exporter.refresh_once()
-    world.configured()
-    await world.exporter.refresh_once()
-    windows = world.simulator.window(world.organization).windows()
+    harness = harness_of(case)
+    await harness.exporter.refresh_once()
+    harness.configured()
+    await harness.exporter.refresh_once()
+    windows = harness.simulator.window(harness.organization).windows()
     assert [each[API_KEY].accepted for each in windows.values()] == [11, 9]
 
 
 async def test_a_limit_that_changes_during_the_walk_is_followed_at_once() -> None:
     case = Case(limit=100, window=60, reserve=0.5, pages=40, begins=0, schedules=[[]])
-    world = world_of(case)
-    window = world.simulator.window(world.organization)
+    harness = harness_of(case)
+    window = harness.simulator.window(harness.organization)
 
     def lower(answered: int) -> None:
         if answered == 15:
             window.limit = 20
 
-    world.meanwhile(lower)
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 40
+    harness.meanwhile(lower)
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 40
     # The 16th answer tells of the new limit: 4 remain, and 10 belong to others.
     assert [each[API_KEY].accepted for each in window.windows().values()] == [16, 10, 10, 4]
 
 
 async def test_headers_that_stop_coming_leave_the_latest_limit_in_force() -> None:
     case = Case(limit=20, window=60, reserve=0.5, pages=35, begins=0, schedules=[[]])
-    world = world_of(case)
+    harness = harness_of(case)
 
     def silence(answered: int) -> None:
         if answered == 3:
-            world.simulator.faults.append(parse_fault("no-headers"))
+            harness.simulator.faults.append(parse_fault("no-headers"))
 
-    world.meanwhile(silence)
-    await world.exporter.refresh_once()
-    windows = world.simulator.window(world.organization).windows()
+    harness.meanwhile(silence)
+    await harness.exporter.refresh_once()
+    windows = harness.simulator.window(harness.organization).windows()
     assert [each[API_KEY].accepted for each in windows.values()] == [10, 10, 10, 5]
 
 
 async def test_several_filters_draw_on_one_budget() -> None:
     case = Case(limit=10, window=60, reserve=0.5, pages=60, begins=0, schedules=[[]])
-    world = world_of(case)
-    owners = {key.owner.id for key in world.organization.keys.values() if key.owner}
-    world.configured(f"    filters: {{owners: [{', '.join(sorted(owners))}]}}\n")
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == sum(
-        key.owner is not None for key in world.organization.keys.values()
+    harness = harness_of(case)
+    owners = {key.owner.id for key in harness.organization.keys.values() if key.owner}
+    harness.configured(f"    filters: {{owners: [{', '.join(sorted(owners))}]}}\n")
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == sum(
+        key.owner is not None for key in harness.organization.keys.values()
     )
-    windows = world.simulator.window(world.organization).windows()
+    windows = harness.simulator.window(harness.organization).windows()
     spent = [each[API_KEY].accepted for each in windows.values()]
     assert max(spent) == 5
-    assert sum(spent) == len(world.simulator.requests) >= len(owners)
+    assert sum(spent) == len(harness.simulator.requests) >= len(owners)

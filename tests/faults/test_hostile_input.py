@@ -20,9 +20,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.exposition import Format
 from tests import virtual_time
+from tests.harness import Harness
 from tests.programs import program
 from tests.web.browser import page_of
-from tests.world import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -43,35 +43,35 @@ class Answers(httpx.AsyncBaseTransport):
 
 def answering(
     body: bytes, *, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None
-) -> World:
+) -> Harness:
     return streaming(lambda: httpx.Response(status, headers=headers, stream=httpx.ByteStream(body)))
 
 
-def streaming(answer: Callable[[], httpx.Response]) -> World:
-    world = World(0)
-    world.wire = Answers(answer)
-    return world.configured()
+def streaming(answer: Callable[[], httpx.Response]) -> Harness:
+    harness = Harness(0)
+    harness.wire = Answers(answer)
+    return harness.configured()
 
 
 def listing(*items: Any, metadata: Any = None) -> bytes:
     return json.dumps({"data": list(items), "metadata": metadata or {}}).encode()
 
 
-async def outcome(world: World) -> str | None:
+async def outcome(harness: Harness) -> str | None:
     """Refresh; return the reason of the failure, None for success, after looking at all of it."""
-    await world.exporter.refresh_once()
-    text = world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
+    await harness.exporter.refresh_once()
+    text = harness.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
     assert list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
-    assert Tags.of(await page_of(world)) <= Tags.ours
-    collector = world.state.collectors["api_keys"]
-    reasons = world.values("confluent_cloud_exporter_refresh_failures_total", "reason")
+    assert Tags.of(await page_of(harness)) <= Tags.ours
+    collector = harness.state.collectors["api_keys"]
+    reasons = harness.values("confluent_cloud_exporter_refresh_failures_total", "reason")
     if collector.failure is None:
         assert reasons == {}
-        assert world.value(TOTAL) is not None
+        assert harness.value(TOTAL) is not None
         return None
     assert collector.failure.reason != "internal"
     assert reasons == {collector.failure.reason: 1}
-    assert world.value(TOTAL) is None
+    assert harness.value(TOTAL) is None
     return collector.failure.reason
 
 
@@ -179,12 +179,12 @@ _ITEM = st.one_of(
 @given(items=st.lists(_ITEM), metadata=st.one_of(st.just({}), _JSON))
 def test_any_items_are_counted_or_counted_as_unreadable(items: list[Any], metadata: Any) -> None:
     async def look() -> None:
-        world = answering(json.dumps({"data": items, "metadata": metadata}).encode())
-        if await outcome(world) is None:
-            unreadable = world.value("confluent_cloud_exporter_unreadable_items")
+        harness = answering(json.dumps({"data": items, "metadata": metadata}).encode())
+        if await outcome(harness) is None:
+            unreadable = harness.value("confluent_cloud_exporter_unreadable_items")
             assert unreadable is not None
             readable = len(items) - unreadable
-            total = world.value(TOTAL)
+            total = harness.value(TOTAL)
             assert total is not None
             assert total <= readable  # ids may come twice
             assert (total > 0) == (readable > 0)
@@ -214,14 +214,14 @@ async def test_texts_of_every_kind_come_through_as_labels(text: str) -> None:
             "resource": {"id": text, "kind": text, "environment": text, "api_version": text},
         },
     }
-    world = answering(listing(item))
-    assert await outcome(world) is None
-    assert world.value(TOTAL) == 1
+    harness = answering(listing(item))
+    assert await outcome(harness) is None
+    assert harness.value(TOTAL) == 1
     expected = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    assert world.values("confluent_cloud_owner_api_keys", "owner_id") == {expected: 1}
+    assert harness.values("confluent_cloud_owner_api_keys", "owner_id") == {expected: 1}
     done = subprocess.run(  # noqa: ASYNC221 # nothing else runs meanwhile
         [program("promtool"), "check", "metrics"],
-        input=world.exposition().encode(),
+        input=harness.exposition().encode(),
         capture_output=True,
         check=False,
     )
@@ -243,10 +243,10 @@ async def test_texts_of_every_kind_come_through_as_labels(text: str) -> None:
     ids=lambda item: json.dumps(item)[:40],
 )
 async def test_what_is_no_key_is_counted_as_unreadable(item: dict[str, Any]) -> None:
-    world = answering(listing(item, {"id": "GOOD", "spec": {}}))
-    assert await outcome(world) is None
-    assert world.value(TOTAL) == 1
-    assert world.value("confluent_cloud_exporter_unreadable_items") == 1
+    harness = answering(listing(item, {"id": "GOOD", "spec": {}}))
+    assert await outcome(harness) is None
+    assert harness.value(TOTAL) == 1
+    assert harness.value("confluent_cloud_exporter_unreadable_items") == 1
 
 
 @pytest.mark.parametrize("depth", [100, 1000, 100_000])
@@ -282,15 +282,15 @@ def chunks(total: int, *, chunk: bytes) -> Callable[[], httpx.Response]:
 @pytest.mark.parametrize("kind", ["50 MB of nothing", "a gzip bomb of 1 GiB"])
 async def test_a_body_that_is_too_large_never_fills_the_memory(kind: str) -> None:
     if kind == "50 MB of nothing":
-        world = streaming(chunks(50 * MIB, chunk=b" " * 65536))
+        harness = streaming(chunks(50 * MIB, chunk=b" " * 65536))
     else:
         compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
         zeros = b"\0" * MIB
         bomb = b"".join(compressor.compress(zeros) for _ in range(1024)) + compressor.flush()
-        world = answering(bomb)
+        harness = answering(bomb)
     tracemalloc.start()
     try:
-        assert await outcome(world) == "invalid_response"
+        assert await outcome(harness) == "invalid_response"
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -299,9 +299,9 @@ async def test_a_body_that_is_too_large_never_fills_the_memory(kind: str) -> Non
 
 async def test_a_compressed_error_page_is_bounded_too() -> None:
     body = gzip.compress(b'{"message": "' + b"x" * MIB + b'"}')
-    world = answering(body, status=500)
-    assert await outcome(world) == "server_error"
-    failure = world.state.collectors["api_keys"].failure
+    harness = answering(body, status=500)
+    assert await outcome(harness) == "server_error"
+    failure = harness.state.collectors["api_keys"].failure
     assert failure is not None
     assert len(failure.message) < 500
 
@@ -318,10 +318,10 @@ async def test_an_answer_that_trickles_for_ever_ends_with_the_requests_time() ->
             await asyncio.sleep(1)
             yield b" "
 
-    world = streaming(lambda: httpx.Response(200, content=trickle()))
-    began = world.clock.monotonic()
-    assert await outcome(world) == "timeout"
-    assert world.clock.monotonic() - began < 5 * 10 + 15
+    harness = streaming(lambda: httpx.Response(200, content=trickle()))
+    began = harness.clock.monotonic()
+    assert await outcome(harness) == "timeout"
+    assert harness.clock.monotonic() - began < 5 * 10 + 15
 
 
 async def test_a_listing_without_end_is_given_up() -> None:
@@ -346,9 +346,9 @@ async def test_a_page_of_more_items_than_any_page_has() -> None:
 
 async def test_the_log_and_the_page_show_no_control_characters_of_an_error() -> None:
     body = json.dumps({"message": "\x1b[2J\x07<b>bold</b>\r\nSet-Cookie: x"}).encode()
-    world = answering(body, status=400, headers=[(b"x-request-id", b"\x1b[2Jid")])
-    assert await outcome(world) == "bad_request"
-    failure = str(world.state.collectors["api_keys"].failure)
+    harness = answering(body, status=400, headers=[(b"x-request-id", b"\x1b[2Jid")])
+    assert await outcome(harness) == "bad_request"
+    failure = str(harness.state.collectors["api_keys"].failure)
     assert failure.isprintable()
 
 
@@ -371,55 +371,55 @@ async def test_the_log_and_the_page_show_no_control_characters_of_an_error() -> 
 )
 @pytest.mark.parametrize("member", ["description", "display_name", "expires_at", "unknown"])
 async def test_one_unreadable_value_costs_no_key(value: bytes, member: str) -> None:
-    world = answering(
+    harness = answering(
         b'{"data": [{"id": "A", "spec": {"owner": {"id": "sa-1"}, "%b": %b}},'
         b' {"id": "B", "spec": {"owner": {"id": "sa-1"}}}], "metadata": {}}'
         % (member.encode(), value)
     )
-    assert await outcome(world) is None
-    assert world.values("confluent_cloud_owner_api_keys", "owner_id") == {"sa-1": 2}
-    assert world.value("confluent_cloud_exporter_unreadable_items") == 0
+    assert await outcome(harness) is None
+    assert harness.values("confluent_cloud_owner_api_keys", "owner_id") == {"sa-1": 2}
+    assert harness.value("confluent_cloud_exporter_unreadable_items") == 0
 
 
 async def test_an_unusable_crn_costs_no_key() -> None:
     longest = b"a" * 5000
-    world = answering(
+    harness = answering(
         b'{"data": [{"id": "A", "spec": {"resource": {"id": "lkc-1", "resource_name": "%b"}}},'
         b' {"id": "B", "spec": {"resource": {"id": "lkc-1", "resource_name": 7}}}], "metadata": {}}'
         % longest
     )
-    assert await outcome(world) is None
-    assert world.values("confluent_cloud_resource_api_keys", "resource_id") == {"lkc-1": 2}
+    assert await outcome(harness) is None
+    assert harness.values("confluent_cloud_resource_api_keys", "resource_id") == {"lkc-1": 2}
 
 
 async def test_keys_whose_ids_are_broken_are_counted_as_unreadable_and_not_as_one() -> None:
-    world = answering(
+    harness = answering(
         rb'{"data": [{"id": "A\ud83d", "spec": {}}, {"id": "A\ud83e", "spec": {}},'
         rb' {"id": "B", "spec": {}}], "metadata": {}}'
     )
-    assert await outcome(world) is None
-    assert world.value(TOTAL) == 1
-    assert world.value("confluent_cloud_exporter_unreadable_items") == 2
+    assert await outcome(harness) is None
+    assert harness.value(TOTAL) == 1
+    assert harness.value("confluent_cloud_exporter_unreadable_items") == 2
 
 
 async def test_a_broken_page_token_is_not_sent() -> None:
-    world = answering(rb'{"data": [], "metadata": {"next": "?page_token=a\ud83d"}}')
-    assert await outcome(world) == "pagination"
+    harness = answering(rb'{"data": [], "metadata": {"next": "?page_token=a\ud83d"}}')
+    assert await outcome(harness) == "pagination"
 
 
 async def test_a_page_in_several_gzip_members_is_read() -> None:
-    world = answering(
+    harness = answering(
         gzip.compress(b'{"data": [{"id": "A", "spec": {}}') + gzip.compress(b'], "metadata": {}}'),
         headers=[(b"Content-Encoding", b"gzip")],
     )
-    assert await outcome(world) is None
-    assert world.value(TOTAL) == 1
+    assert await outcome(harness) is None
+    assert harness.value(TOTAL) == 1
 
 
 async def test_a_link_of_four_megabytes_stalls_nothing() -> None:
-    world = answering(
+    harness = answering(
         b'{"data": [], "metadata": {"next": "?' + b"a=b&" * 1_000_000 + b'page_token=t"}}'
     )
     began = time.process_time()
-    assert await outcome(world) == "pagination"
+    assert await outcome(harness) == "pagination"
     assert time.process_time() - began < 0.5  # more than 1 s if the link is parsed

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from exporter.simulator import parse_fault
+from tests.harness import API_KEY, Harness, key_of
 from tests.programs_output import inventory_part
-from tests.world import API_KEY, World, key_of
 
 if TYPE_CHECKING:
     from exporter.simulator import ServedRequest
@@ -39,38 +39,38 @@ def flood(_request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, stream=httpx.ByteStream(json.dumps(body).encode()))
 
 
-async def observed(world: World) -> tuple[list[float], list[str]]:
+async def observed(harness: Harness) -> tuple[list[float], list[str]]:
     """Return when globex asked in half an hour, and what is published of it at the end."""
-    async with world.exporter.running():
-        await world.clock.sleep(30 * MINUTE + 1)
+    async with harness.exporter.running():
+        await harness.clock.sleep(30 * MINUTE + 1)
         published = [
-            line for line in inventory_part(world.exposition()) if 'organization="globex"' in line
+            line for line in inventory_part(harness.exposition()) if 'organization="globex"' in line
         ]
     served: list[ServedRequest] = [
-        request for request in world.simulator.requests if request.account == GLOBEX
+        request for request in harness.simulator.requests if request.account == GLOBEX
     ]
     return [request.time for request in served], published
 
 
-def two() -> World:
-    return World(25, names=("acme", "globex"), settings="page_size: 10, refresh_interval: 3m")
+def two() -> Harness:
+    return Harness(25, names=("acme", "globex"), settings="page_size: 10, refresh_interval: 3m")
 
 
 @pytest.mark.parametrize("trouble", ["slow:1h", "500", "401", "loop", "truncated", "flood"])
 async def test_the_others_keep_their_data_and_their_schedule(trouble: str) -> None:
     undisturbed = await observed(two())
-    world = two()
+    harness = two()
     if trouble == "flood":
         troubled: httpx.AsyncBaseTransport = httpx.MockTransport(flood)
     else:
-        faulty = World(25, settings="page_size: 10", faults=[parse_fault(trouble)])
-        faulty.clock = world.clock
+        faulty = Harness(25, settings="page_size: 10", faults=[parse_fault(trouble)])
+        faulty.clock = harness.clock
         troubled = faulty.simulator.transport()
-    world.wire = Troubled(world.wire, troubled)
-    world.configured()
-    times, published = await observed(world)
+    harness.wire = Troubled(harness.wire, troubled)
+    harness.configured()
+    times, published = await observed(harness)
     start = times[0]
     assert [time - start for time in times] == [time - undisturbed[0][0] for time in undisturbed[0]]
     assert published == undisturbed[1] != []
-    assert world.value("confluent_cloud_up", collector="api_keys") in {0, None}
-    assert world.value("confluent_cloud_up", collector="api_keys", organization="globex") == 1
+    assert harness.value("confluent_cloud_up", collector="api_keys") in {0, None}
+    assert harness.value("confluent_cloud_up", collector="api_keys", organization="globex") == 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.harness import Harness
 from tests.web.browser import page_of
-from tests.world import World
 
 TOTAL = "confluent_cloud_organization_api_keys"
 VANISHED = "confluent_cloud_organization_vanished_api_keys"
@@ -11,45 +11,45 @@ RATIO = "confluent_cloud_organization_vanished_api_keys_ratio"
 
 
 async def test_a_lost_role_and_a_clean_up_can_be_told_apart() -> None:
-    world = World(200)
-    await world.exporter.refresh_once()
-    assert world.value(RATIO) is None
+    harness = Harness(200)
+    await harness.exporter.refresh_once()
+    assert harness.value(RATIO) is None
 
-    for key_id in list(world.organization.keys)[:10]:
-        world.organization.delete(key_id)
-    await world.exporter.refresh_once()
-    assert (world.value(TOTAL), world.value(VANISHED), world.value(RATIO)) == (190, 10, 0.05)
+    for key_id in list(harness.organization.keys)[:10]:
+        harness.organization.delete(key_id)
+    await harness.exporter.refresh_once()
+    assert (harness.value(TOTAL), harness.value(VANISHED), harness.value(RATIO)) == (190, 10, 0.05)
 
-    world.accounts[0].visible = lambda key: key.id in list(world.organization.keys)[:19]
-    await world.exporter.refresh_once()
-    assert (world.value(TOTAL), world.value(VANISHED), world.value(RATIO)) == (19, 171, 0.9)
-    assert world.value("confluent_cloud_up", collector="api_keys") == 1
+    harness.accounts[0].visible = lambda key: key.id in list(harness.organization.keys)[:19]
+    await harness.exporter.refresh_once()
+    assert (harness.value(TOTAL), harness.value(VANISHED), harness.value(RATIO)) == (19, 171, 0.9)
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 1
 
-    await world.exporter.refresh_once()
-    assert (world.value(VANISHED), world.value(RATIO)) == (0, 0)
+    await harness.exporter.refresh_once()
+    assert (harness.value(VANISHED), harness.value(RATIO)) == (0, 0)
 
 
 async def test_a_failed_refresh_in_between_compares_complete_ones() -> None:
-    world = World(20)
-    await world.exporter.refresh_once()
-    world.organization.delete(next(iter(world.organization.keys)))
-    world.accounts[0].role = "none"
-    await world.exporter.refresh_once()
-    world.accounts[0].role = "OrganizationAdmin"
-    await world.exporter.refresh_once()
-    assert (world.value(VANISHED), world.value(RATIO)) == (1, 0.05)
+    harness = Harness(20)
+    await harness.exporter.refresh_once()
+    harness.organization.delete(next(iter(harness.organization.keys)))
+    harness.accounts[0].role = "none"
+    await harness.exporter.refresh_once()
+    harness.accounts[0].role = "OrganizationAdmin"
+    await harness.exporter.refresh_once()
+    assert (harness.value(VANISHED), harness.value(RATIO)) == (1, 0.05)
 
 
 async def test_the_page_says_whom_the_credentials_can_see_and_what_vanished() -> None:
-    world = World(200)
-    owners = {key.owner for key in world.organization.keys.values()}
+    harness = Harness(200)
+    owners = {key.owner for key in harness.organization.keys.values()}
     users = sum(owner is not None and owner.kind == "user" for owner in owners)
-    await world.exporter.refresh_once()
-    page = await page_of(world)
+    await harness.exporter.refresh_once()
+    page = await page_of(harness)
     assert f"{users} user" in page
     assert "Vanished" not in page
-    world.accounts[0].visible = lambda key: key.owner is None
-    await world.exporter.refresh_once()
-    page = await page_of(world)
+    harness.accounts[0].visible = lambda key: key.owner is None
+    await harness.exporter.refresh_once()
+    page = await page_of(harness)
     assert "1 internal" in page
     assert "Vanished in the latest refresh" in page

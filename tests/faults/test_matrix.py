@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.harness import API_KEYS, Harness, configuration
 from tests.programs_output import inventory_part
-from tests.world import API_KEYS, World, configuration
 
 PAGES = 3
 KEYS = 25  # in pages of 10
@@ -52,19 +52,19 @@ FAULTS = [
 async def test_the_inventory_stays_to_the_byte_and_the_metrics_tell(
     fault: Fault, page: int, *, later: bool
 ) -> None:
-    world = World(KEYS, settings="page_size: 10, refresh_timeout: 5m")
+    harness = Harness(KEYS, settings="page_size: 10, refresh_timeout: 5m")
     if later:
-        await world.exporter.refresh_once()
-        world.simulator.reset_requests()
-    before, before_text = world.series(), world.exposition()
+        await harness.exporter.refresh_once()
+        harness.simulator.reset_requests()
+    before, before_text = harness.series(), harness.exposition()
     for attempt in range(fault.attempts):
-        world.simulator.script(page + attempt, fault.spec)
-    await world.exporter.refresh_once()
+        harness.simulator.script(page + attempt, fault.spec)
+    await harness.exporter.refresh_once()
 
-    assert inventory_part(world.exposition()) == inventory_part(before_text)
-    assert bool(inventory_part(world.exposition())) == later
+    assert inventory_part(harness.exposition()) == inventory_part(before_text)
+    assert bool(inventory_part(harness.exposition())) == later
 
-    moved = changes(before, world.series())
+    moved = changes(before, harness.series())
     good = page - 1
     codes = Counter({"200": good}) + Counter({fault.code: fault.attempts})
     assert moved.pop("requests_total") == {code: count for code, count in codes.items() if count}
@@ -73,23 +73,23 @@ async def test_the_inventory_stays_to_the_byte_and_the_metrics_tell(
     assert moved.pop("refresh_failures_total") == {fault.reason: 1}
     assert moved.pop("request_duration_seconds_count") == {"": good + fault.attempts}
     assert sum(moved.pop("throttled_seconds_total", {}).values()) == pytest.approx(
-        held_back(world, fault)
+        held_back(harness, fault)
     )
     assert moved == {}
 
     collector = {"collector": "api_keys"}
-    assert world.value("confluent_cloud_up", **collector) == 0
+    assert harness.value("confluent_cloud_up", **collector) == 0
     success = "confluent_cloud_exporter_last_success_timestamp_seconds"
-    assert world.value(success, **collector) == before.get(
+    assert harness.value(success, **collector) == before.get(
         (success, frozenset({("collector", "api_keys"), ("organization", "acme")}))
     )
-    ratio = world.value("confluent_cloud_api_error_ratio", endpoint=API_KEYS)
+    ratio = harness.value("confluent_cloud_api_error_ratio", endpoint=API_KEYS)
     assert ratio == pytest.approx(fault.attempts / (good + fault.attempts))
 
 
-def held_back(world: World, fault: Fault) -> float:
+def held_back(harness: Harness, fault: Fault) -> float:
     """Return the seconds between the attempts, less those for which an answer was awaited."""
-    times = [request.time for request in world.simulator.requests]
+    times = [request.time for request in harness.simulator.requests]
     awaited = 10.0 * (fault.attempts - 1) if fault.spec.startswith("slow") else 0.0
     return times[-1] - times[0] - awaited
 
@@ -117,48 +117,50 @@ def changes(
     "fault", [f for f in FAULTS if f.attempts > 1], ids=lambda fault: fault.spec
 )
 async def test_a_fault_that_passes_leaves_a_complete_listing(fault: Fault, page: int) -> None:
-    world = World(KEYS, settings="page_size: 10, refresh_timeout: 5m")
+    harness = Harness(KEYS, settings="page_size: 10, refresh_timeout: 5m")
     for attempt in range(fault.attempts - 1):
-        world.simulator.script(page + attempt, fault.spec)
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == KEYS
-    assert world.value("confluent_cloud_up", collector="api_keys") == 1
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {
+        harness.simulator.script(page + attempt, fault.spec)
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == KEYS
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 1
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
         fault.reason: fault.attempts - 1
     }
-    assert len(world.simulator.requests) == PAGES + fault.attempts - 1
+    assert len(harness.simulator.requests) == PAGES + fault.attempts - 1
 
 
 @pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 async def test_a_loop_from_any_page_on_is_noticed(page: int, *, later: bool) -> None:
-    world = World(KEYS, settings="page_size: 10")
+    harness = Harness(KEYS, settings="page_size: 10")
     if later:
-        await world.exporter.refresh_once()
-        world.simulator.reset_requests()
-    before = world.exposition()
+        await harness.exporter.refresh_once()
+        harness.simulator.reset_requests()
+    before = harness.exposition()
     for number in range(page, page + 3):
-        world.simulator.script(number, "loop")
-    await world.exporter.refresh_once()
-    assert inventory_part(world.exposition()) == inventory_part(before)
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {"pagination": 1}
-    assert len(world.simulator.requests) <= page + 1
+        harness.simulator.script(number, "loop")
+    await harness.exporter.refresh_once()
+    assert inventory_part(harness.exposition()) == inventory_part(before)
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
+        "pagination": 1
+    }
+    assert len(harness.simulator.requests) <= page + 1
 
 
 @pytest.mark.parametrize("page", range(1, PAGES))
 async def test_credentials_that_are_revoked_in_the_middle(page: int) -> None:
-    world = World(KEYS, settings="page_size: 10")
-    await world.exporter.refresh_once()
-    before = world.exposition()
+    harness = Harness(KEYS, settings="page_size: 10")
+    await harness.exporter.refresh_once()
+    before = harness.exposition()
 
     def revoke(answered: int) -> None:
         if answered == PAGES + page:
-            world.accounts[0].api_secret = "another"
+            harness.accounts[0].api_secret = "another"
 
-    world.meanwhile(revoke)
-    await world.exporter.refresh_once()
-    assert inventory_part(world.exposition()) == inventory_part(before)
-    assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
+    harness.meanwhile(revoke)
+    await harness.exporter.refresh_once()
+    assert inventory_part(harness.exposition()) == inventory_part(before)
+    assert harness.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
         "unauthorized": 1
     }
 
@@ -167,19 +169,19 @@ async def test_credentials_that_are_revoked_in_the_middle(page: int) -> None:
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 async def test_a_process_that_is_told_to_stop_or_reload_in_the_middle(page: int, how: str) -> None:
     settings = "page_size: 10, refresh_interval: 1m"
-    world = World(KEYS, settings=settings)
-    async with world.exporter.running():
-        await world.clock.sleep(59)
-        before = world.exposition()
-        world.simulator.reset_requests()
-        world.simulator.script(page, "slow:5s")
-        await world.clock.sleep(2)
-        assert len(world.simulator.requests) == page
+    harness = Harness(KEYS, settings=settings)
+    async with harness.exporter.running():
+        await harness.clock.sleep(59)
+        before = harness.exposition()
+        harness.simulator.reset_requests()
+        harness.simulator.script(page, "slow:5s")
+        await harness.clock.sleep(2)
+        assert len(harness.simulator.requests) == page
         if how == "reload":
-            await world.exporter.reload(configuration(settings))
-            assert inventory_part(world.exposition()) == inventory_part(before)
-            await world.clock.sleep(10)
-            assert world.value("confluent_cloud_up", collector="api_keys") == 1
-            assert len(world.simulator.requests) == PAGES
+            await harness.exporter.reload(configuration(settings))
+            assert inventory_part(harness.exposition()) == inventory_part(before)
+            await harness.clock.sleep(10)
+            assert harness.value("confluent_cloud_up", collector="api_keys") == 1
+            assert len(harness.simulator.requests) == PAGES
             return
-    assert inventory_part(world.exposition()) == inventory_part(before)
+    assert inventory_part(harness.exposition()) == inventory_part(before)

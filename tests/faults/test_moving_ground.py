@@ -17,8 +17,8 @@ from exporter.simulator import (
     SimulatedResource,
 )
 from tests import virtual_time
+from tests.harness import Harness
 from tests.virtual_time import EPOCH
-from tests.world import World
 
 KAFKA = SimulatedResource("lkc-1", "kafka", "env-1")
 REGISTRY = SimulatedResource("lsrc-1", "schema-registry", "env-1")
@@ -41,7 +41,7 @@ def test_a_key_that_stays_is_counted_once_and_one_that_never_was_is_not(
     at_first: set[int], page_size: int, changes: list[tuple[int, bool, int]]
 ) -> None:
     async def walk() -> None:
-        world = World([key(number) for number in at_first], settings=f"page_size: {page_size}")
+        harness = Harness([key(number) for number in at_first], settings=f"page_size: {page_size}")
         present, stayed, ever = set(at_first), set(at_first), set(at_first)
 
         def move(answered: int) -> None:
@@ -49,31 +49,31 @@ def test_a_key_that_stays_is_counted_once_and_one_that_never_was_is_not(
                 if moment != answered or create == (number in present):
                     continue
                 if create:
-                    world.organization.add(key(number))
+                    harness.organization.add(key(number))
                     present.add(number)
                     ever.add(number)
                 else:
-                    world.organization.delete(key(number).id)
+                    harness.organization.delete(key(number).id)
                     present.discard(number)
                     stayed.discard(number)
 
-        world.meanwhile(move)
-        await world.exporter.refresh_once()
-        counted = world.values(OWNER_KEYS, "owner_id")
+        harness.meanwhile(move)
+        await harness.exporter.refresh_once()
+        counted = harness.values(OWNER_KEYS, "owner_id")
         assert set(counted.values()) <= {1}
         ids = {int(owner_id.removeprefix("sa-")) for owner_id in counted}
         assert stayed <= ids <= ever
-        assert world.value(TOTAL) == len(ids) == sum(counted.values())
+        assert harness.value(TOTAL) == len(ids) == sum(counted.values())
         incidences = sum(len(key(number).resources) for number in ids)
         for name in ("confluent_cloud_resource_api_keys", "confluent_cloud_api_keys"):
-            samples = [value for (sample, _), value in world.series().items() if sample == name]
+            samples = [value for (sample, _), value in harness.series().items() if sample == name]
             assert sum(samples) == incidences >= len(ids)
 
     virtual_time.run(walk())
 
 
-def pages(*contents: list[dict[str, Any]]) -> World:
-    """Return a world whose API has just these pages."""
+def pages(*contents: list[dict[str, Any]]) -> Harness:
+    """Return a harness whose API has just these pages."""
     asked: list[str] = []
 
     async def answer(request: httpx.Request) -> httpx.Response:
@@ -84,9 +84,9 @@ def pages(*contents: list[dict[str, Any]]) -> World:
         body = {"data": contents[number], "metadata": metadata}
         return httpx.Response(200, stream=httpx.ByteStream(json.dumps(body).encode()))
 
-    world = World(0)
-    world.wire = httpx.MockTransport(answer)
-    return world.configured()
+    harness = Harness(0)
+    harness.wire = httpx.MockTransport(answer)
+    return harness.configured()
 
 
 def item(key_id: str, owner_id: str) -> dict[str, Any]:
@@ -94,18 +94,18 @@ def item(key_id: str, owner_id: str) -> dict[str, Any]:
 
 
 async def test_a_key_on_two_pages_counts_once_as_it_was_read_last() -> None:
-    world = pages(
+    harness = pages(
         [item("A", "sa-1"), item("B", "sa-1")],
         [item("B", "sa-2"), item("C", "sa-2"), item("A", "sa-1")],
         [],
         [item("D", "sa-3"), item("D", "sa-3")],
     )
-    await world.exporter.refresh_once()
-    assert world.value(TOTAL) == 4
-    assert world.values(OWNER_KEYS, "owner_id") == {"sa-1": 1, "sa-2": 2, "sa-3": 1}
+    await harness.exporter.refresh_once()
+    assert harness.value(TOTAL) == 4
+    assert harness.values(OWNER_KEYS, "owner_id") == {"sa-1": 1, "sa-2": 2, "sa-3": 1}
 
 
 async def test_pages_of_any_size_in_between_are_no_end() -> None:
-    world = pages([], [item("A", "sa-1")], [], [], [item("B", "sa-1")])
-    await world.exporter.refresh_once()
-    assert world.value(TOTAL) == 2
+    harness = pages([], [item("A", "sa-1")], [], [], [item("B", "sa-1")])
+    await harness.exporter.refresh_once()
+    assert harness.value(TOTAL) == 2

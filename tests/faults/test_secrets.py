@@ -17,9 +17,9 @@ from exporter.confluent.listing import pages
 from exporter.errors import ExporterError
 from exporter.exposition import Format
 from exporter.simulator import FAULTS, parse_fault
+from tests.harness import API_KEY, Harness
 from tests.logged import captured
 from tests.web.browser import page_of
-from tests.world import API_KEY, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,19 +52,19 @@ def test_the_search_finds_what_it_looks_for() -> None:
 async def test_nothing_that_a_fault_produces_holds_a_credential(
     spec: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world = World(25, settings="page_size: 10", faults=[parse_fault(spec)])
-    world.environ["SECRET"] = SECRET
-    world.accounts[0].api_secret = SECRET
-    await world.exporter.refresh_once()
+    harness = Harness(25, settings="page_size: 10", faults=[parse_fault(spec)])
+    harness.environ["SECRET"] = SECRET
+    harness.accounts[0].api_secret = SECRET
+    await harness.exporter.refresh_once()
 
     texts = {
-        "text": world.exposition(),
-        "openmetrics": world.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode(),
-        "page": await page_of(world),
-        "state": repr(world.state) + pprint.pformat(world.state),
-        "configuration": repr(world.config) + str(world.config.organizations[0].credentials),
-        "client": repr([vars(host) for _, host in world.exporter.hosts()]),
-        "traceback": await traceback_of(world),
+        "text": harness.exposition(),
+        "openmetrics": harness.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode(),
+        "page": await page_of(harness),
+        "state": repr(harness.state) + pprint.pformat(harness.state),
+        "configuration": repr(harness.config) + str(harness.config.organizations[0].credentials),
+        "client": repr([vars(host) for _, host in harness.exporter.hosts()]),
+        "traceback": await traceback_of(harness),
     }
     logs.flush()
     texts["output"], texts["log"] = capsys.readouterr()
@@ -72,9 +72,9 @@ async def test_nothing_that_a_fault_produces_holds_a_credential(
     assert {name: leaks(text) for name, text in texts.items() if leaks(text)} == {}
 
 
-async def traceback_of(world: World) -> str:
+async def traceback_of(harness: Harness) -> str:
     """Return the whole traceback, causes included, of a walk through the listing."""
-    ((organization, host),) = world.exporter.hosts()
+    ((organization, host),) = harness.exporter.hosts()
     budget = await host.begin(timeout=300)
     try:
         async for _ in pages(host, API_KEYS, {}, budget, page_size=100):

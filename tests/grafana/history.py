@@ -27,8 +27,8 @@ from exporter.exposition import Format
 from exporter.simulator import (
     Account,
     Lifecycle,
-    RateLimit,
     SimulatedOrganization,
+    SimulatedRateLimit,
     Simulator,
     parse_fault,
     seeded_organization,
@@ -49,7 +49,7 @@ LOOK_BACK = 5 * MINUTE
 """How long Prometheus takes a sample for the present; so much lies between past and present."""
 JOB = "confluent-api-keys"
 INSTANCE, REPLICA = "exporter:10049", "exporter-2:10049"
-LIMIT = RateLimit(120, MINUTE)
+LIMIT = SimulatedRateLimit(120, MINUTE)
 RESTARTED = 5.5 * HOUR
 """Before the end, as those below: when the exporter was restarted."""
 REVOKED = 5 * HOUR

@@ -14,7 +14,7 @@ from exporter.inventory import (
     Owner,
     Resource,
     churn,
-    place,
+    with_environments,
 )
 from exporter.inventory import fold as fold_placed
 
@@ -31,7 +31,7 @@ OTHER = (Owner("other", "other"), Resource("other", "other", ""))
 
 
 def fold(keys: Iterable[Key], *, max_pairs: int) -> Inventory:
-    placed = place(list(keys), Directory())
+    placed = with_environments(list(keys), Directory())
     return fold_placed(placed, FoldSettings(max_pairs), now=1_790_000_000)
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import astuple
 
 from exporter.confluent import wire
-from exporter.inventory import key_of
+from exporter.inventory import key_from
 from tests.inventory.shapes import SHAPES, Shape
 from tests.shared_material import shared_file
 
@@ -51,7 +51,7 @@ THE_SIXTEEN = {
 
 
 def labels_of(item: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    key = key_of(msgspec.json.decode(json.dumps(item), type=wire.ApiKey))
+    key = key_from(msgspec.json.decode(json.dumps(item), type=wire.ApiKey))
     assert key.id == item["id"]
     return astuple(key.owner), [astuple(resource) for resource in key.resources]
 

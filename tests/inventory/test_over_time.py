@@ -17,8 +17,8 @@ from exporter.inventory import (
     Owner,
     Resource,
     Rules,
+    at_time,
     fold,
-    later,
 )
 
 NOW = 1_790_000_000.0
@@ -152,8 +152,8 @@ def test_an_inventory_at_a_later_time_equals_a_new_one(
     keys: list[Key], before: float, now: float
 ) -> None:
     old, new = inventory_of(keys, now=before), inventory_of(keys, now=now)
-    assume(before <= now < old.holds_until)
-    moved = later(old, now=now)
+    assume(before <= now < old.valid_until)
+    moved = at_time(old, now=now)
     for field in Inventory.__dataclass_fields__:
         if field not in {"dates", "policy_inputs"}:
             assert getattr(moved, field) == getattr(new, field), field

@@ -14,7 +14,7 @@ from exporter.inventory import (
     findings_of,
     judged,
     judged_kinds,
-    place,
+    with_environments,
 )
 from exporter.inventory.ages import dates_of, sorted_by_creation
 from exporter.inventory.findings import findings_at, policy_inputs_of
@@ -190,7 +190,7 @@ def test_a_deleted_account_with_a_key_for_a_listed_cluster_is_unknown() -> None:
         clusters={"lkc-1": Cluster("orders", "env-1")},
         complete={"service-account": NOW},
     )
-    (placed,) = place([key("A", BEN, hidden)], listed)
+    (placed,) = with_environments([key("A", BEN, hidden)], listed)
     assert placed.resources == (KAFKA,)
     assert unknown(key("here"), placed, directory=listed) == {"A"}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.inventory import believable_creation, believable_expiry
+from exporter.inventory import plausible_creation, plausible_expiry
 from exporter.inventory.timestamps import timestamp_of
 
 NOW = 1_790_000_000.0
@@ -61,7 +61,7 @@ def test_no_value_raises(text: object) -> None:
     ],
 )
 def test_plausible_creation_times(created_at: float | None, *, believed: bool) -> None:
-    assert believable_creation(created_at, now=NOW) == (created_at if believed else None)
+    assert plausible_creation(created_at, now=NOW) == (created_at if believed else None)
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_plausible_creation_times(created_at: float | None, *, believed: bool) -
     ],
 )
 def test_plausible_expiries(expires_at: float | None, *, believed: bool) -> None:
-    assert believable_expiry(expires_at, now=NOW) == (expires_at if believed else None)
+    assert plausible_expiry(expires_at, now=NOW) == (expires_at if believed else None)

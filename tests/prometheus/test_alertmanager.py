@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.compose_file import ALERTMANAGER_CONFIG, read_yaml
-from tests.programs import PATIENCE, program
+from tests.programs import TIMEOUT, program
 from tests.prometheus.alertmanager import Alertmanager, alertmanager
 from tests.prometheus.rule_files import ALERTS, labels_of
 
@@ -157,12 +157,12 @@ def test_each_of_several_notifies_while_the_others_fire(
     with notified(tmp_path) as (server, notifications):
         for number, alert in enumerate(alerts, 1):
             post(server, *alerts[:number])
-            told = notifications.get(timeout=PATIENCE)
+            told = notifications.get(timeout=TIMEOUT)
             assert {each[distinct]: status for each, status in told}[alert[distinct]] == "firing"
         post(server, *alerts, ended=True)
         firing = {each[distinct] for each in alerts}
         while firing:  # until it is told of the end of each, or nothing more
-            told = notifications.get(timeout=PATIENCE)
+            told = notifications.get(timeout=TIMEOUT)
             firing -= {each[distinct] for each, status in told if status == "resolved"}
 
 

@@ -17,11 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter.exposition import Format
 from exporter.simulator import seeded_organization
 from tests import virtual_time
+from tests.harness import Harness
 from tests.programs import eventually, free_address, program, started
 from tests.prometheus.server import prometheus
 from tests.prometheus.test_queries import QUERIES
 from tests.virtual_time import EPOCH
-from tests.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,9 +44,9 @@ def expositions() -> dict[Format, bytes]:
     """What 200 keys look like, all of which were created before the one refresh there was."""
 
     async def scraped() -> dict[Format, bytes]:
-        world = World(200)
-        await world.exporter.refresh_once()
-        exposition = world.exporter.exposition
+        harness = Harness(200)
+        await harness.exporter.refresh_once()
+        exposition = harness.exporter.exposition
         return {form: exposition.scrape(form, gzip=False) for form in Format}
 
     return virtual_time.run(scraped())

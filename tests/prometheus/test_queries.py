@@ -15,10 +15,10 @@ from exporter.simulator import (
     CLOUD,
     USERS_PATH,
     Account,
-    RateLimit,
     SimulatedKey,
     SimulatedOrganization,
     SimulatedOwner,
+    SimulatedRateLimit,
     Simulator,
     seeded_organization,
 )
@@ -80,7 +80,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     clock = SystemClock()
     organization = seeded_organization(seed=7, keys=600, now=clock.wall())
     simulator = Simulator(
-        [Account("KEY", "SECRET", organization)], clock=clock, rate_limit=RateLimit(10_000, 60)
+        [Account("KEY", "SECRET", organization)],
+        clock=clock,
+        rate_limit=SimulatedRateLimit(10_000, 60),
     )
     with served(simulator) as api:
         (folder / "config.yaml").write_text(

@@ -11,10 +11,10 @@ from exporter.refresh.schedule import delay_after_failure, delay_after_success
 from exporter.simulator import (
     QUOTA_SCOPES_PATH,
     SERVICE_ACCOUNTS_PATH,
-    RateLimit,
+    SimulatedRateLimit,
     parse_fault,
 )
-from tests.world import API_KEY, API_KEYS, World, configuration
+from tests.harness import API_KEY, API_KEYS, Harness, configuration
 
 if TYPE_CHECKING:
     from exporter.refresh import OrganizationState
@@ -26,111 +26,111 @@ TOTAL = "confluent_cloud_organization_api_keys"
 async def test_the_first_refresh_starts_immediately_and_the_interval_is_from_start_to_start() -> (
     None
 ):
-    world = World(5, settings="refresh_interval: 1m", faults=[parse_fault("slow:7s")])
-    async with world.exporter.running():
-        await world.clock.sleep(5 * MINUTE - 1)
-    times = [request.time for request in world.simulator.requests]
+    harness = Harness(5, settings="refresh_interval: 1m", faults=[parse_fault("slow:7s")])
+    async with harness.exporter.running():
+        await harness.clock.sleep(5 * MINUTE - 1)
+    times = [request.time for request in harness.simulator.requests]
     assert times == [0, 60, 120, 180, 240]
 
 
 async def test_a_later_refresh_replaces_the_previous_state() -> None:
-    world = World(5, settings="refresh_interval: 1m")
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        assert world.value(TOTAL) == 5
-        gone = next(iter(world.organization.keys))
-        world.organization.delete(gone)
-        await world.clock.sleep(30)
-        assert world.value(TOTAL) == 5
-        await world.clock.sleep(30)
-        assert world.value(TOTAL) == 4
+    harness = Harness(5, settings="refresh_interval: 1m")
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        assert harness.value(TOTAL) == 5
+        gone = next(iter(harness.organization.keys))
+        harness.organization.delete(gone)
+        await harness.clock.sleep(30)
+        assert harness.value(TOTAL) == 5
+        await harness.clock.sleep(30)
+        assert harness.value(TOTAL) == 4
 
 
 async def test_the_last_good_state_is_exposed_until_stale_and_returns_after_a_success() -> None:
-    world = World(5, settings="refresh_interval: 1m, stale_after: 5m")
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        succeeded = world.value(
+    harness = Harness(5, settings="refresh_interval: 1m, stale_after: 5m")
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        succeeded = harness.value(
             "confluent_cloud_exporter_last_success_timestamp_seconds", collector="api_keys"
         )
-        world.simulator.faults.append(parse_fault("500"))
-        await world.clock.sleep(5 * MINUTE - 1.5)
-        assert world.value(TOTAL) == 5
-        assert world.value("confluent_cloud_up", collector="api_keys") == 0
-        await world.clock.sleep(0.5)
-        assert world.value(TOTAL) is None
-        assert succeeded == world.value(
+        harness.simulator.faults.append(parse_fault("500"))
+        await harness.clock.sleep(5 * MINUTE - 1.5)
+        assert harness.value(TOTAL) == 5
+        assert harness.value("confluent_cloud_up", collector="api_keys") == 0
+        await harness.clock.sleep(0.5)
+        assert harness.value(TOTAL) is None
+        assert succeeded == harness.value(
             "confluent_cloud_exporter_last_success_timestamp_seconds", collector="api_keys"
         )
-        world.simulator.faults.clear()
-        await world.clock.sleep(2 * MINUTE)
-        assert world.value(TOTAL) == 5
-        assert world.value("confluent_cloud_up", collector="api_keys") == 1
+        harness.simulator.faults.clear()
+        await harness.clock.sleep(2 * MINUTE)
+        assert harness.value(TOTAL) == 5
+        assert harness.value("confluent_cloud_up", collector="api_keys") == 1
 
 
 async def test_a_stale_organization_does_not_affect_others() -> None:
-    world = World(5, names=("acme", "globex"), settings="refresh_interval: 1m, stale_after: 2m")
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        world.accounts[0].role = "none"
-        await world.clock.sleep(5 * MINUTE)
-        assert world.value(TOTAL) is None
-        assert world.value(TOTAL, organization="globex") == 5
+    harness = Harness(5, names=("acme", "globex"), settings="refresh_interval: 1m, stale_after: 2m")
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        harness.accounts[0].role = "none"
+        await harness.clock.sleep(5 * MINUTE)
+        assert harness.value(TOTAL) is None
+        assert harness.value(TOTAL, organization="globex") == 5
 
 
 async def test_nothing_is_exposed_before_the_first_refresh() -> None:
-    world = World(5, faults=[parse_fault("slow:5s")])
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        assert world.value(TOTAL) is None
-        assert world.value("confluent_cloud_up", collector="api_keys") is None
-        assert not world.state.attempted
-        await world.clock.sleep(5)
-        assert world.value("confluent_cloud_up", collector="api_keys") == 1
+    harness = Harness(5, faults=[parse_fault("slow:5s")])
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        assert harness.value(TOTAL) is None
+        assert harness.value("confluent_cloud_up", collector="api_keys") is None
+        assert not harness.state.attempted
+        await harness.clock.sleep(5)
+        assert harness.value("confluent_cloud_up", collector="api_keys") == 1
 
 
 async def test_a_refresh_that_exceeds_its_timeout_fails() -> None:
-    world = World(
+    harness = Harness(
         25,
         settings="page_size: 5, refresh_interval: 1m, refresh_timeout: 20s, request_timeout: 9s",
         faults=[parse_fault("slow:8s")],
     )
-    async with world.exporter.running():
-        await world.clock.sleep(20.1)
-        failure = world.state.collectors["api_keys"].failure
+    async with harness.exporter.running():
+        await harness.clock.sleep(20.1)
+        failure = harness.state.collectors["api_keys"].failure
         assert failure is not None
         assert failure.reason == "timeout"
-        assert len(world.simulator.requests) == 3
+        assert len(harness.simulator.requests) == 3
 
 
 async def test_a_rotated_secret_is_used_without_a_restart() -> None:
-    world = World(5)
-    world.accounts[0].api_secret = "new"
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_up", collector="api_keys") == 0
-    world.environ["SECRET"] = "new"
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_up", collector="api_keys") == 1
+    harness = Harness(5)
+    harness.accounts[0].api_secret = "new"
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 0
+    harness.environ["SECRET"] = "new"
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 1
 
 
 async def test_stopping_during_a_request_is_immediate_and_leaves_no_tasks() -> None:
-    world = World(25, settings="page_size: 5", faults=[parse_fault("slow:9s")])
-    async with world.exporter.running():
-        await world.clock.sleep(12)
+    harness = Harness(25, settings="page_size: 5", faults=[parse_fault("slow:9s")])
+    async with harness.exporter.running():
+        await harness.clock.sleep(12)
         tasks = len(asyncio.all_tasks())
-    assert world.clock.monotonic() == 12
+    assert harness.clock.monotonic() == 12
     assert len(asyncio.all_tasks()) == 1 < tasks
 
 
 async def test_a_wall_clock_jump_does_not_affect_the_schedule() -> None:
-    world = World(5, settings="refresh_interval: 1m, stale_after: 5m")
-    async with world.exporter.running():
+    harness = Harness(5, settings="refresh_interval: 1m, stale_after: 5m")
+    async with harness.exporter.running():
         for jump in (86_400, -200_000, 3600):
-            await world.clock.sleep(40)
-            world.clock.jump(jump)
-        await world.clock.sleep(60.5)
-        assert world.value(TOTAL) == 5
-    assert [request.time for request in world.simulator.requests] == [0, 60, 120, 180]
+            await harness.clock.sleep(40)
+            harness.clock.jump(jump)
+        await harness.clock.sleep(60.5)
+        assert harness.value(TOTAL) == 5
+    assert [request.time for request in harness.simulator.requests] == [0, 60, 120, 180]
 
 
 @pytest.mark.parametrize(
@@ -161,88 +161,90 @@ def test_the_interval_is_from_start_to_start(took: float, delay: float) -> None:
 
 
 async def test_a_reload_leaves_unchanged_organizations_alone() -> None:
-    world = World(5, names=("acme", "globex"), settings="refresh_interval: 1m")
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        served = len(world.simulator.requests)
-        await world.exporter.reload(configuration("refresh_interval: 1m", names=("acme", "globex")))
-        await world.clock.sleep(1)
-        assert len(world.simulator.requests) == served
-        assert world.value(TOTAL) == 5
+    harness = Harness(5, names=("acme", "globex"), settings="refresh_interval: 1m")
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        served = len(harness.simulator.requests)
+        await harness.exporter.reload(
+            configuration("refresh_interval: 1m", names=("acme", "globex"))
+        )
+        await harness.clock.sleep(1)
+        assert len(harness.simulator.requests) == served
+        assert harness.value(TOTAL) == 5
 
 
 async def test_a_reload_starts_new_stops_removed_and_restarts_changed_organizations() -> None:
-    world = World(5, names=("acme", "globex", "initech"))
-    await world.exporter.reload(configuration(names=("acme", "globex")))
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        served = len(world.simulator.requests)
-        await world.exporter.reload(configuration("page_size: 2", names=("acme",)))
-        await world.clock.sleep(1)
-        assert len(world.simulator.requests) == served + 3
-        assert world.value(TOTAL) == 5
-        assert 'organization="globex"' not in world.exposition()
+    harness = Harness(5, names=("acme", "globex", "initech"))
+    await harness.exporter.reload(configuration(names=("acme", "globex")))
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        served = len(harness.simulator.requests)
+        await harness.exporter.reload(configuration("page_size: 2", names=("acme",)))
+        await harness.clock.sleep(1)
+        assert len(harness.simulator.requests) == served + 3
+        assert harness.value(TOTAL) == 5
+        assert 'organization="globex"' not in harness.exposition()
 
 
 async def test_a_change_of_unrelated_settings_keeps_the_state() -> None:
-    world = World(5, settings="refresh_interval: 1m, stale_after: 3m")
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        world.simulator.faults.append(parse_fault("500"))
-        await world.clock.sleep(120)
-        await world.exporter.reload(configuration("refresh_interval: 1m, stale_after: 1h"))
-        await world.clock.sleep(240)
-        assert world.value(TOTAL) == 5
-        await world.clock.sleep(3600)
-        assert world.value(TOTAL) is None
+    harness = Harness(5, settings="refresh_interval: 1m, stale_after: 3m")
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        harness.simulator.faults.append(parse_fault("500"))
+        await harness.clock.sleep(120)
+        await harness.exporter.reload(configuration("refresh_interval: 1m, stale_after: 1h"))
+        await harness.clock.sleep(240)
+        assert harness.value(TOTAL) == 5
+        await harness.clock.sleep(3600)
+        assert harness.value(TOTAL) is None
 
 
 async def test_changed_filters_discard_the_state() -> None:
-    world = World(5)
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        world.simulator.faults.append(parse_fault("500"))
-        await world.exporter.reload(configuration(more="    filters: {resources: [cloud]}\n"))
-        assert world.value(TOTAL) is None
+    harness = Harness(5)
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        harness.simulator.faults.append(parse_fault("500"))
+        await harness.exporter.reload(configuration(more="    filters: {resources: [cloud]}\n"))
+        assert harness.value(TOTAL) is None
 
 
 async def test_ages_count_from_the_start_of_the_listing() -> None:
-    world = World(
+    harness = Harness(
         25,
         settings="page_size: 5, refresh_interval: 1m, stale_after: 2m",
         faults=[parse_fault("slow:8s")],
     )
-    async with world.exporter.running():
-        await world.clock.sleep(45)
-        assert world.value(TOTAL) == 25
-        world.accounts[0].role = "none"
-        await world.clock.sleep(74.9)
-        assert world.value(TOTAL) == 25
-        await world.clock.sleep(0.2)
-        assert world.value(TOTAL) is None
+    async with harness.exporter.running():
+        await harness.clock.sleep(45)
+        assert harness.value(TOTAL) == 25
+        harness.accounts[0].role = "none"
+        await harness.clock.sleep(74.9)
+        assert harness.value(TOTAL) == 25
+        await harness.clock.sleep(0.2)
+        assert harness.value(TOTAL) is None
 
 
 async def test_an_internal_error_is_reported_and_the_loop_continues() -> None:
-    world = World(5, settings="refresh_interval: 1m")
-    publish, broken = world.exporter.exposition.publish, [False] * 9 + [True]
+    harness = Harness(5, settings="refresh_interval: 1m")
+    publish, broken = harness.exporter.exposition.publish, [False] * 9 + [True]
 
     async def publish_or_break(state: OrganizationState) -> None:
         if broken.pop():
             raise RuntimeError("can't start new thread")
         await publish(state, organization.collectors)
 
-    organization = next(iter(world.exporter._organizations.values()))
+    organization = next(iter(harness.exporter._organizations.values()))
     organization._holder._publish = publish_or_break  # nothing at the edges can break it here
     with capture_logs() as logs:
-        async with world.exporter.running():
-            await world.clock.sleep(1)
-            assert world.value("confluent_cloud_up", collector="api_keys") == 0
-            assert world.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
+        async with harness.exporter.running():
+            await harness.clock.sleep(1)
+            assert harness.value("confluent_cloud_up", collector="api_keys") == 0
+            assert harness.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
                 "internal": 1
             }
-            await world.clock.sleep(60)
-            assert world.value(TOTAL) == 5
-            assert world.exporter.dead_loops() == []
+            await harness.clock.sleep(60)
+            assert harness.value(TOTAL) == 5
+            assert harness.exporter.dead_loops() == []
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == [
         "error in the exporter; please report it",
         "refresh failed",
@@ -250,32 +252,32 @@ async def test_an_internal_error_is_reported_and_the_loop_continues() -> None:
 
 
 async def test_organizations_are_refreshed_concurrently() -> None:
-    world = World(5, names=("a", "b", "c"), faults=[parse_fault("slow:5s")])
-    await world.exporter.refresh_once()
-    assert world.clock.monotonic() == 5
+    harness = Harness(5, names=("a", "b", "c"), faults=[parse_fault("slow:5s")])
+    await harness.exporter.refresh_once()
+    assert harness.clock.monotonic() == 5
 
 
 async def test_a_persistent_failure_is_logged_in_full_once() -> None:
-    world = World(5, settings="refresh_interval: 1m", faults=[parse_fault("403")])
+    harness = Harness(5, settings="refresh_interval: 1m", faults=[parse_fault("403")])
     with capture_logs() as logs:
-        async with world.exporter.running():
-            await world.clock.sleep(5 * MINUTE)
-            world.simulator.faults[:] = [parse_fault("401")]
-            await world.clock.sleep(5 * MINUTE)
+        async with harness.exporter.running():
+            await harness.clock.sleep(5 * MINUTE)
+            harness.simulator.faults[:] = [parse_fault("401")]
+            await harness.clock.sleep(5 * MINUTE)
     levels = [entry["log_level"] for entry in logs if "refresh failed" in entry["event"]]
     assert levels[:3] == ["error", "warning", "warning"]
     assert levels.count("error") == 2
 
 
 async def test_an_insufficient_budget_is_reported_with_figures_and_a_remedy() -> None:
-    world = World(
+    harness = Harness(
         60,
         settings="page_size: 1, refresh_interval: 5m, stale_after: 1h",
-        rate_limit=RateLimit(10, 60),
+        rate_limit=SimulatedRateLimit(10, 60),
     )
     with capture_logs() as logs:
-        async with world.exporter.running():
-            await world.clock.sleep(60 * MINUTE)
+        async with harness.exporter.running():
+            await harness.clock.sleep(60 * MINUTE)
     errors = [entry for entry in logs if entry["log_level"] == "error"]
     assert errors[-1]["error"] == (
         "GET /iam/v2/api-keys: the refresh needs more requests than the exporter's share: 5 of 10"
@@ -283,16 +285,16 @@ async def test_an_insufficient_budget_is_reported_with_figures_and_a_remedy() ->
         " it, lower `rate_limit.reserve`, or list fewer keys with `filters`"
     )
     assert len(errors) == 1
-    assert world.values("confluent_cloud_api_request_failures_total", "reason") == {}
-    windows = world.simulator.window(world.organization).windows().values()
+    assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {}
+    windows = harness.simulator.window(harness.organization).windows().values()
     assert max(each[API_KEY].accepted for each in windows) <= 6
 
 
 async def test_organizations_start_staggered_and_stay_so() -> None:
-    world = World(5, names=("acme", "globex", "initech"), settings="refresh_interval: 1m")
-    async with world.exporter.running():
-        await world.clock.sleep(61)
-    began = [request.time for request in world.simulator.requests]
+    harness = Harness(5, names=("acme", "globex", "initech"), settings="refresh_interval: 1m")
+    async with harness.exporter.running():
+        await harness.clock.sleep(61)
+    began = [request.time for request in harness.simulator.requests]
     assert [round(at - began[0], 3) for at in began[:3]] == [0.0, 0.02, 0.04]
     assert [round(at - began[0]) for at in began[3:]] == [60, 60, 60]
     assert len(set(began)) == 6
@@ -300,25 +302,25 @@ async def test_organizations_start_staggered_and_stay_so() -> None:
 
 async def test_low_priority_collectors_start_further_apart() -> None:
     names = ("acme", "globex", "initech")
-    world = World(5, names=names, settings="names: {enabled: true}")
-    async with world.exporter.running():
-        await world.clock.sleep(10)
+    harness = Harness(5, names=names, settings="names: {enabled: true}")
+    async with harness.exporter.running():
+        await harness.clock.sleep(10)
     first: dict[str | None, float] = {}
-    for request in world.simulator.requests:
+    for request in harness.simulator.requests:
         if request.path != API_KEYS:
             first.setdefault(request.account, request.time)
-    began = world.simulator.requests[0].time
+    began = harness.simulator.requests[0].time
     assert [round(at - began, 3) for at in first.values()] == [0.0, 0.1, 0.2]
 
 
 async def test_organizations_start_staggered_after_a_reload() -> None:
     names = ("acme", "globex", "initech")
-    world = World(5, names=names, settings="refresh_interval: 1h")
-    async with world.exporter.running():
-        await world.clock.sleep(10)
-        await world.exporter.reload(configuration("refresh_interval: 2h", names=names))
-        await world.clock.sleep(10)
-    began = [request.time for request in world.simulator.requests][3:]
+    harness = Harness(5, names=names, settings="refresh_interval: 1h")
+    async with harness.exporter.running():
+        await harness.clock.sleep(10)
+        await harness.exporter.reload(configuration("refresh_interval: 2h", names=names))
+        await harness.clock.sleep(10)
+    began = [request.time for request in harness.simulator.requests][3:]
     assert [round(at - began[0], 3) for at in began] == [0.0, 0.02, 0.04]
 
 
@@ -326,22 +328,22 @@ BOTH = "names: {enabled: true}, quotas: {enabled: true}"
 
 
 async def test_names_and_quotas_are_fetched_as_soon_as_the_credentials_are_accepted() -> None:
-    world = World(50, settings=f"refresh_interval: 1m, {BOTH}", faults=[parse_fault("401")])
-    async with world.exporter.running():
-        await world.clock.sleep(10)
-        assert world.values("confluent_cloud_up", "collector") == {}
-        world.simulator.faults[:] = [parse_fault("500")]  # which is not a recovery
-        await world.clock.sleep(60)
-        world.simulator.faults.clear()
-        world.simulator.reset_requests()
-        await world.clock.sleep(60)
-        assert world.values("confluent_cloud_up", "collector") == {
+    harness = Harness(50, settings=f"refresh_interval: 1m, {BOTH}", faults=[parse_fault("401")])
+    async with harness.exporter.running():
+        await harness.clock.sleep(10)
+        assert harness.values("confluent_cloud_up", "collector") == {}
+        harness.simulator.faults[:] = [parse_fault("500")]  # which is not a recovery
+        await harness.clock.sleep(60)
+        harness.simulator.faults.clear()
+        harness.simulator.reset_requests()
+        await harness.clock.sleep(60)
+        assert harness.values("confluent_cloud_up", "collector") == {
             "api_keys": 1,
             "names": 1,
             "quotas": 1,
         }
-        assert world.value("confluent_cloud_organization_api_keys") == 50
-        paths = [request.path for request in world.simulator.requests]
+        assert harness.value("confluent_cloud_organization_api_keys") == 50
+        paths = [request.path for request in harness.simulator.requests]
         assert paths[0] == API_KEYS
         assert paths.count(QUOTA_SCOPES_PATH) == 1
 
@@ -350,50 +352,50 @@ async def test_names_and_quotas_are_fetched_as_soon_as_the_credentials_are_accep
 async def test_names_and_quotas_do_not_wait_an_interval_after_a_later_rejection(
     fault: str,
 ) -> None:
-    world = World(50, settings=f"refresh_interval: 1m, {BOTH}")
-    async with world.exporter.running():
-        await world.clock.sleep(59 * MINUTE + 30)
-        world.simulator.faults.append(parse_fault(fault))
-        await world.clock.sleep(5 * MINUTE)
-        assert world.values("confluent_cloud_up", "collector") == {}
-        world.simulator.faults.clear()
-        world.simulator.reset_requests()
-        await world.clock.sleep(67)
-        assert world.values("confluent_cloud_up", "collector").keys() == {
+    harness = Harness(50, settings=f"refresh_interval: 1m, {BOTH}")
+    async with harness.exporter.running():
+        await harness.clock.sleep(59 * MINUTE + 30)
+        harness.simulator.faults.append(parse_fault(fault))
+        await harness.clock.sleep(5 * MINUTE)
+        assert harness.values("confluent_cloud_up", "collector") == {}
+        harness.simulator.faults.clear()
+        harness.simulator.reset_requests()
+        await harness.clock.sleep(67)
+        assert harness.values("confluent_cloud_up", "collector").keys() == {
             "api_keys",
             "names",
             "quotas",
         }
-        await world.clock.sleep(10 * MINUTE)
-        scopes = [one for one in world.simulator.requests if one.path == QUOTA_SCOPES_PATH]
+        await harness.clock.sleep(10 * MINUTE)
+        scopes = [one for one in harness.simulator.requests if one.path == QUOTA_SCOPES_PATH]
         assert len(scopes) == 1  # and from then on at the configured interval
 
 
 async def test_low_priority_collectors_send_nothing_while_the_keys_cannot_connect() -> None:
-    world = World(5, settings=BOTH, faults=[parse_fault("reset")])
-    await world.exporter.refresh_once()
-    assert {request.path for request in world.simulator.requests} == {API_KEYS}
-    failures = {name: state.failure for name, state in world.state.collectors.items()}
+    harness = Harness(5, settings=BOTH, faults=[parse_fault("reset")])
+    await harness.exporter.refresh_once()
+    assert {request.path for request in harness.simulator.requests} == {API_KEYS}
+    failures = {name: state.failure for name, state in harness.state.collectors.items()}
     assert {failure and failure.reason for failure in failures.values()} == {"connection"}
     assert "could not be listed for the same reason" in str(failures["names"])
 
 
 async def test_names_rejected_slightly_longer_than_the_keys_are_retried_soon() -> None:
     faults = [parse_fault(f"401@{SERVICE_ACCOUNTS_PATH}")]
-    world = World(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
-    async with world.exporter.running():
-        await world.clock.sleep(30)
-        assert world.values("confluent_cloud_up", "collector") == {"api_keys": 1}
-        world.simulator.faults.clear()
-        await world.clock.sleep(40)
-        assert world.values("confluent_cloud_up", "collector") == {"api_keys": 1, "names": 1}
+    harness = Harness(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
+    async with harness.exporter.running():
+        await harness.clock.sleep(30)
+        assert harness.values("confluent_cloud_up", "collector") == {"api_keys": 1}
+        harness.simulator.faults.clear()
+        await harness.clock.sleep(40)
+        assert harness.values("confluent_cloud_up", "collector") == {"api_keys": 1, "names": 1}
 
 
 @pytest.mark.parametrize(("fault", "requests"), [("401", 4), ("403", 1)])
 async def test_names_that_stay_rejected_wait_for_their_interval(fault: str, requests: int) -> None:
     faults = [parse_fault(f"{fault}@{SERVICE_ACCOUNTS_PATH}")]
-    world = World(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
-    async with world.exporter.running():
-        await world.clock.sleep(59 * MINUTE)
-    asked = [one for one in world.simulator.requests if one.path == SERVICE_ACCOUNTS_PATH]
+    harness = Harness(50, settings="refresh_interval: 1m, names: {enabled: true}", faults=faults)
+    async with harness.exporter.running():
+        await harness.clock.sleep(59 * MINUTE)
+    asked = [one for one in harness.simulator.requests if one.path == SERVICE_ACCOUNTS_PATH]
     assert len(asked) == requests

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.collectors.api_keys.page_cache import PageCache
 from exporter.confluent.endpoints import API_KEYS
-from exporter.inventory import Key, key_of
+from exporter.inventory import Key, key_from
 
 
 def page(*ids: str, more: str = "") -> bytes:
@@ -23,7 +23,7 @@ def read(pages: PageCache, *bodies: bytes) -> list[Key]:
 def test_a_cached_page_is_decoded_like_an_uncached_one() -> None:
     bodies = page("A", "B", more="?page_token=x"), page("C")
     pages = PageCache()
-    expected = [key_of(item) for body in bodies for item in API_KEYS.decoder.decode(body).items]
+    expected = [key_from(item) for body in bodies for item in API_KEYS.decoder.decode(body).items]
     assert read(pages, *bodies) == read(pages, *bodies) == expected
     again = pages.listing().decoder.decode(bodies[0])
     assert again.next == "?page_token=x"

@@ -9,29 +9,29 @@ import httpx
 import pytest
 
 from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, QUOTA_SCOPES_PATH, parse_fault
-from tests.world import World
+from tests.harness import Harness
 
 QUOTAS = "quotas: {enabled: true}"
 LABELS = ("quota_id", "scope", "owner_id", "environment_id", "resource_id")
 
 
-def rows(world: World, name: str) -> dict[tuple[str, ...], float]:
+def rows(harness: Harness, name: str) -> dict[tuple[str, ...], float]:
     return {
         tuple(dict(labels)[label] for label in LABELS): value
-        for (sample, labels), value in world.series().items()
+        for (sample, labels), value in harness.series().items()
         if sample == f"confluent_cloud_quota_{name}"
     }
 
 
 async def test_limits_and_usages_are_those_of_the_api_and_missing_is_not_zero() -> None:
-    world = World(400, settings=QUOTAS)
-    await world.exporter.refresh_once()
-    truth = [quota for quota in world.organization.quotas() if "api_keys" in quota.id]
+    harness = Harness(400, settings=QUOTAS)
+    await harness.exporter.refresh_once()
+    truth = [quota for quota in harness.organization.quotas() if "api_keys" in quota.id]
     at = [(q.id, q.scope.lower(), q.owner_id, q.environment_id, q.resource_id) for q in truth]
-    assert rows(world, "limit") == {
+    assert rows(harness, "limit") == {
         place: quota.limit for place, quota in zip(at, truth, strict=True)
     }
-    assert rows(world, "usage") == {
+    assert rows(harness, "usage") == {
         place: quota.usage
         for place, quota in zip(at, truth, strict=True)
         if quota.usage is not None
@@ -40,9 +40,9 @@ async def test_limits_and_usages_are_those_of_the_api_and_missing_is_not_zero() 
 
 
 async def test_usage_is_counted_from_the_keys_if_the_api_reports_none() -> None:
-    world = World(400, settings=QUOTAS)
-    await world.exporter.refresh_once()
-    counted, keys = rows(world, "counted_usage"), world.organization.keys.values()
+    harness = Harness(400, settings=QUOTAS)
+    await harness.exporter.refresh_once()
+    counted, keys = rows(harness, "counted_usage"), harness.organization.keys.values()
     clusters = {"kafka", "schema-registry", "ksql"}
     by_owner = Counter(
         key.owner.id
@@ -66,10 +66,10 @@ async def test_usage_is_counted_from_the_keys_if_the_api_reports_none() -> None:
 
 
 async def test_usage_is_not_counted_with_filters() -> None:
-    world = World(100, settings=QUOTAS).configured("    filters: {resources: [cloud]}\n")
-    await world.exporter.refresh_once()
-    assert rows(world, "limit")
-    assert rows(world, "counted_usage") == {}
+    harness = Harness(100, settings=QUOTAS).configured("    filters: {resources: [cloud]}\n")
+    await harness.exporter.refresh_once()
+    assert rows(harness, "limit")
+    assert rows(harness, "counted_usage") == {}
 
 
 @pytest.mark.parametrize(
@@ -77,19 +77,19 @@ async def test_usage_is_not_counted_with_filters() -> None:
     [('["*"]', True), ('["iam.max_service_accounts.per_org"]', True), ('["*api_keys*"]', False)],
 )
 async def test_only_included_quotas_are_exposed(include: str, *, expected: bool) -> None:
-    world = World(100, settings=f"quotas: {{enabled: true, include: {include}}}")
-    await world.exporter.refresh_once()
-    codes = {place[0] for place in rows(world, "limit")}
+    harness = Harness(100, settings=f"quotas: {{enabled: true, include: {include}}}")
+    await harness.exporter.refresh_once()
+    codes = {place[0] for place in rows(harness, "limit")}
     assert ("iam.max_service_accounts.per_org" in codes) is expected
 
 
 async def test_a_refresh_requests_the_scopes_and_the_pages_of_each() -> None:
-    world = World(400, settings=f"page_size: 50, {QUOTAS}")
-    await world.exporter.refresh_once()
-    requests = Counter(request.path for request in world.simulator.requests)
-    scopes = Counter(quota.scope for quota in world.organization.quotas())
+    harness = Harness(400, settings=f"page_size: 50, {QUOTAS}")
+    await harness.exporter.refresh_once()
+    requests = Counter(request.path for request in harness.simulator.requests)
+    scopes = Counter(quota.scope for quota in harness.organization.quotas())
     asked = {
-        request.query["scope"] for request in world.simulator.requests if "scope" in request.query
+        request.query["scope"] for request in harness.simulator.requests if "scope" in request.query
     }
     assert requests[QUOTA_SCOPES_PATH] == 1
     assert scopes.keys() <= asked
@@ -99,70 +99,70 @@ async def test_a_refresh_requests_the_scopes_and_the_pages_of_each() -> None:
 
 
 async def test_a_failing_scope_keeps_its_rows_while_the_others_are_updated() -> None:
-    world = World(100, settings=QUOTAS)
-    await world.exporter.refresh_once()
-    before = rows(world, "usage")
-    cloud = next(key for key in world.organization.keys.values() if key.resources == (CLOUD,))
-    world.organization.add(replace(cloud, id="NEW"))
+    harness = Harness(100, settings=QUOTAS)
+    await harness.exporter.refresh_once()
+    before = rows(harness, "usage")
+    cloud = next(key for key in harness.organization.keys.values() if key.resources == (CLOUD,))
+    harness.organization.add(replace(cloud, id="NEW"))
 
     def fail(answered: int) -> None:
-        if world.sent[answered - 1].url.params.get("scope", "").upper() == "ORGANIZATION":
-            world.simulator.faults.append(parse_fault(f"500@{APPLIED_QUOTAS_PATH}"))
+        if harness.sent[answered - 1].url.params.get("scope", "").upper() == "ORGANIZATION":
+            harness.simulator.faults.append(parse_fault(f"500@{APPLIED_QUOTAS_PATH}"))
 
-    world.meanwhile(fail)
-    await world.exporter.refresh_once()
-    after = rows(world, "usage")
+    harness.meanwhile(fail)
+    await harness.exporter.refresh_once()
+    after = rows(harness, "usage")
     of_the_organization = ("iam.max_cloud_api_keys.per_org", "organization", "", "", "")
     assert after.pop(of_the_organization) == before.pop(of_the_organization) + 1
     assert after == before
-    assert world.value("confluent_cloud_up", collector="quotas") == 0
-    assert world.value("confluent_cloud_up", collector="api_keys") == 1
+    assert harness.value("confluent_cloud_up", collector="quotas") == 0
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 1
 
 
 async def test_kept_rows_of_a_failing_scope_become_stale_no_later_than_others() -> None:
-    world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
+    harness = Harness(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
 
     def fail(answered: int) -> None:
-        if world.sent[answered - 1].url.params.get("scope", "").upper() == "ORGANIZATION":
-            world.simulator.faults.append(parse_fault(f"500@{APPLIED_QUOTAS_PATH}"))
+        if harness.sent[answered - 1].url.params.get("scope", "").upper() == "ORGANIZATION":
+            harness.simulator.faults.append(parse_fault(f"500@{APPLIED_QUOTAS_PATH}"))
 
-    async with world.exporter.running():
-        await world.clock.sleep(60)
-        world.meanwhile(fail)  # only the first scope is listed again
-        await world.clock.sleep(20 * 60)
-        world.simulator.faults.append(parse_fault(f"500@{QUOTA_SCOPES_PATH}"))
-        await world.clock.sleep(24 * 60 - 2)
-        assert rows(world, "limit")
-        await world.clock.sleep(2)
-        assert not rows(world, "limit")
+    async with harness.exporter.running():
+        await harness.clock.sleep(60)
+        harness.meanwhile(fail)  # only the first scope is listed again
+        await harness.clock.sleep(20 * 60)
+        harness.simulator.faults.append(parse_fault(f"500@{QUOTA_SCOPES_PATH}"))
+        await harness.clock.sleep(24 * 60 - 2)
+        assert rows(harness, "limit")
+        await harness.clock.sleep(2)
+        assert not rows(harness, "limit")
 
 
 async def test_stale_quotas_disappear() -> None:
-    world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
-    async with world.exporter.running():
-        await world.clock.sleep(1)
-        world.simulator.faults.append(parse_fault(f"500@{QUOTA_SCOPES_PATH}"))
-        await world.clock.sleep(45 * 60 - 2)
-        assert rows(world, "limit")
-        await world.clock.sleep(2)
-        assert rows(world, "limit") == {}
-        assert world.value("confluent_cloud_organization_api_keys") == 50
+    harness = Harness(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        harness.simulator.faults.append(parse_fault(f"500@{QUOTA_SCOPES_PATH}"))
+        await harness.clock.sleep(45 * 60 - 2)
+        assert rows(harness, "limit")
+        await harness.clock.sleep(2)
+        assert rows(harness, "limit") == {}
+        assert harness.value("confluent_cloud_organization_api_keys") == 50
 
 
 async def test_collectors_expose_when_their_data_becomes_stale() -> None:
     settings = "refresh_interval: 4m, names: {enabled: true}, quotas: {refresh_interval: 10m}"
-    world = World(5, settings=settings)
+    harness = Harness(5, settings=settings)
     name = "confluent_cloud_exporter_stale_after_seconds"
-    assert world.values(name, "collector") == {"api_keys": 720, "quotas": 1800}
+    assert harness.values(name, "collector") == {"api_keys": 720, "quotas": 1800}
 
 
 async def test_a_repeated_row_is_one_series() -> None:
-    world = World(50, settings=QUOTAS)
-    await world.exporter.refresh_once()
-    names = [line.split(" ")[0] for line in world.exposition().splitlines() if line[0] != "#"]
+    harness = Harness(50, settings=QUOTAS)
+    await harness.exporter.refresh_once()
+    names = [line.split(" ")[0] for line in harness.exposition().splitlines() if line[0] != "#"]
     assert len(names) == len(set(names))
     scopes = "page_size: 100, " + QUOTAS
-    twice = World(50, settings=scopes)
+    twice = Harness(50, settings=scopes)
     answer = twice.wire.handle_async_request
 
     async def again(request: httpx.Request) -> httpx.Response:
@@ -176,14 +176,14 @@ async def test_a_repeated_row_is_one_series() -> None:
     twice.wire = httpx.MockTransport(again)
     twice.configured()
     await twice.exporter.refresh_once()
-    assert rows(twice, "limit") == rows(world, "limit")
+    assert rows(twice, "limit") == rows(harness, "limit")
     names = [line.split(" ")[0] for line in twice.exposition().splitlines() if line[0] != "#"]
     assert len(names) == len(set(names))
 
 
 async def test_counts_are_unaffected_if_quotas_are_forbidden() -> None:
-    world = World(100, settings=QUOTAS, faults=[parse_fault(f"403@{QUOTA_SCOPES_PATH}")])
-    await world.exporter.refresh_once()
-    assert rows(world, "limit") == {}
-    assert world.value("confluent_cloud_organization_api_keys") == 100
-    assert world.value("confluent_cloud_up", collector="quotas") == 0
+    harness = Harness(100, settings=QUOTAS, faults=[parse_fault(f"403@{QUOTA_SCOPES_PATH}")])
+    await harness.exporter.refresh_once()
+    assert rows(harness, "limit") == {}
+    assert harness.value("confluent_cloud_organization_api_keys") == 100
+    assert harness.value("confluent_cloud_up", collector="quotas") == 0

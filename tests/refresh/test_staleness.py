@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.errors import ConfigurationError
 from exporter.simulator import APPLIED_QUOTAS_PATH
 from tests import virtual_time
-from tests.world import World
+from tests.harness import Harness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,25 +43,25 @@ async def shown_before_each_later_refresh(
     """
     both = defaults | overrides
     timeout = both.get("refresh_timeout", both["refresh_interval"])
-    world = World(
+    harness = Harness(
         5,
         settings=", ".join(f"{name}: {value}s" for name, value in defaults.items()),
     )
-    world.configured(
+    harness.configured(
         "".join(f"    {name}: {value}s\n" for name, value in overrides.items())
         + f"    request_timeout: {timeout}s\n"
     )
     for number, share in zip(range(1, REFRESHES + 1), shares, strict=True):
-        world.simulator.script(number, f"slow:{int(share * timeout * 1000)}ms")
+        harness.simulator.script(number, f"slow:{int(share * timeout * 1000)}ms")
     shown: list[float | None] = []
 
     def look(answered: int) -> None:
         if 1 < answered <= REFRESHES:
-            shown.append(world.value(TOTAL))
+            shown.append(harness.value(TOTAL))
 
-    world.meanwhile(look)
-    async with world.exporter.running():
-        await world.clock.sleep(REFRESHES * (both["refresh_interval"] + timeout))
+    harness.meanwhile(look)
+    async with harness.exporter.running():
+        await harness.clock.sleep(REFRESHES * (both["refresh_interval"] + timeout))
     return shown
 
 
@@ -85,8 +85,8 @@ def test_fresh_counts_are_exposed_in_every_valid_configuration(
 
 
 async def test_a_scope_that_keeps_failing_does_not_hide_other_quotas() -> None:
-    world = World(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
-    inner, failing = world.wire, set[str]()
+    harness = Harness(50, settings="quotas: {enabled: true, refresh_interval: 15m}")
+    inner, failing = harness.wire, set[str]()
 
     async def answer(request: httpx.Request) -> httpx.Response:
         if request.url.params.get("scope", "").lower() in failing:
@@ -96,35 +96,35 @@ async def test_a_scope_that_keeps_failing_does_not_hide_other_quotas() -> None:
     def shown() -> dict[str, int]:
         return Counter(
             dict(labels)["scope"]
-            for (name, labels) in world.series()
+            for (name, labels) in harness.series()
             if name == "confluent_cloud_quota_limit"
         )
 
-    world.wire = httpx.MockTransport(answer)
-    world.configured()
-    async with world.exporter.running():
-        await world.clock.sleep(1)
+    harness.wire = httpx.MockTransport(answer)
+    harness.configured()
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
         everything = shown()
         assert {"organization", "kafka_cluster"} <= everything.keys()
         failing.add("kafka_cluster")
-        await world.clock.sleep(29 * 60)
+        await harness.clock.sleep(29 * 60)
         assert shown() == everything
-        await world.clock.sleep(15 * 60)  # its remaining rows would be stale
+        await harness.clock.sleep(15 * 60)  # its remaining rows would be stale
         del everything["kafka_cluster"]
         assert shown() == everything
-        await world.clock.sleep(10 * 3600)
+        await harness.clock.sleep(10 * 3600)
         assert shown() == everything
         failing.clear()
-        await world.clock.sleep(17 * 60)
+        await harness.clock.sleep(17 * 60)
         assert "kafka_cluster" in shown()
 
 
 async def test_a_scope_that_fails_from_the_start_does_not_hide_other_quotas() -> None:
-    world = World(50, settings="quotas: {enabled: true}")
-    world.simulator.script(1, "403", path=APPLIED_QUOTAS_PATH)
-    await world.exporter.refresh_once()
-    assert world.values("confluent_cloud_quota_limit", "scope")
-    assert world.value("confluent_cloud_up", collector="quotas") == 0
+    harness = Harness(50, settings="quotas: {enabled: true}")
+    harness.simulator.script(1, "403", path=APPLIED_QUOTAS_PATH)
+    await harness.exporter.refresh_once()
+    assert harness.values("confluent_cloud_quota_limit", "scope")
+    assert harness.value("confluent_cloud_up", collector="quotas") == 0
 
 
 async def test_counts_of_a_listing_longer_than_three_intervals_are_exposed() -> None:

@@ -3,15 +3,18 @@
 # ruff: noqa: ARG002, ARG003 # the protocol names the arguments
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
+
+from structlog.testing import capture_logs
 
 from exporter.app import Exporter
 from exporter.collectors import COLLECTORS
 from exporter.exposition import catalogue, part
 from exporter.refresh import Outcome, Slice
 from exporter.summary import Fact, Summary
+from tests.harness import Harness, configuration
 from tests.web.browser import browser
-from tests.world import World, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,29 +53,73 @@ class ToyCollector:
         return Summary([Fact("Toy collections", state.get(COUNT))])
 
 
-async def test_a_collector_is_scheduled_exposed_shown_and_reloaded() -> None:
-    world = World(5, names=("acme", "without"))
-    world.exporter = Exporter(
-        world.config,
-        clock=world.clock,
-        transport=lambda _: world.wire,
+def exporter_with(harness: Harness, toy: type[ToyCollector]) -> Exporter:
+    return Exporter(
+        harness.config,
+        clock=harness.clock,
+        transport=lambda _: harness.wire,
         process_metrics=False,
-        collectors=(*COLLECTORS, ToyCollector),
+        collectors=(*COLLECTORS, toy),
     )
+
+
+async def test_a_collector_is_scheduled_exposed_shown_and_reloaded() -> None:
+    harness = Harness(5, names=("acme", "without"))
+    harness.exporter = exporter_with(harness, ToyCollector)
     toy = {"collector": "toy", "organization": "acme"}
     refreshes = "confluent_cloud_exporter_refreshes_total"
-    async with world.exporter.running(), browser(world) as client:
-        await world.clock.sleep(25)  # collected after 0, 10 and 20 s
-        assert world.value("toy_collections") == world.value(refreshes, **toy) == 3
-        assert world.value("toy_collections", organization="without") is None
-        assert world.value("confluent_cloud_exporter_stale_after_seconds", **toy) == 30
-        assert world.value("confluent_cloud_api_requests_total", endpoint="/toy", code="200") == 0
+    async with harness.exporter.running(), browser(harness) as client:
+        await harness.clock.sleep(25)  # collected after 0, 10 and 20 s
+        assert harness.value("toy_collections") == harness.value(refreshes, **toy) == 3
+        assert harness.value("toy_collections", organization="without") is None
+        assert harness.value("confluent_cloud_exporter_stale_after_seconds", **toy) == 30
+        assert harness.value("confluent_cloud_api_requests_total", endpoint="/toy", code="200") == 0
         page = (await client.get("/")).text
         assert "Toy collections" in page
         assert '<th scope="row">toy<' in page
-        await world.exporter.reload(
+        await harness.exporter.reload(
             configuration("policy: {max_age: 1d}", names=("acme", "without"))
         )
-        assert world.value("toy_collections") == 3, "its slice survives a reload"
-        await world.clock.sleep(15)  # collected again after 0 and 10 s
-        assert world.value("toy_collections") == world.value(refreshes, **toy) == 5
+        assert harness.value("toy_collections") == 3, "its slice survives a reload"
+        await harness.clock.sleep(15)  # collected again after 0 and 10 s
+        assert harness.value("toy_collections") == harness.value(refreshes, **toy) == 5
+
+
+class BrokenCollector(ToyCollector):
+    """Fails with a bug at its first collection, and after the publication of its second."""
+
+    def __init__(self) -> None:
+        self.outcomes = iter([self.fail, self.publish_and_fail])
+
+    async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
+        good = await super().collect(host, budget, state)
+        return next(self.outcomes, lambda good: good)(good)
+
+    def fail(self, good: Outcome) -> Outcome:
+        raise RuntimeError("a bug")
+
+    def publish_and_fail(self, good: Outcome) -> Outcome:
+        def break_down() -> None:
+            self.fail(good)
+
+        return replace(good, on_published=break_down)
+
+
+async def test_a_bug_in_a_collector_fails_its_refresh_and_does_not_end_its_loop() -> None:
+    harness = Harness(5)
+    harness.exporter = exporter_with(harness, BrokenCollector)
+    failures = {"collector": "toy", "reason": "internal"}
+    with capture_logs() as logs:
+        async with harness.exporter.running():
+            await harness.clock.sleep(1)
+            assert harness.value("confluent_cloud_up", collector="toy") == 0
+            assert harness.value("confluent_cloud_exporter_refresh_failures_total", **failures) == 1
+            assert harness.value("toy_collections") == 0
+            await harness.clock.sleep(60)
+            assert harness.value("confluent_cloud_up", collector="toy") == 1
+            # Retried after 5 to 10 s, then every 10 s.
+            assert harness.value("toy_collections") == 6
+            assert harness.exporter.dead_loops() == []
+    errors = [entry["event"] for entry in logs if entry["log_level"] == "error"]
+    bug = "error in the exporter; please report it"
+    assert [each for each in errors if each == bug] == [bug, bug]

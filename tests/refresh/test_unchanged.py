@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from exporter.collectors.api_keys import API_KEYS_STATE
-from tests.world import World
+from tests.harness import Harness
 
 DAY = 86_400.0
 _OF_THE_PAST = ("_total", "_bucket", "_count", "_sum", "vanished", "rate_limit", "exporter_")
 
 
-def shown(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def shown(harness: Harness) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Return the part that does not depend on the number of refreshes."""
     return {
         (name, labels): value
-        for (name, labels), value in world.series().items()
+        for (name, labels), value in harness.series().items()
         if not any(each in name for each in _OF_THE_PAST) or name.endswith("age_seconds_bucket")
     }
 
 
 async def test_unchanged_keys_at_a_later_time_are_exposed_as_by_a_first_refresh() -> None:
     settings = "names: {enabled: true}, per_key_metrics: true"
-    old, new = World(300, settings=settings), World(300, settings=settings)
+    old, new = Harness(300, settings=settings), Harness(300, settings=settings)
     await old.exporter.refresh_once()
     before = shown(old)
-    for world in (old, new):
-        world.clock.jump(40 * DAY)
+    for harness in (old, new):
+        harness.clock.jump(40 * DAY)
     await old.exporter.refresh_once()
     await new.exporter.refresh_once()
     assert shown(old) == shown(new)
@@ -35,36 +35,36 @@ async def test_unchanged_keys_at_a_later_time_are_exposed_as_by_a_first_refresh(
 
 
 async def test_an_additional_key_is_a_change() -> None:
-    world = World(50)
-    await world.exporter.refresh_once()
-    await world.exporter.refresh_once()
-    old = next(iter(world.organization.keys.values()))
-    world.organization.create(owner=old.owner, resources=old.resources, now=world.clock.wall())
-    await world.exporter.refresh_once()
-    assert world.value("confluent_cloud_organization_api_keys") == 51
-    assert sum(world.values("confluent_cloud_api_keys", "resource_id").values()) >= 2
-    fresh = World(0)
-    for key in world.organization.keys.values():
+    harness = Harness(50)
+    await harness.exporter.refresh_once()
+    await harness.exporter.refresh_once()
+    old = next(iter(harness.organization.keys.values()))
+    harness.organization.create(owner=old.owner, resources=old.resources, now=harness.clock.wall())
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_organization_api_keys") == 51
+    assert sum(harness.values("confluent_cloud_api_keys", "resource_id").values()) >= 2
+    fresh = Harness(0)
+    for key in harness.organization.keys.values():
         fresh.organization.add(key)
     await fresh.exporter.refresh_once()
-    assert shown(world) == shown(fresh)
+    assert shown(harness) == shown(fresh)
 
 
 async def test_a_key_from_the_future_has_an_age_once_its_creation_is_plausible() -> None:
-    world = World(10)
-    old = next(iter(world.organization.keys.values()))
-    ahead = world.clock.wall() + 0.5 * DAY
-    world.organization.create(owner=old.owner, resources=old.resources, now=ahead)
+    harness = Harness(10)
+    old = next(iter(harness.organization.keys.values()))
+    ahead = harness.clock.wall() + 0.5 * DAY
+    harness.organization.create(owner=old.owner, resources=old.resources, now=ahead)
 
     def aged() -> float:
         return sum(
-            world.values("confluent_cloud_api_keys_age_seconds_gcount", "owner_kind").values()
+            harness.values("confluent_cloud_api_keys_age_seconds_gcount", "owner_kind").values()
         )
 
-    await world.exporter.refresh_once()
+    await harness.exporter.refresh_once()
     assert aged() == 10
-    await world.exporter.refresh_once()
+    await harness.exporter.refresh_once()
     assert aged() == 10
-    world.clock.jump(DAY)
-    await world.exporter.refresh_once()
+    harness.clock.jump(DAY)
+    await harness.exporter.refresh_once()
     assert aged() == 11

@@ -14,14 +14,14 @@ from exporter.simulator import (
     SERVICE_ACCOUNTS_PATH,
     ApiOptions,
 )
-from tests.world import API_KEYS, World
+from tests.harness import API_KEYS, Harness
 
 PAGES = 30  # of 100 unreadable items each
 
 
-def unreadable_at(world: World, path: str) -> World:
+def unreadable_at(harness: Harness, path: str) -> Harness:
     """Make every item of the listing at ``path`` unreadable, in pages."""
-    inner = world.wire
+    inner = harness.wire
 
     async def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path != path:
@@ -33,8 +33,8 @@ def unreadable_at(world: World, path: str) -> World:
         body = f'{{"data": [{items}], "metadata": {{"next": {more}}}}}'
         return httpx.Response(200, stream=httpx.ByteStream(body.encode()))
 
-    world.wire = httpx.MockTransport(answer)
-    return world.configured()
+    harness.wire = httpx.MockTransport(answer)
+    return harness.configured()
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def unreadable_at(world: World, path: str) -> World:
 async def test_ten_unreadable_items_are_logged_and_the_others_are_counted(
     path: str, listings: int | None
 ) -> None:
-    world = World(50, settings="names: {enabled: true}, quotas: {enabled: true}")
+    harness = Harness(50, settings="names: {enabled: true}, quotas: {enabled: true}")
     with capture_logs() as logs:
-        await unreadable_at(world, path).exporter.refresh_once()
+        await unreadable_at(harness, path).exporter.refresh_once()
     if listings is None:
-        requests = world.values("confluent_cloud_api_requests_total", "endpoint")[path]
+        requests = harness.values("confluent_cloud_api_requests_total", "endpoint")[path]
         assert requests % PAGES == 0
         listings = int(requests) // PAGES
         assert listings > 1
@@ -69,20 +69,20 @@ async def test_ten_unreadable_items_are_logged_and_the_others_are_counted(
 
 
 async def test_total_size_mismatches_of_all_filters_are_logged_in_one_line() -> None:
-    world = World(100, options=ApiOptions(total_size=True))
-    owners = sorted({key.owner.id for key in world.organization.keys.values() if key.owner})
-    inner = world.wire
+    harness = Harness(100, options=ApiOptions(total_size=True))
+    owners = sorted({key.owner.id for key in harness.organization.keys.values() if key.owner})
+    inner = harness.wire
 
     async def answer(request: httpx.Request) -> httpx.Response:
         response = await inner.handle_async_request(request)
         body = (await response.aread()).replace(b'"total_size":', b'"total_size":9')
         return httpx.Response(200, stream=httpx.ByteStream(body))
 
-    world.wire = httpx.MockTransport(answer)
-    world.configured(f"    filters: {{owners: [{', '.join(owners)}]}}\n")
+    harness.wire = httpx.MockTransport(answer)
+    harness.configured(f"    filters: {{owners: [{', '.join(owners)}]}}\n")
     with capture_logs() as logs:
-        await world.exporter.refresh_once()
+        await harness.exporter.refresh_once()
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
-    keys = world.organization.keys.values()
+    keys = harness.organization.keys.values()
     assert warning["listed"] == sum(key.owner is not None for key in keys)
     assert warning["total_size"] > warning["listed"]

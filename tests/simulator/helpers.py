@@ -25,7 +25,7 @@ from tests.virtual_time import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.simulator import ApiOptions, Fault, Lifecycle, RateLimit
+    from exporter.simulator import ApiOptions, Fault, Lifecycle, SimulatedRateLimit
     from exporter.simulator.model import Record
 
 SECRET = "open sesame"
@@ -71,7 +71,7 @@ def some_keys(number: int) -> list[SimulatedKey]:
 def simulator_of(
     organization: SimulatedOrganization,
     *,
-    rate_limit: RateLimit | None = None,
+    rate_limit: SimulatedRateLimit | None = None,
     faults: Iterable[Fault] = (),
     lifecycles: Iterable[Lifecycle] = (),
     options: ApiOptions | None = None,

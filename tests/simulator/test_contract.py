@@ -24,8 +24,8 @@ from exporter.simulator import (
     ApiOptions,
     End,
     ItemFormat,
-    RateLimit,
     SimulatedOrganization,
+    SimulatedRateLimit,
     SimulatedServiceAccount,
     Simulator,
     parse_fault,
@@ -81,7 +81,9 @@ async def test_pages_in_all_formats_are_as_documented(end: End) -> None:
     [("401", 401), ("403", 403), ("forbidden-key", 403), ("429", 429), ("500", 500)],
 )
 async def test_errors_are_as_documented(fault: str, status: int) -> None:
-    simulator = simulator_of(SimulatedOrganization(some_keys(1)), rate_limit=RateLimit(9, 60))
+    simulator = simulator_of(
+        SimulatedOrganization(some_keys(1)), rate_limit=SimulatedRateLimit(9, 60)
+    )
     simulator.script(1, fault)
 
     response = await ask(simulator)

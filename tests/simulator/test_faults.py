@@ -14,8 +14,8 @@ from exporter.simulator import (
     FAULTS,
     ApiOptions,
     Fault,
-    RateLimit,
     SimulatedOrganization,
+    SimulatedRateLimit,
     SimulatedUser,
     Simulator,
     parse_fault,
@@ -87,7 +87,9 @@ def test_every_fault_has_a_line_of_help_and_can_be_parsed(name: str) -> None:
     assert "\n" not in FAULTS[name]
 
 
-def simulator_with(*specs: str, keys: int = 3, limit: RateLimit | None = None) -> Simulator:
+def simulator_with(
+    *specs: str, keys: int = 3, limit: SimulatedRateLimit | None = None
+) -> Simulator:
     return simulator_of(
         SimulatedOrganization(some_keys(keys)),
         faults=[parse_fault(spec) for spec in specs],
@@ -114,7 +116,7 @@ async def test_an_error_fault_uses_the_error_envelope(spec: str, status: int, te
 
 
 async def test_429_has_rate_limit_headers_with_nothing_remaining() -> None:
-    response = await ask(simulator_with("429", limit=RateLimit(100, 60)))
+    response = await ask(simulator_with("429", limit=SimulatedRateLimit(100, 60)))
 
     assert response.status_code == 429
     assert response.content == b""
@@ -274,7 +276,7 @@ async def test_redirect_leads_to_the_same_url_or_to_another_host() -> None:
 
 
 async def test_no_headers_removes_the_rate_limit_headers() -> None:
-    simulator = simulator_with("no-headers", limit=RateLimit(10, 60))
+    simulator = simulator_with("no-headers", limit=SimulatedRateLimit(10, 60))
     ordinary = await ask(simulator)
     simulator.faults.append(Fault("429"))
     refused = await ask(simulator)
@@ -376,7 +378,7 @@ async def test_the_seed_determines_which_requests_are_affected() -> None:
 
 
 async def test_faults_do_not_affect_unauthorized_or_rate_limited_requests() -> None:
-    simulator = simulator_with("500", limit=RateLimit(1, 60))
+    simulator = simulator_with("500", limit=SimulatedRateLimit(1, 60))
     async with client_of(simulator, secret="wrong") as client:
         assert (await client.get(PATH)).status_code == 401
     assert (await ask(simulator)).status_code == 500

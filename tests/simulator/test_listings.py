@@ -22,10 +22,10 @@ from exporter.simulator import (
     Account,
     ApiOptions,
     End,
-    RateLimit,
     SimulatedCluster,
     SimulatedEnvironment,
     SimulatedOrganization,
+    SimulatedRateLimit,
     SimulatedServiceAccount,
     SimulatedUser,
     Simulator,
@@ -406,7 +406,7 @@ async def test_every_endpoint_requires_credentials_a_role_and_get(path: str) -> 
 
 
 async def test_all_endpoints_share_one_rate_limit_window() -> None:
-    simulator = simulator_of(small_organization(), rate_limit=RateLimit(3, 60))
+    simulator = simulator_of(small_organization(), rate_limit=SimulatedRateLimit(3, 60))
     paths = (API_KEYS_PATH, USERS_PATH, REGIONS_PATH, QUOTA_SCOPES_PATH)
     responses = [await ask(simulator, path) for path in paths]
 

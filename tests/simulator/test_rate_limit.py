@@ -4,9 +4,9 @@ import pytest
 
 from exporter.simulator import (
     Account,
-    RateLimit,
     RateWindow,
     SimulatedOrganization,
+    SimulatedRateLimit,
     Simulator,
     parse_rate_limit,
 )
@@ -18,13 +18,13 @@ from tests.virtual_time import FakeClock
 @pytest.mark.parametrize(
     ("text", "limit"),
     [
-        ("120/60s", RateLimit(120, 60)),
-        ("10/1.5s", RateLimit(10, 1.5)),
-        ("1/2m", RateLimit(1, 120)),
-        ("5/250ms", RateLimit(5, 0.25)),
+        ("120/60s", SimulatedRateLimit(120, 60)),
+        ("10/1.5s", SimulatedRateLimit(10, 1.5)),
+        ("1/2m", SimulatedRateLimit(1, 120)),
+        ("5/250ms", SimulatedRateLimit(5, 0.25)),
     ],
 )
-def test_a_rate_limit_is_parsed(text: str, limit: RateLimit) -> None:
+def test_a_rate_limit_is_parsed(text: str, limit: SimulatedRateLimit) -> None:
     assert parse_rate_limit(text) == limit
 
 
@@ -37,11 +37,13 @@ def test_the_error_of_an_invalid_rate_limit_shows_an_example(text: str) -> None:
 @pytest.mark.parametrize(("limit", "seconds"), [(0, 60), (1, 0), (1, float("inf"))])
 def test_a_rate_limit_allows_at_least_one_request(limit: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="at least 1 request"):
-        RateLimit(limit, seconds)
+        SimulatedRateLimit(limit, seconds)
 
 
 async def test_headers_count_down_with_whole_seconds_until_the_reset() -> None:
-    simulator = simulator_of(SimulatedOrganization(some_keys(1)), rate_limit=RateLimit(2, 60))
+    simulator = simulator_of(
+        SimulatedOrganization(some_keys(1)), rate_limit=SimulatedRateLimit(2, 60)
+    )
     clock = simulator._clock
     await clock.sleep(10.5)
 
@@ -79,7 +81,7 @@ async def test_the_credentials_of_an_organization_share_a_window() -> None:
             Account("OTHER", SECRET, other),
         ],
         clock=clock,
-        rate_limit=RateLimit(1, 60),
+        rate_limit=SimulatedRateLimit(1, 60),
     )
     statuses = []
     for api_key in ("ONE", "TWO", "OTHER"):
@@ -93,7 +95,7 @@ async def test_the_credentials_of_an_organization_share_a_window() -> None:
 
 async def test_other_clients_share_the_window() -> None:
     organization = SimulatedOrganization(some_keys(1))
-    simulator = simulator_of(organization, rate_limit=RateLimit(10, 60))
+    simulator = simulator_of(organization, rate_limit=SimulatedRateLimit(10, 60))
     window = simulator.window(organization)
 
     assert window.spend(8) == 0
@@ -113,7 +115,7 @@ async def test_other_clients_share_the_window() -> None:
 
 async def test_unauthorized_requests_are_not_counted() -> None:
     organization = SimulatedOrganization(some_keys(1))
-    simulator = simulator_of(organization, rate_limit=RateLimit(1, 60))
+    simulator = simulator_of(organization, rate_limit=SimulatedRateLimit(1, 60))
     async with client_of(simulator, secret="wrong") as client:
         response = await client.get("/iam/v2/api-keys")
 
@@ -123,7 +125,7 @@ async def test_unauthorized_requests_are_not_counted() -> None:
 
 async def test_an_error_is_counted_and_has_no_rate_limit_headers() -> None:
     organization = SimulatedOrganization(some_keys(1))
-    simulator = simulator_of(organization, rate_limit=RateLimit(5, 60))
+    simulator = simulator_of(organization, rate_limit=SimulatedRateLimit(5, 60))
 
     response = await ask(simulator, page_size="0")
 
@@ -142,7 +144,7 @@ async def test_requests_are_counted_without_a_limit() -> None:
 
 async def test_only_the_latest_1000_windows_are_kept() -> None:
     clock = FakeClock()
-    window = RateWindow(RateLimit(1, 1), clock=clock)
+    window = RateWindow(SimulatedRateLimit(1, 1), clock=clock)
     for _ in range(1001):
         window.spend(1)
         await clock.sleep(1)

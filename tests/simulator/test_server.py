@@ -13,10 +13,10 @@ from exporter.simulator import (
     ApiOptions,
     End,
     ItemFormat,
-    RateLimit,
     SimulatedKey,
     SimulatedOrganization,
     SimulatedOwner,
+    SimulatedRateLimit,
     SimulatedResource,
     Simulator,
 )
@@ -406,7 +406,7 @@ class Greeting:
 async def test_another_service_uses_accounts_rate_limit_and_faults() -> None:
     account = Account("CLOUDKEY", SECRET, SimulatedOrganization())
     simulator = Simulator(
-        [account], clock=FakeClock(), rate_limit=RateLimit(2, 60), service=Greeting()
+        [account], clock=FakeClock(), rate_limit=SimulatedRateLimit(2, 60), service=Greeting()
     )
     simulator.script(2, "500")
 

@@ -10,20 +10,20 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.world import World
+    from tests.harness import Harness
 
 
 @asynccontextmanager
 async def browser(
-    world: World, *, telemetry_path: str = "/metrics"
+    harness: Harness, *, telemetry_path: str = "/metrics"
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = world.exporter.web(telemetry_path=telemetry_path)
+    app = harness.exporter.web(telemetry_path=telemetry_path)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
         yield client
 
 
-async def page_of(world: World) -> str:
+async def page_of(harness: Harness) -> str:
     """Return the status page as it is now."""
-    async with browser(world) as client:
+    async with browser(harness) as client:
         return (await client.get("/")).text

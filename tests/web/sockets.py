@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 """Seconds, real ones, after which a server that should have answered is given up."""
 GET = b"GET / HTTP/1.1\r\nHost: exporter\r\n\r\n"
 LARGE = b"".join(b"%07d\n" % number for number in range(2**19))  # 4 MiB, more than sockets hold
@@ -54,19 +54,19 @@ class Client:
         self._received = b""
 
     async def send(self, data: bytes) -> None:
-        await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), PATIENCE)
+        await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), TIMEOUT)
 
     async def receive(self, size: int = 65536) -> bytes:
         """Return what has come, nothing at the end of the connection, however that came about."""
         try:
-            return await asyncio.wait_for(self._loop.sock_recv(self._socket, size), PATIENCE)
+            return await asyncio.wait_for(self._loop.sock_recv(self._socket, size), TIMEOUT)
         except ConnectionError:
             return b""
 
     async def cut_off(self) -> None:
         """Send until the server, which has closed the connection, resets it."""
         with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 while True:
                     await self.send(b"more")
                     await asyncio.sleep(0)
@@ -127,7 +127,7 @@ class Serving:
         return connection
 
     async def connect(self, connection: socket.socket) -> Client:
-        await asyncio.wait_for(self._loop.sock_connect(connection, self.address), PATIENCE)
+        await asyncio.wait_for(self._loop.sock_connect(connection, self.address), TIMEOUT)
         return Client(connection)
 
     async def skip(self, seconds: float) -> None:

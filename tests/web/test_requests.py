@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.responses import PlainTextResponse
 
+from tests.harness import Harness
 from tests.web.sockets import GET, LARGE, answers, hello, is_closed, run, serving
-from tests.world import World
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -136,16 +136,16 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"])
 def test_an_answer_to_head_has_the_length_of_the_body_and_no_body(path: str) -> None:
     async def main() -> None:
-        world = World(5)
-        await world.exporter.refresh_once()
-        async with serving(world.exporter.web()) as server:
+        harness = Harness(5)
+        await harness.exporter.refresh_once()
+        async with serving(harness.exporter.web()) as server:
             client = await server.client()
             status, headers, body = await client.get(path, "HEAD")
             again, others, whole = await client.get(path)
         assert (status, headers["content-type"]) == (again, others["content-type"])
         assert int(headers["content-length"]) == pytest.approx(len(whole), abs=100)
         assert body == b""
-        await world.exporter.aclose()
+        await harness.exporter.aclose()
 
     run(main())
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.web import Limits
+from tests.harness import Harness
 from tests.web.sockets import GET, LARGE, TINY, large, run, serving
-from tests.world import World
 
 if TYPE_CHECKING:
     from tests.web.sockets import Client
@@ -48,10 +48,10 @@ def test_a_client_that_reads_nothing_for_half_a_minute_is_disconnected() -> None
 
 def test_slow_readers_do_not_hold_the_body() -> None:
     async def main() -> tuple[int, int]:
-        world = World(12_000, settings="per_key_metrics: true")
-        await world.exporter.refresh_once()
-        size = len(world.exposition())
-        async with serving(world.exporter.web()) as server:
+        harness = Harness(12_000, settings="per_key_metrics: true")
+        await harness.exporter.refresh_once()
+        size = len(harness.exposition())
+        async with serving(harness.exporter.web()) as server:
             assert (await (await server.client()).get("/metrics"))[0] == 200
             tracemalloc.start()
             try:
@@ -65,7 +65,7 @@ def test_slow_readers_do_not_hold_the_body() -> None:
                 tracemalloc.stop()
             _, _, body = await readers[0].response()
             assert len(body) == pytest.approx(size, abs=10_000)
-        await world.exporter.aclose()
+        await harness.exporter.aclose()
         return size, held // len(readers)
 
     size, held = run(main())

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from exporter.inventory import POLICIES
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner
 from exporter.web.status_page import Moment, moment
+from tests.harness import Harness
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser, page_of
-from tests.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,17 +69,17 @@ class _Page(HTMLParser):
 
 
 async def test_the_page_reloads_itself_sooner_before_the_first_refresh() -> None:
-    world = World(5)
-    assert _Page(await page_of(world)).refresh == ["10"]
-    await world.exporter.refresh_once()
-    async with browser(world) as client:
+    harness = Harness(5)
+    assert _Page(await page_of(harness)).refresh == ["10"]
+    await harness.exporter.refresh_once()
+    async with browser(harness) as client:
         response = await client.get("/")
     assert _Page(response.text).refresh == ["60"]
     assert "sandbox" not in response.headers["content-security-policy"], "it would forbid reloading"
 
 
 async def test_the_icon_is_part_of_the_page_and_allowed_by_its_policy() -> None:
-    async with browser(World(5)) as client:
+    async with browser(Harness(5)) as client:
         response = await client.get("/")
     (icon,) = _Page(response.text).icons
     assert icon.startswith("data:image/svg+xml,")
@@ -87,12 +87,12 @@ async def test_the_icon_is_part_of_the_page_and_allowed_by_its_policy() -> None:
 
 
 async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -> None:
-    world = World(300, settings="names: {}, quotas: {}")
-    owners = [key.owner for key in world.organization.keys.values() if key.owner]
+    harness = Harness(300, settings="names: {}, quotas: {}")
+    owners = [key.owner for key in harness.organization.keys.values() if key.owner]
     user = next(owner.id for owner in owners if owner.kind == "user")
-    world.configured(f"    policy: {{exempt: {{owners: [{user}]}}}}\n")
-    await world.exporter.refresh_once()
-    page = _Page(await page_of(world))
+    harness.configured(f"    policy: {{exempt: {{owners: [{user}]}}}}\n")
+    await harness.exporter.refresh_once()
+    page = _Page(await page_of(harness))
     assert [*page.tables] == [
         "Findings by policy",
         "Owners with the most keys",
@@ -112,36 +112,38 @@ async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -
 
 
 async def test_quotas_of_two_clusters_with_one_name_read_differently() -> None:
-    world = World(300, settings="names: {}, quotas: {include: ['kafka.max_api_keys.per_cluster']}")
-    clusters = world.organization.clusters
+    harness = Harness(
+        300, settings="names: {}, quotas: {include: ['kafka.max_api_keys.per_cluster']}"
+    )
+    clusters = harness.organization.clusters
     for cluster in clusters.values():
         clusters.replace(replace(cluster, name="shipping"))
-    await world.exporter.refresh_once()
-    labels = _Page(await page_of(world)).labels("Quotas nearest to their limit")
+    await harness.exporter.refresh_once()
+    labels = _Page(await page_of(harness)).labels("Quotas nearest to their limit")
     assert len(labels) == 5
     assert len(set(labels)) == 5
     for label in labels:
         quota, name, cluster_id, environment_id = label.split()
         assert (quota, name) == ("kafka.max_api_keys.per_cluster", "shipping")
-        assert world.organization.clusters[cluster_id].environment_id == environment_id
+        assert harness.organization.clusters[cluster_id].environment_id == environment_id
 
 
 async def test_a_quota_of_an_environment_names_it() -> None:
-    world = World(300, settings="quotas: {include: ['kafka.max_kafka_clusters.per_env']}")
-    await world.exporter.refresh_once()
-    labels = _Page(await page_of(world)).labels("Quotas nearest to their limit")
+    harness = Harness(300, settings="quotas: {include: ['kafka.max_kafka_clusters.per_env']}")
+    await harness.exporter.refresh_once()
+    labels = _Page(await page_of(harness)).labels("Quotas nearest to their limit")
     shown = {label.split()[1] for label in labels}
     assert len(shown) == len(labels) > 1
-    assert shown <= world.organization.environments.keys()
+    assert shown <= harness.organization.environments.keys()
 
 
 async def test_the_oldest_keys_name_their_owners_by_name_and_id_or_say_that_there_is_none() -> None:
-    world = World(20, settings="names: {}")
-    owner = world.organization.entities.service_accounts[0]
-    name = world.organization.service_accounts[owner.id].display_name
+    harness = Harness(20, settings="names: {}")
+    owner = harness.organization.entities.service_accounts[0]
+    name = harness.organization.service_accounts[owner.id].display_name
     owners: list[SimulatedOwner | None] = [None, owner]
     for years, each in enumerate(owners):
-        world.organization.add(
+        harness.organization.add(
             SimulatedKey(
                 id=f"OLD{years}",
                 owner=each,
@@ -149,8 +151,8 @@ async def test_the_oldest_keys_name_their_owners_by_name_and_id_or_say_that_ther
                 created_at=EPOCH - (10 - years) * 365 * 86_400,
             )
         )
-    await world.exporter.refresh_once()
-    page = _Page(await page_of(world))
+    await harness.exporter.refresh_once()
+    page = _Page(await page_of(harness))
     assert page.labels("Oldest keys")[:2] == ["OLD0 no owner", f"OLD1 {name} {owner.id}"]
     ages = [row[1] for row in page.tables["Oldest keys"]]
     assert ages[:2] == ["3650 d", "3285 d"]

@@ -21,7 +21,7 @@ from exporter.collectors.api_keys.state import (
 from exporter.collectors.api_keys.summary import summarize
 from exporter.collectors.names import DIRECTORY
 from exporter.confluent.endpoints import API_KEYS
-from exporter.inventory import Churn, by_kinds, churn
+from exporter.inventory import Churn, churn, count_by_kinds
 from exporter.refresh import Outcome
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class ApiKeysCollector:
             vanished=len(changes.deleted) if before.listings else None,
             previous_total=len(existing),
             churn=ChurnTotals(
-                created=by_kinds(changes.created) + Counter(before.churn.created),
-                deleted=by_kinds(changes.deleted) + Counter(before.churn.deleted),
+                created=count_by_kinds(changes.created) + Counter(before.churn.created),
+                deleted=count_by_kinds(changes.deleted) + Counter(before.churn.deleted),
             ),
             listings=before.listings + 1,
             listed_at=began,

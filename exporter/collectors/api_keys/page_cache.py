@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from exporter.confluent.endpoints import API_KEYS, Listing
 from exporter.confluent.wire import Page
-from exporter.inventory import Key, key_of
+from exporter.inventory import Key, key_from
 
 
 class PageCache:
@@ -33,7 +33,7 @@ class PageCache:
         page = self._previous.get(digest)
         if page is None:
             read = API_KEYS.decoder.decode(body)
-            keys = tuple(map(key_of, read.items))
+            keys = tuple(map(key_from, read.items))
             page = Page(keys, read.next, read.total_size, read.unreadable)
         self._current[digest] = page
         return page

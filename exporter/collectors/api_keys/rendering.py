@@ -10,13 +10,13 @@ from msgspec.structs import astuple
 from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.names import DIRECTORY
 from exporter.exposition import Part, catalogue, histogram_lines, part, text
-from exporter.exposition.rendering import known
+from exporter.exposition.rendering import optional
 from exporter.inventory import (
     OWNER_KINDS,
     RESOURCE_KINDS,
     UNKNOWN_KIND,
-    believable_creation,
-    believable_expiry,
+    plausible_creation,
+    plausible_expiry,
     youngest,
 )
 
@@ -123,8 +123,8 @@ def _inventory_samples(
         ),
     )
     yield catalogue.NEW_CLOUD_OR_GLOBAL, _new_cloud_or_global(name, inventory)
-    yield catalogue.VANISHED, known((name,), mine.vanished)
-    yield catalogue.VANISHED_RATIO, known((name,), mine.vanished_ratio)
+    yield catalogue.VANISHED, optional((name,), mine.vanished)
+    yield catalogue.VANISHED_RATIO, optional((name,), mine.vanished_ratio)
     yield catalogue.COLLAPSED_PAIRS, [((name,), inventory.collapsed_pairs)]
     yield catalogue.UNREADABLE_ITEMS, [((name,), mine.unreadable)]
     yield from _info_samples(name, inventory, state.get(DIRECTORY))
@@ -202,7 +202,7 @@ def _key_samples(name: str, keys: Sequence[Key], *, now: float) -> Iterator[tupl
         (
             ((name, key.id), created)
             for key in keys
-            if (created := believable_creation(key.created_at, now=now)) is not None
+            if (created := plausible_creation(key.created_at, now=now)) is not None
         ),
     )
     yield (
@@ -210,6 +210,6 @@ def _key_samples(name: str, keys: Sequence[Key], *, now: float) -> Iterator[tupl
         (
             ((name, key.id), expires)
             for key in keys
-            if (expires := believable_expiry(key.expires_at, now=now)) is not None
+            if (expires := plausible_expiry(key.expires_at, now=now)) is not None
         ),
     )

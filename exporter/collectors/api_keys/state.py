@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from exporter.inventory import FoldSettings, Rules, fold, later, place
+from exporter.inventory import FoldSettings, Rules, at_time, fold, with_environments
 from exporter.refresh import Slice
 
 if TYPE_CHECKING:
@@ -98,11 +98,11 @@ def with_inventory(
     if before and before.is_from(state.keys, settings, directory):
         if before.listings == state.listings:
             return state
-        if now < before.inventory.holds_until:
-            inventory = later(before.inventory, now=now)
+        if now < before.inventory.valid_until:
+            inventory = at_time(before.inventory, now=now)
             folded = replace(before, inventory=inventory, listings=state.listings)
             return replace(state, folded=folded)
-    keys = place(state.keys.values(), directory)
+    keys = with_environments(state.keys.values(), directory)
     inventory = fold(keys, settings, now=now, directory=directory)
     folded = Folded(inventory, keys, state.listings, settings, directory, state.keys)
     return replace(state, folded=folded)

@@ -13,7 +13,13 @@ from exporter import config
 from exporter.app import Exporter
 from exporter.cli.describing import describe
 from exporter.exposition import Format
-from exporter.simulator import Account, ApiOptions, RateLimit, Simulator, seeded_organization
+from exporter.simulator import (
+    Account,
+    ApiOptions,
+    SimulatedRateLimit,
+    Simulator,
+    seeded_organization,
+)
 from tests.virtual_time import EPOCH, FakeClock
 
 if TYPE_CHECKING:
@@ -87,17 +93,17 @@ class Wire(httpx.AsyncBaseTransport):
         return response
 
 
-class World:
+class Harness:
     """Simulated organizations, each seen by one organization of the exporter's configuration."""
 
-    def __init__(  # each a property of the world that tests choose
+    def __init__(  # each a property of the harness that tests choose
         self,
         keys: int | Iterable[SimulatedKey] = 25,
         *,
         settings: str = "",
         names: tuple[str, ...] = ("acme",),
         faults: Iterable[Fault] = (),
-        rate_limit: RateLimit | None = None,
+        rate_limit: SimulatedRateLimit | None = None,
         options: ApiOptions | None = None,
     ) -> None:
         self.clock = FakeClock()
@@ -122,7 +128,7 @@ class World:
         self.environ = environment()
         self.configured()
 
-    def configured(self, more: str = "", *, url: str = URL, random_seed: int = 0) -> World:
+    def configured(self, more: str = "", *, url: str = URL, random_seed: int = 0) -> Harness:
         """Begin with a new exporter; ``more`` and ``url`` as in :func:`configuration`."""
         self.config = configuration(
             self._settings, names=self._names, more=more, url=url, environ=self.environ
