@@ -61,6 +61,16 @@ def test_the_citations_in_python_files_resolve() -> None:
     assert [(file, each) for file, each in problems if each] == []
 
 
+def test_no_file_cites_a_document_outside_the_repository() -> None:
+    citation = re.compile(r"\b(facts|design)\s+(#\s*)?\u00a7")
+    cited = [
+        str(file.relative_to(ROOT))
+        for file in files("*")
+        if citation.search(file.read_text(errors="replace"))
+    ]
+    assert cited == []
+
+
 def test_the_api_page_has_the_sections_that_are_cited() -> None:
     page = (ROOT / "docs" / "confluent-cloud-api.md").read_text()
     assert re.findall(r"^## (.*)$", page, re.MULTILINE) == API_SECTIONS
