@@ -176,7 +176,11 @@ class Host:
         while True:
             if budget.low_priority:
                 await self._yield_to_priority(request, budget)
+            # Without the lock: one endpoint may ask for a longer wait than the others.
+            await self._pacer.wait_for_window(request, budget)
             async with self._lock:
+                if self._pacer.wait([request.endpoint]):  # another request used the window
+                    continue
                 try:
                     return await self._authorized(request, budget)
                 except retried as error:

@@ -101,8 +101,7 @@ class Pacer:
         Raises :class:`~exporter.errors.OutOfBudget` if that would be after the deadline of
         ``budget``, and :class:`~exporter.errors.RequestTimeout` if the deadline has passed.
         """
-        # The caller holds the lock of the host, so no request opens a window meanwhile: this ends
-        # after the last window or the deadline.
+        # Another request may use the window meanwhile. The deadline ends the loop.
         while hold := self._throttle.hold([request.endpoint], now=self._clock.monotonic()):
             if self._clock.monotonic() + hold.seconds >= budget.deadline:
                 raise OutOfBudget(

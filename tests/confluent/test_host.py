@@ -24,6 +24,7 @@ from exporter.errors import (
     BadRequest,
     ConnectionFailed,
     CredentialsError,
+    Forbidden,
     InvalidResponse,
     RequestTimeout,
     ServerError,
@@ -273,6 +274,22 @@ async def test_an_exhausted_host_does_not_stall_another() -> None:
     assert not stalled.done()
     await stalled
     assert exhausted.waits == ()
+
+
+async def test_an_endpoint_that_asks_for_a_wait_does_not_stall_other_endpoints() -> None:
+    clock = FakeClock()
+    refusal = httpx.Response(403, headers={"Retry-After": "600"}, content=b"{}")
+    host = host_of(Api(refusal, OK), clock=clock)
+    low = await host.begin(timeout=3600, low_priority=True)
+    with pytest.raises(Forbidden):
+        await host.send(QUERY, low)
+    stalled = asyncio.ensure_future(host.send(QUERY, low))
+    await clock.sleep(1)
+    with host.prioritized():
+        await host.send(Request("/keys"), await host.begin(timeout=1))
+    assert clock.monotonic() == 1
+    await stalled
+    assert 600 < clock.monotonic() < 602  # with jitter
 
 
 async def test_a_low_priority_request_waits_for_a_prioritized_refresh_until_its_deadline() -> None:
