@@ -53,7 +53,7 @@ format: .venv/.dev ## write the formatting and the lint's safe fixes
 	@$(BIN)/python -m ruff check --fix .
 
 docs: .venv/.dev ## write docs/metrics.md from the catalogue
-	@$(BIN)/python -m exporter.exposition.document_metrics > docs/metrics.md
+	@$(BIN)/python -m exporter.exposition.metrics_page > docs/metrics.md
 
 monitoring: .venv/.dev ## generate the dashboards and the PrometheusRule
 	@$(BIN)/python -m monitoring

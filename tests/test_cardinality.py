@@ -19,7 +19,7 @@ async def test_a_default_configuration_exposes_at_most_the_documented_series(key
     harness = Harness(keys, settings="names: {enabled: true}, quotas: {enabled: true}")
     await harness.exporter.refresh_once()
     await harness.exporter.refresh_once()
-    assert all(one.up for one in harness.state.collectors.values())
+    assert all(one.up for one in harness.state.refreshes.values())
 
     listed = list(harness.organization.keys.values())
     owners = {key.owner for key in listed}

@@ -31,7 +31,7 @@ def describe(
         return
     yield f"{state.name}: ok: {_summary(organization, keys, keys.inventory)}"
     yield from _tables(summaries)
-    for name, collector in state.collectors.items():
+    for name, collector in state.refreshes.items():
         if collector.failure is not None:
             yield f"  {name} failed ({collector.failure.reason}): {collector.failure}"
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.config import Config, Organization
-    from exporter.refresh import CollectorState, Failure, OrganizationState
+    from exporter.refresh import Failure, OrganizationState, RefreshStatus
 
 _COLLECTORS_OF_CHECK = (ApiKeysCollector, SampledNamesCollector, QuotasCollector)
 
@@ -112,7 +112,7 @@ def _escape_for_terminal(metrics: bytes) -> bytes:
 def _failed(state: OrganizationState, failure: Failure, *, now: float) -> OrganizationState:
     """Return ``state`` with ``failure`` for each unfinished collector."""
 
-    def failed(before: CollectorState) -> CollectorState:
+    def failed(before: RefreshStatus) -> RefreshStatus:
         return replace(
             before,
             finished=now,
@@ -122,16 +122,16 @@ def _failed(state: OrganizationState, failure: Failure, *, now: float) -> Organi
             failures={failure.reason: 1},
         )
 
-    collectors = {
+    refreshes = {
         name: failed(each) if each.finished is None else each
-        for name, each in state.collectors.items()
+        for name, each in state.refreshes.items()
     }
-    return replace(state, collectors=collectors)
+    return replace(state, refreshes=refreshes)
 
 
 def _unfinished(state: OrganizationState) -> str:
     """Return the organization and its unfinished collectors; empty if there are none."""
-    names = [name for name, each in state.collectors.items() if each.finished is None]
+    names = [name for name, each in state.refreshes.items() if each.finished is None]
     return f"{state.name} ({', '.join(names)})" if names else ""
 
 

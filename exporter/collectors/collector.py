@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from exporter import refresh
+from exporter.refresh import RefreshedCollector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exporter.summary import Summary
 
 
-class Collector(refresh.Collector, Protocol):
+class Collector(RefreshedCollector, Protocol):
     """A collector as the whole program sees it: refreshed, exposed and shown on the status page."""
 
     metrics: ClassVar[Sequence[Metric]]

@@ -75,13 +75,13 @@ class NamesCollector:
 
     @property
     def endpoints(self) -> Sequence[str]:
-        """See :class:`~exporter.refresh.Collector`."""
+        """See :class:`~exporter.refresh.RefreshedCollector`."""
         listings = (SERVICE_ACCOUNTS, ENVIRONMENTS, *_CLUSTERS, REGIONS, ORGANIZATIONS)
         users = [USERS.endpoint] if self._users else []
         return [each.endpoint for each in listings] + users
 
     async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
-        """See :class:`~exporter.refresh.Collector`."""
+        """See :class:`~exporter.refresh.RefreshedCollector`."""
         walk = _Walk(
             host,
             budget,
@@ -105,8 +105,10 @@ class NamesCollector:
         """Yield the organization's own name; the names of the others belong to its keys."""
         del before
         directory = state.get(DIRECTORY)
-        at = (state.name, directory.organization_id, directory.organization_name)
-        yield part([(catalogue.ORGANIZATION_INFO, [(at, 1)] if directory.organization_id else [])])
+        labels = (state.name, directory.organization_id, directory.organization_name)
+        yield part(
+            [(catalogue.ORGANIZATION_INFO, [(labels, 1)] if directory.organization_id else [])]
+        )
 
     def summarize(self, state: OrganizationState) -> Summary:
         """Return nothing: the names stand beside the ids in the other summaries."""

@@ -100,7 +100,7 @@ class QuotasCollector:
         return cls(organization, clock=clock) if organization.quotas.enabled else None
 
     async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
-        """See :class:`~exporter.refresh.Collector`.
+        """See :class:`~exporter.refresh.RefreshedCollector`.
 
         If a scope fails, its rows stay until they are too old; other scopes are not affected.
         """
@@ -183,7 +183,7 @@ class QuotasCollector:
         )
         yield part(
             [(catalogue.QUOTA_COUNTED, counted)],
-            fresh_until=min(mine.fresh_until, keys.listed_at + self._organization.stale_after),
+            fresh_until=min(mine.fresh_until, keys.listing_began + self._organization.stale_after),
         )
 
     def _counted_usage(self, quota: Quota, inventory: Inventory) -> int | None:

@@ -107,7 +107,7 @@ class Exchange:
             ) from error
         finally:
             took = self._clock.monotonic() - began
-            self._observer.answered(endpoint, status, took)
+            self._observer.request_ended(endpoint, status, took)
             log.debug("answered", endpoint=endpoint, status=status, seconds=round(took, 3))
 
     def _record_rate_limit(self, endpoint: str, headers: httpx.Headers) -> None:

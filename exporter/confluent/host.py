@@ -162,9 +162,9 @@ class Host:
         finally:
             self._no_priority_requests.set()
 
-    def wait(self, endpoints: Iterable[str]) -> float:
+    def seconds_until_allowed(self, endpoints: Iterable[str]) -> float:
         """Return the seconds for which no request to ``endpoints`` may be sent; 0 if at once."""
-        return self._pacer.wait(endpoints)
+        return self._pacer.seconds_until_allowed(endpoints)
 
     async def send(self, request: Request, budget: Budget) -> Answer:
         """Return the 200 that answers ``request``, after retries within ``budget``.
@@ -179,7 +179,9 @@ class Host:
             # Without the lock: one endpoint may ask for a longer wait than the others.
             await self._pacer.wait_for_window(request, budget)
             async with self._lock:
-                if self._pacer.wait([request.endpoint]):  # another request used the window
+                if self._pacer.seconds_until_allowed(
+                    [request.endpoint]
+                ):  # another request used the window
                     continue
                 try:
                     return await self._authorized(request, budget)
@@ -194,7 +196,7 @@ class Host:
                         raise
             retries += 1
             budget.retries -= 1
-            await self._pacer.pause(reason, pause, error=str(failure))
+            await self._pacer.sleep(reason, pause, error=str(failure))
 
     async def _yield_to_priority(self, request: Request, budget: Budget) -> None:
         if self._no_priority_requests.is_set():
@@ -219,13 +221,13 @@ class Host:
     async def _authorized(self, request: Request, budget: Budget) -> Answer:
         """Return the 200, with other credentials if the first are refused and others exist."""
         try:
-            return await self._follow(request, budget)
+            return await self._send_following_redirects(request, budget)
         except Unauthorized:
             if not self._credentials.refused():
                 raise
-        return await self._follow(request, budget)
+        return await self._send_following_redirects(request, budget)
 
-    async def _follow(self, request: Request, budget: Budget) -> Answer:
+    async def _send_following_redirects(self, request: Request, budget: Budget) -> Answer:
         """Return the 200, following redirects within the configured origin."""
         endpoint = request.endpoint
         target = url_of(self._settings.url + endpoint, request.query)
@@ -254,7 +256,7 @@ class Host:
         return error
 
     def counting_failures(
-        self, request: Request, answer: Answer, budget: Budget
+        self, request: Request, budget: Budget, answer: Answer
     ) -> AbstractContextManager[None]:
         """Count an error in the context as a failure of ``request``, which had ``answer``."""
         return self._exchange.counting_failures(request, budget, answer)

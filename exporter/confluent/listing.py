@@ -46,7 +46,7 @@ async def pages(
     while True:
         request = Request(listing.endpoint, query=query)
         answer = await host.send(request, budget)
-        with host.counting_failures(request, answer, budget):
+        with host.counting_failures(request, budget, answer):
             page = _decode(listing, answer.body)
             token = walk.token_after(page.next)
         yield page

@@ -63,7 +63,7 @@ class Pacer:
         self.waits: tuple[Wait, ...] = ()
         """The current waits. Replaced, never changed: safe to read from another thread."""
 
-    def wait(self, endpoints: Iterable[str]) -> float:
+    def seconds_until_allowed(self, endpoints: Iterable[str]) -> float:
         """Return the seconds for which no request to ``endpoints`` may be sent; 0 if at once."""
         hold = self._throttle.hold(endpoints, now=self._clock.monotonic())
         return hold.seconds if hold else 0.0
@@ -79,7 +79,9 @@ class Pacer:
     def record_failure(self, error: ApiError) -> None:
         """Record how long the API asked not to be asked again, except in a 429."""
         if error.retry_in and not isinstance(error, RateLimited):
-            self._throttle.pause(error.endpoint, error.retry_in, now=self._clock.monotonic())
+            self._throttle.hold_endpoint(
+                error.endpoint, error.retry_in, now=self._clock.monotonic()
+            )
 
     def pause_after(self, error: ApiError, retries: int) -> tuple[str, float]:
         """Return the reason and the seconds of the wait after ``error`` and so far ``retries``.
@@ -92,7 +94,7 @@ class Pacer:
         if error.retry_in >= own:
             reason, seconds = "retry_after", error.retry_in + self._random.random()
         if rate_limited:
-            self._throttle.close(error.endpoint, seconds, now=self._clock.monotonic())
+            self._throttle.hold_all(error.endpoint, seconds, now=self._clock.monotonic())
         return reason, seconds
 
     async def wait_for_window(self, request: Request, budget: Budget) -> None:
@@ -109,7 +111,7 @@ class Pacer:
                     endpoint=request.endpoint,
                     method=request.method,
                 )
-            await self.pause("reserve" if hold.is_rate_limit else "retry_after", hold.seconds)
+            await self.sleep("reserve" if hold.is_rate_limit else "retry_after", hold.seconds)
         if self._clock.monotonic() >= budget.deadline:
             raise out_of_time(request, budget)
 
@@ -128,7 +130,7 @@ class Pacer:
             f" at most {granted.share * granted.windows} within the {budget.limit_name}. {remedy}"
         )
 
-    async def pause(self, reason: str, seconds: float, **facts: str) -> None:
+    async def sleep(self, reason: str, seconds: float, **facts: str) -> None:
         """Wait ``seconds``; ``facts`` are logged."""
         log.log(
             logging.INFO if seconds >= _LONG_WAIT else logging.DEBUG,

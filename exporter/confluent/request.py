@@ -61,7 +61,7 @@ class Budget:
 class Observer(Protocol):
     """Observes requests, failures, rate limits and waits."""
 
-    def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
+    def request_ended(self, endpoint: str, status: int | None, seconds: float) -> None:
         """Record a request that ended after ``seconds``; ``status`` is None without a response."""
 
     def failed(self, endpoint: str, reason: str) -> None:

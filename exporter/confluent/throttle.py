@@ -143,12 +143,12 @@ class Throttle:
             implausible_resets=implausible,
         )
 
-    def pause(self, endpoint: str, seconds: float, *, now: float) -> None:
+    def hold_endpoint(self, endpoint: str, seconds: float, *, now: float) -> None:
         """Hold requests to ``endpoint`` for ``seconds``, after a failure with ``Retry-After``."""
         until = now + min(seconds, MAX_WAIT)
         self._paused[endpoint] = max(until, self._paused.get(endpoint, until))
 
-    def close(self, endpoint: str, seconds: float, *, now: float) -> None:
+    def hold_all(self, endpoint: str, seconds: float, *, now: float) -> None:
         """Hold all requests for ``seconds``, after a 429 of ``endpoint``."""
         before = self._windows.get(endpoint)
         ends = now + min(seconds, MAX_WAIT)

@@ -28,7 +28,7 @@ class RefreshRenderer:
 
 
 def _samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
-    name, collectors = state.name, state.collectors.items()
+    name, collectors = state.name, state.refreshes.items()
     ended = [(each, one) for each, one in collectors if one.finished is not None]
     yield catalogue.UP, [((name, each), one.up) for each, one in ended]
     for metric, values in (

@@ -63,18 +63,18 @@ def histogram_lines(
     whole = ""
     families = dict.fromkeys(("_bucket", "_gcount", "_gsum"), "")
     for label, histogram in histograms.items():
-        at = (organization, label)
+        labels = (organization, label)
         bounds = zip(
             (*map(text.number, histogram.bounds), "+Inf"),
             (*histogram.buckets, histogram.count),
             strict=True,
         )
         buckets = text.lines(
-            metric, (((*at, le), count) for le, count in bounds), suffix="_bucket", label="le"
+            metric, (((*labels, le), count) for le, count in bounds), suffix="_bucket", label="le"
         )
         families["_bucket"] += buckets
         whole += buckets
         for suffix, value in (("count", histogram.count), ("sum", histogram.sum)):
-            whole += text.lines(metric, [(at, value)], suffix=f"_{suffix}")
-            families[f"_g{suffix}"] += text.lines(metric, [(at, value)], suffix=f"_g{suffix}")
+            whole += text.lines(metric, [(labels, value)], suffix=f"_{suffix}")
+            families[f"_g{suffix}"] += text.lines(metric, [(labels, value)], suffix=f"_g{suffix}")
     return {metric.name: whole} | {metric.name + key: lines for key, lines in families.items()}

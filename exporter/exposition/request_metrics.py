@@ -71,7 +71,7 @@ class RequestMetrics:
             self._durations.setdefault(endpoint, _Durations())
         self.version += 1
 
-    def answered(self, endpoint: str, status: int | None, seconds: float) -> None:
+    def request_ended(self, endpoint: str, status: int | None, seconds: float) -> None:
         """Record a request that ended after ``seconds``; ``status`` is None without a response."""
         self._requests[endpoint, "none" if status is None else str(status)] += 1
         self._durations.setdefault(endpoint, _Durations()).observe(seconds)

@@ -30,7 +30,7 @@ class Outcome:
     """Called off the event loop once the new state is published."""
 
 
-class Collector(Protocol):
+class RefreshedCollector(Protocol):
     """One kind of data that is fetched for an organization."""
 
     @property

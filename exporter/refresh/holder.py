@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from exporter.clock import Clock
-    from exporter.refresh.collector import Change, Collector
+    from exporter.refresh.collector import Change, RefreshedCollector
     from exporter.refresh.state import OrganizationState
 
 
@@ -25,7 +25,7 @@ class Holder:
         self,
         state: OrganizationState,
         *,
-        collectors: Sequence[Collector],
+        collectors: Sequence[RefreshedCollector],
         publish: Callable[[OrganizationState], Awaitable[None]],
         clock: Clock,
         lock: asyncio.Lock | None = None,

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.confluent.host import Host
     from exporter.confluent.request import Budget
-    from exporter.refresh.collector import Collector
+    from exporter.refresh.collector import RefreshedCollector
     from exporter.refresh.holder import Holder
-    from exporter.refresh.state import CollectorState, OrganizationState
+    from exporter.refresh.state import OrganizationState, RefreshStatus
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class Refresher:
 
     def __init__(
         self,
-        collector: Collector,
+        collector: RefreshedCollector,
         holder: Holder,
         *,
         host: Host,
@@ -87,7 +87,7 @@ class Refresher:
         on all endpoints for equally long. If the key listing was accepted, the refresh is therefore
         also due at the next few times that the keys are ``listed``, long before its own interval.
         """
-        state = self._holder.state.collectors[self.collector.name]
+        state = self._holder.state.refreshes[self.collector.name]
         failure = state.failure
         if not self.collector.low_priority or failure is None or not failure.is_credentials_failure:
             await self._clock.sleep(seconds)
@@ -132,14 +132,14 @@ class Refresher:
         except Exception:
             outcome = Outcome(_no_change, _INTERNAL_FAILURE)
             log.exception("error in the exporter; please report it")
-        before = self._holder.state.collectors[self.collector.name]
+        before = self._holder.state.refreshes[self.collector.name]
         ended = self._clock.monotonic()
         try:
-            after = await self._publish(outcome, budget, began=began, ended=ended)
+            after = await self._record(outcome, budget, began=began, ended=ended)
         except Exception:
             log.exception("error in the exporter; please report it")
             outcome = Outcome(_no_change, _INTERNAL_FAILURE)
-            after = await self._publish(outcome, budget, began=began, ended=ended)
+            after = await self._record(outcome, budget, began=began, ended=ended)
         self._log(before, after, budget)
         await asyncio.to_thread(outcome.on_published)
         return ended + after.delay
@@ -156,18 +156,18 @@ class Refresher:
                     endpoint=self.collector.endpoints[0],
                 )
 
-    async def _publish(
+    async def _record(
         self, outcome: Outcome, budget: Budget | None, *, began: float, ended: float
-    ) -> CollectorState:
+    ) -> RefreshStatus:
         """Publish ``outcome``; return the collector's new state."""
         name = self.collector.name
-        before = self._holder.state.collectors[name]
+        before = self._holder.state.refreshes[name]
         after = self._next_state(before, outcome.failure, budget, began=began, ended=ended)
 
         def change(state: OrganizationState) -> OrganizationState:
             return replace(
                 outcome.apply(state),
-                collectors={**state.collectors, name: after},
+                refreshes={**state.refreshes, name: after},
                 rate_limits=dict(self._host.rate_limits),
             )
 
@@ -176,13 +176,13 @@ class Refresher:
 
     def _next_state(
         self,
-        before: CollectorState,
+        before: RefreshStatus,
         failure: Failure | None,
         budget: Budget | None,
         *,
         began: float,
         ended: float,
-    ) -> CollectorState:
+    ) -> RefreshStatus:
         """Return the collector's state after this refresh."""
         failures_in_a_row = before.failures_in_a_row + 1 if failure else 0
         interval = self.collector.interval
@@ -195,7 +195,7 @@ class Refresher:
                 interval=interval,
                 random=self._random,
             )
-            delay = max(delay, self._host.wait(self.collector.endpoints))
+            delay = max(delay, self._host.seconds_until_allowed(self.collector.endpoints))
         now = self._clock.wall()
         return replace(
             before,
@@ -210,7 +210,7 @@ class Refresher:
             failures=_counted(before.failures, failure),
         )
 
-    def _log(self, before: CollectorState, after: CollectorState, budget: Budget | None) -> None:
+    def _log(self, before: RefreshStatus, after: RefreshStatus, budget: Budget | None) -> None:
         """Log a failure in full the first time, and briefly while it stays the same."""
         facts = {
             "collector": self.collector.name,

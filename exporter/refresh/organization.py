@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from exporter.refresh.collector import Collector
+from exporter.refresh.collector import RefreshedCollector
 from exporter.refresh.holder import Holder
 from exporter.refresh.loop import Refresher
-from exporter.refresh.state import CollectorState, OrganizationState
+from exporter.refresh.state import OrganizationState, RefreshStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exporter.config import Organization
     from exporter.confluent.host import Host
 
-C = TypeVar("C", bound=Collector)
+C = TypeVar("C", bound=RefreshedCollector)
 _STAGGER = 0.02
 """Seconds between the first refreshes of two organizations. If hundreds of responses arrived at
 once, scrapes would have to wait while all of them are read."""
@@ -50,7 +50,7 @@ class OrganizationRefresh(Generic[C]):
         self.host = host
         initial = OrganizationState(
             organization.name,
-            {each.name: CollectorState(stale_after=each.stale_after) for each in collectors},
+            {each.name: RefreshStatus(stale_after=each.stale_after) for each in collectors},
         )
         self._holder = Holder(
             initial,
@@ -122,14 +122,14 @@ def _lists(organization: Organization) -> tuple[object, ...]:
 
 def _restored(initial: OrganizationState, previous: OrganizationState) -> OrganizationState:
     """Return ``previous`` for the collectors of ``initial``, with their settings."""
-    names = initial.collectors.keys() & previous.collectors.keys()
+    names = initial.refreshes.keys() & previous.refreshes.keys()
     return OrganizationState(
         initial.name,
         {
-            name: replace(previous.collectors[name], stale_after=state.stale_after)
+            name: replace(previous.refreshes[name], stale_after=state.stale_after)
             if name in names
             else state
-            for name, state in initial.collectors.items()
+            for name, state in initial.refreshes.items()
         },
         {name: value for name, value in previous.slices.items() if name in names},
         previous.rate_limits,

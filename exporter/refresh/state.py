@@ -49,7 +49,7 @@ def failure_from(error: ApiError | CredentialsError) -> Failure:
 
 
 @dataclass(frozen=True)
-class CollectorState:
+class RefreshStatus:
     """The refreshes of one collector. Times are Unix seconds."""
 
     stale_after: float | None = None
@@ -98,25 +98,25 @@ class OrganizationState:
     """The state of one organization."""
 
     name: str
-    collectors: Mapping[str, CollectorState]
-    """By name, at least one. The first has priority over the others: it lists the keys."""
+    refreshes: Mapping[str, RefreshStatus]
+    """By the name of the collector, at least one. The first one has priority: it lists the keys."""
     slices: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     """By the name of the collector that owns it; read it with :meth:`get`."""
     rate_limits: Mapping[str, RateLimitStatus] = field(default_factory=lambda: MappingProxyType({}))
     """By endpoint: the rate limit that the latest response reported."""
 
-    def get(self, part: Slice[S]) -> S:
-        """Return the value of ``part``."""
-        return cast("S", self.slices.get(part.collector, part.initial))
+    def get(self, owned: Slice[S]) -> S:
+        """Return the value of the slice ``owned``."""
+        return cast("S", self.slices.get(owned.collector, owned.initial))
 
-    def with_slice(self, part: Slice[S], value: S) -> OrganizationState:
-        """Return this state with another ``value`` of ``part``."""
-        return replace(self, slices={**self.slices, part.collector: value})
+    def with_slice(self, owned: Slice[S], value: S) -> OrganizationState:
+        """Return this state with another ``value`` of the slice ``owned``."""
+        return replace(self, slices={**self.slices, owned.collector: value})
 
     @property
-    def prioritized(self) -> CollectorState:
+    def prioritized(self) -> RefreshStatus:
         """The state of the collector that has priority."""
-        return next(iter(self.collectors.values()))
+        return next(iter(self.refreshes.values()))
 
     @property
     def attempted(self) -> bool:

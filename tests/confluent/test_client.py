@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def failure_message(harness: Harness) -> str:
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     assert failure is not None
     return failure.message
 
@@ -145,7 +145,7 @@ async def test_the_failure_has_the_request_id() -> None:
     harness = Harness(5, faults=[parse_fault("403")])
     await harness.exporter.refresh_once()
     (served,) = harness.simulator.requests
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     assert failure is not None
     assert failure.request_id == served.request_id
     assert f"(X-Request-Id {served.request_id})" in str(failure)
@@ -210,7 +210,7 @@ async def test_a_redirect_to_another_origin_is_not_followed(location: str) -> No
     harness = through(redirect)
     await harness.exporter.refresh_once()
     assert len(asked) == 1
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     assert failure is not None
     assert (failure.reason, failure.request_id) == ("invalid_response", "abc")
 
@@ -340,7 +340,7 @@ def through(answer: Callable[[httpx.Request], Coroutine[None, None, httpx.Respon
 async def test_the_failure_for_a_body_that_is_not_a_page_has_the_request_id() -> None:
     harness = answering(b"<html>", x_request_id="abc")
     await harness.exporter.refresh_once()
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     assert failure is not None
     assert failure.request_id == "abc"
 

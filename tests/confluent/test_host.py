@@ -75,7 +75,7 @@ class Recorder:
         self.rate_limits: list[RateLimitStatus] = []
         self.waits: list[str] = []
 
-    def answered(self, endpoint: str, status: int | None, _seconds: float) -> None:
+    def request_ended(self, endpoint: str, status: int | None, _seconds: float) -> None:
         self.statuses.append((endpoint, status))
 
     def failed(self, endpoint: str, reason: str) -> None:
@@ -269,8 +269,8 @@ async def test_an_exhausted_host_does_not_stall_another() -> None:
     assert exhausted.waits
     began = clock.monotonic()
     await other.send(QUERY, await other.begin(timeout=60))
-    assert (clock.monotonic(), other.wait([PATH])) == (began, 0)
-    assert exhausted.wait([PATH]) > 500
+    assert (clock.monotonic(), other.seconds_until_allowed([PATH])) == (began, 0)
+    assert exhausted.seconds_until_allowed([PATH]) > 500
     assert not stalled.done()
     await stalled
     assert exhausted.waits == ()

@@ -124,7 +124,7 @@ async def test_an_incomplete_walk_publishes_nothing_and_leaks_nothing(
     assert harness.values("confluent_cloud_api_request_failures_total", "reason") == {
         "pagination": 1
     }
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     assert failure is not None
     assert says in failure.message
     assert {request.url.host for request in harness.sent} == {"127.0.0.1"}

@@ -180,7 +180,7 @@ async def test_a_refresh_that_a_header_stops_names_that_header() -> None:
     answering(harness, [(200, EPOCH_RESET)])
     await harness.exporter.refresh_once()
     await harness.exporter.refresh_once()
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     assert failure is not None
     assert "X-RateLimit-Reset allows no request before the `refresh_timeout` of 30 s is over" in (
         failure.message

@@ -168,7 +168,7 @@ def test_no_header_causes_a_negative_infinite_or_undefined_wait(
     )
     held = throttle(reserve)
     held.record_answer(PATH, IAM.rate_limit(headers), now=now)
-    held.close(PATH, retry_after(headers, wall=0) or 0, now=now)
+    held.hold_all(PATH, retry_after(headers, wall=0) or 0, now=now)
     seconds = wait(held, now=now)
     assert math.isfinite(seconds)
     assert 0 <= seconds <= MAX_WAIT + 2  # a second of rounding, one of jitter
@@ -227,7 +227,7 @@ async def test_a_429_that_does_not_fit_the_deadline_ends_the_refresh_and_delays_
     assert harness.values("confluent_cloud_exporter_refresh_failures_total", "reason") == {
         "rate_limited": 1
     }
-    next_start = harness.state.collectors["api_keys"].next_start
+    next_start = harness.state.refreshes["api_keys"].next_start
     assert next_start is not None
     assert 600 <= next_start - harness.clock.wall() <= 603
 

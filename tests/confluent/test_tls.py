@@ -50,7 +50,7 @@ def lax(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 async def refreshed(harness: Harness) -> str | None:
     """Refresh once; return why that failed, None if it did not."""
     await harness.exporter.refresh_once()
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     return None if failure is None else f"{failure.reason}: {failure.message}"
 
 
@@ -229,7 +229,7 @@ async def test_each_organization_trusts_its_own_ca(ours: Authority, other: Autho
         loaded = replace(loaded, organizations=tuple(organizations))
         exporter = Exporter(loaded, clock=harness.clock, process_metrics=False)
         await exporter.refresh_once()
-        failures = [state.collectors["api_keys"].failure for state in exporter.states()]
+        failures = [state.refreshes["api_keys"].failure for state in exporter.states()]
         await exporter.aclose()
     assert [failure and failure.reason for failure in failures] == ["tls", None]
 

@@ -47,7 +47,7 @@ async def failure_at(url: str) -> str:
     )
     await harness.exporter.refresh_once()
     await harness.exporter.aclose()
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     assert failure is not None
     return f"{failure.reason}: {failure.message.removeprefix('GET /iam/v2/api-keys: ')}"
 

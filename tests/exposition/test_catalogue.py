@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.exposition import Format, Instruments
 from exporter.exposition.catalogue import CATALOGUE, Metric
-from exporter.exposition.document_metrics import LABELS, document
+from exporter.exposition.metrics_page import LABELS, document
 from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, SimulatedOwner, SimulatedRateLimit
 from tests.harness import Harness
 

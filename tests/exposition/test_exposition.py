@@ -15,7 +15,7 @@ from exporter.collectors.api_keys.state import with_inventory
 from exporter.collectors.quotas import Quota, QuotasState
 from exporter.exposition import Exposition, Format, Instruments
 from exporter.inventory import Directory, FoldSettings, Key, Owner, Resource
-from exporter.refresh import CollectorState, OrganizationState
+from exporter.refresh import OrganizationState, RefreshStatus
 from tests import virtual_time
 from tests.harness import configuration
 from tests.virtual_time import EPOCH, FakeClock
@@ -35,7 +35,7 @@ LISTED = [
                 )
                 for number in range(keys)
             },
-            listings=1,
+            listing_count=1,
         ),
         FoldSettings(1000),
         Directory(),
@@ -53,9 +53,9 @@ def state(name: str, *, at: float, refreshes: int) -> OrganizationState:
     quota = Quota("iam.max_cloud_api_keys.per_org", "organization", 10, None, "", "", "")
     return OrganizationState(
         name,
-        {"api_keys": CollectorState(finished=EPOCH + at, succeeded=EPOCH, refreshes=refreshes)},
+        {"api_keys": RefreshStatus(finished=EPOCH + at, succeeded=EPOCH, refreshes=refreshes)},
         {
-            "api_keys": replace(LISTED[refreshes % 2], listed_at=at),
+            "api_keys": replace(LISTED[refreshes % 2], listing_began=at),
             "quotas": QuotasState((quota,), fresh_until=at + STALE_AFTER / 2),
         },
     )
@@ -81,7 +81,7 @@ class Served:
         await self.exposition.publish(self.states[name], self.renderers)
 
     def request(self, name: str) -> None:
-        self.instruments.of(name, endpoints=[PATH]).answered(PATH, 200, 0.1)
+        self.instruments.of(name, endpoints=[PATH]).request_ended(PATH, 200, 0.1)
 
     def forget(self, name: str) -> None:
         self.states.pop(name, None)

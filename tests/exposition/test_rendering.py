@@ -19,7 +19,7 @@ from exporter.inventory import (
     Resource,
     Rules,
 )
-from exporter.refresh import CollectorState, Failure, OrganizationState
+from exporter.refresh import Failure, OrganizationState, RefreshStatus
 from tests import virtual_time
 from tests.harness import configuration
 from tests.virtual_time import FakeClock
@@ -58,7 +58,7 @@ SETTINGS = (
 
 def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> OrganizationState:
     failure = None if up else Failure("server_error", "500", None)
-    collector = CollectorState(
+    collector = RefreshStatus(
         stale_after=stale_after,
         finished=1000,
         succeeded=400,
@@ -75,7 +75,7 @@ def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> O
         vanished=1,
         previous_total=4,
         churn=ChurnTotals(created={("user", "kafka"): 5}),
-        listings=1,
+        listing_count=1,
     )
     slices = {
         "api_keys": with_inventory(keys, FoldSettings(100, rules), DIRECTORY, now=NOW),
@@ -310,7 +310,7 @@ NEW = "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds"
 
 
 def with_keys(*keys: Key) -> OrganizationState:
-    one = ApiKeysState(keys={key.id: key for key in keys}, listings=1)
+    one = ApiKeysState(keys={key.id: key for key in keys}, listing_count=1)
     folded = with_inventory(one, FoldSettings(100), DIRECTORY, now=NOW)
     return state().with_slice(API_KEYS_STATE, folded)
 
@@ -351,7 +351,7 @@ def test_the_failure_reason_is_exposed_until_a_refresh_succeeds() -> None:
 
 
 def test_only_settings_are_exposed_before_the_first_refresh_has_ended() -> None:
-    fresh = OrganizationState("acme", {"api_keys": CollectorState()})
+    fresh = OrganizationState("acme", {"api_keys": RefreshStatus()})
     (threshold,) = series(exposed(fresh))
     assert threshold.startswith("confluent_cloud_api_key_policy_threshold_seconds"), "a setting"
 
@@ -399,7 +399,7 @@ async def test_unchanged_lines_are_not_compressed_again() -> None:
     before = state()
     again = replace(before.prioritized, refreshes=4)
     published = []
-    for each in (before, replace(before, collectors={"api_keys": again})):
+    for each in (before, replace(before, refreshes={"api_keys": again})):
         await exposition.publish(each, renderers(each, clock))
         published.append(exposition._rendered["acme"].chunks)
     old, new = published

@@ -103,7 +103,7 @@ async def test_repeated_credentials_are_blanked_everywhere(
         if round_ == 1:
             harness.environ["SECRET"] = SECRET
         await harness.exporter.refresh_once()
-        failure = harness.state.collectors["api_keys"].failure
+        failure = harness.state.refreshes["api_keys"].failure
         assert failure is not None
         assert "<redacted>" in failure.message
         assert "<redacted>" in str(failure.request_id)
@@ -133,7 +133,7 @@ async def test_a_quoted_status_line_shows_no_credentials() -> None:
     harness.wire = Garbage()
     harness.configured()
     await harness.exporter.refresh_once()
-    failure = str(harness.state.collectors["api_keys"].failure)
+    failure = str(harness.state.refreshes["api_keys"].failure)
     assert "no complete answer: illegal status line: Basic <redacted>. Check" in failure
     assert leaks(failure + await page_of(harness)) == []
 

@@ -63,7 +63,7 @@ async def outcome(harness: Harness) -> str | None:
     text = harness.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
     assert list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
     assert Tags.of(await page_of(harness)) <= Tags.ours
-    collector = harness.state.collectors["api_keys"]
+    collector = harness.state.refreshes["api_keys"]
     reasons = harness.values("confluent_cloud_exporter_refresh_failures_total", "reason")
     if collector.failure is None:
         assert reasons == {}
@@ -301,7 +301,7 @@ async def test_a_compressed_error_page_is_bounded_too() -> None:
     body = gzip.compress(b'{"message": "' + b"x" * MIB + b'"}')
     harness = answering(body, status=500)
     assert await outcome(harness) == "server_error"
-    failure = harness.state.collectors["api_keys"].failure
+    failure = harness.state.refreshes["api_keys"].failure
     assert failure is not None
     assert len(failure.message) < 500
 
@@ -348,7 +348,7 @@ async def test_the_log_and_the_page_show_no_control_characters_of_an_error() -> 
     body = json.dumps({"message": "\x1b[2J\x07<b>bold</b>\r\nSet-Cookie: x"}).encode()
     harness = answering(body, status=400, headers=[(b"x-request-id", b"\x1b[2Jid")])
     assert await outcome(harness) == "bad_request"
-    failure = str(harness.state.collectors["api_keys"].failure)
+    failure = str(harness.state.refreshes["api_keys"].failure)
     assert failure.isprintable()
 
 

@@ -30,7 +30,7 @@ async def test_fifty_organizations_fall_silent_spread_out_and_come_back_gently()
         harness.simulator.faults.clear()
         await harness.clock.sleep(30 * MINUTE)
         states = harness.exporter.states()
-        assert all(state.collectors["api_keys"].up for state in states)
+        assert all(state.refreshes["api_keys"].up for state in states)
 
     first = per_second(harness, 0, 5 * MINUTE)
     later = per_second(harness, 55 * MINUTE, failing_until)

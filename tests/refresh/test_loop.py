@@ -97,7 +97,7 @@ async def test_a_refresh_that_exceeds_its_timeout_fails() -> None:
     )
     async with harness.exporter.running():
         await harness.clock.sleep(20.1)
-        failure = harness.state.collectors["api_keys"].failure
+        failure = harness.state.refreshes["api_keys"].failure
         assert failure is not None
         assert failure.reason == "timeout"
         assert len(harness.simulator.requests) == 3
@@ -375,7 +375,7 @@ async def test_low_priority_collectors_send_nothing_while_the_keys_cannot_connec
     harness = Harness(5, settings=BOTH, faults=[parse_fault("reset")])
     await harness.exporter.refresh_once()
     assert {request.path for request in harness.simulator.requests} == {API_KEYS}
-    failures = {name: state.failure for name, state in harness.state.collectors.items()}
+    failures = {name: state.failure for name, state in harness.state.refreshes.items()}
     assert {failure and failure.reason for failure in failures.values()} == {"connection"}
     assert "could not be listed for the same reason" in str(failures["names"])
 

@@ -167,7 +167,7 @@ async def test_each_source_fails_independently_and_keeps_its_names(path: str, lo
     assert {kind: infos(harness, kind, *names) for kind, names in labels.items()} == before
     assert harness.value("confluent_cloud_up", collector="names") == 0
     assert harness.value("confluent_cloud_up", collector="api_keys") == 1
-    failure = harness.state.collectors["names"].failure
+    failure = harness.state.refreshes["names"].failure
     assert failure is not None
     assert (failure.reason, path in failure.message) == ("forbidden", True)
     assert path in await page_of(harness)
@@ -204,7 +204,7 @@ async def test_a_role_that_allows_no_cluster_listing_is_a_failure() -> None:
     harness = Harness(400, settings=NAMES)
     harness.accounts[0].denied = frozenset({KAFKA_CLUSTERS_PATH})
     await harness.exporter.refresh_once()
-    failure = harness.state.collectors["names"].failure
+    failure = harness.state.refreshes["names"].failure
     assert failure is not None
     assert KAFKA_CLUSTERS_PATH in failure.message
 
@@ -229,7 +229,7 @@ async def test_collectors_share_one_budget_and_one_connection() -> None:
         rate_limit=SimulatedRateLimit(10, 60),
     )
     await harness.exporter.refresh_once()
-    assert all(one.up for one in harness.state.collectors.values())
+    assert all(one.up for one in harness.state.refreshes.values())
     windows = harness.simulator.window(harness.organization).windows().values()
     assert max(tally.accepted for each in windows for tally in each.values()) <= 6
     assert not any(tally.refused for each in windows for tally in each.values())

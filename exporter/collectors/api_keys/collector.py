@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _NO_CHURN = Churn((), (), ())
-_CHURN_LOGGED = 1000  # per listing; a lost role would fill the disk with hidden keys
+_CHURN_LOGGED = 1000  # per listing; a lost role would fill the disk with last_readable keys
 
 
 class ApiKeysCollector:
@@ -64,33 +64,33 @@ class ApiKeysCollector:
         return cls(organization, clock=clock)
 
     async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
-        """See :class:`~exporter.refresh.Collector`."""
+        """See :class:`~exporter.refresh.RefreshedCollector`."""
         began = self._clock.monotonic()
         before = state.get(API_KEYS_STATE)
         with host.prioritized():
             listing = await list_keys(host, self._organization, budget, self._page_cache)
-        existing = {**before.keys, **before.hidden}
-        hidden = {each: existing[each] for each in listing.unreadable_ids & existing.keys()}
-        same = listing.keys == before.keys and not before.hidden
+        existing = {**before.keys, **before.last_readable}
+        last_readable = {each: existing[each] for each in listing.unreadable_ids & existing.keys()}
+        same = listing.keys == before.keys and not before.last_readable
         changes = _NO_CHURN
-        if before.listings and not same:
-            since = self._clock.wall() - (self._clock.monotonic() - before.listed_at)
+        if before.listing_count and not same:
+            since = self._clock.wall() - (self._clock.monotonic() - before.listing_began)
             changes = await asyncio.to_thread(
-                churn, existing, {**listing.keys, **hidden}, since=since
+                churn, existing, {**listing.keys, **last_readable}, since=since
             )
         after = replace(
             before,
             keys=before.keys if same else listing.keys,
             unreadable=listing.unreadable,
-            hidden=hidden,
-            vanished=len(changes.deleted) if before.listings else None,
+            last_readable=last_readable,
+            vanished=len(changes.deleted) if before.listing_count else None,
             previous_total=len(existing),
             churn=ChurnTotals(
                 created=count_by_kinds(changes.created) + Counter(before.churn.created),
                 deleted=count_by_kinds(changes.deleted) + Counter(before.churn.deleted),
             ),
-            listings=before.listings + 1,
-            listed_at=began,
+            listing_count=before.listing_count + 1,
+            listing_began=began,
         )
         return Outcome(
             lambda state: state.with_slice(API_KEYS_STATE, after),
@@ -98,7 +98,7 @@ class ApiKeysCollector:
         )
 
     def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
-        """See :class:`~exporter.refresh.Collector`."""
+        """See :class:`~exporter.refresh.RefreshedCollector`."""
         before, directory = state.get(API_KEYS_STATE), state.get(DIRECTORY)
         after = with_inventory(before, self._settings, directory, now=now)
         return state if after is before else state.with_slice(API_KEYS_STATE, after)

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from exporter.inventory import Directory, Inventory, Key, Owner, Resource
     from exporter.refresh import OrganizationState
 
-METRICS = (*catalogue.INVENTORY.metrics, *catalogue.POLICY_AND_CHURN.metrics)
+METRICS = (
+    *catalogue.INVENTORY.metrics,
+    catalogue.THRESHOLD,
+    catalogue.API_KEYS_CREATED,
+    catalogue.API_KEYS_DELETED,
+)
 _KINDS = [
     (owner, resource) for owner in OWNER_KINDS for resource in (*RESOURCE_KINDS, UNKNOWN_KIND)
 ]
@@ -65,7 +70,7 @@ def render(
             lines[metric.name] = text.lines(metric, samples)
     lines |= histogram_lines(catalogue.API_KEY_AGES, state.name, inventory.ages.histograms)
     lines |= histogram_lines(catalogue.MAX_AGE_REMAINING, state.name, inventory.remaining)
-    yield Part(lines, mine.listed_at + organization.stale_after)
+    yield Part(lines, mine.listing_began + organization.stale_after)
 
 
 def _lasting_samples(

@@ -31,7 +31,7 @@ class Folded:
     inventory: Inventory
     keys: Sequence[Key]
     """The listed keys, with the environments of their resources."""
-    listings: int
+    listing_count: int
     """As in :class:`ApiKeysState`."""
     settings: FoldSettings
     directory: Directory
@@ -53,16 +53,16 @@ class ApiKeysState:
     """By id."""
     unreadable: int = 0
     """Items that could not be read; none of the counts includes them."""
-    hidden: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
+    last_readable: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
     """Keys whose items could be read before but not now, as they were; they still exist."""
     vanished: int | None = None
     """Keys of the previous listing that this one lacks; None before the second listing."""
     previous_total: int = 0
     """Keys of the previous listing."""
     churn: ChurnTotals = field(default_factory=ChurnTotals)
-    listings: int = 0
-    """Complete listings since the start."""
-    listed_at: float = 0.0
+    listing_count: int = 0
+    """Complete listing_count since the start."""
+    listing_began: float = 0.0
     """Monotonic seconds when the listing began; its first page is that old."""
     folded: Folded | None = None
 
@@ -93,18 +93,18 @@ def with_inventory(
     The keys are folded again only if they, the ``directory`` or the ``settings`` have changed.
     """
     before = state.folded
-    if not state.listings:
+    if not state.listing_count:
         return state
     if before and before.is_from(state.keys, settings, directory):
-        if before.listings == state.listings:
+        if before.listing_count == state.listing_count:
             return state
         if now < before.inventory.valid_until:
             inventory = at_time(before.inventory, now=now)
-            folded = replace(before, inventory=inventory, listings=state.listings)
+            folded = replace(before, inventory=inventory, listing_count=state.listing_count)
             return replace(state, folded=folded)
     keys = with_environments(state.keys.values(), directory)
     inventory = fold(keys, settings, now=now, directory=directory)
-    folded = Folded(inventory, keys, state.listings, settings, directory, state.keys)
+    folded = Folded(inventory, keys, state.listing_count, settings, directory, state.keys)
     return replace(state, folded=folded)
 
 

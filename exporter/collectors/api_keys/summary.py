@@ -31,7 +31,7 @@ def summarize(state: OrganizationState, organization: Organization, *, clock: Cl
     rate_limit = tuple(_rate_limit(state))
     if inventory is None:
         return Summary((Fact("API keys", "not known yet"), *rate_limit))
-    fresh_for = mine.listed_at + organization.stale_after - clock.monotonic()
+    fresh_for = mine.listing_began + organization.stale_after - clock.monotonic()
     if fresh_for <= 0:
         return Summary((Fact("API keys", "too old to publish", level="error"), *rate_limit))
     failing = state.prioritized.failure is not None
