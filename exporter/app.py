@@ -15,17 +15,20 @@ import os
 from random import Random
 from typing import TYPE_CHECKING
 
+import structlog
+
 from exporter import logs
 from exporter.collectors import COLLECTORS
 from exporter.confluent.credentials import BasicCredentials
 from exporter.confluent.host import Host, HostSettings
 from exporter.confluent.trust import TrustStore
+from exporter.errors import StartUpError
 from exporter.exposition import Exposition, Instruments
 from exporter.refresh import OrganizationRefresh
 from exporter.web import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     import httpx
     from starlette.types import ASGIApp
@@ -33,9 +36,12 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.collectors import Collector
     from exporter.config import Config, Organization
+    from exporter.confluent.trust import Trust
     from exporter.exposition.request_metrics import RequestMetrics
     from exporter.refresh import OrganizationState
     from exporter.summary import Summary
+
+log = structlog.get_logger(__name__)
 
 
 class Exporter:
@@ -160,29 +166,57 @@ class Exporter:
         until the next refresh. Raises :class:`~exporter.errors.StartUpError`; the previous
         configuration then stays in use.
         """
-        self._trusts.renew()
-        before, after = self._organizations, {}
-        for each in config.organizations:
-            running = before.get(each.name)
-            unchanged = running is not None and running.organization == each
-            after[each.name] = running if running and unchanged else self._create(each)
-        # Nothing fails from here on. The old refreshes stop before their state is handed on.
+        before = self._organizations
+        trusts = await asyncio.to_thread(self._renewed_trusts, config)
+        after = self._reloaded(config)
+        del trusts  # those in use are kept by their hosts
+        # The old refreshes stop before their state is handed on.
         started = [one for name, one in after.items() if one is not before.get(name)]
         await asyncio.gather(
             *(one.stop() for name, one in before.items() if one is not after.get(name))
         )
         for one in started:
             if one.organization.name in before:
-                await one.resume(before[one.organization.name])
+                with _bugs_logged():  # without its previous state, it starts all the same
+                    await one.resume(before[one.organization.name])
         self._organizations = after
         for name in before.keys() - after.keys():
             self.instruments.forget(name)
         self.exposition.retain(after)
         for position, one in enumerate(started):
-            await self.exposition.publish(one.state, one.collectors)
+            with _bugs_logged():
+                await self.publish(one.state)
             one.start(position=position)
         self.rejected_config = None
         self.instruments.config_loaded(successful=True)
+
+    def _renewed_trusts(self, config: Config) -> Sequence[Trust]:
+        """Read the CA certificates of ``config``; in a thread, because a file system may hang.
+
+        Raises :class:`~exporter.errors.StartUpError`.
+        """
+        self._trusts.renew()
+        over_tls = (each for each in config.organizations if each.url.startswith("https:"))
+        return [self._trusts.of(each.tls) for each in over_tls]
+
+    def _reloaded(self, config: Config) -> dict[str, OrganizationRefresh[Collector]]:
+        """Return the organizations of ``config``: those whose settings did not change, as they are.
+
+        Raises :class:`~exporter.errors.StartUpError`; then nothing has changed.
+        """
+        before = self._organizations
+        try:
+            return {
+                each.name: before[each.name]
+                if each.name in before and before[each.name].organization == each
+                else self._create(each)
+                for each in config.organizations
+            }
+        except StartUpError:
+            for each in config.organizations:
+                if each.name not in before:
+                    self.instruments.forget(each.name)
+            raise
 
     def reject(self, problems: str) -> None:
         """Record that a new configuration was rejected; the previous one stays in use."""
@@ -192,3 +226,12 @@ class Exporter:
     async def aclose(self) -> None:
         """Stop refreshing and close the connections."""
         await asyncio.gather(*(one.stop() for one in self._organizations.values()))
+
+
+@contextlib.contextmanager
+def _bugs_logged() -> Iterator[None]:
+    """Log an exception in the context, which is a bug, and continue."""
+    try:
+        yield
+    except Exception:
+        log.exception("error in the exporter; please report it")

@@ -44,7 +44,7 @@ class Table:
 
     title: str
     short_title: str
-    """For a terminal: at most ten characters."""
+    """For a terminal: at most eleven characters."""
     rows: Sequence[Row]
     if_empty: str = ""
     """Shown instead of no rows; without it, an empty table is not shown."""

@@ -18,7 +18,7 @@ from exporter.cli.output import open_output, print_message, print_output
 from exporter.cli.progress import progress_display, timeout_failure
 from exporter.cli.signals import run_cancellable
 from exporter.clock import SystemClock
-from exporter.collectors import ApiKeysCollector, QuotasCollector, SampledNamesCollector
+from exporter.collectors import COLLECTORS, NamesCollector, SampledNamesCollector
 from exporter.config import RateLimit
 from exporter.escaping import escaped
 from exporter.exposition import Format
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from exporter.config import Config, Organization
     from exporter.refresh import Failure, OrganizationState, RefreshStatus
 
-_COLLECTORS_OF_CHECK = (ApiKeysCollector, SampledNamesCollector, QuotasCollector)
+_COLLECTORS_OF_CHECK = tuple(
+    SampledNamesCollector if each is NamesCollector else each for each in COLLECTORS
+)
 
 
 @dataclass(frozen=True)

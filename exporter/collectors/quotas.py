@@ -39,8 +39,8 @@ _MAX_ROWS = 100_000
 _STALE_AFTER = 3
 """Intervals: one until the next refresh, one for it to end, and one to spare."""
 _KEPT = 1.5
-"""Intervals for which the rows of a failing scope are kept. The next refresh, at most 1.1 intervals
-later, drops them before they are stale."""
+"""Intervals for which the rows of a failing scope are kept. The next refresh usually starts at most
+1.1 intervals later and drops them before they are stale."""
 _SUMMARIZED = 5
 _WARNING, _ERROR = 0.8, 0.95  # of the limit, as in the alerts
 
@@ -183,7 +183,7 @@ class QuotasCollector:
         )
         yield part(
             [(catalogue.QUOTA_COUNTED, counted)],
-            fresh_until=min(mine.fresh_until, keys.listing_began + self._organization.stale_after),
+            fresh_until=min(mine.fresh_until, keys.fresh_until(self._organization)),
         )
 
     def _counted_usage(self, quota: Quota, inventory: Inventory) -> int | None:
@@ -196,7 +196,8 @@ class QuotasCollector:
 
     def summarize(self, state: OrganizationState) -> Summary:
         """Return the quotas that are nearest to their limit."""
-        inventory = state.get(API_KEYS_STATE).inventory
+        keys, now = state.get(API_KEYS_STATE), self._clock.monotonic()
+        inventory = keys.inventory if now < keys.fresh_until(self._organization) else None
         rows = self._summary_rows(state.get(QUOTAS_STATE), inventory, state.get(DIRECTORY))
         nearest = nlargest(_SUMMARIZED, rows, key=lambda row: row[0])
         table = Table("Quotas nearest to their limit", "quotas", [row for _, row in nearest])

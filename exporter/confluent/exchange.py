@@ -16,17 +16,17 @@ from exporter.errors import ApiError
 from exporter.escaping import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import httpx
 
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer, Connection
+    from exporter.confluent.credentials import Authorization
     from exporter.confluent.headers import HeaderDialect
     from exporter.confluent.pacing import Pacer
     from exporter.confluent.request import Budget, Observer, Request
     from exporter.confluent.throttle import RateLimitStatus
-    from exporter.redaction import Redactor
 
 log = structlog.get_logger(__name__)
 
@@ -66,14 +66,12 @@ class Exchange:
         request: Request,
         target: httpx.URL,
         *,
-        headers: Mapping[str, str],
-        redactor: Redactor,
+        authorization: Authorization,
         budget: Budget,
     ) -> Answer:
         """Send ``request`` to ``target`` once; return the answer, whatever its status.
 
-        ``headers`` authenticate it, and ``redactor`` removes their secret from the body. Raises
-        :class:`~exporter.errors.ApiError` if there is no complete answer.
+        Raises :class:`~exporter.errors.ApiError` if there is no complete answer.
         """
         endpoint = request.endpoint
         began = self._clock.monotonic()
@@ -90,12 +88,12 @@ class Exchange:
             answer = await self._connection.send(
                 request,
                 target,
-                headers=headers,
+                headers=authorization.headers,
                 timeout=timeout,
                 on_send=self._pacer.record_request,
                 on_headers=on_headers,
             )
-            return replace(answer, body=redactor.data(answer.body))
+            return replace(answer, body=authorization.redactor.data(answer.body))
         except (TimeoutError, ValueError, *TRANSPORT_ERRORS) as error:
             is_timeout = isinstance(error, TimeoutError)
             is_of_dns = isinstance(error, NameResolutionTimeout)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer
-    from exporter.confluent.credentials import Credentials
+    from exporter.confluent.credentials import Authentication, Credentials
     from exporter.confluent.headers import HeaderDialect
     from exporter.confluent.pacing import Wait
     from exporter.confluent.request import Observer, Request
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _MAX_RETRIES = 4
 _RETRIED = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
-_RETRIED_UNREPEATABLE = RateLimited
+_RETRIED_UNREPEATABLE = (RateLimited,)
 """A request with a 429 was not processed."""
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -107,7 +107,7 @@ class Host:
         self._lock = asyncio.Lock()
         self._no_priority_requests = asyncio.Event()
         self._no_priority_requests.set()
-        self._reading: asyncio.Future[CredentialsError | None] | None = None
+        self._reading: asyncio.Future[Authentication | CredentialsError] | None = None
 
     @property
     def rate_limits(self) -> Mapping[str, RateLimitStatus]:
@@ -123,35 +123,46 @@ class Host:
         """Close the connection."""
         await self._connection.aclose()
 
-    async def begin(self, *, timeout: float, low_priority: bool = False) -> Budget:  # noqa: ASYNC109 # of the whole refresh
+    async def begin(
+        self,
+        *,
+        timeout: float,  # noqa: ASYNC109 # of the whole refresh
+        setting: str = "refresh_timeout",
+        low_priority: bool = False,
+    ) -> Budget:
         """Return the budget of a refresh that begins now and may take ``timeout`` seconds.
 
-        Reads the credentials and CA certificates again. ``low_priority``: whether its requests wait
+        Reads the credentials and CA certificates again. ``setting``: the name of the setting that
+        ``timeout`` comes from, for messages. ``low_priority``: whether its requests wait
         while a prioritized refresh is running. Raises :class:`~exporter.errors.CredentialsError`.
         """
         deadline = self._clock.monotonic() + timeout
-        budget = Budget(deadline=deadline, timeout=timeout, low_priority=low_priority)
         # In a worker thread, since a file system may hang, and in one at a time, since each that
         # hangs is lost.
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(asyncio.to_thread(self._read_files))
         reading = self._reading
-        if not await self._is_done_in_time(reading, budget):
+        if not await self._is_done_by(deadline, reading):
             raise CredentialsError(
                 "the files of the credentials and CA certificates could not be read within the"
-                f" {budget.limit_name}. Check the file systems that they are on"
+                f" `{setting}` of {timeout:.0f} s. Check the file systems that they are on"
             )
-        if error := reading.result():
-            raise error
-        return budget
+        found = reading.result()
+        if isinstance(found, CredentialsError):
+            raise found
+        return Budget(found, deadline, timeout, setting=setting, low_priority=low_priority)
 
-    def _read_files(self) -> CredentialsError | None:
+    def _read_files(self) -> Authentication | CredentialsError:
         try:
-            self._credentials.read()
+            authentication = self._credentials.read()
         except CredentialsError as error:
             return error
         self._connection.renew()
-        return None
+        return authentication
+
+    def resume(self, previous: Host) -> None:
+        """Continue with the rate limits that ``previous``, a host with the same limit, knew."""
+        self._pacer.resume(previous._pacer)
 
     @contextmanager
     def prioritized(self) -> Iterator[None]:
@@ -176,12 +187,10 @@ class Host:
         while True:
             if budget.low_priority:
                 await self._yield_to_priority(request, budget)
-            # Without the lock: one endpoint may ask for a longer wait than the others.
-            await self._pacer.wait_for_window(request, budget)
+            # Without the lock, because only this endpoint asks for the wait.
+            await self._pacer.wait_for_endpoint(request, budget)
             async with self._lock:
-                if self._pacer.seconds_until_allowed(
-                    [request.endpoint]
-                ):  # another request used the window
+                if self._pacer.endpoint_asks_to_wait(request):  # since another answer
                     continue
                 try:
                     return await self._authorized(request, budget)
@@ -203,19 +212,19 @@ class Host:
             return
         waiting = asyncio.ensure_future(self._no_priority_requests.wait())
         try:
-            if not await self._is_done_in_time(waiting, budget):
+            if not await self._is_done_by(budget.deadline, waiting):
                 raise out_of_time(request, budget)
         finally:
             waiting.cancel()
 
-    async def _is_done_in_time(self, future: asyncio.Future[Any], budget: Budget) -> bool:
-        """Return whether ``future`` is done before the deadline; it is not cancelled."""
-        left = budget.deadline - self._clock.monotonic()
-        deadline = asyncio.ensure_future(self._clock.sleep(max(0.0, left)))
+    async def _is_done_by(self, deadline: float, future: asyncio.Future[Any]) -> bool:
+        """Return whether ``future`` is done at the monotonic ``deadline``; it is not cancelled."""
+        left = deadline - self._clock.monotonic()
+        timer = asyncio.ensure_future(self._clock.sleep(max(0.0, left)))
         try:
-            await asyncio.wait({future, deadline}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({future, timer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            deadline.cancel()
+            timer.cancel()
         return future.done()
 
     async def _authorized(self, request: Request, budget: Budget) -> Answer:
@@ -223,7 +232,7 @@ class Host:
         try:
             return await self._send_following_redirects(request, budget)
         except Unauthorized:
-            if not self._credentials.refused():
+            if not budget.authentication.refused():
                 raise
         return await self._send_following_redirects(request, budget)
 
@@ -235,11 +244,10 @@ class Host:
         hops_left = _MAX_REDIRECTS
         while True:
             await self._pacer.wait_for_window(request, budget)
-            headers = await self._credentials.headers()
-            redactor = self._credentials.redactor
+            authorization = await budget.authentication.authorize()
             with self._exchange.counting_failures(request, budget):
                 answer = await self._exchange.send(
-                    request, target, headers=headers, redactor=redactor, budget=budget
+                    request, target, authorization=authorization, budget=budget
                 )
                 if answer.status == HTTPStatus.OK:
                     return answer

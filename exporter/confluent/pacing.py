@@ -63,6 +63,10 @@ class Pacer:
         self.waits: tuple[Wait, ...] = ()
         """The current waits. Replaced, never changed: safe to read from another thread."""
 
+    def resume(self, previous: Pacer) -> None:
+        """Continue with the limits that ``previous`` knew."""
+        self._throttle.resume(previous._throttle)
+
     def seconds_until_allowed(self, endpoints: Iterable[str]) -> float:
         """Return the seconds for which no request to ``endpoints`` may be sent; 0 if at once."""
         hold = self._throttle.hold(endpoints, now=self._clock.monotonic())
@@ -97,23 +101,43 @@ class Pacer:
             self._throttle.hold_all(error.endpoint, seconds, now=self._clock.monotonic())
         return reason, seconds
 
+    async def wait_for_endpoint(self, request: Request, budget: Budget) -> None:
+        """Wait as long as the endpoint of ``request`` has asked for after a failure.
+
+        Raises :class:`~exporter.errors.OutOfBudget`, as :meth:`wait_for_window`.
+        """
+        while (hold := self._hold(request)) and not hold.is_rate_limit:
+            await self._wait(hold, request, budget)
+
+    def endpoint_asks_to_wait(self, request: Request) -> bool:
+        """Whether :meth:`wait_for_endpoint` would wait."""
+        hold = self._hold(request)
+        return hold is not None and not hold.is_rate_limit
+
     async def wait_for_window(self, request: Request, budget: Budget) -> None:
         """Wait until the rate limit allows ``request``.
 
         Raises :class:`~exporter.errors.OutOfBudget` if that would be after the deadline of
         ``budget``, and :class:`~exporter.errors.RequestTimeout` if the deadline has passed.
         """
-        # Another request may use the window meanwhile. The deadline ends the loop.
-        while hold := self._throttle.hold([request.endpoint], now=self._clock.monotonic()):
-            if self._clock.monotonic() + hold.seconds >= budget.deadline:
-                raise OutOfBudget(
-                    self._budget_message(request.endpoint, budget, hold),
-                    endpoint=request.endpoint,
-                    method=request.method,
-                )
-            await self.sleep("reserve" if hold.is_rate_limit else "retry_after", hold.seconds)
+        # The caller holds the lock of the host, so no request opens a window meanwhile: this ends
+        # after the last window or the deadline.
+        while hold := self._hold(request):
+            await self._wait(hold, request, budget)
         if self._clock.monotonic() >= budget.deadline:
             raise out_of_time(request, budget)
+
+    def _hold(self, request: Request) -> Hold | None:
+        return self._throttle.hold([request.endpoint], now=self._clock.monotonic())
+
+    async def _wait(self, hold: Hold, request: Request, budget: Budget) -> None:
+        if self._clock.monotonic() + hold.seconds >= budget.deadline:
+            raise OutOfBudget(
+                self._budget_message(request.endpoint, budget, hold),
+                endpoint=request.endpoint,
+                method=request.method,
+            )
+        await self.sleep("reserve" if hold.is_rate_limit else "retry_after", hold.seconds)
 
     def _budget_message(self, endpoint: str, budget: Budget, hold: Hold) -> str:
         """Return why the refresh cannot end in time; the same text while the cause is the same."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.confluent.credentials import Authentication
     from exporter.confluent.throttle import RateLimitStatus
 
 _RETRIES = 10
@@ -34,10 +35,14 @@ class Request:
 class Budget:
     """The deadline and the retries of one refresh on one host, and its requests so far."""
 
+    authentication: Authentication
+    """Of all its requests."""
     deadline: float
     """Monotonic seconds."""
     timeout: float
     """Seconds from the start of the refresh to the deadline."""
+    setting: str = "refresh_timeout"
+    """The name of the setting that ``timeout`` comes from, for messages."""
     low_priority: bool = False
     """Whether its requests wait while a prioritized refresh is running."""
     retries: int = _RETRIES
@@ -50,8 +55,7 @@ class Budget:
     @property
     def limit_name(self) -> str:
         """The setting that limits the refresh and its value, for messages."""
-        name = "`refresh_interval`" if self.low_priority else "`refresh_timeout`"
-        return f"{name} of {self.timeout:.0f} s"
+        return f"`{self.setting}` of {self.timeout:.0f} s"
 
     def error_ratios(self) -> dict[str, float]:
         """Return failed requests ÷ all requests, by endpoint."""

@@ -111,6 +111,11 @@ class Throttle:
         self._paused: dict[str, float] = {}
         """By endpoint: monotonic seconds until which ``Retry-After`` allows no request."""
 
+    def resume(self, previous: Throttle) -> None:
+        """Continue with the windows and waits of ``previous``, which had the same limit."""
+        self._windows.update(previous._windows)
+        self._paused.update(previous._paused)
+
     def record_request(self, *, now: float) -> None:
         """Count a request that is about to be sent, since its answer may lack the headers."""
         for window in self._windows.values():

@@ -114,6 +114,7 @@ class Refresher:
                 return await self._refresh()
             except Exception:
                 log.exception("error in the exporter; please report it")
+                self._holder.attempted.set()  # the others must not wait for ever
                 return self._clock.monotonic() + self.collector.interval
 
     async def _refresh(self) -> float:
@@ -123,9 +124,7 @@ class Refresher:
         budget: Budget | None = None
         try:
             self._raise_if_keys_unavailable()
-            low_priority = self.collector.low_priority
-            timeout = self.collector.interval if low_priority else self._refresh_timeout
-            budget = await self._host.begin(timeout=timeout, low_priority=low_priority)
+            budget = await self._begin()
             outcome = await self.collector.collect(self._host, budget, self._holder.state)
         except (ApiError, CredentialsError) as error:
             outcome = Outcome(_no_change, failure_from(error))
@@ -143,6 +142,15 @@ class Refresher:
         self._log(before, after, budget)
         await asyncio.to_thread(outcome.on_published)
         return ended + after.delay
+
+    async def _begin(self) -> Budget:
+        if not self.collector.low_priority:
+            return await self._host.begin(timeout=self._refresh_timeout)
+        return await self._host.begin(
+            timeout=self.collector.interval,
+            setting=f"{self.collector.name}.refresh_interval",
+            low_priority=True,
+        )
 
     def _raise_if_keys_unavailable(self) -> None:
         """Raise if the keys could not be listed for a reason that all endpoints share."""
@@ -168,7 +176,7 @@ class Refresher:
             return replace(
                 outcome.apply(state),
                 refreshes={**state.refreshes, name: after},
-                rate_limits=dict(self._host.rate_limits),
+                rate_limits={**state.rate_limits, **self._host.rate_limits},
             )
 
         await self._holder.replace(change)

@@ -79,12 +79,13 @@ class OrganizationRefresh(Generic[C]):
 
     @property
     def has_ended(self) -> bool:
-        """Whether a refresh loop has ended, which none should."""
+        """Whether a refresh loop has ended, although none should."""
         return any(task.done() for task in self._tasks)
 
     async def resume(self, previous: OrganizationRefresh[C]) -> None:
-        """Take over the state of ``previous``, which has stopped, if both list the same keys."""
+        """Continue where ``previous`` stopped, if both list the same keys."""
         if _lists(previous.organization) == _lists(self.organization):
+            self.host.resume(previous.host)
             await self._holder.restore(_restored(self.state, previous.state))
 
     def start(self, *, position: int) -> None:

@@ -15,9 +15,11 @@ def page(*ids: str, more: str = "") -> bytes:
 
 
 def read(pages: PageCache, *bodies: bytes) -> list[Key]:
-    """Return the keys of one listing."""
+    """Return the keys of one complete listing."""
     decoder = pages.listing().decoder
-    return [key for body in bodies for key in decoder.decode(body).items]
+    keys = [key for body in bodies for key in decoder.decode(body).items]
+    pages.keep()
+    return keys
 
 
 def test_a_cached_page_is_decoded_like_an_uncached_one() -> None:
@@ -37,10 +39,10 @@ def test_unchanged_keys_are_the_same_objects_and_changed_ones_are_new() -> None:
     assert (second.id, other.id) == ("B", "C")
 
 
-def test_removed_pages_are_evicted_unless_the_listing_failed_immediately() -> None:
+def test_only_a_complete_listing_evicts_pages() -> None:
     pages = PageCache()
     (first,) = read(pages, page("A"))
-    pages.listing()  # a listing whose first request failed
+    pages.listing().decoder.decode(page("B"))  # a listing that fails after this page
     (same,) = read(pages, page("A"))
     assert same is first
     read(pages, page("B"))

@@ -66,6 +66,7 @@ async def list_keys(
         unreadable_log.add(API_KEYS.endpoint, bad)
         unreadable += len(bad)
         unreadable_ids.update(item.id for item in bad)
+    page_cache.keep()
     unreadable_log.summarize()
     return KeyListing(keys, unreadable, frozenset(unreadable_ids - keys.keys()))
 

@@ -10,7 +10,7 @@ from exporter.inventory import Key, key_from
 
 
 class PageCache:
-    """Decodes pages into keys, and pages that are the same as in the previous listing only once.
+    """Decodes pages into keys; a page of the previous complete listing is not decoded again.
 
     Most organizations do not change between two refreshes, and decoding is half of what a refresh
     costs besides its requests. A page is looked up by its SHA-256 digest. It costs the memory of a
@@ -23,9 +23,12 @@ class PageCache:
 
     def listing(self) -> Listing[Key]:
         """Return the listing of the keys, for a walk that begins now."""
-        if self._current:
-            self._previous, self._current = self._current, {}
+        self._current = {}
         return Listing(API_KEYS.endpoint, self)
+
+    def keep(self) -> None:
+        """Keep the pages of the walk, which is complete, for the next one."""
+        self._previous, self._current = self._current, {}
 
     def decode(self, body: bytes) -> Page[Key]:
         """See :meth:`~exporter.confluent.wire.PageDecoder.decode`."""

@@ -70,7 +70,7 @@ def render(
             lines[metric.name] = text.lines(metric, samples)
     lines |= histogram_lines(catalogue.API_KEY_AGES, state.name, inventory.ages.histograms)
     lines |= histogram_lines(catalogue.MAX_AGE_REMAINING, state.name, inventory.remaining)
-    yield Part(lines, mine.listing_began + organization.stale_after)
+    yield Part(lines, mine.fresh_until(organization))
 
 
 def _lasting_samples(

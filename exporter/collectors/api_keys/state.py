@@ -76,6 +76,10 @@ class ApiKeysState:
         """The keys with the environments of their resources."""
         return () if self.folded is None else self.folded.keys
 
+    def fresh_until(self, organization: Organization) -> float:
+        """Return the monotonic time from which on the inventory is too old to be shown."""
+        return self.listing_began + organization.stale_after
+
     @property
     def vanished_ratio(self) -> float | None:
         """``vanished`` divided by ``previous_total``, 0 to 1."""

@@ -28,10 +28,10 @@ def summarize(state: OrganizationState, organization: Organization, *, clock: Cl
     """Return the counts, and the findings, owners and keys that matter most."""
     mine = state.get(API_KEYS_STATE)
     inventory = mine.inventory
-    rate_limit = tuple(_rate_limit(state))
+    rate_limit = tuple(_rate_limit(state, now=clock.wall()))
     if inventory is None:
         return Summary((Fact("API keys", "not known yet"), *rate_limit))
-    fresh_for = mine.listing_began + organization.stale_after - clock.monotonic()
+    fresh_for = mine.fresh_until(organization) - clock.monotonic()
     if fresh_for <= 0:
         return Summary((Fact("API keys", "too old to publish", level="error"), *rate_limit))
     failing = state.prioritized.failure is not None
@@ -70,12 +70,17 @@ def _counts(mine: ApiKeysState, inventory: Inventory) -> Iterator[Fact]:
         yield Fact("Pairs beyond max_pairs", inventory.collapsed_pairs, level="warning")
 
 
-def _rate_limit(state: OrganizationState) -> Iterator[Fact]:
+def _rate_limit(state: OrganizationState, *, now: float) -> Iterator[Fact]:
     observed = state.rate_limits.get(API_KEYS.endpoint)
     if observed is not None:
         remaining = "?" if observed.remaining is None else observed.remaining
         limit = "?" if observed.limit is None else observed.limit
-        yield Fact("Rate limit for listing keys", f"{remaining} of {limit} requests left")
+        finished = state.prioritized.finished
+        yield Fact(
+            "Rate limit for listing keys",
+            f"{remaining} of {limit} requests left",
+            note="" if finished is None else f"as of {duration(now - finished)} ago",
+        )
 
 
 def _findings(inventory: Inventory, *, named: bool) -> Table:
