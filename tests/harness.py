@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli.describing import describe
+from exporter.config import Organization
 from exporter.exposition import Format
 from exporter.simulator import (
     Account,
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 API_KEY, SECRET = "ADMINKEY00000001", "the-secret-of-the-admin"
 API_KEYS = "/iam/v2/api-keys"
 URL = "http://127.0.0.1:8089"
+OPTIONAL_SECTIONS = [
+    name
+    for name, field in Organization.model_fields.items()
+    if "enabled" in getattr(field.annotation, "model_fields", {})
+]
+"""The settings of collectors that can be disabled."""
 
 
 def configuration(
@@ -44,10 +51,10 @@ def configuration(
 ) -> Config:
     """Return a configuration whose ``defaults`` are ``settings`` (YAML in braces, or empty).
 
-    Names and quotas are off unless ``settings`` speak of them. ``more``: lines of YAML for each
-    organization.
+    :data:`OPTIONAL_SECTIONS` are disabled unless ``settings`` have them. ``more``: lines of YAML
+    for each organization.
     """
-    for section in ("names", "quotas"):
+    for section in OPTIONAL_SECTIONS:
         if f"{section}:" not in settings:
             settings = f"{settings}, {section}: {{enabled: false}}".removeprefix(", ")
     entries = "".join(

@@ -40,14 +40,10 @@ def _samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
             metric,
             [((name, each), value) for each, value in values.items() if value is not None],
         )
-    yield (
-        catalogue.ERROR_RATIO,
-        [
-            ((name, endpoint), ratio)
-            for _, one in ended
-            for endpoint, ratio in one.error_ratios.items()
-        ],
-    )
+    ratios: dict[str, float] = {}
+    for _, one in sorted(ended, key=lambda each: each[1].finished or 0.0):
+        ratios.update(one.error_ratios)  # of the latest refresh that used the endpoint
+    yield catalogue.ERROR_RATIO, [((name, endpoint), at) for endpoint, at in ratios.items()]
     yield catalogue.REFRESHES, [((name, each), one.refreshes) for each, one in collectors]
     yield (
         catalogue.REFRESH_FAILURES,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
+from exporter.app import Exporter
+from exporter.errors import StartUpError
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
 from exporter.simulator import (
     QUOTA_SCOPES_PATH,
@@ -17,6 +19,9 @@ from exporter.simulator import (
 from tests.harness import API_KEY, API_KEYS, Harness, configuration
 
 if TYPE_CHECKING:
+    import httpx
+
+    from exporter.config import Organization
     from exporter.refresh import OrganizationState
 
 MINUTE = 60.0
@@ -399,3 +404,35 @@ async def test_names_that_stay_rejected_wait_for_their_interval(fault: str, requ
         await harness.clock.sleep(59 * MINUTE)
     asked = [one for one in harness.simulator.requests if one.path == SERVICE_ACCOUNTS_PATH]
     assert len(asked) == requests
+
+
+async def test_a_reload_does_not_forget_the_rate_limit() -> None:
+    # One of two requests per window is the exporter's.
+    harness = Harness(5, rate_limit=SimulatedRateLimit(2, 600))
+    changed = configuration("policy: {max_age: 1d}", names=("acme",), environ=harness.environ)
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        await harness.exporter.reload(changed)
+        await harness.clock.sleep(10)
+        assert len(harness.simulator.requests) == 1
+        await harness.clock.sleep(900)
+        assert len(harness.simulator.requests) > 1
+
+
+async def test_a_rejected_reload_leaves_no_series_of_its_organizations() -> None:
+    harness = Harness(5)
+
+    def transport(organization: Organization) -> httpx.AsyncBaseTransport:
+        if organization.name == "globex":
+            raise StartUpError("the CA file is unusable")
+        return harness.wire
+
+    harness.exporter = Exporter(harness.config, clock=harness.clock, transport=transport)
+    both = configuration(names=("acme", "initech", "globex"), environ=harness.environ)
+    async with harness.exporter.running():
+        with pytest.raises(StartUpError):
+            await harness.exporter.reload(both)
+        assert "globex" not in harness.exposition()
+        assert "initech" not in harness.exposition()
+        await harness.clock.sleep(301)
+        assert len(harness.simulator.requests) == 2

@@ -187,3 +187,23 @@ async def test_counts_are_unaffected_if_quotas_are_forbidden() -> None:
     assert rows(harness, "limit") == {}
     assert harness.value("confluent_cloud_organization_api_keys") == 100
     assert harness.value("confluent_cloud_up", collector="quotas") == 0
+
+
+async def test_no_usage_is_counted_from_keys_that_are_too_old() -> None:
+    code = "iam.max_cluster_api_keys.per_service_account"  # the API reports no usage of it
+    harness = Harness(400, settings=f"quotas: {{refresh_interval: 15m, include: [{code}]}}")
+
+    def shown() -> int:
+        tables = [
+            table for each in harness.exporter.summaries(harness.state) for table in each.tables
+        ]
+        return sum(len(table.rows) for table in tables if table.short_title == "quotas")
+
+    async with harness.exporter.running():
+        await harness.clock.sleep(60)
+        assert shown() == 5
+        assert rows(harness, "counted_usage")
+        harness.simulator.faults.append(parse_fault("500@/iam/v2/api-keys"))
+        await harness.clock.sleep(15 * 60)
+        assert rows(harness, "limit"), "the quotas themselves are fresh"
+        assert (shown(), rows(harness, "counted_usage")) == (0, {})

@@ -10,10 +10,12 @@ from structlog.testing import capture_logs
 
 from exporter.app import Exporter
 from exporter.collectors import COLLECTORS
+from exporter.confluent.request import Request
 from exporter.exposition import catalogue, part
 from exporter.refresh import Outcome, Slice
+from exporter.simulator import parse_fault
 from exporter.summary import Fact, Summary
-from tests.harness import Harness, configuration
+from tests.harness import API_KEYS, Harness, configuration
 from tests.web.browser import browser
 
 if TYPE_CHECKING:
@@ -123,3 +125,49 @@ async def test_a_bug_in_a_collector_fails_its_refresh_and_does_not_end_its_loop(
     errors = [entry["event"] for entry in logs if entry["log_level"] == "error"]
     bug = "error in the exporter; please report it"
     assert [each for each in errors if each == bug] == [bug, bug]
+
+
+class UnderivableCollector(ToyCollector):
+    """Cannot derive its slice after a reload."""
+
+    def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
+        if state.get(COUNT) == 1:
+            raise RuntimeError("a bug")
+        return state
+
+
+async def test_a_bug_during_a_reload_does_not_stop_any_organization() -> None:
+    harness = Harness(5, names=("acme", "without"))
+    harness.exporter = exporter_with(harness, UnderivableCollector)
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        sent = len(harness.simulator.requests)
+        await harness.exporter.reload(
+            configuration("refresh_interval: 1m", names=("acme", "without"))
+        )
+        await harness.clock.sleep(150)  # after 0, 60 and 120 s
+        assert len(harness.simulator.requests) == sent + 2 * 3
+        assert harness.value("confluent_cloud_up", collector="api_keys") == 1
+        assert harness.exporter.dead_loops() == []
+
+
+class SharingCollector(ToyCollector):
+    """Uses an endpoint of another collector, later than that one."""
+
+    endpoints = (API_KEYS,)
+
+    async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
+        await host.send(Request(API_KEYS), budget)
+        return await super().collect(host, budget, state)
+
+
+async def test_two_collectors_may_use_one_endpoint() -> None:
+    harness = Harness(5, settings="refresh_interval: 1h", faults=[])
+    harness.exporter = exporter_with(harness, SharingCollector)
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        harness.simulator.faults.append(parse_fault("403"))
+        await harness.clock.sleep(10)
+        name = "confluent_cloud_api_error_ratio"
+        lines = [each for each in harness.exposition().splitlines() if each.startswith(name)]
+        assert lines == [f'{name}{{endpoint="{API_KEYS}",organization="acme"}} 1.0']
