@@ -7,7 +7,7 @@ import pytest
 from tests.harness import Harness
 from tests.programs import ROOT
 
-FORMULA = "4 × owners + 2 × resources + pairs + environments + findings + 3 × quotas + 600"  # noqa: RUF001 # as people write it
+FORMULA = "4 × owners + 2 × resources + pairs + environments + violations + 3 × quotas + 600"  # noqa: RUF001 # as people write it
 
 
 def test_the_formula_is_the_one_in_the_readme() -> None:

@@ -195,12 +195,12 @@ class QuotasCollector:
         )
 
     def summarize(self, state: OrganizationState) -> Summary:
-        """Return the quotas that are nearest to their limit."""
+        """Return the quotas that are closest to their limits."""
         keys, now = state.get(API_KEYS_STATE), self._clock.monotonic()
         inventory = keys.inventory if now < keys.fresh_until(self._organization) else None
         rows = self._summary_rows(state.get(QUOTAS_STATE), inventory, state.get(DIRECTORY))
         nearest = nlargest(_SUMMARIZED, rows, key=lambda row: row[0])
-        table = Table("Quotas nearest to their limit", "quotas", [row for _, row in nearest])
+        table = Table("Quotas closest to their limits", "quotas", [row for _, row in nearest])
         return Summary(tables=(table,))
 
     def _summary_rows(

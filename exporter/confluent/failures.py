@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 _BAD_KEY = (
     "the API key or its secret is not accepted. Check that the secret belongs to this key, that the"
     " key still exists, and that it is a Cloud API key (Cloud resource management), not a cluster"
-    " key. A new key works some seconds after its creation"
+    " key. A new key takes a few seconds to become valid"
 )
 _TOO_MANY = (
     "the clients that share this limit sent too many requests. If this exporter is the cause, raise"
     " `refresh_interval` or `rate_limit.reserve`"
 )
 _NO_ROLE = (
-    "the API key is valid, but its owner lacks the role. Give its service account the"
-    " OrganizationAdmin role; without it the API hides keys"
+    "the API key is valid, but its owner has no role that allows listing API keys. Grant"
+    " OrganizationAdmin to its service account; a narrower role may hide keys"
 )
 _NO_ROLE_FOR_LISTING = (
     "the role does not allow this listing. Grant OrganizationAdmin, or disable the feature that"

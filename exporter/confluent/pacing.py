@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 _LONG_WAIT = 5.0
 """Seconds. Longer waits are logged, because nothing else happens meanwhile."""
 _EVENTS = {
-    "reserve": "waiting for the rate limit to reset; the exporter's share of this window is used",
+    "reserve": "waiting for the rate limit to reset; the exporter has used its share of it",
     "retry_after": "waiting as long as the API asked",
     "backoff": "waiting before retrying a failed request",
 }
@@ -81,7 +81,7 @@ class Pacer:
         self._throttle.record_answer(endpoint, status, now=self._clock.monotonic())
 
     def record_failure(self, error: ApiError) -> None:
-        """Record how long the API asked not to be asked again, except in a 429."""
+        """Record the wait that the API asked for, except in a 429."""
         if error.retry_in and not isinstance(error, RateLimited):
             self._throttle.hold_endpoint(
                 error.endpoint, error.retry_in, now=self._clock.monotonic()

@@ -66,7 +66,7 @@ VANISHED = Metric(
     "confluent_cloud_organization_vanished_api_keys",
     "gauge",
     "Number of API keys in the previous complete listing that are missing from the latest one."
-    " Absent until two refreshes have completed.",
+    " Absent until two listings have succeeded.",
     ("organization",),
     details="They were deleted, or the credentials can no longer see them.",
 )
@@ -106,7 +106,7 @@ API_KEY_AGES = Metric(
 OLDEST_API_KEY = Metric(
     "confluent_cloud_owner_oldest_api_key_created_timestamp_seconds",
     "gauge",
-    "Creation time of the owner's oldest API key in Unix seconds. Absent without a plausible"
+    "Creation time of the owner's oldest API key, in Unix seconds. Absent without a plausible"
     " creation time.",
     ("organization", "owner_id", "owner_kind"),
 )
@@ -154,7 +154,7 @@ THRESHOLD = Metric(
 API_KEYS_CREATED = Metric(
     "confluent_cloud_api_keys_created_total",
     "counter",
-    "Total number of API keys created between two complete refreshes, counted once for each"
+    "Total number of API keys created between consecutive complete listings, counted once for each"
     " resource kind of a key.",
     ("organization", "owner_kind", "resource_kind"),
     details=(
@@ -165,8 +165,8 @@ API_KEYS_CREATED = Metric(
 API_KEYS_DELETED = Metric(
     "confluent_cloud_api_keys_deleted_total",
     "counter",
-    "Total number of API keys that disappeared between two complete refreshes, counted once for"
-    " each resource kind of a key.",
+    "Total number of API keys that disappeared between consecutive complete listings, counted once"
+    " for each resource kind of a key.",
     ("organization", "owner_kind", "resource_kind"),
     details="They were deleted, or the credentials can no longer see them.",
 )
@@ -179,20 +179,20 @@ KEY_INFO = Metric(
 KEY_CREATED = Metric(
     "confluent_cloud_api_key_created_timestamp_seconds",
     "gauge",
-    "Creation time of the API key in Unix seconds. Absent without per_key_metrics or a plausible"
+    "Creation time of the API key, in Unix seconds. Absent without per_key_metrics or a plausible"
     " creation time.",
     ("organization", "api_key_id"),
 )
 KEY_EXPIRY = Metric(
     "confluent_cloud_api_key_expiry_timestamp_seconds",
     "gauge",
-    "Expiry time of the API key in Unix seconds. Absent without per_key_metrics or an expiry.",
+    "Expiry time of the API key, in Unix seconds. Absent without per_key_metrics or an expiry.",
     ("organization", "api_key_id"),
 )
 NEW_CLOUD_OR_GLOBAL = Metric(
     "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds",
     "gauge",
-    "Creation time in Unix seconds of each of the 20 newest API keys with the resource kind cloud"
+    "Creation time, in Unix seconds, of each of the 20 newest API keys with the resource kind cloud"
     " or global. Absent once the key is a day old.",
     ("organization", "api_key_id", "owner_id", "owner_kind", "resource_kind"),
 )
@@ -259,7 +259,7 @@ UP = Metric(
 LAST_SUCCESS = Metric(
     "confluent_cloud_exporter_last_success_timestamp_seconds",
     "gauge",
-    "End of the collector's latest successful refresh in Unix seconds. Absent until one has"
+    "End of the collector's latest successful refresh, in Unix seconds. Absent until one has"
     " succeeded.",
     ("organization", "collector"),
 )
@@ -362,8 +362,8 @@ RATE_LIMIT_RESET = Metric(
 RATE_LIMIT_OBSERVED = Metric(
     "confluent_cloud_api_rate_limit_observed_timestamp_seconds",
     "gauge",
-    "Time of the latest response with rate limit headers in Unix seconds. Absent until there was"
-    " one.",
+    "Time of the latest response with rate-limit headers, in Unix seconds. Absent until there has"
+    " been one.",
     ("organization", "endpoint"),
 )
 
@@ -381,7 +381,7 @@ CONFIG_RELOAD_SUCCESSFUL = Metric(
 CONFIG_RELOAD_TIMESTAMP = Metric(
     "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds",
     "gauge",
-    "Time of the latest successful load of the configuration in Unix seconds.",
+    "Time of the latest successful load of the configuration, in Unix seconds.",
 )
 LOG_RECORDS_DROPPED = Metric(
     "confluent_cloud_exporter_log_records_dropped_total",

@@ -52,7 +52,7 @@ LABELS = {
     "organization": "`name` of the organization in the configuration",
     "owner_id": "id of a service account or user, such as `sa-8kd41z`; empty without an owner,"
     " `other` in the series of collapsed pairs",
-    "owner_kind": f"{_values(OWNER_KINDS)}; `internal` means without an owner",
+    "owner_kind": f"{_values(OWNER_KINDS)}; `internal` is for keys without an owner",
     "owner_name": "display name; users only with `names.users`",
     "resource_id": "id of a resource, such as `lkc-7vq2nd`; the kind for `cloud`, `global` and"
     " `tableflow`, `other` in the series of collapsed pairs",

@@ -230,7 +230,7 @@ class Refresher:
         if failure is None:
             log.info("refreshed", **facts)
         elif failure.is_like(before.failure):
-            log.warning("refresh failed again as before", reason=failure.reason, **facts)
+            log.warning("refresh failed again for the same reason", reason=failure.reason, **facts)
         else:
             request = {"request_id": failure.request_id} if failure.request_id else {}
             log.error(

@@ -112,7 +112,7 @@ def with_filters(harness: Harness, filters: str) -> Harness:
             "403",
             "forbidden",
             1,
-            "403 Forbidden: the API key is valid, but its owner lacks the role",
+            "403 Forbidden: the API key is valid, but its owner has no role that allows listing",
         ),
         (
             "forbidden-key",
@@ -158,7 +158,7 @@ async def test_a_wrong_secret_and_a_missing_role_have_different_messages() -> No
     assert "the API key or its secret is not accepted" in failure_message(harness)
     harness.accounts[0].api_secret, harness.accounts[0].role = SECRET, "none"
     await harness.exporter.refresh_once()
-    assert "lacks the role" in failure_message(harness)
+    assert "has no role" in failure_message(harness)
 
 
 async def test_a_404_tells_the_user_to_check_the_url() -> None:

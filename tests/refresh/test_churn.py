@@ -73,7 +73,7 @@ async def test_a_key_that_becomes_visible_again_is_not_counted_as_created() -> N
     assert counted(harness, "created") == {("service-account", "kafka"): 2}
     said = {(entry["event"], entry["api_key_id"]) for entry in logs if "api_key_id" in entry}
     assert said == {
-        ("api key revealed", "A"),
+        ("api key now visible", "A"),
         ("api key created", "B"),
         ("api key created", "D"),
     }
@@ -139,7 +139,7 @@ async def test_the_log_of_many_deletions_is_limited() -> None:
     with capture_logs() as logs:
         await harness.exporter.refresh_once()
     assert sum(entry["event"] == "api key deleted" for entry in logs) == 1000
-    (rest,) = [entry for entry in logs if entry["event"] == "more of the same"]
+    (rest,) = [entry for entry in logs if entry["event"] == "further keys are not logged"]
     assert (rest["about"], rest["keys"]) == ("api key deleted", 1500)
     assert sum(counted(harness, "deleted").values()) >= 2500
 

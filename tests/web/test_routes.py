@@ -155,7 +155,7 @@ async def test_the_page_says_what_is_known_and_what_went_wrong() -> None:
     assert "1\u202f234" in page
     assert "1 min 30 s ago" in page
     assert "failing: forbidden" in page
-    assert "lacks the role" in page
+    assert "has no role" in page
     (request_id,) = {r.request_id for r in harness.simulator.requests if r.status == 403}
     assert request_id in page
     assert SECRET not in page

@@ -97,7 +97,7 @@ async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -
         "Findings by policy",
         "Owners with the most keys",
         "Oldest keys",
-        "Quotas nearest to their limit",
+        "Quotas closest to their limits",
         "Latest successful refresh",
     ]
     for heading, rows in page.tables.items():
@@ -119,7 +119,7 @@ async def test_quotas_of_two_clusters_with_one_name_read_differently() -> None:
     for cluster in clusters.values():
         clusters.replace(replace(cluster, name="shipping"))
     await harness.exporter.refresh_once()
-    labels = _Page(await page_of(harness)).labels("Quotas nearest to their limit")
+    labels = _Page(await page_of(harness)).labels("Quotas closest to their limits")
     assert len(labels) == 5
     assert len(set(labels)) == 5
     for label in labels:
@@ -131,7 +131,7 @@ async def test_quotas_of_two_clusters_with_one_name_read_differently() -> None:
 async def test_a_quota_of_an_environment_names_it() -> None:
     harness = Harness(300, settings="quotas: {include: ['kafka.max_kafka_clusters.per_env']}")
     await harness.exporter.refresh_once()
-    labels = _Page(await page_of(harness)).labels("Quotas nearest to their limit")
+    labels = _Page(await page_of(harness)).labels("Quotas closest to their limits")
     shown = {label.split()[1] for label in labels}
     assert len(shown) == len(labels) > 1
     assert shown <= harness.organization.environments.keys()

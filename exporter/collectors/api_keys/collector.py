@@ -115,7 +115,7 @@ class ApiKeysCollector:
 def _log_churn(changes: Churn) -> None:
     for event, keys in (
         ("api key created", changes.created),
-        ("api key revealed", changes.revealed),
+        ("api key now visible", changes.revealed),
         ("api key deleted", changes.deleted),
     ):
         for key in keys[:_CHURN_LOGGED]:
@@ -126,4 +126,4 @@ def _log_churn(changes: Churn) -> None:
                 resource_id=",".join(resource.id for resource in key.resources),
             )
         if len(keys) > _CHURN_LOGGED:
-            log.warning("more of the same", about=event, keys=len(keys) - _CHURN_LOGGED)
+            log.warning("further keys are not logged", about=event, keys=len(keys) - _CHURN_LOGGED)
