@@ -128,9 +128,9 @@ def build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
         "check",
         "Test the credentials of every organization and show what they can see.",
         epilog=textwrap.fill(
-            f"Leaves at most {CHECK_RESERVE:g} of each rate limit window to other clients, even if"
-            " `rate_limit.reserve` is higher. Lists Schema Registry and ksqlDB clusters of only one"
-            " environment.",
+            f"Reserves at most {CHECK_RESERVE:.0%} of each rate-limit window for other clients,"
+            " even if `rate_limit.reserve` is higher. Lists Schema Registry and ksqlDB clusters of"
+            " only one environment.",
             width=_WIDTH,
         ),
     )

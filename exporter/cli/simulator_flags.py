@@ -26,7 +26,9 @@ def add_organization_flags(parser: argparse.ArgumentParser, *, speed: float) -> 
         )
 
     number("--keys", 1200, "Number of API keys at the start.")
-    number("--owners", None, "Number of service accounts and users, two to one.", minimum=1)
+    number(
+        "--owners", None, "Number of owners, about two thirds of them service accounts.", minimum=1
+    )
     number("--clusters", None, "Number of Kafka clusters.", minimum=1)
     number("--environments", None, "Number of environments.", minimum=1)
     number("--seed", 1, "Random seed. The same seed creates the same organization.")

@@ -15,16 +15,16 @@ FAULTS: dict[str, str] = {
     "html502": "an HTML page from a proxy",
     "reset": "the connection breaks in the middle of the body",
     "truncated": "a complete response with truncated JSON",
-    "loop": "metadata.next leads to the same page again",
+    "loop": "metadata.next points to the same page",
     "foreign-next": "metadata.next names another host, as behind a gateway; harmless",
     "shrink": "about half of the items are hidden, as after the loss of a role",
     "401": "the credentials are not accepted",
-    "403": "the credentials are accepted, the role is missing",
+    "403": "the credentials are accepted, but the role is missing",
     "forbidden-key": "a 403 that means an invalid API key",
     "gzip-error": "a 500 with a gzip body, without Content-Encoding",
     "array": "a JSON array instead of the envelope",
     "notoken": "metadata.next has no page_token",
-    "redirect": "a 307 to the same address, or with the argument foreign to another host",
+    "redirect": "a 307 to the same address, or, with the argument foreign, to another host",
     "no-headers": "no X-RateLimit-* and no Retry-After headers",
     "garbled-headers": "X-RateLimit-* and Retry-After headers with meaningless values",
 }
@@ -32,8 +32,8 @@ FAULTS: dict[str, str] = {
 
 FAULT_GRAMMAR = """\
 SPEC is name[:argument][:probability][@PATH], such as
-  429:0.1             every tenth request
-  slow:2s:0.1         every tenth request, by two seconds
+  429:0.1             10% of requests
+  slow:2s:0.1         10% of requests, delayed by two seconds
   403@/iam/v2/users   every request to that endpoint only"""
 """The syntax of a SPEC, in lines of help."""
 
