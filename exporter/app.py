@@ -161,15 +161,13 @@ class Exporter:
     async def reload(self, config: Config) -> None:
         """Replace the configuration.
 
-        Organizations whose settings did not change are not interrupted; CA certificates are read
-        again for all of them. Of the others, those that still list the same keys keep their state
-        until the next refresh. Raises :class:`~exporter.errors.StartUpError`; the previous
-        configuration then stays in use.
+        Organizations whose settings did not change are not interrupted. Of the others, those that
+        still list the same keys keep their state until the next refresh. CA certificates are those
+        of the latest :meth:`read_certificates`. Raises :class:`~exporter.errors.StartUpError`; the
+        previous configuration then stays in use.
         """
         before = self._organizations
-        trusts = await asyncio.to_thread(self._renewed_trusts, config)
         after = self._reloaded(config)
-        del trusts  # those in use are kept by their hosts
         # The old refreshes stop before their state is handed on.
         started = [one for name, one in after.items() if one is not before.get(name)]
         await asyncio.gather(
@@ -190,10 +188,11 @@ class Exporter:
         self.rejected_config = None
         self.instruments.config_loaded(successful=True)
 
-    def _renewed_trusts(self, config: Config) -> Sequence[Trust]:
-        """Read the CA certificates of ``config``; in a thread, because a file system may hang.
+    def read_certificates(self, config: Config) -> Sequence[Trust]:
+        """Read the CA certificates in use and those of ``config`` again. Blocks.
 
-        Raises :class:`~exporter.errors.StartUpError`.
+        A reload uses the result while the caller holds it. Raises
+        :class:`~exporter.errors.StartUpError`.
         """
         self._trusts.renew()
         over_tls = (each for each in config.organizations if each.url.startswith("https:"))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from exporter.config import Config
 
+T = TypeVar("T")
 _TIMEOUT = 10.0  # seconds
 _MAX_HANGING = 4
 _THREAD_NAME = "load configuration"
@@ -42,7 +43,7 @@ def load_config(path: Path) -> Config:
     return loaded
 
 
-async def load_with_timeout(load: Callable[[], Config], *, seconds: float = _TIMEOUT) -> Config:
+async def load_with_timeout(load: Callable[[], T], *, seconds: float = _TIMEOUT) -> T:
     """Return the result of ``load``, called in a daemon thread.
 
     A lost file system may block a read forever. Raises :class:`~exporter.errors.StartUpError` after
@@ -53,9 +54,9 @@ async def load_with_timeout(load: Callable[[], Config], *, seconds: float = _TIM
             "earlier attempts to load the configuration are still hanging. Restart the exporter"
         )
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[Config] = loop.create_future()
+    done: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: Config | Exception) -> None:
+    def settle(result: T | Exception) -> None:
         if done.done():
             return
         if isinstance(result, Exception):
@@ -64,7 +65,7 @@ async def load_with_timeout(load: Callable[[], Config], *, seconds: float = _TIM
             done.set_result(result)
 
     def run() -> None:
-        result: Config | Exception
+        result: T | Exception
         try:
             result = load()
         except Exception as error:  # noqa: BLE001 # raised again in the caller
@@ -79,5 +80,5 @@ async def load_with_timeout(load: Callable[[], Config], *, seconds: float = _TIM
     except TimeoutError:
         raise StartUpError(
             f"loading the configuration took longer than {seconds:g} s. Check the file system that"
-            " holds it and its secret files"
+            " holds it, its secret files and its CA files"
         ) from None

@@ -44,7 +44,7 @@ def _summary(organization: Organization, state: ApiKeysState, inventory: Invento
         f" ({owners or 'none'}) for {_counted(len(inventory.resources), 'resource')};"
         f" own key {'seen' if own else 'not seen'}"
     )
-    filtered = bool(organization.filters.owners or organization.filters.resources)
+    filtered = organization.filters.exclude_keys
     if not inventory.total and filtered:
         return f"{seen}. No key matches the filters. Ids look like sa-…, u-…, lkc-… or cloud"
     if own or filtered:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from exporter.app import Exporter
     from exporter.config import Config
+    from exporter.confluent.trust import Trust
 
 log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL = 0.001  # seconds
@@ -84,11 +86,18 @@ async def _reloading(exporter: Exporter, load: Callable[[], Config] | None) -> A
         await asyncio.wait([task])
 
 
+def _load(exporter: Exporter, load: Callable[[], Config]) -> tuple[Config, Sequence[Trust]]:
+    """Return the configuration and its CA certificates; both may be on a file system that hangs."""
+    config = load()
+    return config, exporter.read_certificates(config)
+
+
 async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
     """Replace the configuration with the result of ``load``, or keep it if that is not valid."""
     try:
-        config = await load_with_timeout(load)
+        config, certificates = await load_with_timeout(partial(_load, exporter, load))
         await exporter.reload(config)
+        del certificates  # the hosts keep those in use
     except ExporterError as error:
         exporter.reject(str(error))
         for problem in str(error).splitlines():

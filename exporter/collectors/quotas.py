@@ -188,7 +188,7 @@ class QuotasCollector:
 
     def _counted_usage(self, quota: Quota, inventory: Inventory) -> int | None:
         """Return the usage as counted from the keys, None where they do not tell."""
-        if self._organization.filters.owners or self._organization.filters.resources:
+        if self._organization.filters.exclude_keys:
             return None
         return counted_usage(
             inventory, quota.id, owner_id=quota.owner_id, cluster_id=quota.resource_id

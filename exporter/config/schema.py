@@ -129,6 +129,11 @@ class Filters(ConfigSection):
     resources: Entries = ()
     """Ids of resources, such as lkc-7vq2nd or cloud; empty for all."""
 
+    @property
+    def exclude_keys(self) -> bool:
+        """Whether some keys may not be listed."""
+        return bool(self.owners or self.resources)
+
     @field_validator("owners", "resources")
     @classmethod
     def _check_patterns(cls, ids: tuple[str, ...]) -> tuple[str, ...]:

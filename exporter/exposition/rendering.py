@@ -32,10 +32,6 @@ class Part:
 class Renderer(Protocol):
     """What the exposition needs of a collector."""
 
-    @property
-    def metrics(self) -> Sequence[Metric]:
-        """The metrics that it renders, in the order of the exposition."""
-
     def render(self, state: OrganizationState, before: OrganizationState | None) -> Iterable[Part]:
         """Return the lines of ``state``.
 

@@ -1,8 +1,7 @@
 """One loop per organization and collector: fetch, apply, publish, schedule the next refresh."""
 
 from exporter.refresh.collector import Outcome, RefreshedCollector
-from exporter.refresh.holder import Holder
-from exporter.refresh.loop import REFRESH_FAILURE_REASONS, Refresher
+from exporter.refresh.loop import REFRESH_FAILURE_REASONS
 from exporter.refresh.organization import OrganizationRefresh
 from exporter.refresh.state import (
     Failure,
@@ -15,13 +14,11 @@ from exporter.refresh.state import (
 __all__ = [
     "REFRESH_FAILURE_REASONS",
     "Failure",
-    "Holder",
     "OrganizationRefresh",
     "OrganizationState",
     "Outcome",
     "RefreshStatus",
     "RefreshedCollector",
-    "Refresher",
     "Slice",
     "failure_from",
 ]

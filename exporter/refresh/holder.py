@@ -28,7 +28,7 @@ class Holder:
         collectors: Sequence[RefreshedCollector],
         publish: Callable[[OrganizationState], Awaitable[None]],
         clock: Clock,
-        lock: asyncio.Lock | None = None,
+        lock: asyncio.Lock,
     ) -> None:
         self.state = state
         self.attempted = asyncio.Event()
@@ -41,7 +41,7 @@ class Holder:
         self._collectors = collectors
         self._publish = publish
         self._clock = clock
-        self._lock = lock or asyncio.Lock()
+        self._lock = lock
         self._credentials_failed = False
         self._set_flags()
 

@@ -31,7 +31,7 @@ class OrganizationRefresh(Generic[C]):
     """Keeps the state of one organization up to date.
 
     ``collectors``: at least one; the first lists the keys and has priority. ``publish`` and
-    ``lock``: see :class:`~exporter.refresh.Holder`.
+    ``lock``: see :class:`~exporter.refresh.holder.Holder`.
     """
 
     def __init__(

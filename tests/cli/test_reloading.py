@@ -117,6 +117,18 @@ async def test_a_hanging_reload_times_out(
     assert [each.name for each in others if not each.daemon] == []  # the process may end
 
 
+async def test_ca_files_that_hang_do_not_hang_the_reload(
+    hanging: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = Harness(1)
+    monkeypatch.setattr(harness.exporter, "read_certificates", lambda _: hanging())
+    await reload(harness.exporter, lambda: harness.config)
+    assert harness.exporter.rejected_config is not None
+    assert "took longer than 10 s. Check the file system" in harness.exporter.rejected_config
+    await harness.exporter.refresh_once()
+    assert harness.value("confluent_cloud_up", collector="api_keys") == 1
+
+
 def test_a_later_reload_does_not_wait(hanging: Callable[[], Config]) -> None:
     config = configuration()
 

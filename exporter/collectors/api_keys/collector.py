@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _NO_CHURN = Churn((), (), ())
-_CHURN_LOGGED = 1000  # per listing; a lost role would fill the disk with last_readable keys
+_CHURN_LOGGED = 1000  # per listing; a lost role would fill the disk with hidden keys
 
 
 class ApiKeysCollector:

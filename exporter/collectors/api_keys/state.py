@@ -34,9 +34,11 @@ class Folded:
     listing_count: int
     """As in :class:`ApiKeysState`."""
     settings: FoldSettings
+    """How it was folded."""
     directory: Directory
+    """What the environments and owners were looked up in."""
     source: Mapping[str, Key]
-    """What it was folded from; ``source`` are the keys as they were listed."""
+    """The keys as they were listed."""
 
     def is_from(
         self, source: Mapping[str, Key], settings: FoldSettings, directory: Directory
@@ -61,7 +63,7 @@ class ApiKeysState:
     """Keys of the previous listing."""
     churn: ChurnTotals = field(default_factory=ChurnTotals)
     listing_count: int = 0
-    """Complete listing_count since the start."""
+    """Complete listings since the start."""
     listing_began: float = 0.0
     """Monotonic seconds when the listing began; its first page is that old."""
     folded: Folded | None = None
@@ -94,7 +96,8 @@ def with_inventory(
 ) -> ApiKeysState:
     """Return ``state`` with its inventory at the Unix time ``now``; as it is if nothing changed.
 
-    The keys are folded again only if they, the ``directory`` or the ``settings`` have changed.
+    The keys are folded again only if they, the ``directory`` or the ``settings`` have changed, or
+    if a creation time that was in the future can be used from now on.
     """
     before = state.folded
     if not state.listing_count:

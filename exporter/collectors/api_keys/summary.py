@@ -79,7 +79,7 @@ def _rate_limit(state: OrganizationState, *, now: float) -> Iterator[Fact]:
         yield Fact(
             "Rate limit for listing keys",
             f"{remaining} of {limit} requests left",
-            note="" if finished is None else f"as of {duration(now - finished)} ago",
+            note="" if finished is None else f"as of {duration(max(0.0, now - finished))} ago",
         )
 
 
