@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     import httpx
+    from starlette.routing import Route
     from starlette.types import ASGIApp
 
     from exporter.clock import Clock
@@ -136,9 +137,25 @@ class Exporter:
         """Return each organization with its host, for commands that send their own requests."""
         return [(one.organization, one.host) for one in self._organizations.values()]
 
-    def web(self, *, telemetry_path: str = "/metrics") -> ASGIApp:
-        """Return the web application that shows this exporter."""
-        return create_app(self, self.exposition, clock=self._clock, telemetry_path=telemetry_path)
+    def web(
+        self,
+        *,
+        telemetry_path: str = "/metrics",
+        probes: bool = True,
+        more: Sequence[Route] = (),
+    ) -> ASGIApp:
+        """Return the web application that shows this exporter.
+
+        ``probes`` and ``more``: see :func:`~exporter.web.create_app`.
+        """
+        return create_app(
+            self,
+            self.exposition,
+            clock=self._clock,
+            telemetry_path=telemetry_path,
+            probes=probes,
+            more=more,
+        )
 
     async def refresh_once(self) -> None:
         """Refresh every organization once, all at the same time."""

@@ -10,13 +10,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.exposition import accepts_gzip, choose_format
+from exporter.web.nosniff import NOSNIFF, with_nosniff
+from exporter.web.probes import ProbeSource, probe_routes
 from exporter.web.status_page import render_status_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from exporter.clock import Clock
     from exporter.exposition import Exposition
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from exporter.summary import Summary
 
 _NOT_FOUND = "Not found. See / for the available pages.\n"
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -33,11 +34,8 @@ _PAGE_HEADERS = {
 }
 
 
-class Source(Protocol):
+class Source(ProbeSource, Protocol):
     """The source of what the pages show."""
-
-    def states(self) -> Sequence[OrganizationState]:
-        """Return the state of every organization, in the order of the configuration."""
 
     @property
     def rejected_config(self) -> str | None:
@@ -46,14 +44,20 @@ class Source(Protocol):
     def summaries(self, state: OrganizationState) -> Sequence[Summary]:
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
 
-    def dead_loops(self) -> Sequence[str]:
-        """Return the organizations whose refresh loop has stopped unexpectedly."""
-
 
 def create_app(
-    source: Source, exposition: Exposition, *, clock: Clock, telemetry_path: str = "/metrics"
+    source: Source,
+    exposition: Exposition,
+    *,
+    clock: Clock,
+    telemetry_path: str = "/metrics",
+    probes: bool = True,
+    more: Sequence[Route] = (),
 ) -> ASGIApp:
-    """Return the application; with the ``telemetry_path`` ``/``, there is no status page."""
+    """Return the application; with the ``telemetry_path`` ``/``, there is no status page.
+
+    ``probes``: whether it serves ``/-/healthy`` and ``/-/ready``. ``more``: further routes.
+    """
 
     async def status(_request: Request) -> Response:
         page = render_status_page(
@@ -64,31 +68,18 @@ def create_app(
         )
         return HTMLResponse(page, headers=_PAGE_HEADERS)
 
-    async def healthy(_request: Request) -> Response:
-        if dead := source.dead_loops():
-            text = f"The refresh loop of {', '.join(dead)} has stopped; restart the exporter.\n"
-            return PlainTextResponse(text, status_code=503)
-        return PlainTextResponse("Healthy.\n")
-
-    async def ready(_request: Request) -> Response:
-        waiting = [state.name for state in source.states() if not state.attempted]
-        if waiting:
-            text = f"Waiting for the first refresh of {', '.join(waiting)}.\n"
-            return PlainTextResponse(text, status_code=503)
-        return PlainTextResponse("Ready.\n")
-
     metrics = _Metrics(exposition)
     routes = [
         Route(telemetry_path, metrics, methods=["GET"]),
-        Route("/-/healthy", healthy),
-        Route("/-/ready", ready),
+        *(probe_routes(source) if probes else []),
+        *more,
     ]
     if telemetry_path != "/":
         routes.append(Route("/", status))
     errors: Mapping[int, object] = {404: _not_found}
     app = Starlette(routes=routes, exception_handlers=errors)  # type: ignore[arg-type] # invariant
     app.router.redirect_slashes = False  # /metrics/ is not a page
-    return _scrapes_first(metrics, telemetry_path, _with_nosniff(app))
+    return _scrapes_first(metrics, telemetry_path, with_nosniff(app))
 
 
 def _scrapes_first(metrics: ASGIApp, telemetry_path: str, others: ASGIApp) -> ASGIApp:
@@ -102,23 +93,6 @@ def _scrapes_first(metrics: ASGIApp, telemetry_path: str, others: ASGIApp) -> AS
         await (metrics if scrape else others)(scope, receive, send)
 
     return app
-
-
-def _with_nosniff(app: ASGIApp) -> ASGIApp:
-    """Return ``app`` with ``X-Content-Type-Options: nosniff`` on every response.
-
-    Metrics and errors contain names from the network, which browsers must not interpret as markup.
-    """
-
-    async def with_header(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_header(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], _NOSNIFF]
-            await send(message)
-
-        await app(scope, receive, send_with_header)
-
-    return with_header
 
 
 class _Metrics:
@@ -138,7 +112,7 @@ class _Metrics:
             (b"content-type", form.value.encode()),
             (b"content-length", str(body.size).encode()),
             (b"vary", b"Accept, Accept-Encoding"),
-            _NOSNIFF,
+            NOSNIFF,
             *([(b"content-encoding", b"gzip")] if gzip else []),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -126,8 +126,12 @@ class Serving:
         self._clients.append(connection)
         return connection
 
-    async def connect(self, connection: socket.socket) -> Client:
-        await asyncio.wait_for(self._loop.sock_connect(connection, self.address), TIMEOUT)
+    async def connect(
+        self, connection: socket.socket, address: tuple[str, int] | None = None
+    ) -> Client:
+        """Connect to this server, or to another ``address``."""
+        reached = self._loop.sock_connect(connection, address or self.address)
+        await asyncio.wait_for(reached, TIMEOUT)
         return Client(connection)
 
     async def skip(self, seconds: float) -> None:
