@@ -12,7 +12,7 @@ from exporter.app import Exporter
 from exporter.cli import threads
 from exporter.cli.configuration import load_config
 from exporter.cli.output import print_output
-from exporter.cli.serving import serve_until_stopped
+from exporter.cli.serving import WebOptions, serve_until_stopped
 from exporter.clock import SystemClock
 from exporter.escaping import escaped
 
@@ -42,8 +42,14 @@ def run(options: argparse.Namespace) -> int:
     threads.run(
         serve_until_stopped(
             exporter,
-            addresses=options.web_listen_addresses or [options.web_default_address],
-            telemetry_path=options.web_telemetry_path,
+            WebOptions(
+                addresses=options.web_listen_addresses or [options.web_default_address],
+                telemetry_path=options.web_telemetry_path,
+                probe_addresses=options.web_probe_addresses,
+                systemd_socket=options.web_systemd_socket,
+                lifecycle=options.web_lifecycle,
+                inventory=options.web_inventory,
+            ),
             load=load,
         )
     )

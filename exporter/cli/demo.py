@@ -9,7 +9,7 @@ from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
 from exporter.cli.output import print_output
-from exporter.cli.serving import serve_until_stopped
+from exporter.cli.serving import WebOptions, serve_until_stopped
 from exporter.cli.signals import stop_event
 from exporter.clock import SystemClock
 from exporter.simulator import (
@@ -83,8 +83,11 @@ async def _demo(options: argparse.Namespace) -> None:
     async with serve(simulator, sockets):
         await serve_until_stopped(
             Exporter(settings, clock=SystemClock()),
-            addresses=options.web_listen_addresses or [options.web_default_address],
-            telemetry_path=options.web_telemetry_path,
+            WebOptions(
+                addresses=options.web_listen_addresses or [options.web_default_address],
+                telemetry_path=options.web_telemetry_path,
+                probe_addresses=options.web_probe_addresses,
+            ),
             on_listening=on_listening,
         )
 
