@@ -34,7 +34,7 @@ class _EncryptedError(Exception):
 
 def load_pair(context: ssl.SSLContext, *, certificate: bytes, key: bytes) -> None:
     """Load the certificate chain and its key, both PEM. Raises :class:`PemError`."""
-    _check_certificates(certificate)
+    check_certificates(certificate)
     with _file(certificate) as certificate_file, _file(key) as key_file:
         try:
             context.load_cert_chain(certificate_file, key_file, _refuse_to_decrypt)
@@ -60,7 +60,7 @@ def load_client_ca(context: ssl.SSLContext, certificates: bytes) -> None:
 
 def check_client_ca(certificates: bytes) -> None:
     """Raise :class:`PemError` if no client certificate could be verified by ``certificates``."""
-    context = _check_certificates(certificates)
+    context = check_certificates(certificates)
     authorities = context.get_ca_certs()
     counts = context.cert_store_stats()
     if counts["crl"]:
@@ -83,8 +83,8 @@ def _pair_error(reason: str) -> PemError:
     return PemError("is not a private key; expected one in PEM format", of_key=True)
 
 
-def _check_certificates(certificates: bytes) -> ssl.SSLContext:
-    """Return a context that trusts ``certificates``."""
+def check_certificates(certificates: bytes) -> ssl.SSLContext:
+    """Return a context that trusts ``certificates``, PEM. Raises :class:`PemError`."""
     if not certificates.strip():
         raise PemError("is empty; expected certificates in PEM format")
     if _BEGIN_CERTIFICATE not in certificates:
