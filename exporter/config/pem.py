@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BEGIN_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+_PRIVATE_KEY = b"PRIVATE KEY-----"
 _MISMATCH = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
 
 
@@ -92,6 +93,14 @@ def check_certificates(certificates: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _load_trusted(context, certificates)
     return context
+
+
+def check_key(key: bytes) -> None:
+    """Raise :class:`PemError` if ``key`` is certainly no private key in PEM format."""
+    if not key.strip():
+        raise PemError("is empty; expected a private key in PEM format", of_key=True)
+    if _PRIVATE_KEY not in key:
+        raise PemError("contains no private key; expected one in PEM format", of_key=True)
 
 
 def _load_trusted(context: ssl.SSLContext, certificates: bytes) -> None:

@@ -42,7 +42,7 @@ def read_headers(section: Section) -> Mapping[str, str]:
             "http2", "is not supported: this server speaks HTTP/1.1; write `false` or remove it"
         )
     headers: dict[str, str] = {}
-    for name, value in (section.mapping("headers") or {}).items():
+    for name, value in (section.mapping("headers", of="names and values") or {}).items():
         if section.reading.has_too_many_problems():
             break
         problem = _header_problem(name, value)
@@ -72,7 +72,7 @@ def _header_problem(name: str, value: object) -> str:
 
 def read_users(section: Section) -> Mapping[str, str]:
     """Return the bcrypt hashes in ``basic_auth_users`` by user name."""
-    users = section.mapping("basic_auth_users") or {}
+    users = section.mapping("basic_auth_users", of="user names and bcrypt hashes") or {}
     if len(users) > _MOST_USERS:
         message = f"has too many users; expected at most {_MOST_USERS}"
         section.add_problem("basic_auth_users", message)
@@ -100,7 +100,7 @@ def _name_problem(name: str) -> str:
 
 def _hash_problem(value: object) -> str:
     if not isinstance(value, str):
-        return f"is {kind_of(value)}; expected a bcrypt hash{hint_for('string_type', value)}"
+        return f"is {kind_of(value)}; expected a bcrypt hash"
     match = _HASH.fullmatch(value)
     if match is None or int(match[1]) < _MIN_COST:
         return (

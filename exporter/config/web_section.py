@@ -93,9 +93,9 @@ class Section:
         """Add a problem with the setting ``key``."""
         self.reading.add_problem((*self.path, key), message)
 
-    def mapping(self, key: str) -> dict[str, object] | None:
-        """Return a mapping; None if it is not set or not valid."""
-        value = self._value(key, dict, "a mapping of settings", "dict_type")
+    def mapping(self, key: str, *, of: str = "settings") -> dict[str, object] | None:
+        """Return a mapping ``of`` what it is; None if it is not set or not valid."""
+        value = self._value(key, dict, f"a mapping of {of}", "dict_type")
         return value if isinstance(value, dict) else None
 
     def section(self, key: str, names: Collection[str]) -> Section | None:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
-from exporter.config.pem import PemError, check_certificates, check_client_ca, load_pair
+from exporter.config.pem import (
+    PemError,
+    check_certificates,
+    check_client_ca,
+    check_key,
+    load_pair,
+)
 from exporter.config.web_ciphers import openssl_ciphers
 from exporter.config.web_values import ClientAuth, TlsConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.config.web_section import Section
 
 SETTINGS = (
@@ -68,11 +76,11 @@ class _TlsReader:
             section.add_problem("cipher_suites", "has no suite of TLS 1.2, the only version left")
         elif only_tls_1_3:
             self._min = ssl.TLSVersion.TLSv1_3
-        if self._sans == []:
+        if section.get("client_allowed_sans") == []:
             section.add_problem(
                 "client_allowed_sans", "is an empty list; expected at least one name, or remove it"
             )
-        if self._sans is not None and self._client_auth is not ClientAuth.REQUIRED:
+        if self._sans is not None and self._client_auth in {ClientAuth.NONE, ClientAuth.OPTIONAL}:
             section.add_problem(
                 "client_allowed_sans",
                 "needs `client_auth_type: RequireAndVerifyClientCert`; otherwise clients need no"
@@ -105,21 +113,17 @@ class _TlsReader:
                     path,
                     f"TLS needs a {name}; set one of `{kind}_file` and `{kind}`",
                 )
-        try:
-            if self._certificate is not None:
-                check_certificates(self._certificate)
-            if self._certificate is not None and self._key is not None:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                load_pair(context, certificate=self._certificate, key=self._key)
-        except PemError as error:
-            self._add_pem_problem("key" if error.of_key else "cert", error)
+        certificate, key = self._certificate, self._key
+        usable = self._passes("cert", certificate, check_certificates)
+        usable &= self._passes("key", key, check_key)
+        if certificate is not None and key is not None and usable:
+            try:
+                load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate=certificate, key=key)
+            except PemError as error:
+                self._add_pem_problem("key" if error.of_key else "cert", error)
 
     def check_clients(self) -> None:
-        if self._client_ca is not None:
-            try:
-                check_client_ca(self._client_ca)
-            except PemError as error:
-                self._add_pem_problem("client_ca", error)
+        self._passes("client_ca", self._client_ca, check_client_ca)
         if self._client_auth is ClientAuth.NONE and self._is_set("client_ca"):
             self._section.add_problem(
                 self._setting("client_ca"),
@@ -132,6 +136,15 @@ class _TlsReader:
             self._section.add_problem(
                 "client_auth_type", "needs the CA of the clients; set `client_ca_file`"
             )
+
+    def _passes(self, kind: str, data: bytes | None, check: Callable[[bytes], object]) -> bool:
+        try:
+            if data is not None:
+                check(data)
+        except PemError as error:
+            self._add_pem_problem(kind, error)
+            return False
+        return True
 
     def _is_set(self, kind: str) -> bool:
         return bool(self._section.text(kind) or self._section.text(f"{kind}_file"))
