@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exposition": LEAVES | {"refresh", "inventory", "confluent"},
     "summary": set(),
     "collectors": LEAVES | {"config", "confluent", "inventory", "refresh", "exposition", "summary"},
-    "web": LEAVES | {"exposition", "refresh", "summary"},
+    "web": LEAVES | {"config", "exposition", "refresh", "summary"},
     "simulator": LEAVES,
     "logs": LEAVES,
     "app": {
