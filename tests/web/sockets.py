@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,11 +16,14 @@ import h11
 from starlette.responses import PlainTextResponse
 
 from exporter.web import Limits, bind, serve
+from tests.web.tls import ClientTls
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from tests.web.tls import ServedTls
 
 T = TypeVar("T")
 
@@ -52,12 +56,53 @@ class Client:
         self._socket = connection
         self._loop = asyncio.get_running_loop()
         self._received = b""
+        self.tls: ClientTls | None = None
+
+    async def start_tls(
+        self, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+    ) -> None:
+        """Do the handshake; raises ``ssl.SSLError``, at EOF ``ssl.SSLEOFError``."""
+        self.tls = ClientTls(context, session)
+        await self._with_tls(self.tls.object.do_handshake)
+
+    async def _with_tls(self, step: Callable[[], T]) -> T:
+        """Repeat ``step`` of TLS until it needs nothing more from the server."""
+        assert self.tls is not None
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                pass
+            finally:
+                with contextlib.suppress(ConnectionError):
+                    await self.send_raw(self.tls.outgoing.read())
+            if received := await self.receive_raw():
+                self.tls.incoming.write(received)
+            else:
+                self.tls.incoming.write_eof()
 
     async def send(self, data: bytes) -> None:
-        await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), TIMEOUT)
+        tls = self.tls
+        while tls is not None and data:
+            data = data[tls.object.write(data) :]
+        await self.send_raw(data if tls is None else tls.outgoing.read())
 
     async def receive(self, size: int = 65536) -> bytes:
         """Return what has come, nothing at the end of the connection, however that came about."""
+        if self.tls is None:
+            return await self.receive_raw(size)
+        tls = self.tls.object
+        try:
+            return await self._with_tls(lambda: tls.read(size))
+        except ssl.SSLEOFError:
+            return b""
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send ``data`` beside TLS."""
+        await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), TIMEOUT)
+
+    async def receive_raw(self, size: int = 65536) -> bytes:
+        """Return what has come, perhaps encrypted."""
         try:
             return await asyncio.wait_for(self._loop.sock_recv(self._socket, size), TIMEOUT)
         except ConnectionError:
@@ -107,13 +152,31 @@ class Client:
 class Serving:
     """A server and those who connect to it."""
 
-    def __init__(self, address: tuple[str, int], loop: SkippingLoop) -> None:
+    def __init__(
+        self, address: tuple[str, int], loop: SkippingLoop, tls: ServedTls | None = None
+    ) -> None:
         self.address = address
+        self._tls = tls
         self._loop = loop
         self._clients: list[socket.socket] = []
 
-    async def client(self, *, buffer: int | None = None) -> Client:
-        """Connect; ``buffer``: bytes that the client's side of the connection takes unread."""
+    async def client(
+        self, *, buffer: int | None = None, context: ssl.SSLContext | None = None
+    ) -> Client:
+        """Connect, with TLS if the server uses it.
+
+        ``buffer``: bytes that the client's side of the connection takes unread. ``context``: TLS
+        settings other than the usual ones.
+        """
+        client = await self.tcp_client(buffer=buffer)
+        if self._tls is not None:
+            context = context or self._tls.client
+        if context is not None:
+            await client.start_tls(context)
+        return client
+
+    async def tcp_client(self, *, buffer: int | None = None) -> Client:
+        """Connect without TLS; ``buffer``: see above."""
         connection = self.unconnected()
         if buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -123,6 +186,7 @@ class Serving:
         """Return a socket that is not connected yet."""
         connection = socket.socket()
         connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as usual for HTTP
         self._clients.append(connection)
         return connection
 
@@ -151,14 +215,19 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, limits: Limits | None = None) -> AsyncIterator[Serving]:
-    """Serve ``app`` while the context is open."""
+async def serving(
+    app: ASGIApp, limits: Limits | None = None, *, tls: ServedTls | None = None
+) -> AsyncIterator[Serving]:
+    """Serve ``app`` while the context is open, with ``tls`` over HTTPS."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SkippingLoop)
     sockets = bind(["127.0.0.1:0"])
-    served = Serving(sockets[0].getsockname(), loop)
+    served = Serving(sockets[0].getsockname(), loop, tls)
+    options: dict[str, Any] = {}
+    if tls is not None:
+        options = {"tls": tls.current, "on_handshake_failure": tls.count_failure}
     try:
-        async with serve(app, sockets, limits=limits or Limits()):
+        async with serve(app, sockets, limits=limits or Limits(), **options):
             yield served
     finally:
         served.close()
