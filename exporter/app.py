@@ -49,8 +49,9 @@ class Exporter:
     """The exporter of one configuration, which may be replaced while it runs.
 
     ``transport`` is called for each organization and returns the transport of its requests, None
-    for the network. ``process_metrics``: see :class:`~exporter.exposition.Instruments`.
-    ``collectors``: the collectors of every organization, as far as its configuration enables them.
+    for the network. ``process_metrics``, ``web_config_file`` and ``keys_url``: see
+    :class:`~exporter.exposition.Instruments`. ``collectors``: the collectors of every organization,
+    as far as its configuration enables them.
     Raises :class:`~exporter.errors.StartUpError` if proxies or certificates of the environment are
     unusable.
     """
@@ -63,6 +64,8 @@ class Exporter:
         random: Random | None = None,
         transport: Callable[[Organization], httpx.AsyncBaseTransport | None] = lambda _: None,
         process_metrics: bool = True,
+        web_config_file: bool = False,
+        keys_url: str | None = None,
         collectors: Sequence[type[Collector]] = COLLECTORS,
     ) -> None:
         self._clock = clock
@@ -70,7 +73,11 @@ class Exporter:
         self._random = random or Random()
         self._transport = transport
         self.instruments = Instruments(
-            clock=clock, process=process_metrics, dropped_log_records=logs.dropped_records
+            clock=clock,
+            process=process_metrics,
+            dropped_log_records=logs.dropped_records,
+            web_config_file=web_config_file,
+            keys_url=keys_url,
         )
         self.exposition = Exposition(
             clock=clock,

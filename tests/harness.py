@@ -135,7 +135,15 @@ class Harness:
         self.environ = environment()
         self.configured()
 
-    def configured(self, more: str = "", *, url: str = URL, random_seed: int = 0) -> Harness:
+    def configured(  # each a property of the exporter that tests choose
+        self,
+        more: str = "",
+        *,
+        url: str = URL,
+        random_seed: int = 0,
+        web_config_file: bool = False,
+        keys_url: str | None = None,
+    ) -> Harness:
         """Begin with a new exporter; ``more`` and ``url`` as in :func:`configuration`."""
         self.config = configuration(
             self._settings, names=self._names, more=more, url=url, environ=self.environ
@@ -146,6 +154,8 @@ class Harness:
             random=Random(random_seed),
             transport=lambda _: self.wire,
             process_metrics=False,
+            web_config_file=web_config_file,
+            keys_url=keys_url,
         )
         return self
 

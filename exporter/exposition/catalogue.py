@@ -390,6 +390,40 @@ LOG_RECORDS_DROPPED = Metric(
     " written to.",
 )
 
+WEB_CONFIG_RELOAD_SUCCESSFUL = Metric(
+    "confluent_cloud_exporter_web_config_last_reload_successful",
+    "gauge",
+    "Whether the latest attempt to load the web configuration succeeded (1) or failed (0). Absent"
+    " without --web.config.file.",
+)
+WEB_CONFIG_RELOAD_TIMESTAMP = Metric(
+    "confluent_cloud_exporter_web_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "Time of the latest successful load of the web configuration, in Unix seconds. Absent without"
+    " --web.config.file.",
+    details="A change of a certificate, key or CA file that it names is a load too.",
+)
+WEB_TLS_HANDSHAKE_FAILURES = Metric(
+    "confluent_cloud_exporter_web_tls_handshake_failures_total",
+    "counter",
+    "Total number of connections to the exporter whose TLS handshake failed. Absent without"
+    " --web.config.file.",
+)
+WEB_AUTHENTICATION_FAILURES = Metric(
+    "confluent_cloud_exporter_web_authentication_failures_total",
+    "counter",
+    "Total number of requests to the exporter without a valid user and password. Absent without"
+    " --web.config.file.",
+)
+KEYS_PAGE_INFO = Metric(
+    "confluent_cloud_keys_page_info",
+    "info",
+    "URL of the page that lists API keys, always 1. Absent unless --web.enable-inventory and"
+    " --web.external-url are given.",
+    ("organization", "url"),
+    details="Alerts link to it.",
+)
+
 INVENTORY = MetricGroup(
     "Inventory",
     "From the latest complete listing of the API keys. Info metrics name each owner, resource and"
@@ -465,4 +499,24 @@ EXPORTER = MetricGroup(
     " client library.",
     (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP, LOG_RECORDS_DROPPED),
 )
-CATALOGUE: tuple[MetricGroup, ...] = (INVENTORY, QUOTAS, POLICY_AND_CHURN, REFRESH, API, EXPORTER)
+WEB = MetricGroup(
+    "Web server",
+    "The exporter's own web server: its configuration, the clients it rejected, and its page of API"
+    " keys.",
+    (
+        KEYS_PAGE_INFO,
+        WEB_CONFIG_RELOAD_SUCCESSFUL,
+        WEB_CONFIG_RELOAD_TIMESTAMP,
+        WEB_TLS_HANDSHAKE_FAILURES,
+        WEB_AUTHENTICATION_FAILURES,
+    ),
+)
+CATALOGUE: tuple[MetricGroup, ...] = (
+    INVENTORY,
+    QUOTAS,
+    POLICY_AND_CHURN,
+    REFRESH,
+    API,
+    EXPORTER,
+    WEB,
+)

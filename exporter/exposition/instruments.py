@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from exporter.exposition import catalogue
 from exporter.exposition.request_metrics import RequestMetrics
 from exporter.exposition.text import Format, unit_of
+from exporter.exposition.web_instruments import WebInstruments, render_keys_page
 from exporter.version import __version__
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Instruments:
     ``process``: whether to add the ``process_*`` metrics and ``python_info``. A file for the
     textfile collector must not have them, because the node exporter has its own.
     ``dropped_log_records``: returns the number of dropped log records since the start.
+    ``web_config_file``: whether to expose the metrics of :attr:`web`. ``keys_url``: the URL of the
+    page that lists API keys, None if nobody can open it.
     """
 
     def __init__(
@@ -47,8 +50,13 @@ class Instruments:
         clock: Clock,
         process: bool = True,
         dropped_log_records: Callable[[], int] = lambda: 0,
+        web_config_file: bool = False,
+        keys_url: str | None = None,
     ) -> None:
         self._clock = clock
+        self.web = WebInstruments(clock=clock, exposed=web_config_file)
+        """The metrics of the web server."""
+        self._keys_url = keys_url
         self._requests: dict[str, RequestMetrics] = {}
         """Sorted by organization."""
         self._process = CollectorRegistry()
@@ -82,6 +90,7 @@ class Instruments:
         if metrics is None:
             metrics = RequestMetrics(organization, endpoints=endpoints, clock=self._clock)
             self._requests = dict(sorted([*self._requests.items(), (organization, metrics)]))
+            self._rendered.clear()
         else:
             metrics.expect(endpoints)
         return metrics
@@ -89,6 +98,7 @@ class Instruments:
     def forget(self, organization: str) -> None:
         """Remove every series of an organization that is no longer configured."""
         self._requests.pop(organization, None)
+        self._rendered.clear()
 
     def config_loaded(self, *, successful: bool) -> None:
         """Record whether the configuration could be loaded."""
@@ -117,8 +127,11 @@ class Instruments:
             self._rendered.clear()
         static = self._rendered.get(form)
         if static is None:
-            static = self._rendered[form] = _render(self._static, form).removesuffix(_END)
-        return static + _render(self._process, form)
+            static = _render(self._static, form).removesuffix(_END)
+            if self._keys_url is not None:
+                static += render_keys_page(self._keys_url, self._requests, form)
+            self._rendered[form] = static
+        return static + self.web.render(form) + _render(self._process, form)
 
 
 class _ProcessMetrics:

@@ -70,6 +70,7 @@ LABELS = {
     "endpoint": "path template, such as `/iam/v2/api-keys`",
     "code": "HTTP status code, or `none` without a response",
     "reason": f"of failures: {_values(REQUEST_FAILURE_REASONS)}; others at the metric",
+    "url": "URL of the page that lists API keys",
     "version, python_version": "version of the exporter, version of Python",
 }
 """Meaning or values of every label."""

@@ -54,8 +54,16 @@ def test_each_metric_is_one_row_with_an_anchor_in_docs_metrics_md() -> None:
     )
     assert [name for name, _ in rows] == [metric.name for metric in METRICS]
     labels = {name: set(re.findall(r"`(\w+)`", cell)) for name, cell in rows}
-    for metric in METRICS:
-        assert labels[metric.name] == {*metric.labels} - {"organization"}
+    for group in CATALOGUE:
+        shared = "All have the label `organization`." in section(group.title)
+        assert shared == all("organization" in metric.labels for metric in group.metrics)
+        for metric in group.metrics:
+            assert labels[metric.name] == {*metric.labels} - ({"organization"} if shared else set())
+
+
+def section(title: str) -> str:
+    """Return the section ``title`` of docs/metrics.md on one line."""
+    return " ".join(document().partition(f"\n## {title}\n")[2].partition("\n## ")[0].split())
 
 
 def test_every_label_is_explained() -> None:
@@ -71,6 +79,7 @@ async def exposed() -> dict[str, Metric]:
     """Return the metrics that a complete exporter exposes, by name."""
     settings = "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true"
     harness = Harness(300, settings=settings, rate_limit=SimulatedRateLimit(1000, 60))
+    harness.configured(web_config_file=True, keys_url="https://keys.team.example/keys")
     owner = SimulatedOwner("sa-1", "service-account")
     harness.organization.create(owner=owner, resources=(CLOUD,), now=harness.clock.wall())
     harness.simulator.script(1, "500")

@@ -188,6 +188,7 @@ async def _live(history: History, recorder: _Recorder) -> None:
             clock=clock,
             random=Random(seed),
             transport=lambda _: simulator.transport(),
+            web_config_file=True,
         )
         return _Target(instance, exporter, started=clock.wall())
 

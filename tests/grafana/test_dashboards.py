@@ -53,6 +53,7 @@ OF_EACH = {
     "confluent_cloud_exporter_build_info",
     "confluent_cloud_exporter_config_last_reload_successful",
     "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds",
+    "confluent_cloud_exporter_web_config_last_reload_successful",
 } | OTHERS
 """Metrics about each exporter itself."""
 OF_RULES = {"ALERTS", "ALERTS_FOR_STATE"}

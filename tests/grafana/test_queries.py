@@ -36,6 +36,7 @@ EMPTY: dict[str, Empty] = (
         f"{API_KEYS}: Next expiry B": Empty(KINDS, _COLOR, ("fresh", "now")),
         f"{API_KEYS}: Next expiry C": Empty(KINDS, _COLOR, ("lenient", "now")),
         f"{HEALTH}: Collectors E": Empty(("one",), "nothing fails", ("broken", "now")),
+        f"{HEALTH}: Exporters F": Empty(KINDS, "no web configuration", ("all", "end of the past")),
         f"{HEALTH}: Collapsed pairs and unreadable items A": Empty(KINDS, "there are none"),
         f"{HEALTH}: Collapsed pairs and unreadable items B": Empty(KINDS, "there are none"),
     }

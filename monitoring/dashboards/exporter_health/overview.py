@@ -126,14 +126,16 @@ def _exporters(position: Position) -> AnyPanel:
     build = by((*_TARGET, "version", "python_version"), selector(catalogue.BUILD_INFO))
     loaded = by(_TARGET, selector(catalogue.CONFIG_RELOAD_SUCCESSFUL))
     since = by(_TARGET, f"time() - {selector(catalogue.CONFIG_RELOAD_TIMESTAMP)}")
+    web_loaded = by(_TARGET, selector(catalogue.WEB_CONFIG_RELOAD_SUCCESSFUL))
     started = by(_TARGET, f"time() - {of_exporters(series('process_start_time_seconds'))}")
     return grid(
         position,
         title="Exporters",
         description="The exporters of the selected jobs and instances. Configuration shows"
         " whether the latest attempt to load it succeeded, and Loaded when that last was the"
-        " case. If a configuration is rejected, the exporter keeps using the previous one, and"
-        " its log names the problem.",
+        " case. Web configuration shows the same for the file of --web.config.file. If a"
+        " configuration is rejected, the exporter keeps using the previous one, and its log names"
+        " the problem.",
         unit=COUNT,
         no_value="no exporter",
         queries={
@@ -142,6 +144,7 @@ def _exporters(position: Position) -> AnyPanel:
             "C": since,
             "D": started,
             "E": by(_TARGET, of_exporters(series("up"))),
+            "F": web_loaded,
         },
         columns=[
             Column("job", "Job"),
@@ -163,6 +166,13 @@ def _exporters(position: Position) -> AnyPanel:
                 states={"0": ("rejected", BAD), "1": ("loaded", GOOD)},
             ),
             Column("Value #C", "Loaded", unit="s", decimals=1, no_value="unknown"),
+            Column(
+                "Value #F",
+                "Web configuration",
+                unit="none",
+                no_value="none",
+                states={"0": ("rejected", BAD), "1": ("loaded", GOOD)},
+            ),
             Column("Value #D", "Running for", unit="s", decimals=1, no_value="unknown"),
         ],
         hidden=("Time", "Value #A"),
