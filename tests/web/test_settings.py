@@ -282,18 +282,21 @@ async def test_one_of_several_users_is_removed_at_once(folder: Path) -> None:
     assert await files.users() == ["prometheus"]
 
 
+OPTIONAL = CLIENTS.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven")
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("strict", "text"),
     [
-        TLS,
-        CLIENTS.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven"),
-        CLIENTS,
+        (CLIENTS, TLS),
+        (CLIENTS, OPTIONAL),
+        (OPTIONAL, TLS),
+        (CLIENTS.replace("}", ", client_allowed_sans: [scraper]}"), CLIENTS),
     ],
 )
 async def test_other_authentication_is_loosened_when_the_file_has_settled(
-    folder: Path, text: str
+    folder: Path, strict: str, text: str
 ) -> None:
-    strict = CLIENTS.replace("}", ", client_allowed_sans: [scraper]}")
     files = Files(folder, strict)
     before = files.used.settings
     files.path.write_text(text)
