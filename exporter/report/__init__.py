@@ -4,6 +4,7 @@ Pure functions, shared by the command ``report`` and the page ``/keys``.
 """
 
 from exporter.report.formats import CSV_COLUMNS, as_csv, as_json, csv_chunks, json_chunks
+from exporter.report.listing import KeyListing
 from exporter.report.rows import (
     ListedKey,
     OrganizationKeys,
@@ -12,16 +13,18 @@ from exporter.report.rows import (
     build_rows,
     iso8601,
 )
-from exporter.report.selection import Selection, literal, violating
-from exporter.report.sorting import SORT_FIELDS, Sorting, sorted_entries
+from exporter.report.selection import Selection, literal, matcher, violating
+from exporter.report.sorting import SORT_FIELDS, SelectedKeys, Sorting
 
 __all__ = [
     "CSV_COLUMNS",
     "SORT_FIELDS",
+    "KeyListing",
     "ListedKey",
     "OrganizationKeys",
     "ReportedResource",
     "Row",
+    "SelectedKeys",
     "Selection",
     "Sorting",
     "as_csv",
@@ -31,6 +34,6 @@ __all__ = [
     "iso8601",
     "json_chunks",
     "literal",
-    "sorted_entries",
+    "matcher",
     "violating",
 ]

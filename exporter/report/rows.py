@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.inventory import findings_of, plausible_creation, plausible_expiry, with_environments
+from exporter.inventory import (
+    ViolatingKeys,
+    findings_of,
+    plausible_creation,
+    plausible_expiry,
+    sorted_by_creation,
+    with_environments,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -78,45 +84,61 @@ _NO_POLICIES = Policies()
 
 @dataclass(frozen=True, eq=False)
 class OrganizationKeys:
-    """The keys of one organization, with all that their rows are made of.
-
-    Policies are judged as for the metrics, so that the rows add up to them.
-    """
+    """The keys of one organization, with all that their rows are made of."""
 
     organization: str
     keys: Sequence[Key]
-    """With the environments of their resources."""
-    rules: Rules
+    """With the environments of their resources. The oldest first, then by id; keys of unknown
+    creation come first."""
+    violating: Sequence[ViolatingKeys]
+    """Judged as for the metrics, so that the rows add up to them."""
     directory: Directory
     at: float
     """The Unix time that ages and findings refer to."""
 
-    @cached_property
-    def policies(self) -> Mapping[str, Policies]:
-        """By id of the key, for keys with findings. Takes time in proportion to the keys."""
-        violated: defaultdict[str, list[str]] = defaultdict(list)
-        exempted: defaultdict[str, list[str]] = defaultdict(list)
-        for policy, key, exempt in findings_of(
-            self.keys, self.rules, directory=self.directory, now=self.at
-        ):
-            (exempted if exempt else violated)[key.id].append(policy)
-        # There are few combinations of policies; sharing them saves most of the memory.
+    def ids_violating(self, policies: Collection[str]) -> set[str]:
+        """Return the ids of the keys that violate any of ``policies`` without an exemption."""
+        return {
+            key.id
+            for policy, keys, exempted in self.violating
+            if policy in policies and not exempted
+            for key in keys
+        }
+
+    def policies_of(self, keys: Collection[Key]) -> Mapping[str, Policies]:
+        """Return the policies that ``keys`` violate, by their ids; without keys that violate none.
+
+        Takes time in proportion to all findings.
+        """
+        ids = {key.id for key in keys}
+        found: dict[str, tuple[list[str], list[str]]] = {}
+        for policy, violating, exempted in self.violating:
+            for key in violating:
+                if key.id in ids:
+                    found.setdefault(key.id, ([], []))[exempted].append(policy)
+        # There are few combinations of policies. Sharing them saves most of the memory.
         shared: dict[Policies, Policies] = {}
-
-        def policies_of(key_id: str) -> Policies:
-            found = Policies(
-                tuple(sorted(violated.get(key_id, ()))), tuple(sorted(exempted.get(key_id, ())))
-            )
-            return shared.setdefault(found, found)
-
-        return {key_id: policies_of(key_id) for key_id in (*violated, *exempted)}
+        policies = {}
+        for key_id, lists in found.items():
+            each = Policies(*(tuple(sorted(names)) for names in lists))
+            policies[key_id] = shared.setdefault(each, each)
+        return policies
 
     def row(
-        self, key: Key, *, display_name: str | None = None, description: str | None = None
+        self,
+        key: Key,
+        policies: Mapping[str, Policies],
+        *,
+        texts: tuple[str, str] | None = None,
     ) -> Row:
-        """Return the row of ``key``, one of ``keys``; the texts are its own by default."""
+        """Return the row of ``key``, one of ``keys``.
+
+        ``policies``: the result of :meth:`policies_of`. ``texts``: display name and description, if
+        they are not those of ``key``.
+        """
+        display_name, description = texts or (key.display_name, key.description)
         created_at = self.created_at(key)
-        policies = self.policies.get(key.id, _NO_POLICIES)
+        found = policies.get(key.id, _NO_POLICIES)
         return Row(
             organization=self.organization,
             api_key_id=key.id,
@@ -124,13 +146,13 @@ class OrganizationKeys:
             owner_kind=key.owner.kind,
             owner_name=self.directory.owner_name(key.owner.id),
             resources=tuple(self.resource(resource) for resource in key.resources),
-            display_name=(key.display_name if display_name is None else display_name) or None,
-            description=(key.description if description is None else description) or None,
+            display_name=display_name or None,
+            description=description or None,
             created_at=created_at,
             expires_at=self.expires_at(key),
             age=None if created_at is None else max(0.0, self.at - created_at),
-            policies=policies.violated,
-            exempted=policies.exempted,
+            policies=found.violated,
+            exempted=found.exempted,
         )
 
     def resource(self, resource: Resource) -> ReportedResource:
@@ -164,15 +186,15 @@ def build_rows(
 
     Sorted by creation, the oldest first, then by id. Keys of unknown creation come first.
     """
-    keys = with_environments([each.key for each in listed], directory)
-    of_organization = OrganizationKeys(organization, keys, rules, directory, now)
-    rows = [
-        of_organization.row(key, display_name=display_name, description=description)
-        for key, (_, display_name, description) in zip(keys, listed, strict=True)
-    ]
-    return sorted(
-        rows, key=lambda row: (row.created_at is not None, row.created_at or 0.0, row.api_key_id)
-    )
+    texts = {key.id: (display_name, description) for key, display_name, description in listed}
+    keys = sorted_by_creation(with_environments([each.key for each in listed], directory), now=now)
+    grouped: defaultdict[tuple[str, bool], list[Key]] = defaultdict(list)
+    for policy, key, exempted in findings_of(keys, rules, directory=directory, now=now):
+        grouped[policy, exempted].append(key)
+    violating = [ViolatingKeys(policy, found, each) for (policy, each), found in grouped.items()]
+    of_organization = OrganizationKeys(organization, keys, violating, directory, now)
+    policies = of_organization.policies_of(keys)
+    return [of_organization.row(key, policies, texts=texts[key.id]) for key in keys]
 
 
 def iso8601(seconds: float | None) -> str | None:
