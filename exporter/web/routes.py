@@ -10,9 +10,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.exposition import accepts_gzip, choose_format
+from exporter.web.keys_routes import PATHS, Keys, KeysEndpoint, KeysSource
 from exporter.web.nosniff import NOSNIFF, with_nosniff
 from exporter.web.probes import ProbeSource, probe_routes
 from exporter.web.status_page import render_status_page
+from exporter.web.templates import PAGE_HEADERS, content_security_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,14 +29,12 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = "Not found. See / for the available pages.\n"
 _PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
+    **PAGE_HEADERS,
+    "Content-Security-Policy": content_security_policy(form_action="'none'"),
 }
 
 
-class Source(ProbeSource, Protocol):
+class Source(KeysSource, ProbeSource, Protocol):
     """The source of what the pages show."""
 
     @property
@@ -51,12 +51,16 @@ def create_app(
     *,
     clock: Clock,
     telemetry_path: str = "/metrics",
+    inventory: bool = False,
+    loopback_only: bool = True,
     probes: bool = True,
     more: Sequence[Route] = (),
 ) -> ASGIApp:
     """Return the application; with the ``telemetry_path`` ``/``, there is no status page.
 
-    ``probes``: whether it serves ``/-/healthy`` and ``/-/ready``. ``more``: further routes.
+    ``inventory``: whether to serve the keys. ``loopback_only``: serve them only to requests for a
+    loopback name; False only if all requests are authenticated. ``probes``: whether to serve
+    ``/-/healthy`` and ``/-/ready``. ``more``: further routes.
     """
 
     async def status(_request: Request) -> Response:
@@ -65,6 +69,7 @@ def create_app(
             rejected_config=source.rejected_config,
             wall=clock.wall(),
             telemetry_path=telemetry_path,
+            inventory=inventory,
         )
         return HTMLResponse(page, headers=_PAGE_HEADERS)
 
@@ -76,6 +81,11 @@ def create_app(
     ]
     if telemetry_path != "/":
         routes.append(Route("/", status))
+    if inventory:
+        keys = Keys(source, clock=clock, loopback_only=loopback_only, telemetry_path=telemetry_path)
+        routes += [
+            Route(path, KeysEndpoint(keys, form), methods=["GET"]) for path, form in PATHS.items()
+        ]
     errors: Mapping[int, object] = {404: _not_found}
     app = Starlette(routes=routes, exception_handlers=errors)  # type: ignore[arg-type] # invariant
     app.router.redirect_slashes = False  # /metrics/ is not a page
