@@ -101,6 +101,11 @@ class Client:
             data = data[tls.object.write(data) :]
         await self.send_raw(data if tls is None else tls.outgoing.read())
 
+    async def send_while_open(self, data: bytes) -> None:
+        """Send ``data`` unless the server has closed the connection."""
+        with contextlib.suppress(ConnectionError):
+            await self.send(data)
+
     async def receive(self, size: int = 65536) -> bytes:
         """Return what has come, nothing at the end of the connection, however that came about."""
         if self.tls is None:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from exporter.web.handshake_failures import HandshakeFailures
 from tests.web.sockets import answers, hello, is_closed, run, serving
-from tests.web.tls import ClientTls, ServedTls, authority, settings
+from tests.web.tls import ServedTls, client_hello, settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from tests.web.sockets import Serving
 
 pytestmark = pytest.mark.integration
-
-
-def client_hello() -> bytes:
-    tls = ClientTls(authority().client_context())
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.object.do_handshake()
-    return tls.outgoing.read()
 
 
 async def speaks_http(server: Serving) -> None:

@@ -35,10 +35,9 @@ def _authority(name: str) -> Authority:
 
 
 @functools.cache
-def server_files(file: str) -> tuple[bytes, bytes]:
-    """Return a chain and its key; each ``file`` has others."""
-    chain, key = authority().server(file)
-    return chain.read_bytes(), key.read_bytes()
+def server_paths(file: str) -> tuple[Path, Path]:
+    """Return the files of a chain and its key; each ``file`` names others."""
+    return authority().server(file)
 
 
 @functools.cache
@@ -68,7 +67,8 @@ def settings(*client_cas: str, file: str = "server", **options: Any) -> TlsConte
             "client_auth": ClientAuth.REQUIRED,
             **options,
         }
-    return tls_context(TlsConfig(*server_files(file), **options))
+    chain, key = (each.read_bytes() for each in server_paths(file))
+    return tls_context(TlsConfig(chain, key, **options))
 
 
 class ServedTls:
@@ -104,3 +104,11 @@ class ClientTls:
         self.object = context.wrap_bio(
             self.incoming, self.outgoing, server_hostname="localhost", session=session
         )
+
+
+def client_hello() -> bytes:
+    """Return the first message of a client."""
+    tls = ClientTls(authority().client_context())
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.object.do_handshake()
+    return tls.outgoing.read()
