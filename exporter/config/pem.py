@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BEGIN_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+_PRIVATE_KEY = b"PRIVATE KEY-----"
 _MISMATCH = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
 
 
@@ -34,7 +35,7 @@ class _EncryptedError(Exception):
 
 def load_pair(context: ssl.SSLContext, *, certificate: bytes, key: bytes) -> None:
     """Load the certificate chain and its key, both PEM. Raises :class:`PemError`."""
-    _check_certificates(certificate)
+    check_certificates(certificate)
     with _file(certificate) as certificate_file, _file(key) as key_file:
         try:
             context.load_cert_chain(certificate_file, key_file, _refuse_to_decrypt)
@@ -60,7 +61,7 @@ def load_client_ca(context: ssl.SSLContext, certificates: bytes) -> None:
 
 def check_client_ca(certificates: bytes) -> None:
     """Raise :class:`PemError` if no client certificate could be verified by ``certificates``."""
-    context = _check_certificates(certificates)
+    context = check_certificates(certificates)
     authorities = context.get_ca_certs()
     counts = context.cert_store_stats()
     if counts["crl"]:
@@ -83,8 +84,8 @@ def _pair_error(reason: str) -> PemError:
     return PemError("is not a private key; expected one in PEM format", of_key=True)
 
 
-def _check_certificates(certificates: bytes) -> ssl.SSLContext:
-    """Return a context that trusts ``certificates``."""
+def check_certificates(certificates: bytes) -> ssl.SSLContext:
+    """Return a context that trusts ``certificates``, PEM. Raises :class:`PemError`."""
     if not certificates.strip():
         raise PemError("is empty; expected certificates in PEM format")
     if _BEGIN_CERTIFICATE not in certificates:
@@ -92,6 +93,14 @@ def _check_certificates(certificates: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _load_trusted(context, certificates)
     return context
+
+
+def check_key(key: bytes) -> None:
+    """Raise :class:`PemError` if ``key`` is certainly no private key in PEM format."""
+    if not key.strip():
+        raise PemError("is empty; expected a private key in PEM format", of_key=True)
+    if _PRIVATE_KEY not in key:
+        raise PemError("contains no private key; expected one in PEM format", of_key=True)
 
 
 def _load_trusted(context: ssl.SSLContext, certificates: bytes) -> None:

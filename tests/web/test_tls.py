@@ -12,6 +12,7 @@ from exporter.config.pem import PemError
 from exporter.config.web_config import ClientAuth, TlsConfig
 from exporter.web.tls import TlsContext, tls_context
 from tests.web.certificates import Authority
+from tests.web.handshakes import handshake, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,39 +32,14 @@ def config(authorities: Authorities) -> TlsConfig:
     return TlsConfig(chain.read_bytes(), key.read_bytes())
 
 
-def handshake(server: TlsContext, client: ssl.SSLContext) -> ssl.SSLObject:
-    """Return the server's side of a completed handshake in memory; raise what fails."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = server.context.wrap_bio(to_server, to_client, server_side=True)
-    theirs = client.wrap_bio(to_client, to_server, server_hostname="localhost")
-    pending = [theirs, ours]
-    for _ in range(10):
-        for side in tuple(pending):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-            pending.remove(side)
-    assert pending == []
-    return ours
-
-
 def test_a_client_connects_with_tls_1_3_and_no_session_can_be_resumed(
     config: TlsConfig, authorities: Authorities
 ) -> None:
     tls = tls_context(config)
-    assert handshake(tls, authorities[0].client_context()).version() == "TLSv1.3"
+    assert handshake(tls, authorities[0].client_context())[0].version() == "TLSv1.3"
     assert tls.context.options & ssl.OP_NO_TICKET
     assert tls.context.num_tickets == 0
     assert tls.allows(None)
-
-
-def refused(server: TlsContext, client: ssl.SSLContext) -> bool:
-    try:
-        handshake(server, client)
-    except ssl.SSLError:
-        return True
-    return False
 
 
 def test_only_clients_of_the_ca_connect_where_certificates_are_required(
@@ -113,7 +89,7 @@ def test_a_client_certificate_needs_one_of_the_names(
     )
     tls = tls_context(settings)
     client = ca.client_context(*ca.issue("also.example", issued, file="named"))
-    certificate = handshake(tls, client).getpeercert()
+    certificate = handshake(tls, client)[0].getpeercert()
     assert tls.allows(certificate)
     others = tls_context(replace(settings, client_allowed_sans=("also", "xscraper.example")))
     assert not others.allows(certificate)
@@ -161,7 +137,7 @@ def test_the_order_of_the_server_or_that_of_the_client_decides(
     client.maximum_version = ssl.TLSVersion.TLSv1_2
     client.set_ciphers(f"{AES256}:{AES128}")
     settings = replace(config, ciphers=f"{AES128}:{AES256}", prefer_server_ciphers=preferred)
-    cipher = handshake(tls_context(settings), client).cipher()
+    cipher = handshake(tls_context(settings), client)[0].cipher()
     assert cipher is not None
     assert chosen in cipher[0]
 
