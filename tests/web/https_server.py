@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from exporter.config.web_config import TlsConfig
+from exporter.config.web_values import TlsConfig
 from exporter.web import bind, serve
 from exporter.web.sockets import url_of
 from exporter.web.tls import TlsContext, tls_context

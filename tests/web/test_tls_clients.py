@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.config.web_config import ClientAuth
+from exporter.config.web_values import ClientAuth
 from tests.web.sockets import answers, hello, run, serving
 from tests.web.tls import ServedTls, authority, client_files, settings
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.config.web_config import ClientAuth, TlsConfig
+from exporter.config.web_values import ClientAuth, TlsConfig
 from exporter.web.tls import TlsContext, tls_context
 from tests.web.certificates import Authority
 
