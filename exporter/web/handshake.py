@@ -21,19 +21,40 @@ _HANDSHAKE_RECORD = 0x16
 """The first byte of a TLS connection (RFC 8446 §5.1)."""
 _EXPECTS_TLS = b"This server expects HTTPS: use https:// in the URL.\n"
 _CAUSES = {
-    "NO_SHARED_CIPHER": "the client and this server have no cipher suite in common",
-    "NO_SHARED_GROUP": "the client and this server have no curve in common",
-    "NO_SHARED_GROUPS": "the client and this server have no curve in common",
-    "NO_SUITABLE_KEY_SHARE": "the client and this server have no curve in common",
-    "NO_SUITABLE_GROUPS": "the client and this server have no curve in common",
-    "UNSUPPORTED_PROTOCOL": "the client does not support the TLS versions of this server",
-    "VERSION_TOO_LOW": "the client does not support the TLS versions of this server",
-    "WRONG_VERSION_NUMBER": "the client does not support the TLS versions of this server",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the client sent no certificate",
-    "TLSV1_ALERT_UNKNOWN_CA": "the client does not trust the certificate of this server",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the client does not trust the certificate of this server",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client found the certificate of this server expired",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the client rejected the certificate of this server",
+    name: cause
+    for cause, names in {
+        "the client and this server have no cipher suite in common": ["NO_SHARED_CIPHER"],
+        "the client and this server have no curve in common": [
+            "NO_SHARED_GROUP",
+            "NO_SHARED_GROUPS",
+            "NO_SUITABLE_GROUPS",
+            "NO_SUITABLE_KEY_SHARE",
+        ],
+        "the client does not support the TLS versions of this server": [
+            "UNSUPPORTED_PROTOCOL",
+            "VERSION_TOO_LOW",
+            "WRONG_VERSION_NUMBER",
+        ],
+        "the client sent a malformed TLS message": [
+            "BAD_PACKET",
+            "BAD_RECORD_TYPE",
+            "DATA_LENGTH_TOO_LONG",
+            "EXCESSIVE_MESSAGE_SIZE",
+            "LENGTH_MISMATCH",
+            "PACKET_LENGTH_TOO_LONG",
+            "UNEXPECTED_MESSAGE",
+            "UNEXPECTED_RECORD",
+        ],
+        "the client sent no certificate": ["PEER_DID_NOT_RETURN_A_CERTIFICATE"],
+        "the client does not trust the certificate of this server": [
+            "SSLV3_ALERT_BAD_CERTIFICATE",
+            "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+            "SSLV3_ALERT_CERTIFICATE_REVOKED",
+            "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+            "TLSV1_ALERT_UNKNOWN_CA",
+        ],
+    }.items()
+    for name in names
 }
 """By OpenSSL's name of the error. Others are logged by that name."""
 

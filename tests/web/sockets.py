@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,11 +60,24 @@ class Client:
         self.tls: ClientTls | None = None
 
     async def start_tls(
-        self, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+        self,
+        context: ssl.SSLContext,
+        session: ssl.SSLSession | None = None,
+        *,
+        first: bytes = b"",
     ) -> None:
-        """Do the handshake; raises ``ssl.SSLError``, at EOF ``ssl.SSLEOFError``."""
-        self.tls = ClientTls(context, session)
-        await self._with_tls(self.tls.object.do_handshake)
+        """Do the handshake, and send ``first`` together with its last message.
+
+        Raises ``ssl.SSLError``, at EOF ``ssl.SSLEOFError``.
+        """
+        self.tls = tls = ClientTls(context, session)
+
+        def handshake() -> None:
+            tls.object.do_handshake()
+            if first:
+                tls.object.write(first)
+
+        await self._with_tls(handshake)
 
     async def _with_tls(self, step: Callable[[], T]) -> T:
         """Repeat ``step`` of TLS until it needs nothing more from the server."""
@@ -87,6 +101,11 @@ class Client:
             data = data[tls.object.write(data) :]
         await self.send_raw(data if tls is None else tls.outgoing.read())
 
+    async def send_while_open(self, data: bytes) -> None:
+        """Send ``data`` unless the server has closed the connection."""
+        with contextlib.suppress(ConnectionError):
+            await self.send(data)
+
     async def receive(self, size: int = 65536) -> bytes:
         """Return what has come, nothing at the end of the connection, however that came about."""
         if self.tls is None:
@@ -107,6 +126,14 @@ class Client:
             return await asyncio.wait_for(self._loop.sock_recv(self._socket, size), TIMEOUT)
         except ConnectionError:
             return b""
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def reset(self) -> None:
+        """Close the connection with a TCP reset."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
 
     async def cut_off(self) -> None:
         """Send until the server, which has closed the connection, resets it."""

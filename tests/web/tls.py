@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import ssl
 import tempfile
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.config.web_config import ClientAuth, TlsConfig
+from exporter.config.web_values import ClientAuth, TlsConfig
 from exporter.web.tls import TlsContext, tls_context
 from tests.web.certificates import Authority
 
@@ -23,23 +24,41 @@ def folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 
 
-@functools.cache
 def authority(name: str = "ca") -> Authority:
     """Return a CA that all tests of this process share."""
+    return _authority(name)
+
+
+@functools.cache
+def _authority(name: str) -> Authority:
     return Authority(Path(folder().name), name)
 
 
 @functools.cache
-def server_files(file: str = "server") -> tuple[bytes, bytes]:
-    """Return a chain and its key; each ``file`` has others."""
-    chain, key = authority().server(file)
-    return chain.read_bytes(), key.read_bytes()
+def server_paths(file: str) -> tuple[Path, Path]:
+    """Return the files of a chain and its key; each ``file`` names others."""
+    return authority().server(file)
+
+
+@functools.cache
+def client_files(name: str) -> tuple[Path, Path]:
+    """Return the chain and the key of a client."""
+    past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    match name:
+        case "no name":
+            return authority().issue(file=name, common_name="known.example")
+        case "expired":
+            validity = {"not_before": past, "not_after": past + dt.timedelta(days=90)}
+            return authority().issue("known.example", file=name, **validity)
+        case "of another CA":
+            return authority("other").issue("known.example", file=name)
+    return authority().issue(f"{name}.example", file=name)
 
 
 def settings(*client_cas: str, file: str = "server", **options: Any) -> TlsContext:
     """Return TLS settings that require a certificate of one of ``client_cas``, if there are any.
 
-    ``options``: fields of ``TlsConfig``.
+    ``file``: names the server's certificate. ``options``: fields of ``TlsConfig``.
     """
     if client_cas:
         certificates = [authority(each).certificate.read_bytes() for each in client_cas]
@@ -48,7 +67,8 @@ def settings(*client_cas: str, file: str = "server", **options: Any) -> TlsConte
             "client_auth": ClientAuth.REQUIRED,
             **options,
         }
-    return tls_context(TlsConfig(*server_files(file), **options))
+    chain, key = (each.read_bytes() for each in server_paths(file))
+    return tls_context(TlsConfig(chain, key, **options))
 
 
 class ServedTls:
@@ -84,3 +104,11 @@ class ClientTls:
         self.object = context.wrap_bio(
             self.incoming, self.outgoing, server_hostname="localhost", session=session
         )
+
+
+def client_hello() -> bytes:
+    """Return the first message of a client."""
+    tls = ClientTls(authority().client_context())
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.object.do_handshake()
+    return tls.outgoing.read()
