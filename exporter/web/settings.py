@@ -209,13 +209,16 @@ class WebConfigFile:
 
     def _apply(self, loaded: LoadedSettings) -> None:
         before, config = self._settings.config, loaded.settings.config
+        # A reload that follows a request finds the change in use already; it is one event.
+        is_news = loaded.settings is self._settings or config != before or self._logged
         self._settings, self._logged = loaded.settings, ()
-        log.info(
-            "web configuration loaded",
-            tls=config.tls is not None,
-            users=len(config.users),
-            **({"authentication": "removed"} if _removes(before, config) else {}),
-        )
+        if is_news:
+            log.info(
+                "web configuration loaded",
+                tls=config.tls is not None,
+                users=len(config.users),
+                **({"authentication": "removed"} if _removes(before, config) else {}),
+            )
         self._config_loaded(successful=True)
 
     def _reject(self, problems: tuple[Problem, ...]) -> None:
