@@ -38,6 +38,8 @@ class HandshakeFailures:
 
 
 def _text(address: Any) -> str:  # noqa: ANN401 # as above
+    if not isinstance(address, tuple):  # of a Unix socket, whose clients have no name
+        return "a program on this machine"
     host, port, *_ = address
     host = host.removeprefix("::ffff:")  # IPv4 on a socket for both
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
