@@ -14,6 +14,8 @@ from exporter.web.sockets import url_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exporter.config.web_config import WebConfig
+
 _EXPOSED = (
     "everyone who can reach the exporter can read the metrics and the status page; configure users"
     " or client certificates in --web.config.file, or listen on a loopback address"
@@ -40,12 +42,32 @@ def is_local(listener: socket.socket) -> bool:
     return address.is_loopback
 
 
-def require_protection(listeners: Sequence[socket.socket]) -> None:
+def is_protected(listeners: Sequence[socket.socket], config: WebConfig) -> bool:
+    """Return whether only programs on this machine, or known clients, can see the exporter."""
+    return config.authenticates or all(is_local(each) for each in listeners)
+
+
+def check_exposure(
+    listeners: Sequence[socket.socket], config: WebConfig, *, inventory: bool, lifecycle: bool
+) -> None:
+    """Log a warning if everyone can see the exporter.
+
+    Raises :class:`~exporter.errors.StartUpError` if everyone could see the ``inventory``.
+    """
+    if not config.authenticates:
+        tls = config.tls is not None
+        if inventory:
+            require_protection(listeners, tls=tls)
+        warn_if_exposed(listeners, tls=tls, lifecycle=lifecycle)
+
+
+def require_protection(listeners: Sequence[socket.socket], *, tls: bool) -> None:
     """Raise :class:`~exporter.errors.StartUpError` if other machines can reach the inventory.
 
-    For a web configuration without users and client certificates.
+    For a web configuration without users and required client certificates. ``tls``: whether
+    connections are encrypted.
     """
-    if exposed := [url_of(each) for each in listeners if not is_local(each)]:
+    if exposed := [url_of(each, tls=tls) for each in listeners if not is_local(each)]:
         raise StartUpError(
             "--web.enable-inventory would show the API keys to everyone who can reach"
             f" {' and '.join(exposed)}. Configure basic_auth_users, or client_auth_type"
@@ -54,10 +76,11 @@ def require_protection(listeners: Sequence[socket.socket]) -> None:
         )
 
 
-def warn_if_exposed(listeners: Sequence[socket.socket], *, lifecycle: bool) -> None:
+def warn_if_exposed(listeners: Sequence[socket.socket], *, tls: bool, lifecycle: bool) -> None:
     """Log a warning if other machines can reach the exporter, which nobody has to log in to.
 
-    ``lifecycle``: whether they can also reload the configuration.
+    ``tls`` as of :func:`require_protection`. ``lifecycle``: whether they can also reload the
+    configuration.
     """
-    if exposed := [url_of(each) for each in listeners if not is_local(each)]:
+    if exposed := [url_of(each, tls=tls) for each in listeners if not is_local(each)]:
         log.warning(_EXPOSED_WITH_RELOAD if lifecycle else _EXPOSED, urls=" ".join(exposed))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.cli.configuration import load_with_timeout
-from exporter.errors import ExporterError
+from exporter.errors import ConfigurationError, ExporterError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from exporter.app import Exporter
     from exporter.config import Config
     from exporter.confluent.trust import Trust
+    from exporter.web.settings import WebConfigFile
 
 log = structlog.get_logger(__name__)
 _GATHERING = 0.1
@@ -113,6 +114,15 @@ async def reload_config(exporter: Exporter, load: Callable[[], Config]) -> Seque
         log.exception("error in the exporter; please report it")
         return [_BUG]
     log.info("configuration loaded", organizations=len(config.organizations))
+    return []
+
+
+async def reload_web_config(file: WebConfigFile) -> Sequence[str]:
+    """Load the web configuration again, or keep it if that is not valid. Returns the problems."""
+    try:
+        await file.reload()
+    except ConfigurationError as error:
+        return str(error).splitlines()
     return []
 
 

@@ -1,4 +1,4 @@
-"""Serves the exporter: listen, refresh, reload on SIGHUP, shut down on SIGTERM or SIGINT."""
+"""Serves the exporter: refresh, answer, reload on SIGHUP, shut down on SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.cli.exposure import require_protection, warn_if_exposed
-from exporter.cli.reloading import Reloader, reload_all, reload_config
+from exporter.cli.reloading import Reloader, reload_all, reload_config, reload_web_config
 from exporter.cli.signals import stop_event
 from exporter.cli.systemd import Systemd, status_line
-from exporter.cli.systemd_sockets import inherited_sockets
 from exporter.version import __version__
-from exporter.web import PROBE_LIMITS, bind, create_probe_app, reload_route, serve
+from exporter.web import PROBE_LIMITS, create_probe_app, reload_route, serve
+from exporter.web.access import restricted
+from exporter.web.passwords import Passwords
 from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from starlette.types import ASGIApp
 
     from exporter.app import Exporter
+    from exporter.cli.listening import Listeners
     from exporter.config import Config
+    from exporter.config.web_config import WebConfig
+    from exporter.web.settings import WebConfigFile
+    from exporter.web.tls import TlsContext
 
 log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL = 0.001  # seconds
@@ -34,31 +39,39 @@ _SWITCH_INTERVAL = 0.001  # seconds
 
 @dataclass(frozen=True)
 class WebOptions:
-    """What the flags say about the web server."""
+    """What the web server serves."""
 
-    addresses: Sequence[str]
     telemetry_path: str = "/metrics"
-    probe_addresses: Sequence[str] = ()
-    """Addresses that alone serve the probes; without any, ``addresses`` serve them."""
-    systemd_socket: bool = False
-    """Whether to listen on the sockets that systemd passes instead of ``addresses``."""
     lifecycle: bool = False
     """Whether ``/-/reload`` reloads."""
     inventory: bool = False
     """Whether to serve the list of API keys."""
+    config_file: WebConfigFile | None = None
+    """The web configuration; None for plain HTTP without users."""
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether every client needs a user or a certificate."""
+        return self.config_file is not None and self.config_file.settings.config.authenticates
+
+    @property
+    def tls(self) -> bool:
+        """Whether connections are encrypted; this does not change while the exporter runs."""
+        return self.config_file is not None and self.config_file.settings.tls is not None
 
 
 async def serve_until_stopped(
     exporter: Exporter,
     options: WebOptions,
+    listeners: Listeners,
     *,
     load: Callable[[], Config] | None = None,
     on_listening: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> None:
-    """Serve ``exporter`` until SIGTERM or SIGINT.
+    """Serve ``exporter`` on ``listeners`` until SIGTERM or SIGINT.
 
     ``load``: returns the configuration, for reloads; None for none. ``on_listening``: called with
-    the URLs as soon as they answer. Raises :class:`~exporter.errors.StartUpError`.
+    the URLs as soon as they answer.
     """
     # A thread that computes a large inventory yields to the event loop each millisecond instead of
     # every five. A scrape needs several such switches.
@@ -66,76 +79,92 @@ async def serve_until_stopped(
     # Imported modules are never freed, so the garbage collector can skip them.
     gc.freeze()
     systemd = Systemd.from_environment(os.environ, pid=os.getpid())
-    with _listening(options) as (sockets, probe_sockets):
-        if options.inventory:
-            require_protection(sockets)
-        warn_if_exposed(sockets, lifecycle=options.lifecycle)
-        urls = [url_of(each) for each in sockets]
-        reloader = _reloader(exporter, load, systemd)
-        app = exporter.web(
-            telemetry_path=options.telemetry_path,
-            probes=not probe_sockets,
-            more=[reload_route(reloader.reload if reloader and options.lifecycle else None)],
+    reloader = _reloader(exporter, options, load, systemd)
+    app = exporter.web(
+        telemetry_path=options.telemetry_path,
+        probes=not listeners.probes,
+        more=[reload_route(reloader.reload if reloader and options.lifecycle else None)],
+        inventory=options.inventory,
+        loopback_only=not options.authenticates,
+    )
+    async with (
+        stop_event() as stop,
+        exporter.running(),
+        _serving_probes(exporter, listeners, ended=stop.set),
+        serve(
+            _restricted(app, exporter, options),
+            listeners.main,
+            tls=_tls(options),
+            on_handshake_failure=exporter.instruments.web.tls_handshake_failed,
+            ended=stop.set,
+        ),
+        reloader.running() if reloader else contextlib.nullcontext(),
+    ):
+        urls = [url_of(each, tls=options.tls) for each in listeners.main]
+        probes = " ".join(url_of(each) for each in listeners.probes)
+        log.info(
+            "listening",
+            version=__version__,
+            urls=" ".join(urls),
+            metrics=options.telemetry_path,
+            **({"probes": probes} if probes else {}),
         )
-        async with (
-            stop_event() as stop,
-            exporter.running(),
-            _serving_probes(exporter, probe_sockets, ended=stop.set),
-            serve(app, sockets, ended=stop.set),
-            reloader.running() if reloader else contextlib.nullcontext(),
+        on_listening(urls)
+        async with systemd.notified(
+            status=lambda: status_line(exporter.states()),
+            is_healthy=lambda: not exporter.dead_loops(),
         ):
-            probes = " ".join(url_of(each) for each in probe_sockets)
-            log.info(
-                "listening",
-                version=__version__,
-                urls=" ".join(urls),
-                metrics=options.telemetry_path,
-                **({"probes": probes} if probes else {}),
-            )
-            on_listening(urls)
-            async with systemd.notified(
-                status=lambda: status_line(exporter.states()),
-                is_healthy=lambda: not exporter.dead_loops(),
-            ):
-                await stop.wait()
-                log.info("stopping")
+            await stop.wait()
+            log.info("stopping")
 
 
-@contextlib.contextmanager
-def _listening(
-    options: WebOptions,
-) -> Iterator[tuple[Sequence[socket.socket], Sequence[socket.socket]]]:
-    """Return the listening sockets, and those of the probes. Closes them at the end."""
-    with contextlib.ExitStack() as stack:
-        if options.systemd_socket:
-            sockets = inherited_sockets(os.environ, pid=os.getpid())
-        else:
-            sockets = bind(options.addresses)
-        for each in sockets:
-            stack.enter_context(each)
-        probe_sockets = bind(options.probe_addresses)
-        for each in probe_sockets:
-            stack.enter_context(each)
-        yield sockets, probe_sockets
+def _restricted(app: ASGIApp, exporter: Exporter, options: WebOptions) -> ASGIApp:
+    """Return ``app`` with the users, headers and rate limit of the web configuration."""
+    file = options.config_file
+    if file is None:
+        return app
+
+    async def settings() -> WebConfig:
+        return (await file.current()).config
+
+    on_failure = exporter.instruments.web.authentication_failed
+    return restricted(app, settings, users=Passwords(), on_failure=on_failure)
+
+
+def _tls(options: WebOptions) -> Callable[[], Awaitable[TlsContext]] | None:
+    """Return what the server calls for the TLS settings of each connection; None for plain HTTP."""
+    file = options.config_file
+    if file is None or not options.tls:
+        return None
+
+    async def current() -> TlsContext:
+        tls = (await file.current()).tls
+        assert tls is not None  # noqa: S101 # it cannot be switched off
+        return tls
+
+    return current
 
 
 @contextlib.asynccontextmanager
 async def _serving_probes(
-    exporter: Exporter, sockets: Sequence[socket.socket], *, ended: Callable[[], None]
+    exporter: Exporter, listeners: Listeners, *, ended: Callable[[], None]
 ) -> AsyncIterator[None]:
-    if not sockets:
+    if not listeners.probes:
         yield
         return
-    async with serve(create_probe_app(exporter), sockets, ended=ended, limits=PROBE_LIMITS):
+    app = create_probe_app(exporter)
+    async with serve(app, listeners.probes, ended=ended, limits=PROBE_LIMITS):
         yield
 
 
 def _reloader(
-    exporter: Exporter, load: Callable[[], Config] | None, systemd: Systemd
+    exporter: Exporter, options: WebOptions, load: Callable[[], Config] | None, systemd: Systemd
 ) -> Reloader | None:
     if load is None:
         return None
     steps = [partial(reload_config, exporter, load)]
+    if options.config_file is not None:
+        steps.append(partial(reload_web_config, options.config_file))
 
     async def reload() -> Sequence[str]:
         with systemd.reloading():

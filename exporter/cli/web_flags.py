@@ -40,6 +40,7 @@ def add_web_flags(parser: argparse.ArgumentParser) -> None:
         help="Address that serves only /-/healthy and /-/ready, in plain HTTP and without"
         " authentication. May be repeated. Default: the addresses of the metrics serve them",
     )
+    parser.set_defaults(web_systemd_socket=False)
 
 
 def add_run_web_flags(parser: argparse.ArgumentParser) -> None:

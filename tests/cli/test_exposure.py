@@ -58,13 +58,13 @@ def test_only_loopback_addresses_are_local(stack: ExitStack, host: str, *, expec
 
 
 def test_the_inventory_needs_protection_on_every_address(stack: ExitStack) -> None:
-    require_protection(listeners(stack, "127.0.0.1", "::1"))
+    require_protection(listeners(stack, "127.0.0.1", "::1"), tls=False)
     with pytest.raises(StartUpError) as refused:
         # What localhost may resolve to on a machine with a strange hosts file.
-        require_protection(listeners(stack, "127.0.0.1", "192.0.2.1", "::"))
+        require_protection(listeners(stack, "127.0.0.1", "192.0.2.1", "::"), tls=True)
     assert str(refused.value) == (
         "--web.enable-inventory would show the API keys to everyone who can reach"
-        " http://192.0.2.1:10049 and http://localhost:10049. Configure basic_auth_users, or"
+        " https://192.0.2.1:10049 and https://localhost:10049. Configure basic_auth_users, or"
         " client_auth_type RequireAndVerifyClientCert, in --web.config.file, or listen only on a"
         " loopback address, such as --web.listen-address=127.0.0.1:10049"
     )
@@ -73,9 +73,11 @@ def test_the_inventory_needs_protection_on_every_address(stack: ExitStack) -> No
 @pytest.mark.parametrize("lifecycle", [True, False])
 def test_one_warning_tells_what_is_exposed(stack: ExitStack, *, lifecycle: bool) -> None:
     with capture_logs() as logs:
-        warn_if_exposed(listeners(stack, "127.0.0.1", "::1"), lifecycle=lifecycle)
+        warn_if_exposed(listeners(stack, "127.0.0.1", "::1"), tls=False, lifecycle=lifecycle)
         assert logs == []
-        warn_if_exposed(listeners(stack, "127.0.0.1", "::", "192.0.2.1"), lifecycle=lifecycle)
+        warn_if_exposed(
+            listeners(stack, "127.0.0.1", "::", "192.0.2.1"), tls=False, lifecycle=lifecycle
+        )
     (warning,) = logs
     assert warning["log_level"] == "warning"
     assert warning["urls"] == "http://localhost:10049 http://192.0.2.1:10049"

@@ -16,6 +16,7 @@ from exporter.cli.exposure import is_local
 from exporter.cli.systemd_sockets import inherited_sockets
 from exporter.errors import StartUpError
 from exporter.web.sockets import url_of
+from tests.cli.web_process import WebProcess
 from tests.programs import EXPORTER, free_address, printed, program, run, started, stop
 
 if TYPE_CHECKING:
@@ -158,6 +159,26 @@ def test_a_unix_socket_is_served(tmp_path: Path) -> None:
             assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
         assert stop(process)[0] == 0
     assert at.exists()  # it is systemd's
+
+
+def test_a_client_of_a_unix_socket_without_tls_is_logged(tmp_path: Path) -> None:
+    server, at = WebProcess(tmp_path), tmp_path / "socket"
+    command = (*EXPORTER, *server.flags, "--web.systemd-socket")
+    starter = (sys.executable, "-c", _ACTIVATE, str(at))
+    with started(*starter, *command, log=server.log, environ=ENVIRON) as process:
+        server.printed("(msg=listening)")
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(20)
+                client.connect(str(at))
+                client.sendall(b"GET / HTTP/1.1\r\nHost: exporter\r\n\r\n")
+                while client.recv(4096):
+                    """Until the server closes the connection."""
+        assert stop(process)[0] == 0
+    log = server.log.read_text()
+    assert 'msg="TLS handshake failed"' in log
+    assert 'client="a program on this machine"' in log
+    assert "Traceback" not in log
 
 
 def test_a_socket_unit_starts_the_exporter_and_keeps_its_socket(tmp_path: Path) -> None:
