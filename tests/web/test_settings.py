@@ -102,6 +102,7 @@ async def test_users_and_headers_change_at_the_next_call(
     assert settings.config.headers == {"X-Frame-Options": "deny"}
     assert await files.used.current() is settings
     assert files.used.settings is settings
+    assert await files.used.current_config() is settings.config
     assert [(each["event"], each["tls"], each["users"]) for each in logs] == [
         ("web configuration loaded", False, 1),
         ("web configuration loaded", False, 1),
@@ -121,6 +122,7 @@ async def test_a_pair_is_renewed_when_both_files_are_new(
     shutil.copy(certificates / "second-server.crt", folder / "server.crt")
     before = (await files.used.current()).tls
     assert before is not None
+    assert await files.used.current_tls() is before
     assert not refused(before, first)
     assert [(each["event"], each["problem"]) for each in logs] == [
         ("the new web configuration was rejected", f"{files.path}:1: {MISMATCH}")
@@ -308,7 +310,7 @@ async def test_other_authentication_is_loosened_when_the_file_has_settled(
 async def test_required_authentication_is_not_removed(folder: Path) -> None:
     files = Files(folder, TLS + USERS, require_authentication=True)
     files.path.write_text(TLS)
-    with pytest.raises(ConfigurationError, match="authenticates no client, but the exporter"):
+    with pytest.raises(ConfigurationError, match="authenticates no client"):
         await files.used.reload()
     await asyncio.sleep(60)
     assert await files.users() == ["prometheus"]
