@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from exporter.web.tls import TlsContext
 
 _ANSWER = 1.0
-"""Seconds in which the file system has to answer, and for which an answer shows that it is well."""
+"""Seconds in which the file system has to answer a thread.
+
+For the same time after that, the event loop itself looks at the files, which costs a tenth.
+"""
 _SETTLE = 5.0
 """Seconds for which the files must be unchanged before authentication is loosened.
 
@@ -105,7 +108,6 @@ class WebConfigFile:
                 if loop.time() - self._answered > _ANSWER:
                     self._start(self._check, number=0)
                 elif self._versions() == self._seen:
-                    self._answered = loop.time()
                     self._apply_if_settled(loop.time())
                     break
                 else:

@@ -223,17 +223,39 @@ async def test_tls_cannot_be_switched_on(folder: Path) -> None:
         await files.used.reload()
 
 
+BLOCKS = f"""\
+tls_server_config:
+  cert_file: server.crt
+  key_file: server.key
+  client_ca_file: clients.pem
+  client_auth_type: RequireAndVerifyClientCert
+  client_allowed_sans:
+  - prometheus
+rate_limit:
+  interval: 1s
+  burst: 1
+basic_auth_users:
+  prometheus: {HASH}
+"""
+
+
 @pytest.mark.parametrize(
-    "text", [TLS + USERS, USERS + TLS, CLIENTS + USERS, USERS + HEADERS, HEADERS + USERS]
+    "text", [TLS + USERS, CLIENTS + USERS, USERS + HEADERS, HEADERS + USERS, BLOCKS]
 )
 async def test_no_beginning_of_the_file_opens_the_door(folder: Path, text: str) -> None:
     files = Files(folder, text)
+    before = files.used.settings.config
     for length in range(len(text)):
         files.path.write_text(text[:length])
-        assert (await files.used.current()).config.users.keys() == {"prometheus"}, text[:length]
+        config = (await files.used.current()).config
+        assert config.users.keys() == {"prometheus"}, text[:length]
+        if before.tls is not None:
+            assert config.tls is not None
+            assert config.tls.client_auth == before.tls.client_auth, text[:length]
+            assert bool(config.tls.client_allowed_sans) == bool(before.tls.client_allowed_sans)
         await asyncio.sleep(0.1)
     files.path.write_text(text)
-    assert (await files.used.current()).config == files.used.settings.config
+    assert (await files.used.current()).config == before
 
 
 async def test_the_last_users_are_removed_when_the_file_has_settled(
