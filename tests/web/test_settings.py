@@ -240,7 +240,9 @@ basic_auth_users:
 
 
 @pytest.mark.parametrize(
-    "text", [TLS + USERS, CLIENTS + USERS, USERS + HEADERS, HEADERS + USERS, BLOCKS]
+    "text",
+    [TLS + USERS, CLIENTS + USERS, USERS + HEADERS, HEADERS + USERS, BLOCKS],
+    ids=["TLS and users", "client certificates", "users", "headers and users", "blocks"],
 )
 async def test_no_beginning_of_the_file_opens_the_door(folder: Path, text: str) -> None:
     files = Files(folder, text)
