@@ -19,6 +19,7 @@ import structlog
 
 from exporter import logs
 from exporter.collectors import COLLECTORS
+from exporter.collectors.api_keys import key_listing
 from exporter.confluent.credentials import BasicCredentials
 from exporter.confluent.host import Host, HostSettings
 from exporter.confluent.trust import TrustStore
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     import httpx
+    from starlette.routing import Route
     from starlette.types import ASGIApp
 
     from exporter.clock import Clock
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from exporter.confluent.trust import Trust
     from exporter.exposition.request_metrics import RequestMetrics
     from exporter.refresh import OrganizationState
+    from exporter.report import KeyListing
     from exporter.summary import Summary
 
 log = structlog.get_logger(__name__)
@@ -135,6 +138,13 @@ class Exporter:
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
         return [each.summarize(state) for each in self._organizations[state.name].collectors]
 
+    def key_listings(self) -> Sequence[KeyListing]:
+        """Return the keys of every organization, in the order of the configuration."""
+        return [
+            key_listing(one.state, one.organization, clock=self._clock)
+            for one in self._organizations.values()
+        ]
+
     def dead_loops(self) -> Sequence[str]:
         """Return the organizations whose refresh loop has ended although it never should."""
         return [name for name, one in self._organizations.items() if one.has_ended]
@@ -143,9 +153,29 @@ class Exporter:
         """Return each organization with its host, for commands that send their own requests."""
         return [(one.organization, one.host) for one in self._organizations.values()]
 
-    def web(self, *, telemetry_path: str = "/metrics") -> ASGIApp:
-        """Return the web application that shows this exporter."""
-        return create_app(self, self.exposition, clock=self._clock, telemetry_path=telemetry_path)
+    def web(
+        self,
+        *,
+        telemetry_path: str = "/metrics",
+        inventory: bool = False,
+        loopback_only: bool = True,
+        probes: bool = True,
+        more: Sequence[Route] = (),
+    ) -> ASGIApp:
+        """Return the web application that shows this exporter.
+
+        See :func:`~exporter.web.create_app`.
+        """
+        return create_app(
+            self,
+            self.exposition,
+            clock=self._clock,
+            telemetry_path=telemetry_path,
+            inventory=inventory,
+            loopback_only=loopback_only,
+            probes=probes,
+            more=more,
+        )
 
     async def refresh_once(self) -> None:
         """Refresh every organization once, all at the same time."""

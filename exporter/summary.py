@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Level = Literal["", "warning", "error"]
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -36,6 +36,9 @@ class Row:
     """The id of what ``label`` names; empty if that is the id."""
     notes: Sequence[str] = ()
     level: Level = ""
+    selects: Mapping[str, str] = field(default_factory=dict)
+    """What selects the keys that the row is about, by kind: ``policy``, ``owner`` or ``api_key``,
+    with its name or id. Empty if the row is not about keys."""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": LEAVES,
     "confluent": LEAVES | {"config"},
     "inventory": {"confluent"},
+    "report": {"escaping", "inventory"},
     "refresh": LEAVES | {"config", "confluent", "inventory"},
     "exposition": LEAVES | {"refresh", "inventory", "confluent"},
     "summary": set(),
-    "collectors": LEAVES | {"config", "confluent", "inventory", "refresh", "exposition", "summary"},
-    "web": LEAVES | {"exposition", "refresh", "summary"},
+    "collectors": {
+        *LEAVES,
+        "config",
+        "confluent",
+        "exposition",
+        "inventory",
+        "refresh",
+        "report",
+        "summary",
+    },
+    "web": LEAVES | {"config", "exposition", "inventory", "refresh", "report", "summary"},
     "simulator": LEAVES,
     "logs": LEAVES,
     "app": {
@@ -34,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exposition",
         "logs",
         "refresh",
+        "report",
         "summary",
         "web",
     },
@@ -47,12 +58,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inventory",
         "logs",
         "refresh",
+        "report",
         "simulator",
         "summary",
         "web",
     },
 }
-PURE = {"inventory"}
+PURE = {"inventory", "report"}
 EFFECTS = {
     "asyncio",
     "httpx",

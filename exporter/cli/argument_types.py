@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, TypeVar
 
 from exporter.config.durations import parse_duration
+from exporter.config.urls import check_external_url
 from exporter.web.sockets import parse_address
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ def telemetry_path(text: str) -> str:
             f"{text!r} is not a path such as /metrics. Paths below /-/ are reserved"
         )
     return text
+
+
+def external_url(text: str) -> str:
+    """Return ``text`` without trailing slashes if links to the exporter can start with it."""
+    try:
+        return check_external_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"the URL {error}") from None
 
 
 def log_level(text: str) -> str:

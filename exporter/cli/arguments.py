@@ -48,6 +48,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         least, most = options.min_age or 0, options.max_age
         if most is not None and least > most:
             command.error("--min-age is greater than --max-age, so no key can match")
+    if options.command == "run" and options.web_systemd_socket and options.web_listen_addresses:
+        command.error(
+            "--web.systemd-socket and --web.listen-address exclude each other, because systemd"
+            " binds the addresses of its .socket unit"
+        )
     return options
 
 

@@ -10,9 +10,11 @@ import structlog
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
-from exporter.cli.configuration import load_config
+from exporter.cli.configuration import load_config, load_configs, open_web_config
+from exporter.cli.exposure import check_exposure
+from exporter.cli.listening import listening
 from exporter.cli.output import print_output
-from exporter.cli.serving import serve_until_stopped
+from exporter.cli.serving import WebOptions, serve_until_stopped
 from exporter.clock import SystemClock
 from exporter.escaping import escaped
 
@@ -34,20 +36,43 @@ def run(options: argparse.Namespace) -> int:
         _warn_about_unjudged_policies(loaded)
         return loaded
 
-    loaded = load()
+    loaded, web_config = load_configs(load, options.web_config_file)
     if options.config_check:
         print_output(escaped(f"{options.config_file}: valid, {_organizations(loaded)}"))
+        if options.web_config_file is not None:
+            print_output(escaped(f"{options.web_config_file}: valid, {web_config.describe()}"))
         return 0
-    exporter = Exporter(loaded, clock=SystemClock())
-    threads.run(
-        serve_until_stopped(
-            exporter,
-            addresses=options.web_listen_addresses or [options.web_default_address],
-            telemetry_path=options.web_telemetry_path,
-            load=load,
+    with listening(options) as listeners:
+        check_exposure(
+            listeners.main,
+            web_config,
+            lifecycle=options.web_lifecycle,
+            inventory=options.web_inventory,
         )
-    )
+        exporter = Exporter(
+            loaded,
+            clock=SystemClock(),
+            web_config_file=options.web_config_file is not None,
+            keys_url=_keys_url(options),
+        )
+        web = WebOptions(
+            telemetry_path=options.web_telemetry_path,
+            lifecycle=options.web_lifecycle,
+            inventory=options.web_inventory,
+            config_file=open_web_config(
+                options.web_config_file,
+                exporter,
+                require_authentication=options.web_inventory and web_config.authenticates,
+            ),
+        )
+        threads.run(serve_until_stopped(exporter, web, listeners, load=load))
     return 0
+
+
+def _keys_url(options: argparse.Namespace) -> str | None:
+    """Return the URL of the page of API keys; None if it is not served or its URL is not known."""
+    url = options.web_external_url
+    return f"{url}/keys" if options.web_inventory and url is not None else None
 
 
 def schema(options: argparse.Namespace) -> int:

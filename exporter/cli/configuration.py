@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from exporter import config
-from exporter.errors import StartUpError
+from exporter.config.web_config import WebConfig
+from exporter.errors import ConfigurationError, StartUpError
+from exporter.web.settings import WebConfigFile
+from exporter.web.settings_loading import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from exporter.app import Exporter
     from exporter.config import Config
+    from exporter.errors import Problem
 
 T = TypeVar("T")
 _TIMEOUT = 10.0  # seconds
@@ -41,6 +46,43 @@ def load_config(path: Path) -> Config:
             file=str(file),
         )
     return loaded
+
+
+def load_configs(load: Callable[[], Config], web: Path | None) -> tuple[Config, WebConfig]:
+    """Return the result of ``load``, and the web configuration at ``web``, empty for None.
+
+    Raises :class:`~exporter.errors.ConfigurationError` with the problems of both.
+    """
+    problems: list[Problem] = []
+    loaded, web_config = None, WebConfig()
+    try:
+        loaded = load()
+    except ConfigurationError as error:
+        problems += error.problems
+    if web is not None:
+        settings = load_settings(web)
+        problems += settings.problems
+        web_config = settings.settings.config
+    if loaded is None or problems:
+        raise ConfigurationError(tuple(problems))
+    return loaded, web_config
+
+
+def open_web_config(
+    path: Path | None, exporter: Exporter, *, require_authentication: bool
+) -> WebConfigFile | None:
+    """Return the web configuration file at ``path``, which is read again when it changes.
+
+    Raises :class:`~exporter.errors.ConfigurationError`. ``exporter``: exposes whether it is valid.
+    ``require_authentication``: whether no later version may let everyone in.
+    """
+    if path is None:
+        return None
+    return WebConfigFile(
+        path,
+        require_authentication=require_authentication,
+        config_loaded=exporter.instruments.web.config_loaded,
+    )
 
 
 async def load_with_timeout(load: Callable[[], T], *, seconds: float = _TIMEOUT) -> T:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from exporter import config
 from exporter.app import Exporter
 from exporter.cli import threads
+from exporter.cli.configuration import load_configs, open_web_config
+from exporter.cli.exposure import check_exposure, is_protected
+from exporter.cli.listening import listening
 from exporter.cli.output import print_output
-from exporter.cli.serving import serve_until_stopped
+from exporter.cli.serving import WebOptions, serve_until_stopped
 from exporter.cli.signals import stop_event
 from exporter.clock import SystemClock
 from exporter.simulator import (
@@ -29,6 +32,8 @@ from exporter.web.sockets import url_of
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
+    from exporter.cli.listening import Listeners
 
 # Valid only for the simulator. Their length shows that they are not real secrets.
 ADMIN = ("SIMULATEDADMIN01", "simulated-secret-of-an-organization-admin")
@@ -56,16 +61,25 @@ _DEMO_ENVIRONMENT = {
 
 def demo(options: argparse.Namespace) -> int:
     """Serve the exporter with a simulated Confluent Cloud until SIGTERM or SIGINT."""
-    threads.run(_demo(options))
+    with listening(options) as listeners:
+        threads.run(_demo(options, listeners))
     return 0
 
 
-async def _demo(options: argparse.Namespace) -> None:
+async def _demo(options: argparse.Namespace, listeners: Listeners) -> None:
     simulator = _simulator(options, rate_limit=_DEMO_RATE_LIMIT)
     sockets = bind(["127.0.0.1:0"])
     url = url_of(sockets[0])
-    settings = config.parse(
-        _DEMO_CONFIG.format(url=url), file="demo", folder=Path(), environ=_DEMO_ENVIRONMENT
+    settings, web_config = load_configs(
+        lambda: config.parse(
+            _DEMO_CONFIG.format(url=url), file="demo", folder=Path(), environ=_DEMO_ENVIRONMENT
+        ),
+        options.web_config_file,
+    )
+    inventory = is_protected(listeners.main, web_config)
+    check_exposure(listeners.main, web_config, inventory=inventory, lifecycle=False)
+    external_url = options.web_external_url or url_of(
+        listeners.main[0], tls=web_config.tls is not None
     )
 
     def on_listening(urls: Sequence[str]) -> None:
@@ -75,18 +89,29 @@ async def _demo(options: argparse.Namespace) -> None:
             " both.\n\n"
             f"  status page    {urls[0]}/\n"
             f"  metrics        {urls[0]}{path}\n"
-            f"  simulated API  {url}/iam/v2/api-keys\n"
+            + (f"  API keys       {urls[0]}/keys\n" if inventory else "")
+            + f"  simulated API  {url}/iam/v2/api-keys\n"
             f"  admin login    curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
             "Two organizations: acme is healthy, globex-without-role lacks a role."
         )
 
+    exporter = Exporter(
+        settings,
+        clock=SystemClock(),
+        web_config_file=options.web_config_file is not None,
+        keys_url=f"{external_url}/keys" if inventory else None,
+    )
+    web = WebOptions(
+        telemetry_path=options.web_telemetry_path,
+        inventory=inventory,
+        config_file=open_web_config(
+            options.web_config_file,
+            exporter,
+            require_authentication=inventory and web_config.authenticates,
+        ),
+    )
     async with serve(simulator, sockets):
-        await serve_until_stopped(
-            Exporter(settings, clock=SystemClock()),
-            addresses=options.web_listen_addresses or [options.web_default_address],
-            telemetry_path=options.web_telemetry_path,
-            on_listening=on_listening,
-        )
+        await serve_until_stopped(exporter, web, listeners, on_listening=on_listening)
 
 
 def simulate(options: argparse.Namespace) -> int:

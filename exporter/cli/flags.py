@@ -13,6 +13,7 @@ from exporter.cli import argument_types as types
 from exporter.cli.output import PROGRAM
 from exporter.cli.report_flags import REPORT_EPILOG, add_report_flags
 from exporter.cli.simulator_flags import add_api_flags, add_organization_flags
+from exporter.cli.web_flags import add_run_web_flags, add_web_flags
 from exporter.version import __version__
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
         help="Validate the configuration and its secrets, and exit.",
     )
     _add_web_flags(run, default=f":{DEFAULT_PORT}")
+    add_run_web_flags(run)
 
     demo = command("demo", "Serve the metrics of a simulated Confluent Cloud, without credentials.")
     add_organization_flags(demo, speed=60)
@@ -200,6 +202,7 @@ def _add_web_flags(parser: Parser, *, default: str) -> None:
         metavar="PATH",
         help="Path of the metrics. Default: %(default)s",
     )
+    add_web_flags(parser)
 
 
 def _add_listen_address(

@@ -18,19 +18,19 @@ from exporter.cli.configuration import load_config
 from exporter.cli.output import open_output, print_message
 from exporter.cli.progress import progress_display
 from exporter.cli.report_fetch import fetch_reports
-from exporter.cli.report_output import as_csv, as_json, as_table
-from exporter.cli.report_rows import Selection, violating
+from exporter.cli.report_table import as_table
 from exporter.cli.signals import run_cancellable
 from exporter.clock import SystemClock
 from exporter.errors import StartUpError
+from exporter.report import Selection, as_csv, as_json, violating
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Iterable, Sequence
 
     from exporter.cli.report_fetch import OrganizationReport, ProgressCallback
-    from exporter.cli.report_rows import Row
     from exporter.config import Config
+    from exporter.report import Row
 
 log = structlog.get_logger(__name__)
 

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from exporter.cli.progress import timeout_failure
-from exporter.cli.report_rows import ListedKey, build_rows
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
 from exporter.collectors.names import list_names
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
 from exporter.inventory import Directory, judged, judged_kinds, key_from
 from exporter.refresh import failure_from
+from exporter.report import ListedKey, build_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from exporter.cli.report_rows import Row
     from exporter.clock import Clock
     from exporter.config import Organization
     from exporter.confluent.host import Host
     from exporter.refresh import Failure
+    from exporter.report import Row
 
 log = structlog.get_logger(__name__)
 

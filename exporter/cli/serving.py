@@ -1,109 +1,173 @@
-"""Serves the exporter: listen, refresh, reload on SIGHUP, shut down on SIGTERM or SIGINT."""
+"""Serves the exporter: refresh, answer, reload on SIGHUP, shut down on SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
-import signal
+import os
 import sys
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.cli.configuration import load_with_timeout
+from exporter.cli.reloading import Reloader, reload_all, reload_config, reload_web_config
 from exporter.cli.signals import stop_event
-from exporter.errors import ExporterError
+from exporter.cli.systemd import Systemd, status_line
 from exporter.version import __version__
-from exporter.web import bind, serve
+from exporter.web import PROBE_LIMITS, create_probe_app, reload_route, serve
+from exporter.web.access import restricted
+from exporter.web.passwords import Passwords
 from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from starlette.types import ASGIApp
 
     from exporter.app import Exporter
+    from exporter.cli.listening import Listeners
     from exporter.config import Config
-    from exporter.confluent.trust import Trust
+    from exporter.config.web_config import WebConfig
+    from exporter.web.settings import WebConfigFile
+    from exporter.web.tls import TlsContext
 
 log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL = 0.001  # seconds
 
 
+@dataclass(frozen=True)
+class WebOptions:
+    """What the web server serves."""
+
+    telemetry_path: str = "/metrics"
+    lifecycle: bool = False
+    """Whether ``/-/reload`` reloads."""
+    inventory: bool = False
+    """Whether to serve the list of API keys."""
+    config_file: WebConfigFile | None = None
+    """The web configuration; None for plain HTTP without users."""
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether every client needs a user or a certificate."""
+        return self.config_file is not None and self.config_file.settings.config.authenticates
+
+    @property
+    def tls(self) -> bool:
+        """Whether connections are encrypted; this does not change while the exporter runs."""
+        return self.config_file is not None and self.config_file.settings.tls is not None
+
+
 async def serve_until_stopped(
     exporter: Exporter,
+    options: WebOptions,
+    listeners: Listeners,
     *,
-    addresses: Sequence[str],
-    telemetry_path: str,
     load: Callable[[], Config] | None = None,
     on_listening: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> None:
-    """Serve ``exporter`` until SIGTERM or SIGINT.
+    """Serve ``exporter`` on ``listeners`` until SIGTERM or SIGINT.
 
-    ``load``: returns the configuration, for a reload on SIGHUP. ``on_listening``: called with the
-    URLs as soon as they answer. Raises :class:`~exporter.errors.StartUpError`.
+    ``load``: returns the configuration, for reloads; None for none. ``on_listening``: called with
+    the URLs as soon as they answer.
     """
     # A thread that computes a large inventory yields to the event loop each millisecond instead of
     # every five. A scrape needs several such switches.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     # Imported modules are never freed, so the garbage collector can skip them.
     gc.freeze()
-    sockets = bind(addresses)
-    urls = [url_of(one) for one in sockets]
+    systemd = Systemd.from_environment(os.environ, pid=os.getpid())
+    reloader = _reloader(exporter, options, load, systemd)
+    app = exporter.web(
+        telemetry_path=options.telemetry_path,
+        probes=not listeners.probes,
+        more=[reload_route(reloader.reload if reloader and options.lifecycle else None)],
+        inventory=options.inventory,
+        loopback_only=not options.authenticates,
+    )
     async with (
         stop_event() as stop,
         exporter.running(),
-        serve(exporter.web(telemetry_path=telemetry_path), sockets, ended=stop.set),
-        _reloading(exporter, load),
+        _serving_probes(exporter, listeners, ended=stop.set),
+        serve(
+            _restricted(app, exporter, options),
+            listeners.main,
+            tls=_tls(options),
+            on_handshake_failure=exporter.instruments.web.tls_handshake_failed,
+            ended=stop.set,
+        ),
+        reloader.running() if reloader else contextlib.nullcontext(),
     ):
-        log.info("listening", version=__version__, urls=" ".join(urls), metrics=telemetry_path)
+        urls = [url_of(each, tls=options.tls) for each in listeners.main]
+        probes = " ".join(url_of(each) for each in listeners.probes)
+        log.info(
+            "listening",
+            version=__version__,
+            urls=" ".join(urls),
+            metrics=options.telemetry_path,
+            **({"probes": probes} if probes else {}),
+        )
         on_listening(urls)
-        await stop.wait()
-        log.info("stopping")
+        async with systemd.notified(
+            status=lambda: status_line(exporter.states()),
+            is_healthy=lambda: not exporter.dead_loops(),
+        ):
+            await stop.wait()
+            log.info("stopping")
+
+
+def _restricted(app: ASGIApp, exporter: Exporter, options: WebOptions) -> ASGIApp:
+    """Return ``app`` with the users, headers and rate limit of the web configuration."""
+    file = options.config_file
+    if file is None:
+        return app
+
+    async def settings() -> WebConfig:
+        return (await file.current()).config
+
+    on_failure = exporter.instruments.web.authentication_failed
+    return restricted(app, settings, users=Passwords(), on_failure=on_failure)
+
+
+def _tls(options: WebOptions) -> Callable[[], Awaitable[TlsContext]] | None:
+    """Return what the server calls for the TLS settings of each connection; None for plain HTTP."""
+    file = options.config_file
+    if file is None or not options.tls:
+        return None
+
+    async def current() -> TlsContext:
+        tls = (await file.current()).tls
+        assert tls is not None  # noqa: S101 # it cannot be switched off
+        return tls
+
+    return current
 
 
 @contextlib.asynccontextmanager
-async def _reloading(exporter: Exporter, load: Callable[[], Config] | None) -> AsyncIterator[None]:
-    """Reload the configuration on each SIGHUP while the context is open."""
-    if load is None:
+async def _serving_probes(
+    exporter: Exporter, listeners: Listeners, *, ended: Callable[[], None]
+) -> AsyncIterator[None]:
+    if not listeners.probes:
         yield
         return
-    loop, requested = asyncio.get_running_loop(), asyncio.Event()
-
-    async def reload_on_request() -> None:
-        while True:
-            await requested.wait()
-            requested.clear()
-            await reload(exporter, load)
-
-    loop.add_signal_handler(signal.SIGHUP, requested.set)
-    task = asyncio.create_task(reload_on_request())
-    try:
+    app = create_probe_app(exporter)
+    async with serve(app, listeners.probes, ended=ended, limits=PROBE_LIMITS):
         yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
-        task.cancel()
-        await asyncio.wait([task])
 
 
-def _load(exporter: Exporter, load: Callable[[], Config]) -> tuple[Config, Sequence[Trust]]:
-    """Return the configuration and its CA certificates; both may be on a file system that hangs."""
-    config = load()
-    return config, exporter.read_certificates(config)
+def _reloader(
+    exporter: Exporter, options: WebOptions, load: Callable[[], Config] | None, systemd: Systemd
+) -> Reloader | None:
+    if load is None:
+        return None
+    steps = [partial(reload_config, exporter, load)]
+    if options.config_file is not None:
+        steps.append(partial(reload_web_config, options.config_file))
 
+    async def reload() -> Sequence[str]:
+        with systemd.reloading():
+            return await reload_all(steps)
 
-async def reload(exporter: Exporter, load: Callable[[], Config]) -> None:
-    """Replace the configuration with the result of ``load``, or keep it if that is not valid."""
-    try:
-        config, certificates = await load_with_timeout(partial(_load, exporter, load))
-        await exporter.reload(config)
-        del certificates  # the hosts keep those in use
-    except ExporterError as error:
-        exporter.reject(str(error))
-        for problem in str(error).splitlines():
-            log.error("the new configuration was rejected", problem=problem)  # noqa: TRY400 # no traceback for an operator's error
-    except Exception:
-        exporter.reject("an error in the exporter itself; see its log")
-        log.exception("error in the exporter; please report it")
-    else:
-        log.info("configuration loaded", organizations=len(config.organizations))
+    return Reloader(reload)

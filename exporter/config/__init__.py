@@ -1,7 +1,8 @@
 """Loads YAML, environment variables and secret files into one validated, immutable value."""
 
-from exporter.config.certificates import ca_context, version_of
+from exporter.config.certificates import ca_context
 from exporter.config.editor_schema import json_schema
+from exporter.config.files import version_of
 from exporter.config.load import Config, load, parse
 from exporter.config.schema import (
     Filters,

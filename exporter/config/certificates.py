@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.config.credentials import validation_context
+from exporter.config.files import version_of
 from exporter.config.yaml_document import kind_of
 
 if TYPE_CHECKING:
@@ -42,18 +43,6 @@ def ca_context(path: Path) -> ssl.SSLContext:
     if not context.cert_store_stats()["x509"]:
         raise ValueError("contains no certificate; expected certificates in PEM format")
     return context
-
-
-def version_of(path: Path) -> tuple[int, ...] | None:
-    """Return a value that changes when the file at ``path`` is written or replaced.
-
-    None if there is no file.
-    """
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def check_ca_file(value: object, info: ValidationInfo) -> Path:

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field, ValidationError
 
 from exporter.config import schema
 from exporter.config.credentials import STANDARD_CREDENTIALS, ValidationContext, credential_problems
 from exporter.config.fields import NAME, ConfigSection, ContradictionError
-from exporter.config.files import read_file
 from exporter.config.messages import problem_message
 from exporter.config.schema import Organization, Settings
+from exporter.config.text import MOST_PROBLEMS, limited, read_text
 from exporter.config.yaml_document import dotted, parse_yaml
 from exporter.errors import ConfigurationError, Problem
 from exporter.redaction import looks_like_a_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from exporter.config.yaml_document import KeyPath, YamlDocument
 
-_LARGEST_FILE = 1024 * 1024  # bytes
-_MOST_PROBLEMS = 100
 _DEPENDENT_DEFAULT = "default_factory_not_called"
 """The pydantic error of a default that depends on an invalid setting."""
 _SectionT = TypeVar("_SectionT", bound=ConfigSection)
@@ -41,7 +39,7 @@ class Config:
 
 def load(path: Path, *, environ: Mapping[str, str]) -> Config:
     """Return the configuration in the file at ``path``; see :func:`parse`."""
-    text = _read_text(path)
+    text = read_text(path, flag="--config.file")
     return parse(text, file=str(path), folder=path.absolute().parent, environ=environ)
 
 
@@ -56,39 +54,8 @@ def parse(text: str, *, file: str, folder: Path, environ: Mapping[str, str]) -> 
     reader = _ConfigReader(document, file, ValidationContext(folder, environ))
     organizations = reader.read()
     if reader.problems:
-        raise ConfigurationError(_limited(reader.problems, file))
+        raise ConfigurationError(limited(reader.problems, file))
     return Config(organizations)
-
-
-def _limited(problems: Collection[Problem], file: str) -> tuple[Problem, ...]:
-    """Return ``problems``, or only the first :data:`_MOST_PROBLEMS` with a note."""
-    if len(problems) <= _MOST_PROBLEMS:
-        return tuple(problems)
-    note = Problem(file, 0, "", f"more than {_MOST_PROBLEMS} problems; only the first are shown")
-    return note, *sorted(problems)[:_MOST_PROBLEMS]
-
-
-def _read_text(path: Path) -> str:
-    try:
-        data = read_file(path, limit=_LARGEST_FILE)
-    except FileNotFoundError:
-        _fail(path, "no such file; set `--config.file` to an existing file")
-    except PermissionError:
-        _fail(path, "permission denied; make it readable for the user that runs the exporter")
-    except OSError as error:
-        _fail(path, f"cannot be read ({error.strerror}); expected a regular file")
-    if len(data) > _LARGEST_FILE:
-        _fail(path, "is larger than 1 MiB; expected a configuration file")
-    text = data.decode("utf-8-sig", errors="surrogateescape")
-    if escaped := re.search("[\ud800-\udfff]", text):
-        # Not the UnicodeDecodeError, which contains the bytes.
-        line = text.count("\n", 0, escaped.start()) + 1
-        _fail(path, "is not valid UTF-8; save it in that encoding", line=line)
-    return text
-
-
-def _fail(path: Path, message: str, *, line: int = 0) -> NoReturn:
-    raise ConfigurationError((Problem(str(path), line, "", message),)) from None
 
 
 class _TopLevel(ConfigSection):
@@ -134,7 +101,7 @@ class _ConfigReader:
 
     def _has_too_many_problems(self) -> bool:
         """Whether more problems were found than are shown; looking for others may take seconds."""
-        return len(self.problems) > _MOST_PROBLEMS
+        return len(self.problems) > MOST_PROBLEMS
 
     def _organization(
         self, position: int, entry: Mapping[str, object], defaults: object

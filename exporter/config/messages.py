@@ -68,11 +68,12 @@ def problem_message(error: ErrorDetails, *, model: type[BaseModel]) -> str:
         return f"is {shown}; expected {relation} {error['ctx'][key]:.15g}"
     if kind in _TYPES:
         nothing = ", or null" if path[:1] == ("policy",) and len(path) > 1 else ""
-        return f"is {kind_of(value)}; expected {_TYPES[kind]}{nothing}{_hint(kind, value)}"
+        return f"is {kind_of(value)}; expected {_TYPES[kind]}{nothing}{hint_for(kind, value)}"
     return "is not valid; see the output of the `schema` command"
 
 
-def _hint(kind: str, value: object) -> str:
+def hint_for(kind: str, value: object) -> str:
+    """Return how to write ``value`` for the pydantic error ``kind``; empty if unknown."""
     match kind, value:
         case "bool_type", str() if value.lower() in _YAML_1_1_BOOLEANS:
             return f" (write `{_YAML_1_1_BOOLEANS[value.lower()]}` for `{value}`)"

@@ -1,4 +1,4 @@
-"""Validates the URL of the API."""
+"""Validates the URL of the API and the URL of the exporter."""
 
 from __future__ import annotations
 
@@ -18,23 +18,8 @@ def check_url(text: str) -> str:
     Raises :class:`ValueError` with the predicate of a message. It does not quote the URL, which may
     contain a password.
     """
-    if not text.isascii() or not text.isprintable() or re.search(r'[\s\\<>"{}|^`]', text):
-        raise ValueError(f"has characters that are not allowed in a URL; expected a URL {_EXAMPLE}")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        parts, port = SplitResult("https", "", "", "", ""), None
-    if parts.scheme not in {"https", "http"}:
-        raise ValueError(f"does not start with `https://`; expected a URL {_EXAMPLE}")
-    if "@" in parts.netloc:
-        raise ValueError("contains a user or password; use `credentials` instead")
-    if "?" in text or "#" in text:
-        raise ValueError("has a query or fragment; expected a URL without them")
-    host = parts.hostname or ""
-    if not _is_host(host, bracketed="[" in parts.netloc) or port == 0 or parts.netloc[-1] == ":":
-        raise ValueError(f"has no valid host or port; expected a URL {_EXAMPLE}")
-    if parts.scheme == "http" and not _is_loopback(host):
+    parts = _split(text, example=_EXAMPLE, remedy="use `credentials` instead")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise ValueError(
             "is plain http, which would expose the credentials; expected `https://` (http is"
             " allowed for localhost, 127.0.0.0/8 and [::1])"
@@ -42,6 +27,40 @@ def check_url(text: str) -> str:
     if "/iam/v2" in parts.path:
         raise ValueError("contains the path of an endpoint; expected only the part before `/iam`")
     return parts.geturl().rstrip("/")
+
+
+def check_external_url(text: str) -> str:
+    """Return ``text`` without trailing slashes if it can be the start of links to the exporter.
+
+    Raises :class:`ValueError` as :func:`check_url` does.
+    """
+    example = "such as `https://keys.example.com`"
+    parts = _split(text, example=example, remedy="everyone could read it in the links")
+    return parts.geturl().rstrip("/")
+
+
+def _split(text: str, *, example: str, remedy: str) -> SplitResult:
+    """Return the parts of an http or https URL without credentials, query and fragment.
+
+    ``remedy``: what a message says about credentials. Raises as :func:`check_url` does.
+    """
+    if not text.isascii() or not text.isprintable() or re.search(r'[\s\\<>"{}|^`]', text):
+        raise ValueError(f"has characters that are not allowed in a URL; expected a URL {example}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = SplitResult("https", "", "", "", ""), None
+    if parts.scheme not in {"https", "http"}:
+        raise ValueError(f"does not start with `https://`; expected a URL {example}")
+    if "@" in parts.netloc:
+        raise ValueError(f"contains a user or password; {remedy}")
+    if "?" in text or "#" in text:
+        raise ValueError("has a query or fragment; expected a URL without them")
+    host = parts.hostname or ""
+    if not _is_host(host, bracketed="[" in parts.netloc) or port == 0 or parts.netloc[-1] == ":":
+        raise ValueError(f"has no valid host or port; expected a URL {example}")
+    return parts
 
 
 def _is_host(host: str, *, bracketed: bool) -> bool:

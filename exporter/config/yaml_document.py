@@ -19,11 +19,12 @@ from exporter.errors import ConfigurationError, Problem
 from exporter.redaction import looks_like_a_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+_USE_DEFAULTS = "put shared settings in `defaults`"
 _TOO_MANY = f"more than {MOST_VALUES:,} values, counting aliases; expected fewer"
 
 
@@ -48,31 +49,31 @@ def kind_of(value: object) -> str:
     return kinds.get(type(value), "something else")
 
 
-def dotted(path: KeyPath) -> str:
+def dotted(path: KeyPath, *, known: Collection[str] = ()) -> str:
     """Return ``path`` in dotted form: ``organizations[0].rate_limit.reserve``.
 
-    Hides a key that may be a misplaced value, such as a secret.
+    Hides a key that may be a misplaced value, such as a secret, unless it is ``known``.
     """
     text, shown = "", re.compile(r"[A-Za-z0-9_-]{1,40}")
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"
             continue
-        harmless = shown.fullmatch(step) and not looks_like_a_secret(step)
+        harmless = step in known or (shown.fullmatch(step) and not looks_like_a_secret(step))
         text += ("." if text else "") + (step if harmless else '"…"')
         if step == "credentials":
             shown = re.compile(r"[a-z_]{1,20}")
     return text
 
 
-def parse_yaml(text: str, *, file: str) -> YamlDocument:
-    """Return the document in ``text``.
+def parse_yaml(text: str, *, file: str, merge: str = _USE_DEFAULTS) -> YamlDocument:
+    """Return the document in ``text``. ``merge``: what to write instead of a merge key.
 
     Raises :class:`~exporter.errors.ConfigurationError` if it is not one YAML document.
     """
     try:
         root = compose(text)
-        builder = _Builder(file)
+        builder = _Builder(file, merge)
         data = None if root is None else builder.build(root, ())
     except MarkedYAMLError as error:
         # An unclosed quote or bracket is found at the end of the file but fixed where it starts.
@@ -107,10 +108,10 @@ def _syntax(problem: str) -> str:
 class _Builder:
     """Converts nodes to plain data, and records lines and problems."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, merge: str) -> None:
         self.lines: dict[KeyPath, int] = {}
         self.problems: list[Problem] = []
-        self._file = file
+        self._file, self._merge = file, merge
         self._values = 0
         self._open: set[int] = set()
         """The ids of the nodes being built. An alias to one of them would never end."""
@@ -147,11 +148,8 @@ class _Builder:
                 problem = "a list or mapping used as a key; expected the name of a setting"
                 self._add_problem(key, path, problem)
             elif key.value == "<<" and not key.style:
-                self._add_problem(
-                    key,
-                    path,
-                    "merge keys (`<<`) are not supported; put shared settings in `defaults`",
-                )
+                problem = f"merge keys (`<<`) are not supported; {self._merge}"
+                self._add_problem(key, path, problem)
             elif key.value in data:
                 first = self.lines[*path, key.value]
                 again = f"is set twice, first on line {first}; keep one"

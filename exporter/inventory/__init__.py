@@ -1,9 +1,15 @@
 """Counts API keys: pure functions with immutable results, without a clock or a connection."""
 
-from exporter.inventory.ages import AGE_BOUNDS, Ages, Histogram, youngest
+from exporter.inventory.ages import AGE_BOUNDS, Ages, Histogram, sorted_by_creation, youngest
 from exporter.inventory.churn import Churn, churn, count_by_kinds
 from exporter.inventory.directory import Cluster, Directory
-from exporter.inventory.findings import Finding, Findings, findings_of
+from exporter.inventory.findings import (
+    Finding,
+    Findings,
+    ViolatingKeys,
+    findings_of,
+    violating_keys_at,
+)
 from exporter.inventory.inventory import FoldSettings, Inventory, at_time, fold, with_environments
 from exporter.inventory.keys import (
     OWNER_KINDS,
@@ -36,6 +42,7 @@ __all__ = [
     "Owner",
     "Resource",
     "Rules",
+    "ViolatingKeys",
     "at_time",
     "churn",
     "count_by_kinds",
@@ -46,6 +53,8 @@ __all__ = [
     "key_from",
     "plausible_creation",
     "plausible_expiry",
+    "sorted_by_creation",
+    "violating_keys_at",
     "with_environments",
     "youngest",
 ]

@@ -20,12 +20,12 @@ from exporter.inventory.policy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from exporter.inventory.ages import Histogram
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
-    from exporter.inventory.policy import Rules, Violations
+    from exporter.inventory.policy import Rules
 
 
 class Finding(NamedTuple):
@@ -33,6 +33,14 @@ class Finding(NamedTuple):
 
     policy: str
     key: Key
+    exempted: bool
+
+
+class ViolatingKeys(NamedTuple):
+    """The keys that violate one policy: either all exempt ones or all others."""
+
+    policy: str
+    keys: Sequence[Key]
     exempted: bool
 
 
@@ -69,8 +77,10 @@ class PolicyInputs:
     """Of the keys that have an owner and are not exempt."""
     exempted: Dates
     """Of the exempt keys."""
-    timeless: FindingCounts
+    timeless: Sequence[ViolatingKeys]
     """Findings of the policies that do not depend on the current time."""
+    timeless_counts: FindingCounts
+    """The numbers of ``timeless``."""
 
 
 def policy_inputs_of(
@@ -85,32 +95,55 @@ def policy_inputs_of(
         judged_dates = dates_of((key for key in owned_keys if key.id not in exempt), now=now)
         exempted_dates = dates_of((key for key in owned_keys if key.id in exempt), now=now)
     kinds = judged_kinds({key.owner for key in owned_keys}, directory)
-    violations = timeless_violations(owned_keys, rules, directory=directory, kinds=kinds)
+    timeless = tuple(
+        each
+        for policy, found in timeless_violations(
+            owned_keys, rules, directory=directory, kinds=kinds
+        )
+        for each in _by_exemption(policy, found, exempt)
+    )
     return PolicyInputs(
         rules,
         kinds=kinds,
         dates=judged_dates,
         exempted=exempted_dates,
-        timeless=_counted(violations, exempt),
+        timeless=timeless,
+        timeless_counts=_counted(timeless),
     )
 
 
 def findings_at(policy_inputs: PolicyInputs, *, now: float) -> Findings:
     """Return the findings at the Unix time ``now``."""
-    rules, timeless = policy_inputs.rules, policy_inputs.timeless
-    timed = _counted(timed_violations(policy_inputs.dates, rules, now=now))
-    exempted = {
-        policy: len(keys)
-        for policy, keys in timed_violations(policy_inputs.exempted, rules, now=now)
-        if keys
-    }
+    rules, timeless = policy_inputs.rules, policy_inputs.timeless_counts
+    timed = _counted(_timed(policy_inputs, now=now))
     return Findings(
         by_owner={**timed.by_owner, **timeless.by_owner},
-        exempted={**exempted, **timeless.exempted},
+        exempted={**timed.exempted, **timeless.exempted},
         active=rules.active(),
         judged=judged(rules, policy_inputs.kinds),
         judged_kinds=policy_inputs.kinds,
     )
+
+
+def violating_keys_at(policy_inputs: PolicyInputs, *, now: float) -> Sequence[ViolatingKeys]:
+    """Return the keys that :func:`findings_at` counts, by policy."""
+    return *_timed(policy_inputs, now=now), *policy_inputs.timeless
+
+
+def _timed(policy_inputs: PolicyInputs, *, now: float) -> Iterator[ViolatingKeys]:
+    for exempted, dates in ((False, policy_inputs.dates), (True, policy_inputs.exempted)):
+        for policy, keys in timed_violations(dates, policy_inputs.rules, now=now):
+            yield ViolatingKeys(policy, keys, exempted)
+
+
+def _by_exemption(
+    policy: str, keys: Sequence[Key], exempt: Collection[str]
+) -> Iterator[ViolatingKeys]:
+    if not exempt:
+        yield ViolatingKeys(policy, tuple(keys), exempted=False)
+        return
+    yield ViolatingKeys(policy, tuple(key for key in keys if key.id not in exempt), exempted=False)
+    yield ViolatingKeys(policy, tuple(key for key in keys if key.id in exempt), exempted=True)
 
 
 def remaining_at(policy_inputs: PolicyInputs, *, now: float) -> Mapping[str, Histogram]:
@@ -129,15 +162,15 @@ def remaining_at(policy_inputs: PolicyInputs, *, now: float) -> Mapping[str, His
     }
 
 
-def _counted(violations: Violations, exempt: Collection[str] = frozenset()) -> FindingCounts:
+def _counted(violations: Iterable[ViolatingKeys]) -> FindingCounts:
     by_owner: dict[tuple[str, Owner], int] = {}
     exempted: dict[str, int] = {}
-    for policy, keys in violations:
-        counted = [key for key in keys if key.id not in exempt] if exempt else keys
-        owners = Counter(key.owner for key in counted)
-        by_owner |= {(policy, owner): count for owner, count in owners.items()}
-        if len(counted) < len(keys):
-            exempted[policy] = len(keys) - len(counted)
+    for policy, keys, is_exempted in violations:
+        if not is_exempted:
+            owners = Counter(key.owner for key in keys)
+            by_owner |= {(policy, owner): count for owner, count in owners.items()}
+        elif keys:
+            exempted[policy] = len(keys)
     return FindingCounts(by_owner, exempted)
 
 

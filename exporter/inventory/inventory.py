@@ -57,6 +57,8 @@ class Inventory:
 
     at: float
     """The Unix time that ages and findings refer to."""
+    keys: Sequence[Key]
+    """The oldest first, then by id. Keys of unknown creation come first."""
     total: int
     owners: Mapping[Owner, int]
     resources: Mapping[Resource, int]
@@ -128,6 +130,7 @@ def fold(
     policy_inputs = policy_inputs_of(ordered, dates, settings.rules, directory=known, now=now)
     times = [key.created_at for key in keys if key.created_at is not None]
     return Inventory(
+        keys=tuple(ordered),
         total=len(keys),
         owners=dict(owners),
         resources=dict(resources),

@@ -52,6 +52,9 @@ RESOURCE_KINDS = (
 UNKNOWN_KIND = "unknown"
 """The kind of all other resources in counters, because their series are never removed."""
 
+MAX_TEXT = 255
+"""Characters of a display name or description; the API does not limit them."""
+
 
 # Not tracked by the garbage collector (gc=False), because they cannot be part of a cycle. Otherwise
 # it would traverse a hundred thousand of them and delay scrapes.
@@ -90,8 +93,14 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     """Unix seconds as reported by the API; None if missing or not a time."""
     expires_at: float | None = None
     """As ``created_at``."""
-    described: bool = True
-    """Whether it has a display name or a description."""
+    display_name: str = ""
+    """At most :data:`MAX_TEXT` characters, as ``description``. Missing texts are empty."""
+    description: str = ""
+
+    @property
+    def is_described(self) -> bool:
+        """Whether it has a display name or a description that is not blank."""
+        return bool(self.display_name.strip() or self.description.strip())
 
 
 _INTERNAL = Owner("", "internal")
@@ -116,8 +125,16 @@ def key_from(item: wire.ApiKey) -> Key:
         resources,
         None if item.metadata is None else timestamp_of(item.metadata.created_at),
         None if spec.expires_at is None else timestamp_of(spec.expires_at),
-        bool((spec.display_name or "").strip() or (spec.description or "").strip()),
+        _short(spec.display_name),
+        _short(spec.description),
     )
+
+
+def _short(text: str | None) -> str:
+    """Return ``text`` with at most :data:`MAX_TEXT` characters; blank only if all of it is."""
+    if not text or len(text) <= MAX_TEXT:
+        return text or ""
+    return text.strip()[:MAX_TEXT]
 
 
 def _distinct(resources: Iterable[Resource]) -> tuple[Resource, ...]:

@@ -100,9 +100,8 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start waiting for a request."""
         super().connection_made(transport)  # type: ignore[arg-type] # uvicorn's own
-        # Pause writing while unsent bytes remain. With high=0, asyncio's TLS transport would pause
-        # even without any.
-        self.transport.set_write_buffer_limits(high=1, low=0)
+        self.transport.set_write_buffer_limits(high=0)  # pause writing while unsent bytes remain
+        self.deadline = self.loop.time() + self._limits.header  # after the TLS handshake
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Abandon the request in progress, if any."""
@@ -196,12 +195,9 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
             self.transport.close()
             return
         self._send_error(HTTPStatus(hint))
-        if self.transport.can_write_eof():
-            # Closing now would reset the connection if the client is still sending. It might then
-            # not receive the response (RFC 9112 §9.6).
-            self.transport.write_eof()
-        else:
-            self.transport.close()
+        # Closing now would reset the connection if the client is still sending. It might then not
+        # receive the response (RFC 9112 §9.6).
+        self.transport.write_eof()
 
     def _send_error(self, status: HTTPStatus) -> None:
         text = f"{status.phrase}.\n".encode()
@@ -219,12 +215,12 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
     def shutdown(self) -> None:
         """Close the connection, after the response in progress if any."""
         if self._phase not in _BUSY:
-            self.abort()
+            self.expire()
         elif self.cycle is not None:
             self.cycle.keep_alive = False
 
     def expire(self) -> None:
-        """Close the connection because its deadline has passed."""
+        """Close the connection without waiting for the client."""
         if self.is_opening or self._phase in _BUSY or self.transport.is_closing():
             self.abort()
         else:

@@ -14,7 +14,7 @@ class Connection(Protocol):
         """Loop time at which it expires."""
 
     def expire(self) -> None:
-        """Close it, because its deadline has passed."""
+        """Close it, because its deadline has passed or a new connection needs its place."""
 
     def shutdown(self) -> None:
         """Close it after the request in progress."""
@@ -80,7 +80,7 @@ class Connections:
                 continue
             self._waiting.pop(oldest, None)
             self._writing.pop(oldest, None)
-            oldest.abort()
+            oldest.expire()
             while oldest in self._open:
                 await self._change()
 

@@ -10,13 +10,17 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.exposition import accepts_gzip, choose_format
+from exporter.web.keys_routes import PATHS, Keys, KeysEndpoint, KeysSource
+from exporter.web.nosniff import NOSNIFF, with_nosniff
+from exporter.web.probes import ProbeSource, probe_routes
 from exporter.web.status_page import render_status_page
+from exporter.web.templates import PAGE_HEADERS, content_security_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from exporter.clock import Clock
     from exporter.exposition import Exposition
@@ -24,20 +28,14 @@ if TYPE_CHECKING:
     from exporter.summary import Summary
 
 _NOT_FOUND = "Not found. See / for the available pages.\n"
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
 _PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
+    **PAGE_HEADERS,
+    "Content-Security-Policy": content_security_policy(form_action="'none'"),
 }
 
 
-class Source(Protocol):
+class Source(KeysSource, ProbeSource, Protocol):
     """The source of what the pages show."""
-
-    def states(self) -> Sequence[OrganizationState]:
-        """Return the state of every organization, in the order of the configuration."""
 
     @property
     def rejected_config(self) -> str | None:
@@ -46,14 +44,24 @@ class Source(Protocol):
     def summaries(self, state: OrganizationState) -> Sequence[Summary]:
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
 
-    def dead_loops(self) -> Sequence[str]:
-        """Return the organizations whose refresh loop has stopped unexpectedly."""
-
 
 def create_app(
-    source: Source, exposition: Exposition, *, clock: Clock, telemetry_path: str = "/metrics"
+    source: Source,
+    exposition: Exposition,
+    *,
+    clock: Clock,
+    telemetry_path: str = "/metrics",
+    inventory: bool = False,
+    loopback_only: bool = True,
+    probes: bool = True,
+    more: Sequence[Route] = (),
 ) -> ASGIApp:
-    """Return the application; with the ``telemetry_path`` ``/``, there is no status page."""
+    """Return the application; with the ``telemetry_path`` ``/``, there is no status page.
+
+    ``inventory``: whether to serve the keys. ``loopback_only``: serve them only to requests for a
+    loopback name; False only if all requests are authenticated. ``probes``: whether to serve
+    ``/-/healthy`` and ``/-/ready``. ``more``: further routes.
+    """
 
     async def status(_request: Request) -> Response:
         page = render_status_page(
@@ -61,34 +69,27 @@ def create_app(
             rejected_config=source.rejected_config,
             wall=clock.wall(),
             telemetry_path=telemetry_path,
+            inventory=inventory,
         )
         return HTMLResponse(page, headers=_PAGE_HEADERS)
-
-    async def healthy(_request: Request) -> Response:
-        if dead := source.dead_loops():
-            text = f"The refresh loop of {', '.join(dead)} has stopped; restart the exporter.\n"
-            return PlainTextResponse(text, status_code=503)
-        return PlainTextResponse("Healthy.\n")
-
-    async def ready(_request: Request) -> Response:
-        waiting = [state.name for state in source.states() if not state.attempted]
-        if waiting:
-            text = f"Waiting for the first refresh of {', '.join(waiting)}.\n"
-            return PlainTextResponse(text, status_code=503)
-        return PlainTextResponse("Ready.\n")
 
     metrics = _Metrics(exposition)
     routes = [
         Route(telemetry_path, metrics, methods=["GET"]),
-        Route("/-/healthy", healthy),
-        Route("/-/ready", ready),
+        *(probe_routes(source) if probes else []),
+        *more,
     ]
     if telemetry_path != "/":
         routes.append(Route("/", status))
+    if inventory:
+        keys = Keys(source, clock=clock, loopback_only=loopback_only, telemetry_path=telemetry_path)
+        routes += [
+            Route(path, KeysEndpoint(keys, form), methods=["GET"]) for path, form in PATHS.items()
+        ]
     errors: Mapping[int, object] = {404: _not_found}
     app = Starlette(routes=routes, exception_handlers=errors)  # type: ignore[arg-type] # invariant
     app.router.redirect_slashes = False  # /metrics/ is not a page
-    return _scrapes_first(metrics, telemetry_path, _with_nosniff(app))
+    return _scrapes_first(metrics, telemetry_path, with_nosniff(app))
 
 
 def _scrapes_first(metrics: ASGIApp, telemetry_path: str, others: ASGIApp) -> ASGIApp:
@@ -102,23 +103,6 @@ def _scrapes_first(metrics: ASGIApp, telemetry_path: str, others: ASGIApp) -> AS
         await (metrics if scrape else others)(scope, receive, send)
 
     return app
-
-
-def _with_nosniff(app: ASGIApp) -> ASGIApp:
-    """Return ``app`` with ``X-Content-Type-Options: nosniff`` on every response.
-
-    Metrics and errors contain names from the network, which browsers must not interpret as markup.
-    """
-
-    async def with_header(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_header(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], _NOSNIFF]
-            await send(message)
-
-        await app(scope, receive, send_with_header)
-
-    return with_header
 
 
 class _Metrics:
@@ -138,7 +122,7 @@ class _Metrics:
             (b"content-type", form.value.encode()),
             (b"content-length", str(body.size).encode()),
             (b"vary", b"Accept, Accept-Encoding"),
-            _NOSNIFF,
+            NOSNIFF,
             *([(b"content-encoding", b"gzip")] if gzip else []),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -1,4 +1,10 @@
-"""The HTTP server: accepts connections up to a limit and closes them at their deadline."""
+"""The HTTP server: accepts connections up to a limit and closes them at their deadline.
+
+With TLS, each connection uses the settings that hold when its handshake begins. Renewed
+certificates and changed client CAs therefore need no new listener, and no connection is lost.
+Replacing the context in an SNI callback would not change the verification of clients, and CAs
+cannot be removed from a context.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -14,14 +20,19 @@ from uvicorn.server import ServerState
 
 from exporter.web.connection import RECEIVE_SIZE, Connection
 from exporter.web.connections import Connections
+from exporter.web.handshake import Handshake, HandshakeError
+from exporter.web.handshake_failures import HandshakeFailures
 from exporter.web.limits import Limits, process_limits
 from exporter.web.loop_errors import logged_sparingly
+from exporter.web.tls_transport import TlsTransport
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from starlette.types import ASGIApp
+
+    from exporter.web.tls import TlsContext
 
 _BACKLOG = 128
 _TICK = 1.0  # seconds
@@ -39,8 +50,16 @@ class _Server:
     asyncio's servers accept without a limit and report connections only after the TLS handshake.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        tls: Callable[[], Awaitable[TlsContext]] | None,
+        on_handshake_failure: Callable[[], None],
+    ) -> None:
         self._limits = limits
+        self._tls = tls
+        self._failures = HandshakeFailures(on_handshake_failure)
         self._connections = Connections(limits.connections)
         self._config = uvicorn.Config(
             app,
@@ -76,7 +95,7 @@ class _Server:
         listener.listen(_BACKLOG)
         while True:
             try:
-                accepted, _ = await self._loop.sock_accept(listener)
+                accepted, address = await self._loop.sock_accept(listener)
             except ConnectionError:  # the client has disconnected
                 await asyncio.sleep(0)
                 continue
@@ -88,7 +107,7 @@ class _Server:
                 stack.enter_context(accepted)
                 await self._connections.wait_for_capacity()
                 stack.pop_all()
-            self._open(accepted)
+            self._open(accepted, address)
             await asyncio.sleep(0)  # let others run during a burst of connections
 
     def _log_failure(self, error: OSError) -> None:
@@ -97,7 +116,7 @@ class _Server:
             self._next_log = now + _LOG_INTERVAL
             log.error("cannot accept connections; retrying", error=error.strerror)
 
-    def _open(self, accepted: socket.socket) -> None:
+    def _open(self, accepted: socket.socket, address: Any) -> None:  # noqa: ANN401 # as accepted
         connection = Connection(
             self._config,
             self._state,
@@ -112,12 +131,37 @@ class _Server:
                 accepted.close()
                 self._connections.discard(connection)
 
-        connection.opening = self._loop.create_task(self._hand_over(accepted, connection))
+        if self._tls is None:
+            opening = self._connect(accepted, connection)
+        else:
+            opening = self._connect_with_tls(accepted, address, connection, self._tls)
+        connection.opening = self._loop.create_task(opening)
         connection.opening.add_done_callback(opened)
 
-    async def _hand_over(self, accepted: socket.socket, connection: Connection) -> None:
+    async def _connect(self, accepted: socket.socket, protocol: Connection | TlsTransport) -> None:
         with contextlib.suppress(OSError):  # the client has disconnected
-            await self._loop.connect_accepted_socket(lambda: connection, accepted)
+            await self._loop.connect_accepted_socket(lambda: protocol, accepted)
+
+    async def _connect_with_tls(
+        self,
+        accepted: socket.socket,
+        address: Any,  # noqa: ANN401 # as accepted
+        connection: Connection,
+        tls: Callable[[], Awaitable[TlsContext]],
+    ) -> None:
+        handshake = Handshake(accepted)
+        try:
+            session = await handshake.perform(tls)
+        except HandshakeError as error:
+            self._failures.add(str(error), address)
+            await handshake.reject(error)
+            return
+        except asyncio.CancelledError:
+            if handshake.has_begun and self._loop.time() >= connection.deadline:
+                self._failures.add("the client did not complete the handshake in time", address)
+            raise
+        if session is not None:
+            await self._connect(accepted, TlsTransport(session, connection, self._received))
 
     async def shut_down(self) -> None:
         """Close all connections, after a short time for responses in progress."""
@@ -134,17 +178,21 @@ async def serve(
     app: ASGIApp,
     sockets: Sequence[socket.socket],
     *,
+    tls: Callable[[], Awaitable[TlsContext]] | None = None,
+    on_handshake_failure: Callable[[], None] = lambda: None,
     ended: Callable[[], None] = lambda: None,
     limits: Limits | None = None,
 ) -> AsyncIterator[None]:
     """Serve ``app`` on ``sockets`` in this context, and close them at its end.
 
-    ``app`` does not receive the bodies of requests. Calls ``ended`` if the server stops
-    unexpectedly; the context then raises the cause.
+    ``app`` does not receive the bodies of requests. With ``tls``, serves HTTPS and awaits ``tls``
+    for the settings of each connection; without it, serves plain HTTP. Calls
+    ``on_handshake_failure`` for each client that began to send, but completed no handshake. Calls
+    ``ended`` if the server stops unexpectedly; the context then raises the cause.
     """
     loop = asyncio.get_running_loop()
     with logged_sparingly(loop):
-        server = _Server(app, limits or process_limits())
+        server = _Server(app, limits or process_limits(), tls, on_handshake_failure)
         task = loop.create_task(server.run(sockets))
         task.add_done_callback(lambda _: ended())
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
 import socket
 from typing import TYPE_CHECKING, Any
@@ -104,9 +105,16 @@ def _bind_all(
     return sockets
 
 
-def url_of(listener: socket.socket) -> str:
-    """Return the URL of ``listener`` for a user on this machine."""
-    host, port = listener.getsockname()[:2]
+def url_of(listener: socket.socket, *, tls: bool = False) -> str:
+    """Return the URL of ``listener`` for a user on this machine.
+
+    For a Unix socket ``unix:`` and its path, as in the configuration of proxies.
+    """
+    address = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{os.fsdecode(address)}"
+    host, port = address[:2]
     if host in {"::", "0.0.0.0"}:  # noqa: S104 # compared, not bound
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

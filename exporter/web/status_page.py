@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import jinja2
-
-from exporter.summary import duration
-from exporter.version import __version__
+from exporter.web.keys_query import query_for
+from exporter.web.templates import moment, template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from exporter.refresh import OrganizationState
     from exporter.summary import Summary
 
 _RELOAD, _FIRST_RELOAD = 60, 10
 """Seconds between reloads, and while a first refresh is still in progress."""
-_BREAK = re.compile(r"(?<=[._/])(?=[^._/])")
-_LONG_NUMBER = re.compile(r"\b\d{4,}\b")
-_PAGE = jinja2.Environment(
-    loader=jinja2.PackageLoader("exporter", "web"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-).get_template("status_page.html.j2")
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A time, absolute and relative."""
-
-    at: str
-    """UTC, such as ``2026-11-24 06:36:14 UTC``."""
-    relative: str
-    """Such as ``3 min ago`` or ``in 2 h``."""
+_PAGE = template("status_page.html.j2")
 
 
 def render_status_page(
@@ -47,39 +24,28 @@ def render_status_page(
     rejected_config: str | None,
     wall: float,
     telemetry_path: str,
+    inventory: bool,
 ) -> str:
-    """Return the page at the Unix time ``wall``: each organization with its summaries."""
+    """Return the page at the Unix time ``wall``: each organization with its summaries.
+
+    ``inventory``: whether there is a page of the keys to link to.
+    """
     attempted = all(state.attempted for state, _ in organizations)
+
+    def keys_url(organization: str, selects: Mapping[str, str]) -> str:
+        """Return the URL of the keys that ``selects`` describes; empty if there is none."""
+        if not (inventory and selects):
+            return ""
+        return f"/keys{query_for({'organization': organization, **selects})}"
+
     return _PAGE.render(
         organizations=organizations,
         reload_seconds=_RELOAD if attempted else _FIRST_RELOAD,
         rejected_config=rejected_config,
-        version=__version__,
         telemetry_path=telemetry_path,
+        inventory=inventory,
+        keys_url=keys_url,
         now=moment(wall, now=wall).at,
         moment=lambda at: moment(at, now=wall),
         now_wall=wall,
-        count=_count,
-        grouped=lambda text: _LONG_NUMBER.sub(lambda match: _count(int(match[0])), text),
-        duration=duration,
-        parts=_BREAK.split,  # browsers do not break a_b.c by themselves
     )
-
-
-def _count(value: int | str) -> str:
-    """Return a number with its digits grouped; text as it is."""
-    if isinstance(value, str):
-        return value
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def moment(at: float, *, now: float) -> Moment:
-    """Return the Unix time ``at`` for a reader at ``now``."""
-    try:
-        text = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):
-        text = "never"
-    seconds = at - now
-    if abs(seconds) < 1:
-        return Moment(text, "now")
-    return Moment(text, f"in {duration(seconds)}" if seconds > 0 else f"{duration(-seconds)} ago")

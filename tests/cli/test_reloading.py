@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.cli.configuration import load_with_timeout
-from exporter.cli.serving import reload
+from exporter.cli.reloading import reload_config
 from exporter.errors import StartUpError
 from tests import programs
 from tests.harness import Harness, configuration
@@ -122,7 +122,7 @@ async def test_ca_files_that_hang_do_not_hang_the_reload(
 ) -> None:
     harness = Harness(1)
     monkeypatch.setattr(harness.exporter, "read_certificates", lambda _: hanging())
-    await reload(harness.exporter, lambda: harness.config)
+    await reload_config(harness.exporter, lambda: harness.config)
     assert harness.exporter.rejected_config is not None
     assert "took longer than 10 s. Check the file system" in harness.exporter.rejected_config
     await harness.exporter.refresh_once()
@@ -168,7 +168,7 @@ async def test_an_unexpected_error_while_reloading_keeps_the_configuration() -> 
         raise ZeroDivisionError
 
     with capture_logs() as logs:
-        await reload(harness.exporter, load)
+        await reload_config(harness.exporter, load)
     (entry,) = logs
     assert (entry["log_level"], entry["event"]) == (
         "error",

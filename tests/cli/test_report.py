@@ -18,8 +18,15 @@ from exporter.cli import report as command
 from exporter.cli import report_fetch
 from exporter.cli.report import passes, warn_about_unjudged_policies
 from exporter.cli.report_fetch import OrganizationReport, fetch_reports
-from exporter.cli.report_output import CSV_COLUMNS, as_csv, as_json
-from exporter.cli.report_rows import Selection, violating
+from exporter.report import (
+    CSV_COLUMNS,
+    Selection,
+    as_csv,
+    as_json,
+    csv_chunks,
+    json_chunks,
+    violating,
+)
 from exporter.simulator import (
     CLOUD,
     ItemFormat,
@@ -40,7 +47,7 @@ from tests.virtual_time import EPOCH
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping, Sequence
 
-    from exporter.cli.report_rows import Row
+    from exporter.report import Row
     from exporter.simulator.model import Record
 
 DAY = 86_400.0
@@ -285,6 +292,16 @@ async def test_the_json_of_a_large_organization_has_the_documented_shape() -> No
     Draft202012Validator(SCHEMA).validate(found)
     Draft202012Validator(SCHEMA).validate(EXPECTED)
     assert as_json([]) == "[]\n"
+
+
+async def test_the_texts_in_chunks_are_the_texts_as_a_whole() -> None:
+    found = await rows(small_world([*KEYS, key("F1", SA_1, CLOUD, days=1, display_name="\u202e")]))
+    lists = [[], found[:3], found[3:4], [], found[4:]]
+    written = json.dumps(json.loads(as_json(found)), indent=2, ensure_ascii=False) + "\n"
+    assert "".join(json_chunks(lists)) == as_json(found) == written.replace("\u202e", "\\u202e")
+    assert "".join(csv_chunks(lists)) == as_csv(found)
+    assert "".join(csv_chunks([])) == as_csv([]) == ",".join(CSV_COLUMNS) + "\r\n"
+    assert "".join(json_chunks([[], []])) == "[]\n"
 
 
 def test_every_member_and_column_is_documented() -> None:

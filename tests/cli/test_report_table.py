@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from exporter.cli.report_output import as_table
-from exporter.cli.report_rows import ReportedResource, Row
+from exporter.cli.report_table import as_table
 from exporter.inventory import POLICIES
+from exporter.report import ReportedResource, Row
 
 ROW = Row(
     organization="acme",

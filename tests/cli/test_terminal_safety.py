@@ -16,9 +16,10 @@ import pytest
 import structlog
 
 from exporter import logs
-from exporter.cli.report_output import as_csv, as_json, as_table
+from exporter.cli.report_table import as_table
 from exporter.errors import ConfigurationError, Problem, StartUpError
 from exporter.escaping import escaped
+from exporter.report import as_csv, as_json
 from exporter.simulator import SimulatedServiceAccount
 from tests import programs, virtual_time
 from tests.cli.test_report import LKC_1, SA_1, key, rows, small_world

@@ -64,3 +64,27 @@ def test_every_form_of_a_key_is_normalized(shape: Shape) -> None:
 def test_the_sixteen_items_of_the_contract() -> None:
     items = json.loads(shared_file("fixtures/api-keys.json").read_text())
     assert {item["id"]: labels_of(item) for item in items} == THE_SIXTEEN
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "described"),
+    [
+        (None, "", False),
+        ("", "", False),
+        (" \n", " \n", False),
+        (" rotated by ci ", " rotated by ci ", True),
+        ("x" * 255, "x" * 255, True),
+        ("x" * 256, "x" * 255, True),
+        (" " * 300 + "late", "late", True),
+        (" " * 300, "", False),
+        ("é" * 1000, "é" * 255, True),
+    ],
+)
+def test_texts_are_cut_but_never_become_blank(
+    text: str | None, kept: str, *, described: bool
+) -> None:
+    named = key_from(wire.ApiKey("K1", wire.ApiKeySpec(display_name=text)))
+    explained = key_from(wire.ApiKey("K1", wire.ApiKeySpec(description=text)))
+    assert (named.display_name, named.description) == (kept, "")
+    assert (explained.display_name, explained.description) == ("", kept)
+    assert (named.is_described, explained.is_described) == (described, described)

@@ -55,12 +55,17 @@ class Prometheus:
 
 @contextmanager
 def prometheus(
-    target: str | Mapping[str, str], folder: Path, *, job: str = "exporter", more: str = ""
+    target: str | Mapping[str, str],
+    folder: Path,
+    *,
+    job: str = "exporter",
+    scheme: str = "",
+    more: str = "",
 ) -> Iterator[Prometheus]:
     """Run a Prometheus that scrapes ``target`` (host:port) every second as ``job``.
 
     Several targets come by their label ``instance``. What is in ``folder / "data"`` is its past,
-    ``more`` is more of its configuration.
+    ``scheme`` the lines of the job about TLS and users, and ``more`` is more of its configuration.
     """
     targets = {target: target} if isinstance(target, str) else target
     config = folder / "prometheus.yml"
@@ -68,7 +73,8 @@ def prometheus(
         "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
         "scrape_configs:\n"
         f"- job_name: {job}\n"
-        "  static_configs:\n"
+        + "".join(f"  {line}\n" for line in scheme.splitlines())
+        + "  static_configs:\n"
         + "".join(
             f"  - {{targets: ['{address}'], labels: {{instance: '{instance}'}}}}\n"
             for instance, address in targets.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def browser(
-    harness: Harness, *, telemetry_path: str = "/metrics"
+    harness: Harness, *, base_url: str = "http://exporter", **options: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
-    app = harness.exporter.web(telemetry_path=telemetry_path)
+    """Provide a client; ``options`` as of :meth:`exporter.app.Exporter.web`."""
+    app = harness.exporter.web(**options)
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
+    async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
         yield client
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trustme
 
@@ -16,14 +16,17 @@ class Authority:
 
     def __init__(self, folder: Path, name: str = "ca") -> None:
         self._ca = trustme.CA(organization_name=name)
-        self._folder, self._name = folder, name
+        self.folder = folder
         self.certificate = folder / f"{name}.pem"
         self._ca.cert_pem.write_to_path(self.certificate)
 
-    def issue(self, *names: str, file: str) -> tuple[Path, Path]:
-        """Issue a certificate for ``names``; return the files with its chain and its key."""
-        issued = self._ca.issue_cert(*names)
-        chain, key = self._folder / f"{file}.crt", self._folder / f"{file}.key"
+    def issue(self, *names: str, file: str, **options: Any) -> tuple[Path, Path]:
+        """Issue a certificate for ``names``; return the files with its chain and its key.
+
+        ``options``: of trustme's ``issue_cert``.
+        """
+        issued = self._ca.issue_cert(*names, **options)
+        chain, key = self.folder / f"{file}.crt", self.folder / f"{file}.key"
         chain.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
         issued.private_key_pem.write_to_path(key)
         return chain, key

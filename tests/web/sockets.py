@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
+import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,11 +17,14 @@ import h11
 from starlette.responses import PlainTextResponse
 
 from exporter.web import Limits, bind, serve
+from tests.web.tls import ClientTls
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from tests.web.tls import ServedTls
 
 T = TypeVar("T")
 
@@ -52,16 +57,83 @@ class Client:
         self._socket = connection
         self._loop = asyncio.get_running_loop()
         self._received = b""
+        self.tls: ClientTls | None = None
+
+    async def start_tls(
+        self,
+        context: ssl.SSLContext,
+        session: ssl.SSLSession | None = None,
+        *,
+        first: bytes = b"",
+    ) -> None:
+        """Do the handshake, and send ``first`` together with its last message.
+
+        Raises ``ssl.SSLError``, at EOF ``ssl.SSLEOFError``.
+        """
+        self.tls = tls = ClientTls(context, session)
+
+        def handshake() -> None:
+            tls.object.do_handshake()
+            if first:
+                tls.object.write(first)
+
+        await self._with_tls(handshake)
+
+    async def _with_tls(self, step: Callable[[], T]) -> T:
+        """Repeat ``step`` of TLS until it needs nothing more from the server."""
+        assert self.tls is not None
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                pass
+            finally:
+                with contextlib.suppress(ConnectionError):
+                    await self.send_raw(self.tls.outgoing.read())
+            if received := await self.receive_raw():
+                self.tls.incoming.write(received)
+            else:
+                self.tls.incoming.write_eof()
 
     async def send(self, data: bytes) -> None:
-        await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), TIMEOUT)
+        tls = self.tls
+        while tls is not None and data:
+            data = data[tls.object.write(data) :]
+        await self.send_raw(data if tls is None else tls.outgoing.read())
+
+    async def send_while_open(self, data: bytes) -> None:
+        """Send ``data`` unless the server has closed the connection."""
+        with contextlib.suppress(ConnectionError):
+            await self.send(data)
 
     async def receive(self, size: int = 65536) -> bytes:
         """Return what has come, nothing at the end of the connection, however that came about."""
+        if self.tls is None:
+            return await self.receive_raw(size)
+        tls = self.tls.object
+        try:
+            return await self._with_tls(lambda: tls.read(size))
+        except ssl.SSLEOFError:
+            return b""
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send ``data`` beside TLS."""
+        await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), TIMEOUT)
+
+    async def receive_raw(self, size: int = 65536) -> bytes:
+        """Return what has come, perhaps encrypted."""
         try:
             return await asyncio.wait_for(self._loop.sock_recv(self._socket, size), TIMEOUT)
         except ConnectionError:
             return b""
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def reset(self) -> None:
+        """Close the connection with a TCP reset."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
 
     async def cut_off(self) -> None:
         """Send until the server, which has closed the connection, resets it."""
@@ -107,13 +179,31 @@ class Client:
 class Serving:
     """A server and those who connect to it."""
 
-    def __init__(self, address: tuple[str, int], loop: SkippingLoop) -> None:
+    def __init__(
+        self, address: tuple[str, int], loop: SkippingLoop, tls: ServedTls | None = None
+    ) -> None:
         self.address = address
+        self._tls = tls
         self._loop = loop
         self._clients: list[socket.socket] = []
 
-    async def client(self, *, buffer: int | None = None) -> Client:
-        """Connect; ``buffer``: bytes that the client's side of the connection takes unread."""
+    async def client(
+        self, *, buffer: int | None = None, context: ssl.SSLContext | None = None
+    ) -> Client:
+        """Connect, with TLS if the server uses it.
+
+        ``buffer``: bytes that the client's side of the connection takes unread. ``context``: TLS
+        settings other than the usual ones.
+        """
+        client = await self.tcp_client(buffer=buffer)
+        if self._tls is not None:
+            context = context or self._tls.client
+        if context is not None:
+            await client.start_tls(context)
+        return client
+
+    async def tcp_client(self, *, buffer: int | None = None) -> Client:
+        """Connect without TLS; ``buffer``: see above."""
         connection = self.unconnected()
         if buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -123,11 +213,16 @@ class Serving:
         """Return a socket that is not connected yet."""
         connection = socket.socket()
         connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as usual for HTTP
         self._clients.append(connection)
         return connection
 
-    async def connect(self, connection: socket.socket) -> Client:
-        await asyncio.wait_for(self._loop.sock_connect(connection, self.address), TIMEOUT)
+    async def connect(
+        self, connection: socket.socket, address: tuple[str, int] | None = None
+    ) -> Client:
+        """Connect to this server, or to another ``address``."""
+        reached = self._loop.sock_connect(connection, address or self.address)
+        await asyncio.wait_for(reached, TIMEOUT)
         return Client(connection)
 
     async def skip(self, seconds: float) -> None:
@@ -147,14 +242,19 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, limits: Limits | None = None) -> AsyncIterator[Serving]:
-    """Serve ``app`` while the context is open."""
+async def serving(
+    app: ASGIApp, limits: Limits | None = None, *, tls: ServedTls | None = None
+) -> AsyncIterator[Serving]:
+    """Serve ``app`` while the context is open, with ``tls`` over HTTPS."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SkippingLoop)
     sockets = bind(["127.0.0.1:0"])
-    served = Serving(sockets[0].getsockname(), loop)
+    served = Serving(sockets[0].getsockname(), loop, tls)
+    options: dict[str, Any] = {}
+    if tls is not None:
+        options = {"tls": tls.current, "on_handshake_failure": tls.count_failure}
     try:
-        async with serve(app, sockets, limits=limits or Limits()):
+        async with serve(app, sockets, limits=limits or Limits(), **options):
             yield served
     finally:
         served.close()

@@ -24,6 +24,7 @@ from tests.web.sockets import (
     run,
     serving,
 )
+from tests.web.tls import over_http_and_https, usual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +36,10 @@ def test_the_limits_are_those_of_the_documentation() -> None:
     assert Limits() == Limits(connections=512, header=10.0, idle=120.0, write=30.0, shutdown=1.0)
 
 
-def test_a_header_must_be_complete_within_ten_seconds() -> None:
+@over_http_and_https
+def test_a_header_must_be_complete_within_ten_seconds(transport: str) -> None:
     async def main() -> None:
-        async with serving(hello) as server:
+        async with serving(hello, tls=usual(transport)) as server:
             silent, dripping, late = [await server.client() for _ in range(3)]
             for number in range(3):
                 await dripping.send(GET[number : number + 1])
@@ -53,9 +55,10 @@ def test_a_header_must_be_complete_within_ten_seconds() -> None:
     run(main())
 
 
-def test_the_deadline_holds_for_every_request_of_a_connection() -> None:
+@over_http_and_https
+def test_the_deadline_holds_for_every_request_of_a_connection(transport: str) -> None:
     async def main() -> None:
-        async with serving(hello) as server:
+        async with serving(hello, tls=usual(transport)) as server:
             client = await server.client()
             assert await answers(client)
             await server.skip(60)
@@ -74,9 +77,10 @@ def test_the_deadline_holds_for_every_request_of_a_connection() -> None:
     run(main())
 
 
-def test_an_idle_connection_is_kept_for_two_minutes() -> None:
+@over_http_and_https
+def test_an_idle_connection_is_kept_for_two_minutes(transport: str) -> None:
     async def main() -> None:
-        async with serving(hello) as server:
+        async with serving(hello, tls=usual(transport)) as server:
             client = await server.client()
             for idle in (0, 6, 119):
                 await server.skip(idle)
@@ -87,9 +91,10 @@ def test_an_idle_connection_is_kept_for_two_minutes() -> None:
     run(main())
 
 
-def test_the_rest_of_a_request_body_must_come_within_ten_seconds() -> None:
+@over_http_and_https
+def test_the_rest_of_a_request_body_must_come_within_ten_seconds(transport: str) -> None:
     async def main() -> None:
-        async with serving(hello) as server:
+        async with serving(hello, tls=usual(transport)) as server:
             client = await server.client()
             await client.send(b"POST / HTTP/1.1\r\nHost: exporter\r\nContent-Length: 999\r\n\r\n")
             assert (await client.response("POST"))[0] == 200
@@ -102,9 +107,12 @@ def test_the_rest_of_a_request_body_must_come_within_ten_seconds() -> None:
 
 
 @pytest.mark.parametrize("limit", [3, 512])
-def test_above_the_limit_the_oldest_idle_connection_is_closed_first(limit: int) -> None:
+@over_http_and_https
+def test_above_the_limit_the_oldest_idle_connection_is_closed_first(
+    limit: int, transport: str
+) -> None:
     async def main() -> None:
-        async with serving(hello, Limits(connections=limit)) as server:
+        async with serving(hello, Limits(connections=limit), tls=usual(transport)) as server:
             clients = [await server.client() for _ in range(limit)]
             for each in clients:
                 assert await answers(each)
@@ -119,9 +127,10 @@ def test_above_the_limit_the_oldest_idle_connection_is_closed_first(limit: int) 
     run(main())
 
 
-def test_a_connection_without_a_request_is_closed_for_another() -> None:
+@over_http_and_https
+def test_a_connection_without_a_request_is_closed_for_another(transport: str) -> None:
     async def main() -> None:
-        async with serving(hello, Limits(connections=2)) as server:
+        async with serving(hello, Limits(connections=2), tls=usual(transport)) as server:
             half_open, other = await server.client(), await server.client()
             await half_open.send(GET[:10])
             assert await answers(other)
@@ -132,9 +141,12 @@ def test_a_connection_without_a_request_is_closed_for_another() -> None:
     run(main())
 
 
-def test_an_idle_connection_is_closed_before_one_whose_answer_is_being_written() -> None:
+@over_http_and_https
+def test_an_idle_connection_is_closed_before_one_whose_answer_is_being_written(
+    transport: str,
+) -> None:
     async def main() -> None:
-        async with serving(large, Limits(connections=2)) as server:
+        async with serving(large, Limits(connections=2), tls=usual(transport)) as server:
             slow, idle = await server.client(buffer=TINY), await server.client()
             await slow.send(GET)
             assert (await idle.get("/hello"))[0] == 200
@@ -145,9 +157,10 @@ def test_an_idle_connection_is_closed_before_one_whose_answer_is_being_written()
     run(main())
 
 
-def test_clients_that_read_nothing_do_not_block_others() -> None:
+@over_http_and_https
+def test_clients_that_read_nothing_do_not_block_others(transport: str) -> None:
     async def main() -> None:
-        async with serving(large, Limits(connections=2)) as server:
+        async with serving(large, Limits(connections=2), tls=usual(transport)) as server:
             stuck = [await server.client(buffer=TINY) for _ in range(2)]
             for each in stuck:
                 await each.send(GET)

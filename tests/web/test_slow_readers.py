@@ -14,6 +14,7 @@ import pytest
 from exporter.web import Limits
 from tests.harness import Harness
 from tests.web.sockets import GET, LARGE, TINY, large, run, serving
+from tests.web.tls import over_http_and_https, usual
 
 if TYPE_CHECKING:
     from tests.web.sockets import Client
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-def test_a_client_that_reads_nothing_for_half_a_minute_is_disconnected() -> None:
+@over_http_and_https
+def test_a_client_that_reads_nothing_for_half_a_minute_is_disconnected(transport: str) -> None:
     async def main() -> None:
-        async with serving(large) as server:
+        async with serving(large, tls=usual(transport)) as server:
             stuck, steady = [await server.client(buffer=TINY) for _ in range(2)]
             for each in (stuck, steady):
                 await each.send(GET)
@@ -46,12 +48,13 @@ def test_a_client_that_reads_nothing_for_half_a_minute_is_disconnected() -> None
     run(main())
 
 
-def test_slow_readers_do_not_hold_the_body() -> None:
+@over_http_and_https
+def test_slow_readers_do_not_hold_the_body(transport: str) -> None:
     async def main() -> tuple[int, int]:
         harness = Harness(12_000, settings="per_key_metrics: true")
         await harness.exporter.refresh_once()
         size = len(harness.exposition())
-        async with serving(harness.exporter.web()) as server:
+        async with serving(harness.exporter.web(), tls=usual(transport)) as server:
             assert (await (await server.client()).get("/metrics"))[0] == 200
             tracemalloc.start()
             try:
@@ -73,11 +76,12 @@ def test_slow_readers_do_not_hold_the_body() -> None:
     assert held < 2**18
 
 
+@over_http_and_https
 def test_the_server_stops_in_time_although_a_client_reads_slowly(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, transport: str
 ) -> None:
     async def main() -> None:
-        async with serving(large, Limits(shutdown=0.1)) as server:
+        async with serving(large, Limits(shutdown=0.1), tls=usual(transport)) as server:
             idle, client = await server.client(), await server.connect(connection)
             assert (await idle.get("/hello"))[0] == 200
             await client.send(GET)

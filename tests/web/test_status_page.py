@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.inventory import POLICIES
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner
-from exporter.web.status_page import Moment, moment
+from exporter.web.templates import Moment, moment
 from tests.harness import Harness
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser, page_of

@@ -29,8 +29,6 @@ class Folded:
     """The result of folding the keys of one listing."""
 
     inventory: Inventory
-    keys: Sequence[Key]
-    """The listed keys, with the environments of their resources."""
     listing_count: int
     """As in :class:`ApiKeysState`."""
     settings: FoldSettings
@@ -75,8 +73,8 @@ class ApiKeysState:
 
     @property
     def listed_keys(self) -> Sequence[Key]:
-        """The keys with the environments of their resources."""
-        return () if self.folded is None else self.folded.keys
+        """The keys with the environments of their resources, as in the inventory."""
+        return () if self.folded is None else self.folded.inventory.keys
 
     def fresh_until(self, organization: Organization) -> float:
         """Return the monotonic time from which on the inventory is too old to be shown."""
@@ -111,7 +109,7 @@ def with_inventory(
             return replace(state, folded=folded)
     keys = with_environments(state.keys.values(), directory)
     inventory = fold(keys, settings, now=now, directory=directory)
-    folded = Folded(inventory, keys, state.listing_count, settings, directory, state.keys)
+    folded = Folded(inventory, state.listing_count, settings, directory, state.keys)
     return replace(state, folded=folded)
 
 

@@ -99,7 +99,7 @@ def _findings(inventory: Inventory, *, named: bool) -> Table:
         if policy == "unknown_owner" and not_judged:
             notes.append(f"not judged for owner kind {', '.join(not_judged)}")
         if policy in findings.judged:
-            return Row(policy, count, notes=notes)
+            return Row(policy, count, notes=notes, selects={"policy": policy})
         if not named:
             notes.append("`names.enabled` is false")
         return Row(policy, "not judged", notes=notes)
@@ -121,7 +121,10 @@ def _owners(inventory: Inventory, directory: Directory) -> Table:
 
 def _named_row(owner_id: str, count: int, directory: Directory) -> Row:
     name = directory.owner_name(owner_id)
-    return Row(name, count, id=owner_id) if name else Row(owner_id, count)
+    selects = {"owner": owner_id}
+    if not name:
+        return Row(owner_id, count, selects=selects)
+    return Row(name, count, id=owner_id, selects=selects)
 
 
 def _oldest_keys(inventory: Inventory, directory: Directory, *, now: float) -> Table:
@@ -130,7 +133,12 @@ def _oldest_keys(inventory: Inventory, directory: Directory, *, now: float) -> T
         return f"{name} {owner_id}" if name else owner_id or "no owner"
 
     rows = [
-        Row(key.id, duration(now - created_at), notes=[owner(key.owner.id)])
+        Row(
+            key.id,
+            duration(now - created_at),
+            notes=[owner(key.owner.id)],
+            selects={"api_key": key.id},
+        )
         for key, created_at in inventory.oldest_keys
     ]
     return Table("Oldest keys", "oldest keys", rows)

@@ -1,11 +1,8 @@
-"""The output formats of ``report``: table, CSV and JSON."""
+"""The table that ``report`` prints."""
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -14,102 +11,19 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.report_rows import iso8601
-from exporter.escaping import escaped, one_line
+from exporter.escaping import one_line
+from exporter.report import iso8601
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import ConsoleOptions
 
-    from exporter.cli.report_rows import Row
+    from exporter.report import Row
 
-CSV_COLUMNS = (
-    "organization",
-    "api_key_id",
-    "owner_id",
-    "owner_kind",
-    "owner_name",
-    "resource_ids",
-    "resource_kinds",
-    "environment_ids",
-    "resource_names",
-    "display_name",
-    "description",
-    "created_at",
-    "expires_at",
-    "age_days",
-    "policies",
-    "exempted",
-)
-_FORMULA = re.compile("[=+\\-@\uff1d\uff0b\uff0d\uff20]")  # the last four are full-width
 _MAX_ID = 255  # characters
 _MAX_NAME = 60
 _MAX_UNWRAPPED = 20  # characters; longer ids may be wrapped
-
-
-def as_json(rows: Collection[Row]) -> str:
-    """Return a JSON array of objects, whose members ``docs/report.md`` lists."""
-    text = json.dumps([_fields(row) for row in rows], indent=2, ensure_ascii=False)
-    return "".join(f"{escaped(line)}\n" for line in text.split("\n"))
-
-
-def _fields(row: Row) -> dict[str, object]:
-    return {
-        "organization": row.organization,
-        "api_key_id": row.api_key_id,
-        "owner_id": row.owner_id,
-        "owner_kind": row.owner_kind,
-        "owner_name": row.owner_name,
-        "resources": [
-            {
-                "id": resource.id,
-                "kind": resource.kind,
-                "environment_id": resource.environment_id,
-                "name": resource.name,
-            }
-            for resource in row.resources
-        ],
-        "display_name": row.display_name,
-        "description": row.description,
-        "created_at": iso8601(row.created_at),
-        "expires_at": iso8601(row.expires_at),
-        "age_days": row.age_days,
-        "policies": list(row.policies),
-        "exempted": list(row.exempted),
-    }
-
-
-def as_csv(rows: Collection[Row]) -> str:
-    """Return CSV with a header, as in RFC 4180.
-
-    Fields that a spreadsheet would evaluate as formulas begin with an apostrophe. Control
-    characters and line breaks are escaped.
-    """
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in rows:
-        fields = _fields(row) | {
-            "resource_ids": _joined(each.id for each in row.resources),
-            "resource_kinds": _joined(each.kind for each in row.resources),
-            "environment_ids": _joined(each.environment_id for each in row.resources),
-            "resource_names": _joined(each.name for each in row.resources),
-            "policies": _joined(row.policies),
-            "exempted": _joined(row.exempted),
-        }
-        writer.writerow(_escape_field(fields[column]) for column in CSV_COLUMNS)
-    return file.getvalue()
-
-
-def _joined(texts: Iterable[str | None]) -> str:
-    """Return ``texts`` separated by ``|``. A backslash escapes ``|`` and itself within a text."""
-    return "|".join((text or "").replace("\\", "\\\\").replace("|", "\\|") for text in texts)
-
-
-def _escape_field(value: object) -> str:
-    text = "" if value is None else escaped(str(value))
-    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def as_table(rows: Sequence[Row], *, organizations: int, width: int, colour: bool) -> str:

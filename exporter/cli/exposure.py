@@ -1,0 +1,86 @@
+"""Judges who can reach the listening sockets, and what they may see."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING
+
+import structlog
+
+from exporter.errors import StartUpError
+from exporter.web.sockets import url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.config.web_config import WebConfig
+
+_EXPOSED = (
+    "everyone who can reach the exporter can read the metrics and the status page; configure users"
+    " or client certificates in --web.config.file, or listen on a loopback address"
+)
+_EXPOSED_WITH_RELOAD = (
+    "everyone who can reach the exporter can read the metrics and the status page, and reload the"
+    " configuration; configure users or client certificates in --web.config.file, or listen on a"
+    " loopback address"
+)
+log = structlog.get_logger(__name__)
+
+
+def is_local(listener: socket.socket) -> bool:
+    """Return whether only programs on this machine can connect to ``listener``.
+
+    The address is that of the socket: a name such as localhost may resolve to any.
+    """
+    if listener.family == socket.AF_UNIX:
+        return True
+    host, *_ = listener.getsockname()
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback
+
+
+def is_protected(listeners: Sequence[socket.socket], config: WebConfig) -> bool:
+    """Return whether only programs on this machine, or known clients, can see the exporter."""
+    return config.authenticates or all(is_local(each) for each in listeners)
+
+
+def check_exposure(
+    listeners: Sequence[socket.socket], config: WebConfig, *, inventory: bool, lifecycle: bool
+) -> None:
+    """Log a warning if everyone can see the exporter.
+
+    Raises :class:`~exporter.errors.StartUpError` if everyone could see the ``inventory``.
+    """
+    if not config.authenticates:
+        tls = config.tls is not None
+        if inventory:
+            require_protection(listeners, tls=tls)
+        warn_if_exposed(listeners, tls=tls, lifecycle=lifecycle)
+
+
+def require_protection(listeners: Sequence[socket.socket], *, tls: bool) -> None:
+    """Raise :class:`~exporter.errors.StartUpError` if other machines can reach the inventory.
+
+    For a web configuration without users and required client certificates. ``tls``: whether
+    connections are encrypted.
+    """
+    if exposed := [url_of(each, tls=tls) for each in listeners if not is_local(each)]:
+        raise StartUpError(
+            "--web.enable-inventory would show the API keys to everyone who can reach"
+            f" {' and '.join(exposed)}. Configure basic_auth_users, or client_auth_type"
+            " RequireAndVerifyClientCert, in --web.config.file, or listen only on a loopback"
+            " address, such as --web.listen-address=127.0.0.1:10049"
+        )
+
+
+def warn_if_exposed(listeners: Sequence[socket.socket], *, tls: bool, lifecycle: bool) -> None:
+    """Log a warning if other machines can reach the exporter, which nobody has to log in to.
+
+    ``tls`` as of :func:`require_protection`. ``lifecycle``: whether they can also reload the
+    configuration.
+    """
+    if exposed := [url_of(each, tls=tls) for each in listeners if not is_local(each)]:
+        log.warning(_EXPOSED_WITH_RELOAD if lifecycle else _EXPOSED, urls=" ".join(exposed))

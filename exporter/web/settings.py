@@ -1,0 +1,242 @@
+"""The settings of the server, read again when the files of the web configuration change."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from exporter.config.files import version_of
+from exporter.errors import ConfigurationError, Problem
+from exporter.web.settings_changes import change_problems, loosens
+from exporter.web.settings_loading import WebSettings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from exporter.config.files import FileVersion
+    from exporter.config.web_config import WebConfig
+    from exporter.web.settings_loading import LoadedSettings
+
+_ANSWER = 1.0
+"""Seconds in which the file system has to answer, and for which an answer shows that it is well."""
+_SETTLE = 5.0
+"""Seconds for which the files must be unchanged before authentication is loosened.
+
+A configuration that is half written may lack its end, and with it the users.
+"""
+_RELOAD_TIMEOUT = 10.0  # seconds
+_LOG_INTERVAL = 60.0  # seconds
+_MOST_STEPS = 6
+"""Waits of one call: for an earlier check or load, its own check, its own load; and some more."""
+
+__all__ = ["ConfigLoaded", "WebConfigFile", "WebSettings"]
+
+log = structlog.get_logger(__name__)
+
+
+class ConfigLoaded(Protocol):
+    """Called after each attempt to load the configuration."""
+
+    def __call__(self, *, successful: bool) -> None:
+        """``successful``: whether the configuration is in use now."""
+
+
+class _Work:
+    """Something that a thread does now: a check of the files, or a load."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        """Counts the loads; 0 for a check."""
+        loop = asyncio.get_running_loop()
+        self.deadline = loop.time() + _ANSWER
+        self.done = loop.create_future()
+        self.problems: tuple[Problem, ...] = ()
+
+
+class WebConfigFile:
+    """The web configuration file at ``path`` and the files that it names.
+
+    Blocks while it is created, and raises :class:`~exporter.errors.ConfigurationError`. With
+    ``require_authentication``, every configuration must authenticate all clients.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        require_authentication: bool = False,
+        config_loaded: ConfigLoaded = lambda *, successful: None,  # noqa: ARG005 # nobody listens
+    ) -> None:
+        self._path, self._require_authentication = path, require_authentication
+        self._config_loaded = config_loaded
+        loaded = load_settings(path)
+        problems = loaded.problems or self._change_problems(loaded, previous=None)
+        if problems:
+            raise ConfigurationError(problems)
+        self._logged: tuple[Problem, ...] = ()
+        self._pending: tuple[LoadedSettings, float] | None = None
+        self._work: _Work | None = None
+        self._loads = 0
+        self._answered = -math.inf
+        self._next_log = -math.inf
+        self._settings = loaded.settings
+        self._seen = loaded.files
+        self._apply(loaded)
+
+    @property
+    def settings(self) -> WebSettings:
+        """The latest valid settings, without a look at the files."""
+        return self._settings
+
+    async def current(self) -> WebSettings:
+        """Return the settings after a look at the files: a change before this call is seen.
+
+        Two exceptions: files that cannot be read within a second, and a change that loosens
+        authentication, which must be unchanged for some seconds.
+        """
+        loop = asyncio.get_running_loop()
+        for _ in range(_MOST_STEPS):
+            if self._work is None:
+                if loop.time() - self._answered > _ANSWER:
+                    self._start(self._check, number=0)
+                elif self._versions() == self._seen:
+                    self._answered = loop.time()
+                    self._apply_if_settled(loop.time())
+                    break
+                else:
+                    self._startload_settings()
+            if self._work is not None and not await self._finishes(self._work):
+                self._log_no_answer(loop.time())
+                break
+        return self._settings
+
+    async def reload(self) -> None:
+        """Load the files, even if unchanged, and apply them at once.
+
+        Raises :class:`~exporter.errors.ConfigurationError`; the problems have been logged.
+        """
+        earlier = self._loads
+        try:
+            async with asyncio.timeout(_RELOAD_TIMEOUT):
+                while True:
+                    work = self._work or self._startload_settings()
+                    await asyncio.wait([work.done])
+                    if work.number > earlier:  # it began after this call
+                        break
+        except TimeoutError:
+            message = f"cannot be read within {_RELOAD_TIMEOUT:g} s; check its file system"
+            raise ConfigurationError((Problem(str(self._path), 0, "", message),)) from None
+        if work.problems:
+            raise ConfigurationError(work.problems)
+        self._apply_if_settled(math.inf)
+
+    def _startload_settings(self) -> _Work:
+        self._loads += 1
+        return self._start(lambda: load_settings(self._path), number=self._loads)
+
+    def _start(self, call: Callable[[], LoadedSettings | None], *, number: int) -> _Work:
+        """Call ``call`` in a thread: a lost file system may block for ever."""
+        loop = asyncio.get_running_loop()
+        work = self._work = _Work(number)
+
+        def finish(future: asyncio.Future[LoadedSettings | None]) -> None:
+            self._work = None
+            self._answered = loop.time()
+            try:
+                loaded = future.result()
+                if loaded is not None:
+                    work.problems = self._change(loaded)
+            except Exception:
+                log.exception("error in the exporter; please report it")
+                self._seen = self._versions()  # try again when a file changes, not at once
+                message = "an error in the exporter itself; see its log"
+                work.problems = (Problem(str(self._path), 0, "", message),)
+                self._reject(work.problems)
+            work.done.set_result(None)
+
+        loop.run_in_executor(None, call).add_done_callback(finish)
+        return work
+
+    async def _finishes(self, work: _Work) -> bool:
+        """Whether ``work`` ends in time, which is not prolonged by those who wait for it."""
+        remaining = work.deadline - asyncio.get_running_loop().time()
+        done, _ = await asyncio.wait([work.done], timeout=max(remaining, 0.0))
+        return bool(done)
+
+    def _check(self) -> None:
+        self._versions()
+
+    def _versions(self) -> dict[str, FileVersion]:
+        return {path: version_of(path) for path in self._seen}
+
+    def _change(self, loaded: LoadedSettings) -> tuple[Problem, ...]:
+        """Apply ``loaded`` now or later, or return why it is rejected."""
+        self._seen, self._pending = loaded.files, None
+        problems = loaded.problems or self._change_problems(loaded, previous=self._settings.config)
+        if problems:
+            self._reject(problems)
+        elif loosens(self._settings.config, loaded.settings.config):
+            self._pending = loaded, asyncio.get_running_loop().time() + _SETTLE
+            log.warning(
+                "the new web configuration loosens authentication; it takes effect when its files"
+                " have been unchanged for some seconds, or at a reload",
+                file=str(self._path),
+                seconds=_SETTLE,
+            )
+        else:
+            self._apply(loaded)
+        return problems
+
+    def _change_problems(
+        self, loaded: LoadedSettings, *, previous: WebConfig | None
+    ) -> tuple[Problem, ...]:
+        messages = change_problems(
+            previous,
+            loaded.settings.config,
+            is_empty=loaded.is_empty,
+            require_authentication=self._require_authentication,
+        )
+        return tuple(Problem(str(self._path), 0, path, message) for path, message in messages)
+
+    def _apply_if_settled(self, now: float) -> None:
+        if self._pending is not None and now >= self._pending[1]:
+            loaded, self._pending = self._pending[0], None
+            self._apply(loaded)
+
+    def _apply(self, loaded: LoadedSettings) -> None:
+        before, config = self._settings.config, loaded.settings.config
+        # A reload that follows a request finds the change in use already; it is one event.
+        is_news = loaded.settings is self._settings or config != before or self._logged
+        self._settings, self._logged = loaded.settings, ()
+        if is_news:
+            log.info(
+                "web configuration loaded",
+                tls=config.tls is not None,
+                users=len(config.users),
+                **({"authentication": "removed"} if _removes(before, config) else {}),
+            )
+        self._config_loaded(successful=True)
+
+    def _reject(self, problems: tuple[Problem, ...]) -> None:
+        if problems != self._logged:
+            self._logged = problems
+            for problem in problems:
+                log.error("the new web configuration was rejected", problem=str(problem))
+        self._config_loaded(successful=False)
+
+    def _log_no_answer(self, now: float) -> None:
+        if now >= self._next_log:
+            self._next_log = now + _LOG_INTERVAL
+            log.error(
+                "the files of the web configuration cannot be checked, because their file system"
+                " does not answer; the previous settings stay in use",
+                file=str(self._path),
+            )
+
+
+def _removes(before: WebConfig, after: WebConfig) -> bool:
+    return before.authenticates and not after.authenticates

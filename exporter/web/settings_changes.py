@@ -1,0 +1,55 @@
+"""Which changes of the web configuration are accepted while the server runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.config.web_config import ClientAuth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.config.web_config import WebConfig
+
+_STRENGTH = {ClientAuth.NONE: 0, ClientAuth.OPTIONAL: 1, ClientAuth.REQUIRED: 2}
+_NO_AUTHENTICATION = (
+    "authenticates no client, but the exporter serves the inventory; set `basic_auth_users`, or"
+    " `client_auth_type: RequireAndVerifyClientCert`"
+)
+
+
+def change_problems(
+    previous: WebConfig | None,
+    config: WebConfig,
+    *,
+    is_empty: bool,
+    require_authentication: bool,
+) -> Iterator[tuple[str, str]]:
+    """Yield path and message of what is wrong with ``config``, valid by itself.
+
+    ``previous``: None at the start. ``is_empty``: the file has no content at all.
+    """
+    if previous is not None and is_empty and (previous.tls is not None or previous.users):
+        # Valid, but a file is also empty just after it was opened for writing.
+        yield "", "is empty; to serve without TLS and without users, restart the exporter"
+        return
+    if previous is not None and (previous.tls is None) != (config.tls is None):
+        switched = "off" if config.tls is None else "on"
+        yield (
+            "tls_server_config",
+            f"TLS cannot be switched {switched} while the exporter runs; restart it",
+        )
+    if require_authentication and not config.authenticates:
+        yield "", _NO_AUTHENTICATION
+
+
+def loosens(previous: WebConfig, config: WebConfig) -> bool:
+    """Whether ``config`` no longer has a kind of authentication that ``previous`` has."""
+    if previous.users and not config.users:
+        return True
+    before, after = previous.tls, config.tls
+    if before is None or after is None:
+        return False
+    return _STRENGTH[after.client_auth] < _STRENGTH[before.client_auth] or (
+        bool(before.client_allowed_sans) and not after.client_allowed_sans
+    )

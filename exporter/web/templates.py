@@ -1,0 +1,78 @@
+"""The templates of the pages, and what all of them show alike."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import jinja2
+
+from exporter.summary import duration
+from exporter.version import __version__
+
+_BREAK = re.compile(r"(?<=[._/])(?=[^._/])")
+_LONG_NUMBER = re.compile(r"\b\d{4,}\b")
+PAGE_HEADERS = {
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def content_security_policy(*, form_action: str) -> str:
+    """Return the policy of a page without scripts."""
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+        f" base-uri 'none'; form-action {form_action}; frame-ancestors 'none'"
+    )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time, absolute and relative."""
+
+    at: str
+    """UTC, such as ``2026-11-24 06:36:14 UTC``."""
+    relative: str
+    """Such as ``3 min ago`` or ``in 2 h``."""
+
+
+def moment(at: float, *, now: float) -> Moment:
+    """Return the Unix time ``at`` for a reader at ``now``."""
+    try:
+        text = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        text = "never"
+    seconds = at - now
+    if abs(seconds) < 1:
+        return Moment(text, "now")
+    return Moment(text, f"in {duration(seconds)}" if seconds > 0 else f"{duration(-seconds)} ago")
+
+
+def count(value: int | str) -> str:
+    """Return a number with its digits grouped; text as it is."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def template(name: str) -> jinja2.Template:
+    """Return the template in the file ``name`` of this package."""
+    return _ENVIRONMENT.get_template(name)
+
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.PackageLoader("exporter", "web"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.globals |= {
+    "count": count,
+    "duration": duration,
+    "grouped": lambda text: _LONG_NUMBER.sub(lambda match: count(int(match[0])), text),
+    "parts": _BREAK.split,  # browsers do not break a_b.c by themselves
+    "version": __version__,
+}

@@ -1,0 +1,86 @@
+"""Who can reach the exporter, by the addresses that its sockets really have."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.cli.exposure import is_local, require_protection, warn_if_exposed
+from exporter.errors import StartUpError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Listener(socket.socket):
+    """A socket that says that it listens on ``host``, so that the tests bind to no such address."""
+
+    def __init__(self, host: str) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__(family)
+        self._address = (host, 10049, 0, 0) if family == socket.AF_INET6 else (host, 10049)
+
+    def getsockname(self) -> object:
+        return self._address
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def listeners(stack: ExitStack, *hosts: str) -> list[socket.socket]:
+    return [stack.enter_context(closing(Listener(host))) for host in hosts]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("0.0.0.0", False),  # noqa: S104 # not bound
+        ("::", False),
+        ("192.0.2.1", False),
+        ("::ffff:192.0.2.1", False),
+        ("fe80::1%eth0", False),
+    ],
+)
+def test_only_loopback_addresses_are_local(stack: ExitStack, host: str, *, expected: bool) -> None:
+    (one,) = listeners(stack, host)
+    assert is_local(one) == expected
+
+
+def test_the_inventory_needs_protection_on_every_address(stack: ExitStack) -> None:
+    require_protection(listeners(stack, "127.0.0.1", "::1"), tls=False)
+    with pytest.raises(StartUpError) as refused:
+        # What localhost may resolve to on a machine with a strange hosts file.
+        require_protection(listeners(stack, "127.0.0.1", "192.0.2.1", "::"), tls=True)
+    assert str(refused.value) == (
+        "--web.enable-inventory would show the API keys to everyone who can reach"
+        " https://192.0.2.1:10049 and https://localhost:10049. Configure basic_auth_users, or"
+        " client_auth_type RequireAndVerifyClientCert, in --web.config.file, or listen only on a"
+        " loopback address, such as --web.listen-address=127.0.0.1:10049"
+    )
+
+
+@pytest.mark.parametrize("lifecycle", [True, False])
+def test_one_warning_tells_what_is_exposed(stack: ExitStack, *, lifecycle: bool) -> None:
+    with capture_logs() as logs:
+        warn_if_exposed(listeners(stack, "127.0.0.1", "::1"), tls=False, lifecycle=lifecycle)
+        assert logs == []
+        warn_if_exposed(
+            listeners(stack, "127.0.0.1", "::", "192.0.2.1"), tls=False, lifecycle=lifecycle
+        )
+    (warning,) = logs
+    assert warning["log_level"] == "warning"
+    assert warning["urls"] == "http://localhost:10049 http://192.0.2.1:10049"
+    assert "can read the metrics and the status page" in warning["event"]
+    assert ("reload the configuration" in warning["event"]) == lifecycle
+    assert "users or client certificates in --web.config.file" in warning["event"]
