@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.report import Row
 
-SECTIONS = ("start", "scrape", "refresh", "many")
+SECTIONS = ("start", "scrape", "web", "refresh", "many")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,17 +4,21 @@
 as JSON. Each connection sends its next request as soon as it has an answer. With ``--rate``, all of
 them together send that number of requests per second, and latencies count from when a request was
 due. So a server that stalls cannot hide it by receiving fewer requests.
+
+``--ca=FILE`` verifies the server of an https URL, and ``--user=NAME:PASSWORD`` logs in.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import json
 import math
 import re
 import socket
+import ssl
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BUFFER = 1024 * 1024
-_STATUS = re.compile(rb"HTTP/1\.([01]) 200")
+_STATUS = re.compile(rb"HTTP/1\.([01]) (\d{3}) ")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
@@ -35,6 +39,7 @@ class Load:
 
     rate: float
     """Requests per second."""
+    requests: int
     size: float
     """Bytes of one body, as sent."""
     p99: float
@@ -47,50 +52,134 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
-async def _connected(host: str | None, port: int | None) -> socket.socket:
-    link = socket.socket()
-    link.setblocking(False)
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    await asyncio.get_running_loop().sock_connect(link, (host, port))
-    return link
+class Link:
+    """A connection to a server, over TLS if there is a context."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    async def connected(cls, url: str, context: ssl.SSLContext | None = None) -> Link:
+        """Return a connection to the server of ``url``."""
+        parts = urlsplit(url)
+        link = socket.socket()
+        try:
+            link.setblocking(False)
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(link, (parts.hostname, parts.port))
+            if context is not None:
+                link = await _secured(loop, link, context, parts.hostname)
+        except BaseException:
+            link.close()
+            raise
+        return cls(link)
+
+    async def send(self, request: bytes) -> None:
+        """Send ``request``, which is small."""
+        if isinstance(self._link, ssl.SSLSocket):
+            self._link.send(request)  # fits into the buffer of an idle connection
+        else:
+            await self._loop.sock_sendall(self._link, request)
+
+    async def receive(self, part: memoryview) -> int:
+        """Read into ``part``; return the number of bytes, 0 at the end."""
+        if not isinstance(self._link, ssl.SSLSocket):
+            return await self._loop.sock_recv_into(self._link, part)
+        while True:
+            try:
+                return self._link.recv_into(part)
+            except ssl.SSLWantReadError:
+                await _readable(self._loop, self._link)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
 
 
-async def _answer(link: socket.socket, request: bytes, buffer: memoryview) -> tuple[int, bool]:
+async def _secured(
+    loop: asyncio.AbstractEventLoop,
+    link: socket.socket,
+    context: ssl.SSLContext,
+    name: str | None,
+) -> ssl.SSLSocket:
+    """Return ``link`` over TLS. Raises :class:`ssl.SSLError` and closes it."""
+    secure = context.wrap_socket(link, server_hostname=name, do_handshake_on_connect=False)
+    try:
+        while True:
+            try:
+                secure.do_handshake()
+            except ssl.SSLWantReadError:
+                await _readable(loop, secure)
+            else:
+                return secure
+    except BaseException:
+        secure.close()
+        raise
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, link: socket.socket) -> None:
+    """Return when ``link`` can be read."""
+    readable = asyncio.Event()
+    loop.add_reader(link, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(link)
+
+
+async def exchange(
+    link: Link, request: bytes, buffer: memoryview, *, status: int = 200
+) -> tuple[int, bool]:
     """Return the size of the body, and whether the server closes the connection.
 
-    Raises ``ValueError`` for an incomplete answer, a status other than 200, and a body of unknown
+    Raises ``ValueError`` for an incomplete answer, another ``status``, and a body of unknown
     length.
     """
 
     async def receive(part: memoryview) -> int:
-        if got := await loop.sock_recv_into(link, part):
+        if got := await link.receive(part):
             return got
         raise ValueError("the server closed the connection within an answer")
 
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(link, request)
+    await link.send(request)
     got, end = 0, -1
     while end < 0:
         got += await receive(buffer[got:])
         head = bytes(buffer[: min(got, 4096)])
         end = head.find(b"\r\n\r\n")
-    status, length = _STATUS.match(head), _LENGTH.search(head, 0, end + 2)
-    if status is None or length is None:
+    line, length = _STATUS.match(head), _LENGTH.search(head, 0, end + 2)
+    if line is None or length is None or int(line[2]) != status:
         raise ValueError(f"unusable answer: {head[:end].decode('latin-1')!r}")
     while got < end + 4 + int(length[1]):
         got += await receive(buffer)
-    return int(length[1]), status[1] == b"0" or _CLOSES.search(head, 0, end + 2) is not None
+    return int(length[1]), line[1] == b"0" or _CLOSES.search(head, 0, end + 2) is not None
+
+
+def request_for(url: str, *, encoding: str = "gzip", user: str = "") -> bytes:
+    """Return a scrape of ``url``; ``user`` is a name, a colon and a password, or empty."""
+    parts = urlsplit(url)
+    login = f"Authorization: Basic {base64.b64encode(user.encode()).decode()}\r\n" if user else ""
+    return (
+        f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/plain\r\n"
+        f"Accept-Encoding: {encoding}\r\n{login}\r\n"
+    ).encode()
 
 
 async def scrape(
-    url: str, *, connections: int, seconds: float, encoding: str, rate: float | None = None
+    url: str,
+    *,
+    connections: int,
+    seconds: float,
+    encoding: str,
+    rate: float | None = None,
+    user: str = "",
+    ca: str | None = None,
 ) -> Load:
     """Send requests to ``url`` for ``seconds``, and wait for all answers."""
-    parts = urlsplit(url)
-    request = (
-        f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/plain\r\n"
-        f"Accept-Encoding: {encoding}\r\n\r\n"
-    ).encode()
+    request = request_for(url, encoding=encoding, user=user)
+    context = ssl.create_default_context(cafile=ca) if url.startswith("https:") else None
     began = time.perf_counter()
     latencies: list[float] = []
     sizes: list[int] = []
@@ -103,8 +192,8 @@ async def scrape(
             while due < began + seconds:
                 if rate:
                     await asyncio.sleep(due - time.perf_counter())
-                connection = connection or await _connected(parts.hostname, parts.port)
-                size, closes = await _answer(connection, request, buffer)
+                connection = connection or await Link.connected(url, context)
+                size, closes = await exchange(connection, request, buffer)
                 if closes:
                     connection.close()
                     connection = None
@@ -121,6 +210,7 @@ async def scrape(
             group.create_task(one(number))
     return Load(
         rate=len(latencies) / (time.perf_counter() - began),
+        requests=len(latencies),
         size=sum(sizes) / len(sizes),
         p99=percentile(latencies, 0.99),
         most=max(latencies),
@@ -135,6 +225,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--encoding", required=True)
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--user", default="")
+    parser.add_argument("--ca")
     print(json.dumps(asdict(asyncio.run(scrape(**vars(parser.parse_args()))))))
 
 

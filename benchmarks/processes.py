@@ -6,12 +6,13 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ class Running:
     """The first group of the pattern that it printed when it was ready."""
     log: Path
     """Its standard output and error."""
+    verify: ssl.SSLContext | bool = True
+    """How to verify the certificate of an https URL."""
 
     def cpu(self) -> float:
         """Return the user and system seconds of all its threads.
@@ -73,17 +76,23 @@ class Running:
     def wait_until_ready(self) -> None:
         """Return when every organization of the exporter has been refreshed once."""
         deadline = time.monotonic() + TIMEOUT
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, verify=self.verify) as client:
             while not client.get(f"{self.url}/-/ready").is_success:
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"not ready: {self.log.read_text()}")
                 time.sleep(_POLL)
 
-    def metrics(self, encoding: str = "identity") -> bytes:
-        """Return the body of a scrape, still compressed."""
+    def metrics(self, encoding: str = "identity", *, user: tuple[str, str] | None = None) -> bytes:
+        """Return the body of a scrape by ``user``, a name and a password; still compressed."""
         headers = {"Accept": "text/plain", "Accept-Encoding": encoding}
         with httpx.stream(
-            "GET", f"{self.url}/metrics", headers=headers, trust_env=False, timeout=TIMEOUT
+            "GET",
+            f"{self.url}/metrics",
+            headers=headers,
+            auth=user,
+            verify=self.verify,
+            trust_env=False,
+            timeout=TIMEOUT,
         ) as response:
             return b"".join(response.raise_for_status().iter_raw())
 
@@ -136,11 +145,15 @@ def exporter(
     *,
     python: Sequence[str] = ("-m", "exporter"),
     env: Mapping[str, str] | None = None,
+    web_config: Path | None = None,
+    ca: Path | None = None,
 ) -> Iterator[Running]:
     """Run the exporter for these :func:`organizations` while the context is open.
 
-    ``python``: arguments of the interpreter that start the exporter.
+    ``python``: arguments of the interpreter that start the exporter. ``web_config``: its web
+    configuration file. ``ca``: the CA of its certificate.
     """
+    web = [] if web_config is None else [f"--web.config.file={web_config}"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(yaml.safe_dump({"organizations": organizations}))
@@ -148,10 +161,12 @@ def exporter(
             *python,
             f"--config.file={path}",
             "--web.listen-address=127.0.0.1:0",
+            *web,
             env={"SECRET": SECRET, **(env or {})},
             ready=r"msg=listening .*urls=(\S+)",
         ) as child:
-            yield child
+            verify = True if ca is None else ssl.create_default_context(cafile=ca)
+            yield replace(child, verify=verify)
 
 
 @contextmanager
@@ -185,10 +200,18 @@ def organizations(
 
 
 def load(
-    url: str, *, seconds: float, connections: int = 4, encoding: str = "gzip", rate: float = 0
+    url: str,
+    *,
+    seconds: float,
+    connections: int = 4,
+    encoding: str = "gzip",
+    rate: float = 0,
+    user: str = "",
+    ca: Path | None = None,
 ) -> Load:
-    """Scrape the metrics at ``url`` from another process."""
+    """Scrape the metrics at ``url`` from another process; see :mod:`benchmarks.load`."""
     command = [PYTHON, "-m", "benchmarks.load", f"{url}/metrics", f"--rate={rate}"]
     command += [f"--connections={connections}", f"--seconds={seconds}", f"--encoding={encoding}"]
+    command += [f"--user={user}", *([] if ca is None else [f"--ca={ca}"])]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment())
     return Load(**json.loads(done.stdout))

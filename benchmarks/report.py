@@ -59,6 +59,8 @@ class Row:
     """Goal: the largest median ratio."""
     least: float | None = None
     """Goal: the smallest median ratio."""
+    more: float | None = None
+    """Goal: the largest median difference to the yardstick."""
     exactly: float | None = None
     """Goal: every value."""
 
@@ -73,6 +75,11 @@ class Row:
         return [a / b for a, b in zip(self.values, self.beside, strict=True)] if self.beside else []
 
     @property
+    def differences(self) -> list[float]:
+        """The values without those of the yardstick."""
+        return [a - b for a, b in zip(self.values, self.beside, strict=True)]
+
+    @property
     def goal(self) -> str:
         """The goal in words, or an empty string."""
         if self.within is not None:
@@ -81,6 +88,8 @@ class Row:
             return f"≤ {self.most:g} {TIMES}"
         if self.least is not None:
             return f"≥ {self.least:g} {TIMES}"
+        if self.more is not None:
+            return f"≤ {self.more:g} {self.unit} more"
         return "" if self.exactly is None else f"= {self.exactly:,g}"
 
     @property
@@ -92,6 +101,8 @@ class Row:
             return median(self.ratios) <= self.most
         if self.least is not None:
             return median(self.ratios) >= self.least
+        if self.more is not None:
+            return median(self.differences) <= self.more
         return None if self.exactly is None else set(self.values) == {self.exactly}
 
 

@@ -14,6 +14,8 @@ import yaml
 from exporter import config
 from exporter.simulator import FAULTS
 from tests.programs import EXPORTER, ROOT, printed, run, started
+from tests.prometheus.rule_files import promtool
+from tests.web.certificates import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,8 +78,30 @@ def test_the_configurations_are_valid(tmp_path: Path) -> None:
             folder=tmp_path,
             environ=ENVIRON | {"GLOBEX_KEY": "K", "GLOBEX_SECRET": "S"},
         )
-    (scrape,) = [block for block in blocks if "scrape_configs:" in block]
-    assert yaml.safe_load(scrape)["scrape_configs"][0]["static_configs"]
+
+
+def test_prometheus_accepts_the_scrape_configurations(tmp_path: Path) -> None:
+    """Those files that they name are created, because promtool looks for them."""
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    scrapes = [block for block in blocks if "scrape_configs:" in block]
+    assert scrapes
+    Authority(tmp_path, "exporter-ca")
+    (tmp_path / "exporter-password").write_text("secret")
+    for text in scrapes:
+        assert yaml.safe_load(text)["scrape_configs"][0]["static_configs"]
+        path = tmp_path / "prometheus.yml"
+        path.write_text(text.replace("/etc/prometheus/", f"{tmp_path}/"))
+        promtool("check", "config", path)
+
+
+def test_prometheus_accepts_the_web_configurations(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    Authority(tmp_path).server("tls")
+    for text in blocks:
+        if "basic_auth_users:" in text:
+            path = tmp_path / "web-config.yml"
+            path.write_text(text)
+            promtool("check", "web-config", path)
 
 
 def test_the_metrics_in_the_queries_exist() -> None:

@@ -412,7 +412,7 @@ WEB_TLS_HANDSHAKE_FAILURES = Metric(
 WEB_AUTHENTICATION_FAILURES = Metric(
     "confluent_cloud_exporter_web_authentication_failures_total",
     "counter",
-    "Total number of requests to the exporter without a valid user and password. Absent without"
+    "Total number of requests to the exporter with a wrong user or password. Absent without"
     " --web.config.file.",
 )
 KEYS_PAGE_INFO = Metric(

@@ -44,7 +44,7 @@ class WebInstruments:
         self._rendered.clear()
 
     def authentication_failed(self) -> None:
-        """Count a request without a valid user and password."""
+        """Count a request with a wrong user or password."""
         self._authentication_failures += 1
         self._rendered.clear()
 

@@ -1,0 +1,131 @@
+"""The health check of the container image, run against servers on this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.cli import arguments
+from tests.programs import ROOT, free_address
+from tests.web.certificates import Authority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def health_check(address: str) -> tuple[int, str]:
+    """Run the health check of the image for ``address``; return its exit code and message."""
+    (text,) = re.findall(r"^HEALTHCHECK .* CMD (\[(?:.*\\\n)*.*\])$", DOCKERFILE, re.MULTILINE)
+    interpreter, *rest = json.loads(text.replace("\\\n", ""))
+    assert interpreter == "python3"
+    done = subprocess.run(
+        [sys.executable, *rest],
+        env={"HEALTHCHECK_ADDRESS": address},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=5,  # as the image has it
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@contextmanager
+def answering(
+    status: int = 200, text: str = "Healthy.\n", *, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
+    """Serve ``/-/healthy``, over TLS if there is a context; yield the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name that the library calls
+            self.send_response(status if self.path == "/-/healthy" else 404)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass  # failed handshakes are expected
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def over_tls(folder: Path, *, client_certificates: bool = False) -> ssl.SSLContext:
+    """Return the settings of a server whose CA the health check does not know."""
+    authority = Authority(folder)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
+    context.load_cert_chain(*authority.issue("exporter.team.example", file="server"))
+    if client_certificates:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def test_the_address_is_that_of_the_default_port() -> None:
+    (address,) = re.findall(r"^ENV HEALTHCHECK_ADDRESS=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert address == f"127.0.0.1:{arguments.DEFAULT_PORT}"
+    assert f"EXPOSE {arguments.DEFAULT_PORT}\n" in DOCKERFILE
+
+
+def test_a_server_without_tls_is_healthy() -> None:
+    with answering() as address:
+        assert health_check(address) == (0, "")
+
+
+def test_a_server_with_any_certificate_is_healthy(tmp_path: Path) -> None:
+    with answering(tls=over_tls(tmp_path)) as address:
+        assert health_check(address) == (0, "")
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_unhealthy_server_is_reported_with_its_answer(secure: bool, tmp_path: Path) -> None:  # noqa: FBT001 # a parameter of the test
+    answer = "The refresh loop of acme has stopped; restart the exporter.\n"
+    tls = over_tls(tmp_path) if secure else None
+    with answering(503, answer, tls=tls) as address:
+        assert health_check(address) == (1, f"{answer}\n")
+
+
+def test_a_server_that_requires_client_certificates_is_checked_at_its_probe_address(
+    tmp_path: Path,
+) -> None:
+    tls = over_tls(tmp_path, client_certificates=True)
+    with answering(tls=tls) as address, answering() as probes:
+        code, message = health_check(address)
+        assert code == 1
+        assert message.startswith(f"no answer from {address}: ")
+        assert "or clients need a certificate, set HEALTHCHECK_ADDRESS" in message
+        assert health_check(probes) == (0, "")
+
+
+def test_a_server_that_does_not_answer_is_unhealthy() -> None:
+    address = free_address()
+    code, message = health_check(address)
+    assert code == 1
+    assert message.startswith(f"no answer from {address}: ")
+    assert "Connection refused" in message
