@@ -57,6 +57,17 @@ def test_a_real_prometheus_reads_true_counts(demo: str, tmp_path: Path) -> None:
         assert server.value(poor) is None
 
 
+def test_the_demo_lists_its_keys_on_the_page_that_it_prints(
+    demo: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with urlopen(f"{demo}/keys.csv") as response:
+        assert len(response.read().decode().splitlines()) == 1201
+    with urlopen(f"{demo}/metrics") as response:
+        assert f'url="{demo}/keys"' in response.read().decode()
+    (log,) = tmp_path_factory.getbasetemp().glob("demo*/log")
+    assert printed(log, r"API keys +(http://\S+)\n") == f"{demo}/keys"
+
+
 @pytest.mark.parametrize("form", Format)
 def test_promtool_finds_nothing_to_say(demo: str, form: Format) -> None:
     request = Request(f"{demo}/metrics", headers={"Accept": form.value.replace("; ", ";")})  # noqa: S310 # our own http URL
