@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _RECORD = 16 * 1024
 """Bytes of content in the largest TLS record."""
+_RECORDS = 4
+"""Records to send at once. Allocating 128 KiB or more takes longer than encrypting them."""
 _HEAD = 4 * 1024
 """Bytes below which a write is sent with the next one: headers, but no slice of a body."""
 
@@ -127,6 +129,9 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
                     # OpenSSL never frees the memory of unsent records, hence one at a time.
                     rest = rest[self._tls.write(rest[:_RECORD]) :]
                     records.append(self._outgoing.read())
+                    if len(records) == _RECORDS:
+                        self._socket.write(b"".join(records))
+                        records.clear()
         except ssl.SSLError:
             self.abort()
             return
