@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import bcrypt
 import httpx
 import pytest
 
@@ -411,6 +413,47 @@ def test_a_refused_request_with_a_body() -> None:
             await client.send("\r\n".join([*lines, "", "body"]).encode() + get(ALICE))
             assert (await client.response())[0] == 401
             assert (await client.response())[0] == 200
+
+    run(main())
+
+
+def test_nothing_is_hashed_for_clients_that_have_disconnected() -> None:
+    async def main() -> None:
+        through = threading.Event()
+
+        def compare(password: bytes, stored: bytes) -> bool:
+            assert through.wait(20)
+            return bcrypt.checkpw(password, stored)
+
+        door = Door(compare=compare)
+        async with serving(door.app) as server:
+            staying = await server.client()
+            await staying.send(get(("alice", "staying")))
+            await server.skip(0)
+            for number in range(5):
+                leaving = await server.client()
+                await leaving.send(get(("alice", f"leaving {number}")))
+                await server.skip(0)
+                leaving.close()
+            await server.skip(0)
+            last = await server.client()
+            await last.send(get(ALICE))
+            await server.skip(0)
+            through.set()
+            assert (await staying.response())[0] == 401
+            assert (await last.response())[0] == 200
+        assert (door.compare.calls, door.failures) == (2, 1)
+
+    run(main())
+
+
+def test_a_client_that_waits_for_100_continue() -> None:
+    async def main() -> None:
+        async with serving(Door().app) as server:
+            client = await server.client()
+            lines = ["POST / HTTP/1.1", "Host: exporter", "Content-Length: 4"]
+            lines += ["Expect: 100-continue", f"Authorization: {authorization('alice', 'x')}"]
+            assert (await raw(client, *lines))[0] == 401
 
     run(main())
 

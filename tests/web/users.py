@@ -16,7 +16,7 @@ from exporter.web.access import restricted
 from exporter.web.passwords import Passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -35,14 +35,15 @@ def authorization(user: str, password: str) -> str:
 
 
 class Counting:
-    """bcrypt's comparison that counts its calls by cost."""
+    """A comparison that counts its calls by cost."""
 
-    def __init__(self) -> None:
+    def __init__(self, compare: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
+        self._compare = compare
         self.costs: Counter[int] = Counter()
 
     def __call__(self, password: bytes, hashed: bytes) -> bool:
         self.costs[int(hashed[4:6])] += 1
-        return bcrypt.checkpw(password, hashed)
+        return self._compare(password, hashed)
 
     @property
     def calls(self) -> int:
@@ -58,9 +59,10 @@ class Door:
         *,
         headers: Mapping[str, str] | None = None,
         rate_limit: WebRateLimit | None = None,
+        compare: Callable[[bytes, bytes], bool] = bcrypt.checkpw,
     ) -> None:
         self.config = WebConfig(users=users, headers=headers or {}, rate_limit=rate_limit)
-        self.compare = Counting()
+        self.compare = Counting(compare)
         self.failures = 0
         self.reached: list[tuple[str, str]] = []
         self.app = restricted(
