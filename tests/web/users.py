@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections import Counter
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bcrypt
+import httpx
 from starlette.responses import PlainTextResponse
 
 from exporter.config.web_values import WebConfig, WebRateLimit
 from exporter.web.access import restricted
 from exporter.web.passwords import Passwords
+from tests.web.sockets import serving
+from tests.web.tls import usual
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
+
+    from tests.web.sockets import Serving
 
 ALICE, BOB = ("alice", "alice123"), ("bob", "bob-password")
 
@@ -88,3 +94,22 @@ class Door:
             raise RuntimeError("an error of the application")
         headers = {"Content-Security-Policy": "default-src 'none'", "X-Frame-Options": "sameorigin"}
         await PlainTextResponse("Hello.\n", headers=headers)(scope, receive, send)
+
+
+@asynccontextmanager
+async def visiting(
+    door: Door, transport: str = "http"
+) -> AsyncIterator[tuple[Serving, httpx.AsyncClient]]:
+    """Serve ``door``; yield the server and a client that opens any number of connections."""
+    tls = usual(transport)
+    async with serving(door.app, tls=tls) as server:
+        host, port = server.address
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=f"{transport}://{host}:{port}",
+            verify=True if tls is None else tls.client,
+            limits=limits,
+            timeout=20,
+            trust_env=False,
+        ) as client:
+            yield server, client
