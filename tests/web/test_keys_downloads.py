@@ -370,7 +370,7 @@ async def test_too_many_slow_downloads_are_refused() -> None:
     harness = await refreshed(small_world())
     first = Client(harness, "/keys.json")
     tasks = [first.start()]
-    tasks += [Client(harness, "/keys.json").start(first.app) for _ in range(7)]
+    tasks += [Client(harness, "/keys.json").start(first.app) for _ in range(3)]
     await harness.clock.sleep(1)
     more = Client(harness, "/keys.json")
     more.may_read = asyncio.Semaphore(10)
