@@ -140,7 +140,7 @@ def test_the_services_work_together(stack: Stack, tmp_path: Path) -> None:
         alerts = Alertmanager(stack.alertmanager)
         old = alerts.gets("ConfluentApiKeysPastMaxAge", organization="acme")
         keys_url = old.annotations["keys_url"]
-        assert keys_url == f"{EXTERNAL_URL}/keys?organization=acme&policy=max_age"
+        assert keys_url == f"{EXTERNAL_URL}/keys?organization=acme&policy=max_age&sort=-age"
 
         # Without the user that Prometheus scrapes with, nothing but the probes is served.
         for url in (f"{EXTERNAL_URL}/metrics", keys_url):

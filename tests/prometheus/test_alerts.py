@@ -113,7 +113,7 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
         severity="warning",
         summary="API keys are older than the policy allows.",
         description="API keys of acme older than 30d 0h 0m 0s: 4.",
-        keys_url=f"{EXTERNAL_URL}/keys?organization=acme&policy=max_age",
+        keys_url=f"{EXTERNAL_URL}/keys?organization=acme&policy=max_age&sort=-age",
     )
 
     # A burst of keys is created.
@@ -139,7 +139,7 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
             powerful,
             severity="info",
             summary="A Cloud or Global API key was created.",
-            keys_url=f"{EXTERNAL_URL}/keys?organization=acme&resource=cloud&owner=sa-ann",
+            keys_url=f"{EXTERNAL_URL}/keys?organization=acme&api_key={key.id}",
         )
         assert re.fullmatch(
             rf"API key {key.id} of sa-ann was created in acme \S+ ago\."
