@@ -454,6 +454,7 @@ _EXPECTED = {
     ],
     "web": [
         ("50 series, idle, 4 scrapers", "scrapes over TLS, gzip beside plain HTTP", "≥ 0.8 ×"),  # noqa: RUF001
+        ("50 series, idle, 4 scrapers", "CPU of a scrape over TLS beside plain HTTP", ""),
         (
             "50 series, idle, 4 scrapers",
             "CPU of a scrape by the same user beside no users",
