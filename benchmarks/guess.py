@@ -31,16 +31,20 @@ async def guess(url: str, *, user: str, connections: int) -> None:
 
 async def _guess(url: str, user: str, passwords: Iterator[str], *, tells: bool) -> None:
     link, buffer = None, memoryview(bytearray(_BUFFER))
-    for password in passwords:
-        link = link or await Link.connected(url)
-        request = request_for(url, user=f"{user}:{password}")
-        _, closes = await exchange(link, request, buffer, status=401)
-        if tells:
-            print(url, flush=True)
-            tells = False
-        if closes:
+    try:
+        for password in passwords:
+            link = link or await Link.connected(url)
+            request = request_for(url, user=f"{user}:{password}")
+            _, closes = await exchange(link, request, buffer, status=401)
+            if tells:
+                print(url, flush=True)
+                tells = False
+            if closes:
+                link.close()
+                link = None
+    finally:
+        if link:
             link.close()
-            link = None
 
 
 def main() -> None:

@@ -64,22 +64,17 @@ class Link:
         """Return a connection to the server of ``url``."""
         parts = urlsplit(url)
         link = socket.socket()
-        link.setblocking(False)
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(link, (parts.hostname, parts.port))
-        if context is None:
-            return cls(link)
-        secure = context.wrap_socket(
-            link, server_hostname=parts.hostname, do_handshake_on_connect=False
-        )
-        while True:
-            try:
-                secure.do_handshake()
-            except ssl.SSLWantReadError:
-                await _readable(loop, secure)
-            else:
-                return cls(secure)
+        try:
+            link.setblocking(False)
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(link, (parts.hostname, parts.port))
+            if context is not None:
+                link = await _secured(loop, link, context, parts.hostname)
+        except BaseException:
+            link.close()
+            raise
+        return cls(link)
 
     async def send(self, request: bytes) -> None:
         """Send ``request``, which is small."""
@@ -101,6 +96,27 @@ class Link:
     def close(self) -> None:
         """Close the connection."""
         self._link.close()
+
+
+async def _secured(
+    loop: asyncio.AbstractEventLoop,
+    link: socket.socket,
+    context: ssl.SSLContext,
+    name: str | None,
+) -> ssl.SSLSocket:
+    """Return ``link`` over TLS. Raises :class:`ssl.SSLError` and closes it."""
+    secure = context.wrap_socket(link, server_hostname=name, do_handshake_on_connect=False)
+    try:
+        while True:
+            try:
+                secure.do_handshake()
+            except ssl.SSLWantReadError:
+                await _readable(loop, secure)
+            else:
+                return secure
+    except BaseException:
+        secure.close()
+        raise
 
 
 async def _readable(loop: asyncio.AbstractEventLoop, link: socket.socket) -> None:

@@ -114,12 +114,14 @@ def _in_turns(
 ) -> Iterator[Row]:
     users.metrics(user=USER)  # the first time costs a bcrypt
     rates: dict[str, list[float]] = {"plain": [], "tls": []}
-    cpu: dict[str, list[float]] = {"plain": [], "users": []}
+    cpu: dict[str, list[float]] = {"plain": [], "tls": [], "users": []}
     for _ in range(plan.repeats):
         seen, costs = _scraped(plan, plain)
         rates["plain"].append(seen.rate)
         cpu["plain"].append(costs)
-        rates["tls"].append(_scraped(plan, tls, ca=ca)[0].rate)
+        seen, costs = _scraped(plan, tls, ca=ca)
+        rates["tls"].append(seen.rate)
+        cpu["tls"].append(costs)
         cpu["users"].append(_scraped(plan, users, user=":".join(USER))[1])
     of = f"{plan.pairs:,} series, idle, {_SCRAPERS} scrapers"
     yield Row(
@@ -130,6 +132,14 @@ def _in_turns(
         yardstick="plain HTTP",
         beside=rates["plain"],
         least=LEAST_OVER_TLS,
+    )
+    yield Row(
+        of,
+        "CPU of a scrape over TLS",
+        cpu["tls"],
+        "ms",
+        yardstick="plain HTTP",
+        beside=cpu["plain"],
     )
     yield Row(
         of,

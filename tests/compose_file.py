@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -56,12 +55,8 @@ def found_by(service: str, path: str, *, root: Path = ROOT) -> Path:
 
 
 def command(service: str) -> list[str]:
-    """Return the arguments of ``service``: its own, or those of the image."""
-    if "command" in SERVICES[service]:
-        return list(SERVICES[service]["command"])
-    assert SERVICES[service]["image"] == TRIAL_IMAGE
-    (line,) = re.findall(r"^CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    return list(json.loads(line))
+    """Return the arguments of ``service``."""
+    return list(SERVICES[service]["command"])
 
 
 def flag(service: str, name: str) -> str:
@@ -72,5 +67,9 @@ def flag(service: str, name: str) -> str:
 PROMETHEUS_CONFIG = found_by("prometheus", flag("prometheus", "--config.file"))
 ALERTMANAGER_CONFIG = found_by("alertmanager", flag("alertmanager", "--config.file"))
 EXPORTER_CONFIG = found_by("exporter", flag("exporter", "--config.file"))
+WEB_CONFIG = found_by("exporter", flag("exporter", "--web.config.file"))
+EXTERNAL_URL = flag("exporter", "--web.external-url")
+LOGIN: dict[str, str] = read_yaml(PROMETHEUS_CONFIG)["scrape_configs"][0]["basic_auth"]
+"""The ``username`` and ``password`` with which Prometheus scrapes the exporter."""
 DATASOURCES = found_by("grafana", "/etc/grafana/provisioning/datasources")
 PROVIDERS = found_by("grafana", "/etc/grafana/provisioning/dashboards")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import json
 import re
 import socket
+import ssl
 import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from io import StringIO
 from types import SimpleNamespace
@@ -24,11 +28,13 @@ from rich.console import Console
 from benchmarks import __main__ as command
 from benchmarks import refresh
 from benchmarks.fetch import SECRET
+from benchmarks.guess import guess
 from benchmarks.lag import Longest, WatchedSelector
 from benchmarks.load import percentile, scrape
 from benchmarks.report import Row, as_json, facts, table, verdict
 from benchmarks.upstream import application
 from benchmarks.yardsticks import Families
+from tests.web.certificates import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,7 +223,13 @@ def test_the_facts_are_the_machine_the_versions_and_the_commit() -> None:
 
 
 @contextmanager
-def answering(*parts: bytes, close: bool = False, delay: float = 0) -> Iterator[str]:
+def answering(
+    *parts: bytes,
+    close: bool = False,
+    delay: float = 0,
+    tls: ssl.SSLContext | None = None,
+    received: list[bytes] | None = None,
+) -> Iterator[str]:
     """Answer each request on one connection after the other, with one send for each part."""
 
     def serve() -> None:
@@ -226,9 +238,16 @@ def answering(*parts: bytes, close: bool = False, delay: float = 0) -> Iterator[
                 connection, _ = server.accept()
             except OSError:
                 return
+            if tls:
+                try:
+                    connection = tls.wrap_socket(connection, server_side=True)
+                except ssl.SSLError:  # the client does not trust the certificate
+                    continue
             with connection:
                 stopped.wait(delay)
-                while connection.recv(4096):
+                while request := connection.recv(4096):
+                    if received is not None:
+                        received.append(request)
                     for part in parts:
                         connection.sendall(part)
                     if close:
@@ -239,7 +258,7 @@ def answering(*parts: bytes, close: bool = False, delay: float = 0) -> Iterator[
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}/metrics"
+            yield f"http{'s' if tls else ''}://127.0.0.1:{server.getsockname()[1]}/metrics"
         finally:
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
@@ -263,6 +282,45 @@ def test_the_load_generator_reads_whole_bodies(*, parts: tuple[bytes, ...], clos
     assert seen.size == 4
     assert seen.rate > 20
     assert 0 < seen.p99 <= seen.most < 1
+
+
+@pytest.mark.integration
+def test_the_load_generator_verifies_a_server_over_tls_and_logs_in(tmp_path: Path) -> None:
+    authority, received = Authority(tmp_path), list[bytes]()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*authority.server())
+    with answering(KEPT[:20], KEPT[20:], tls=context, received=received) as url:
+        load = partial(scrape, url, connections=1, seconds=0.05, encoding="gzip", user="a:b")
+        assert asyncio.run(load(ca=str(authority.certificate))).size == 4
+        with pytest.raises(ExceptionGroup) as caught:
+            asyncio.run(load())
+    assert caught.group_contains(ssl.SSLCertVerificationError)
+    assert all(b"\r\nAuthorization: Basic YTpi\r\n" in each for each in received)
+
+
+@pytest.mark.integration
+def test_each_guess_is_another_wrong_password(capsys: pytest.CaptureFixture[str]) -> None:
+    async def some_guesses() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await guess(url, user="prometheus", connections=1)
+
+    received: list[bytes] = []
+    rejected = KEPT.replace(b"200 OK", b"401 Unauthorized")
+    with answering(rejected, received=received) as url:
+        asyncio.run(some_guesses())
+    assert capsys.readouterr().out == f"{url}\n"
+    found = [re.search(rb"\r\nAuthorization: Basic (\S+)\r\n", each) for each in received]
+    guesses = {base64.b64decode(each[1]) for each in found if each}
+    assert len(guesses) == len(received) > 2
+    assert {each.partition(b":")[0] for each in guesses} == {b"prometheus"}
+
+
+@pytest.mark.integration
+def test_a_password_that_is_not_rejected_is_an_error() -> None:
+    with answering(KEPT) as url, pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(guess(url, user="prometheus", connections=1))
+    assert caught.group_contains(ValueError, match="unusable answer: 'HTTP/1.1 200 OK")
 
 
 @pytest.mark.parametrize(
@@ -396,6 +454,7 @@ _EXPECTED = {
     ],
     "web": [
         ("50 series, idle, 4 scrapers", "scrapes over TLS, gzip beside plain HTTP", "≥ 0.8 ×"),  # noqa: RUF001
+        ("50 series, idle, 4 scrapers", "CPU of a scrape over TLS beside plain HTTP", ""),
         (
             "50 series, idle, 4 scrapers",
             "CPU of a scrape by the same user beside no users",

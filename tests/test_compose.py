@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+import bcrypt
 import pytest
 
 from exporter import config
@@ -19,10 +20,13 @@ from tests.compose_file import (
     DATASOURCES,
     ENVIRON,
     EXPORTER_CONFIG,
+    EXTERNAL_URL,
+    LOGIN,
     PROMETHEUS_CONFIG,
     PROVIDERS,
     SERVICES,
     TRIAL_IMAGE,
+    WEB_CONFIG,
     command,
     found_by,
     mounts,
@@ -173,11 +177,34 @@ def test_the_exporter_is_configured_for_the_simulator() -> None:
 
 @pytest.mark.integration
 def test_the_exporter_accepts_its_configuration() -> None:
-    done = run(
-        "run", "--config.check", f"--config.file={EXPORTER_CONFIG}", environ=ENVIRON, cwd=ROOT
-    )
+    files = (f"--config.file={EXPORTER_CONFIG}", f"--web.config.file={WEB_CONFIG}")
+    done = run("run", "--config.check", *files, environ=ENVIRON, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(": valid, 2 organizations\n")
+    assert ": valid, 2 organizations\n" in done.stdout
+
+
+@pytest.mark.integration
+def test_prometheus_finds_the_web_configuration_of_the_exporter_valid() -> None:
+    promtool("check", "web-config", WEB_CONFIG)
+
+
+def test_prometheus_scrapes_with_the_user_that_the_comment_names() -> None:
+    name, password = LOGIN["username"], LOGIN["password"]
+    ((user, hashed),) = read_yaml(WEB_CONFIG)["basic_auth_users"].items()
+    assert user == name
+    assert bcrypt.checkpw(password.encode(), hashed.encode())
+    assert f"user {name}, password {password}," in COMPOSE.read_text()
+    assert WEB_CONFIG.relative_to(ROOT).as_posix() in COMPOSE.read_text()
+
+
+def test_alerts_link_to_the_published_port_of_the_exporter() -> None:
+    options = arguments.parse(command("exporter"))
+    assert options.web_inventory
+    (published,) = SERVICES["simulator"]["ports"]
+    address, _, port = published.rpartition(":")
+    assert f"http://{address}" == EXTERNAL_URL
+    assert port == str(arguments.DEFAULT_PORT)
+    assert "--web.external-url=http://127.0.0.1:${EXPORTER_PORT:-10049}\n" in COMPOSE.read_text()
 
 
 @pytest.mark.integration

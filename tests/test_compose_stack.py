@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.compose_file import (
     EXPORTER_CONFIG,
+    EXTERNAL_URL,
+    LOGIN,
     PROMETHEUS_CONFIG,
     SERVICES,
     command,
@@ -75,6 +78,11 @@ def replace_once(path: Path, changes: Mapping[str, str]) -> None:
     path.write_text(text)
 
 
+def status(url: str, user: tuple[str, str] | None = None) -> int:
+    """Return the status of the answer to ``user``, a name and a password."""
+    return httpx.get(url, auth=user, trust_env=False).status_code
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
     """Return the services, not yet started, on free ports; alert rules have no ``for``."""
@@ -130,7 +138,15 @@ def test_the_services_work_together(stack: Stack, tmp_path: Path) -> None:
             'confluent_cloud_organization_api_keys{organization="acme"} > bool 1000', 1
         )
         alerts = Alertmanager(stack.alertmanager)
-        alerts.gets("ConfluentApiKeysPastMaxAge", organization="acme")
+        old = alerts.gets("ConfluentApiKeysPastMaxAge", organization="acme")
+        keys_url = old.annotations["keys_url"]
+        assert keys_url == f"{EXTERNAL_URL}/keys?organization=acme&policy=max_age&sort=-age"
+
+        # Without the user that Prometheus scrapes with, nothing but the probes is served.
+        for url in (f"{EXTERNAL_URL}/metrics", keys_url):
+            here = url.replace(EXTERNAL_URL, f"http://{stack.exporter}")
+            assert status(here) == 401
+            assert status(here, (LOGIN["username"], LOGIN["password"])) == 200
         failing = alerts.gets(
             "ConfluentApiKeysRefreshFailing",
             organization="globex-without-role",

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import bcrypt
 import pytest
 
 from exporter.cli import arguments
-from tests.programs import ROOT, free_address
+from tests.programs import EXPORTER, ROOT, free_address, printed, started
 from tests.web.certificates import Authority
 
 if TYPE_CHECKING:
@@ -109,6 +110,36 @@ def test_an_unhealthy_server_is_reported_with_its_answer(secure: bool, tmp_path:
     tls = over_tls(tmp_path) if secure else None
     with answering(503, answer, tls=tls) as address:
         assert health_check(address) == (1, f"{answer}\n")
+
+
+@pytest.mark.parametrize("client_certificates", [False, True])
+def test_an_exporter_with_tls_and_users_is_healthy(
+    client_certificates: bool,  # noqa: FBT001 # a parameter of the test
+    tmp_path: Path,
+) -> None:
+    authority, probes = Authority(tmp_path), free_address()
+    authority.server()
+    clients = (
+        f"client_ca_file: {authority.certificate}, client_auth_type: RequireAndVerifyClientCert"
+    )
+    tls = f"cert_file: server.crt, key_file: server.key, {clients if client_certificates else ''}"
+    users = f"{{prometheus: {bcrypt.hashpw(b'password', bcrypt.gensalt(4)).decode()}}}"
+    (tmp_path / "web.yml").write_text(f"tls_server_config: {{{tls}}}\nbasic_auth_users: {users}\n")
+    (tmp_path / "config.yaml").write_text(
+        "organizations: [{name: acme, url: 'http://127.0.0.1:1'}]\n"
+    )
+    command = [
+        *(*EXPORTER, f"--config.file={tmp_path}/config.yaml"),
+        *(f"--web.config.file={tmp_path}/web.yml", "--web.listen-address=127.0.0.1:0"),
+        *([f"--web.probe-listen-address={probes}"] if client_certificates else []),
+    ]
+    credentials = {"CONFLUENT_CLOUD_API_KEY": "KEY", "CONFLUENT_CLOUD_API_SECRET": "SECRET"}
+    with started(*command, log=tmp_path / "log", environ=credentials):
+        address = printed(tmp_path / "log", r"urls=https://(\S+)")
+        if client_certificates:
+            code, message = health_check(address)
+            assert (code, message.count("HEALTHCHECK_ADDRESS")) == (1, 1)
+        assert health_check(probes if client_certificates else address) == (0, "")
 
 
 def test_a_server_that_requires_client_certificates_is_checked_at_its_probe_address(

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from exporter.app import Exporter
     from exporter.cli.listening import Listeners
     from exporter.config import Config
-    from exporter.config.web_config import WebConfig
     from exporter.web.settings import WebConfigFile
     from exporter.web.tls import TlsContext
 
@@ -124,25 +123,14 @@ def _restricted(app: ASGIApp, exporter: Exporter, options: WebOptions) -> ASGIAp
     if file is None:
         return app
 
-    async def settings() -> WebConfig:
-        return (await file.current()).config
-
     on_failure = exporter.instruments.web.authentication_failed
-    return restricted(app, settings, users=Passwords(), on_failure=on_failure)
+    return restricted(app, file.current_config, users=Passwords(), on_failure=on_failure)
 
 
 def _tls(options: WebOptions) -> Callable[[], Awaitable[TlsContext]] | None:
     """Return what the server calls for the TLS settings of each connection; None for plain HTTP."""
     file = options.config_file
-    if file is None or not options.tls:
-        return None
-
-    async def current() -> TlsContext:
-        tls = (await file.current()).tls
-        assert tls is not None  # noqa: S101 # it cannot be switched off
-        return tls
-
-    return current
+    return file.current_tls if file is not None and options.tls else None
 
 
 @contextlib.asynccontextmanager

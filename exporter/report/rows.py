@@ -111,18 +111,22 @@ class OrganizationKeys:
         Takes time in proportion to all findings.
         """
         ids = {key.id for key in keys}
-        found: dict[str, tuple[list[str], list[str]]] = {}
-        for policy, violating, exempted in self.violating:
+        # A bit for each policy. Lists would be many objects that the garbage collector traverses.
+        found: dict[str, int] = {}
+        for position, (_, violating, _) in enumerate(self.violating):
+            bit = 1 << position
             for key in violating:
                 if key.id in ids:
-                    found.setdefault(key.id, ([], []))[exempted].append(policy)
-        # There are few combinations of policies. Sharing them saves most of the memory.
-        shared: dict[Policies, Policies] = {}
-        policies = {}
-        for key_id, lists in found.items():
-            each = Policies(*(tuple(sorted(names)) for names in lists))
-            policies[key_id] = shared.setdefault(each, each)
-        return policies
+                    found[key.id] = found.get(key.id, 0) | bit
+        policies = {bits: self._policies(bits) for bits in {*found.values()}}
+        return {key_id: policies[bits] for key_id, bits in found.items()}
+
+    def _policies(self, bits: int) -> Policies:
+        names: tuple[list[str], list[str]] = ([], [])
+        for position, (policy, _, exempted) in enumerate(self.violating):
+            if bits & 1 << position:
+                names[exempted].append(policy)
+        return Policies(*(tuple(sorted(each)) for each in names))
 
     def row(
         self,

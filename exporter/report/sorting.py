@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import TYPE_CHECKING
+from heapq import merge
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from exporter.inventory import Key
     from exporter.report.rows import OrganizationKeys, Row
 
+_RUN = 4096
+"""Keys that are sorted without a break, in about two milliseconds."""
 Value = str | float | None
 
 
@@ -41,29 +44,40 @@ class SelectedKeys:
         self._organizations = [listed for listed, _ in parts]
         self._keys = [key for _, keys in parts for key in keys]
         self._ends = [*accumulate(len(keys) for _, keys in parts)]
-        self._order: Sequence[int] = range(len(self._keys))
-        if sorting is not None:
-            self._order = self._sorted(parts, sorting)
+        self._values = [] if sorting is None else self._values_of(parts, sorting)
+        self._descending = sorting is not None and sorting.descending
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def _sorted(
-        self, parts: Sequence[tuple[OrganizationKeys, Sequence[Key]]], sorting: Sorting
-    ) -> array[int]:
-        values: list[Value] = []
-        for listed, keys in parts:
-            values += map(_VALUES[sorting.field](listed), keys)
+    @staticmethod
+    def _values_of(
+        parts: Sequence[tuple[OrganizationKeys, Sequence[Key]]], sorting: Sorting
+    ) -> list[Value]:
+        of_field = _VALUES[sorting.field]
+        return [value for listed, keys in parts for value in map(of_field(listed), keys)]
+
+    def _order(self) -> Iterator[int]:
+        """Yield the positions of the keys, sorted."""
+        values, descending = self._values, self._descending
+        if not values:
+            yield from range(len(self))
+            return
+        by_value: Callable[[int], Any] = values.__getitem__
         known = [each for each, value in enumerate(values) if value is not None]
-        known.sort(key=values.__getitem__, reverse=sorting.descending)  # type: ignore[arg-type] # none of them is None
-        unknown = (each for each, value in enumerate(values) if value is None)
-        return array("I", [*known, *unknown])  # a slow client holds it for long
+        # Sorting all at once would block all threads. Most pages need only the first of the rest.
+        runs = [
+            sorted(known[first : first + _RUN], key=by_value, reverse=descending)
+            for first in range(0, len(known), _RUN)
+        ]
+        yield from merge(*runs, key=by_value, reverse=descending)
+        yield from (each for each, value in enumerate(values) if value is None)
 
     def rows(self, first: int, end: int) -> list[Row]:
         """Return the rows from position ``first`` until before ``end``."""
         found = [
             (self._organizations[bisect_right(self._ends, each)], self._keys[each])
-            for each in self._order[first:end]
+            for each in islice(self._order(), first, end)
         ]
         policies = {
             listed.organization: listed.policies_of([key for of, key in found if of is listed])
@@ -78,9 +92,10 @@ class SelectedKeys:
             listed.policies_of(self._keys[first:end])
             for listed, first, end in zip(self._organizations, ends, ends[1:], strict=False)
         ]
-        for first in range(0, len(self), size):
+        order = array("I", self._order())  # a slow client holds it for long
+        for first in range(0, len(order), size):
             batch = []
-            for each in self._order[first : first + size]:
+            for each in order[first : first + size]:
                 position = bisect_right(self._ends, each)
                 listed = self._organizations[position]
                 batch.append(listed.row(self._keys[each], policies[position]))

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 _RECORD = 16 * 1024
 """Bytes of content in the largest TLS record."""
+_RECORDS = 4
+"""Records to send at once. Allocating 128 KiB or more takes longer than encrypting them."""
 _HEAD = 4 * 1024
-"""Bytes below which a write is joined with the next one: headers, but no slice of a body."""
+"""Bytes below which a write is sent with the next one: headers, but no slice of a body."""
 
 
 @dataclass(frozen=True)
@@ -111,20 +113,25 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
             self._loop.call_soon(self._flush)
             return
         head, self._head = self._head, b""
-        self._encrypt(b"".join((head, data)) if head else data)
+        self._encrypt(head, data)
 
     def _flush(self) -> None:
         head, self._head = self._head, b""
         if head and not self._closing:
             self._encrypt(head)
 
-    def _encrypt(self, data: bytes | bytearray | memoryview) -> None:
-        records, rest = [], memoryview(data)
+    def _encrypt(self, *parts: bytes | bytearray | memoryview) -> None:
+        records = []
         try:
-            while rest:
-                # OpenSSL never frees what it has allocated for unsent records, hence one at a time.
-                rest = rest[self._tls.write(rest[:_RECORD]) :]
-                records.append(self._outgoing.read())
+            for part in parts:
+                rest = memoryview(part)
+                while rest:
+                    # OpenSSL never frees the memory of unsent records, hence one at a time.
+                    rest = rest[self._tls.write(rest[:_RECORD]) :]
+                    records.append(self._outgoing.read())
+                    if len(records) == _RECORDS:
+                        self._socket.write(b"".join(records))
+                        records.clear()
         except ssl.SSLError:
             self.abort()
             return

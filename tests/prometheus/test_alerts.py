@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 DAY = 86_400.0
+EXTERNAL_URL = "https://keys.team.example/exporter"
 OWNER = SimulatedOwner("sa-ann", "service-account")
 KAFKA = (SimulatedResource("lkc-1", "kafka", "env-1"),)
 
@@ -70,7 +71,12 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             "    credentials: {api_key: KEY, api_secret_env: SECRET}\n"
             "    policy: {max_age: 30d}\n"
         )
-        listen = ("--web.listen-address=127.0.0.1:0", f"--config.file={config}")
+        listen = (
+            f"--config.file={config}",
+            "--web.listen-address=127.0.0.1:0",
+            "--web.enable-inventory",
+            f"--web.external-url={EXTERNAL_URL}",
+        )
         stack.enter_context(
             started(*EXPORTER, *listen, log=log, environ={"SECRET": account.api_secret})
         )
@@ -107,6 +113,7 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
         severity="warning",
         summary="API keys are older than the policy allows.",
         description="API keys of acme older than 30d 0h 0m 0s: 4.",
+        keys_url=f"{EXTERNAL_URL}/keys?organization=acme&policy=max_age&sort=-age",
     )
 
     # A burst of keys is created.
@@ -128,7 +135,12 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
         powerful = scene.alertmanager.gets(
             "ConfluentApiKeysNewCloudOrGlobalKey", organization="acme", api_key_id=key.id
         )
-        told(powerful, severity="info", summary="A Cloud or Global API key was created.")
+        told(
+            powerful,
+            severity="info",
+            summary="A Cloud or Global API key was created.",
+            keys_url=f"{EXTERNAL_URL}/keys?organization=acme&api_key={key.id}",
+        )
         assert re.fullmatch(
             rf"API key {key.id} of sa-ann was created in acme \S+ ago\."
             r" Its resource kind is cloud\.",

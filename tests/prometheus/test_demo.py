@@ -30,6 +30,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = (*EXPORTER, "demo", "--web.listen-address=127.0.0.1:0", "--speed=0")
     with started(*command, log=log) as process:
         url = printed(log, r"status page +(http://\S+)/\n")
+        assert printed(log, r"API keys +(\S+)\n") == f"{url}/keys"
         printed(log, r"(msg=refreshed)")
         printed(log, r'(msg="refresh failed")')
         yield url
@@ -55,6 +56,15 @@ def test_a_real_prometheus_reads_true_counts(demo: str, tmp_path: Path) -> None:
         assert (server.value(pairs) or 0) >= 1200
         poor = 'count({organization="globex-without-role",__name__=~".+_api_keys"})'
         assert server.value(poor) is None
+
+
+def test_the_demo_lists_its_keys_on_the_page_that_it_prints(
+    demo: str,
+) -> None:
+    with urlopen(f"{demo}/keys.csv?organization=acme") as response:  # noqa: S310 # our own http URL
+        assert len(response.read().decode().splitlines()) == 1201
+    with urlopen(f"{demo}/metrics") as response:  # noqa: S310 # as above
+        assert f'url="{demo}/keys"' in response.read().decode()
 
 
 @pytest.mark.parametrize("form", Format)

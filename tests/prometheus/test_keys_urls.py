@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 import yaml
 
+from exporter.web.keys_query import parse_query
 from tests.prometheus.rule_files import ALERTS, labels_of, promtool
 
 if TYPE_CHECKING:
@@ -16,26 +17,26 @@ if TYPE_CHECKING:
 
 URL = "https://keys.team.example/exporter/keys"
 LINKS = {
-    "PastMaxAge": {"policy": "max_age"},
-    "ExpiringSoon": {"policy": "expires_within"},
-    "ExpiringVerySoon": {"policy": "expires_within", "owner": "sa-1"},
-    "Expired": {"policy": "expired"},
-    "RotationUnfinished": {"policy": "max_keys_per_owner_and_resource"},
+    "PastMaxAge": {"policy": "max_age", "sort": "-age"},
+    "ExpiringSoon": {"policy": "expires_within", "sort": "expiry"},
+    "ExpiringVerySoon": {"policy": "expires_within", "owner": "sa-1", "sort": "expiry"},
+    "Expired": {"policy": "expired", "sort": "-expiry"},
+    "RotationUnfinished": {"policy": "max_keys_per_owner_and_resource", "sort": "owner"},
     "UserOwned": {"policy": "user_owned"},
     "UnknownOwner": {"policy": "unknown_owner"},
-    "CreationBurst": {},
-    "NewCloudOrGlobalKey": {"resource": "cloud", "owner": "sa-1"},
+    "CreationBurst": {"sort": "age"},
+    "NewCloudOrGlobalKey": {"api_key": "KEY1"},
     "QuotaHigh": {"owner": "sa-1", "resource": "lkc-1"},
     "QuotaCritical": {"owner": "sa-1", "resource": "lkc-1"},
-    "QuotaFullWithinAWeek": {"owner": "sa-1", "resource": "lkc-1"},
+    "QuotaFullWithinAWeek": {"owner": "sa-1", "resource": "lkc-1", "sort": "age"},
 }
-"""The filters of the page after the organization, by the name of the alert without its prefix."""
+"""The query after the organization, by the name of the alert without its prefix."""
 LABELS = {
     "job": "confluent-api-keys",
     "organization": "acme",
     "owner_id": "sa-1",
     "resource_id": "lkc-1",
-    "resource_kind": "cloud",
+    "api_key_id": "KEY1",
 }
 """Those of the alerts, as far as each has them."""
 UNUSUAL = """a b&c=d+e%2F#f?"g'\\h/é~.-_"""
@@ -106,19 +107,28 @@ def test_every_alert_about_keys_links_to_them() -> None:
 def test_a_link_selects_the_keys_of_the_alert(tmp_path: Path) -> None:
     urls = {
         name: "&".join(
-            [f"{URL}?organization=acme", *(f"{key}={value}" for key, value in filters.items())]
+            [f"{URL}?organization=acme", *(f"{key}={value}" for key, value in query.items())]
         )
-        for name, filters in LINKS.items()
+        for name, query in LINKS.items()
     }
-    assert urls["ExpiringVerySoon"].endswith("?organization=acme&policy=expires_within&owner=sa-1")
+    assert urls["Expired"] == f"{URL}?organization=acme&policy=expired&sort=-expiry"
     check(tmp_path, [page()], urls)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_the_page_accepts_the_query_of_a_link(name: str) -> None:
+    query = LINKS[name]
+    parsed = parse_query(urlencode({"organization": "acme"} | query).encode(), paged=True)
+    assert (parsed.sorting is not None) == ("sort" in query)
+    assert {key: value for key, (value,) in parsed.filters.items()} == {"organization": "acme"} | {
+        key: value for key, value in query.items() if key != "sort"
+    }
 
 
 @pytest.mark.integration
 def test_a_link_selects_no_owner_or_resource_that_the_alert_does_not_have(tmp_path: Path) -> None:
     urls = {
-        "ExpiringVerySoon": f"{URL}?organization=acme&policy=expires_within",
-        "NewCloudOrGlobalKey": f"{URL}?organization=acme&resource=cloud",
+        "ExpiringVerySoon": f"{URL}?organization=acme&policy=expires_within&sort=expiry",
         "QuotaHigh": f"{URL}?organization=acme",
     }
     without = {key: value for key, value in LABELS.items() if not key.endswith("_id")}
@@ -127,10 +137,10 @@ def test_a_link_selects_no_owner_or_resource_that_the_alert_does_not_have(tmp_pa
 
 @pytest.mark.integration
 def test_a_link_escapes_what_a_label_may_contain(tmp_path: Path) -> None:
-    changed = {"owner": UNUSUAL, "resource": UNUSUAL}
+    changed = dict.fromkeys(("owner", "resource", "api_key"), UNUSUAL)
     urls = {}
-    for name, filters in LINKS.items():
-        unusual = {key: changed.get(key, value) for key, value in filters.items()}
+    for name, query in LINKS.items():
+        unusual = {key: changed.get(key, value) for key, value in query.items()}
         urls[name] = f"{URL}?{urlencode({'organization': UNUSUAL} | unusual)}"
     labels = dict.fromkeys(LABELS, UNUSUAL)
     check(tmp_path, [page(job=UNUSUAL, organization=UNUSUAL)], urls, labels)
@@ -151,4 +161,4 @@ def test_without_the_page_the_links_are_empty(pages: Any, tmp_path: Path) -> Non
 def test_two_replicas_give_one_link(second: str, tmp_path: Path) -> None:
     """If their URLs differ, it is the first in alphabetical order, not one after the other."""
     replicas = [page(instance="b:10049", url=second), page(instance="a:10049")]
-    check(tmp_path, replicas, {"Expired": f"{URL}?organization=acme&policy=expired"})
+    check(tmp_path, replicas, {"UserOwned": f"{URL}?organization=acme&policy=user_owned"})

@@ -108,8 +108,9 @@ async def test_the_parts_of_the_digest_cannot_be_shifted() -> None:
         ("", "alice" + ALICE[1]),
     ]:
         assert not passwords.remembers(USERS, credentials(user, password))
-        shifted = {user: stored}
-        assert not passwords.remembers(shifted, credentials(user, password))
+        assert not passwords.remembers({user: stored}, credentials(user, password))
+    shifted = credentials("alice", stored[-1] + ALICE[1])
+    assert not passwords.remembers({"alice": stored[:-1]}, shifted)
 
 
 @pytest.mark.parametrize("costs", [(4, 4), (4, 7), (7, 4), (5, 6)])
