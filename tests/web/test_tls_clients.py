@@ -116,7 +116,7 @@ def test_with_tls_a_plain_client_that_continues_to_send_receives_the_answer() ->
     async def main() -> None:
         async with serving(hello, tls=ServedTls(settings())) as server:
             client = await server.tcp_client()
-            await client.send(b"POST / HTTP/1.1\r\n" + b"a" * 2**20)
+            await client.send(b"POST / HTTP/1.1\r\n" + b"a" * 2**24)
             assert (await client.response())[0] == 400
 
     run(main())
