@@ -55,7 +55,9 @@ def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if form == "json"
-        else structlog.processors.LogfmtRenderer(key_order=order, drop_missing=True)
+        else structlog.processors.LogfmtRenderer(
+            key_order=order, drop_missing=True, bool_as_flag=False
+        )
     )
     structlog.configure(
         processors=[

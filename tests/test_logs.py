@@ -35,6 +35,12 @@ def test_logfmt_has_the_usual_keys_in_the_usual_order(written: Callable[[], str]
     )
 
 
+def test_logfmt_spells_out_booleans(written: Callable[[], str]) -> None:
+    logs.set_up()
+    structlog.get_logger("x").info("loaded", tls=True, users=False)
+    assert written().endswith(" msg=loaded tls=true users=false\n")
+
+
 def test_anything_like_a_secret_is_redacted_everywhere(written: Callable[[], str]) -> None:
     logs.set_up(form="json")
     log = structlog.get_logger("x")

@@ -14,8 +14,16 @@ from exporter.config.schema import (
     Tls,
 )
 from exporter.config.secrets import Credentials, Secret
+from exporter.config.web_config import (
+    ClientAuth,
+    TlsConfig,
+    WebConfig,
+    WebRateLimit,
+    load_web_config,
+)
 
 __all__ = [
+    "ClientAuth",
     "Config",
     "Credentials",
     "Filters",
@@ -26,9 +34,13 @@ __all__ = [
     "RateLimit",
     "Secret",
     "Tls",
+    "TlsConfig",
+    "WebConfig",
+    "WebRateLimit",
     "ca_context",
     "json_schema",
     "load",
+    "load_web_config",
     "parse",
     "version_of",
 ]

@@ -43,8 +43,6 @@ def load_pair(context: ssl.SSLContext, *, certificate: bytes, key: bytes) -> Non
             error = PemError("is encrypted; expected a private key without a password", of_key=True)
         except ssl.SSLError as cause:
             error = _pair_error(cause.reason or "")
-        except ValueError:  # of the ssl module
-            error = _pair_error("")
         else:
             return
     raise error  # outside the handlers: the context of the error may quote the file

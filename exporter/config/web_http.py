@@ -28,6 +28,7 @@ _HASH = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
 _MIN_COST, _MAX_COST = 4, 15  # 15 takes about 2 s
 _MOST_USERS = 1000
 _LONGEST_NAME = 255  # characters
+_NULLS = {"~", "null", "Null", "NULL"}
 _GO_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 _GO_UNITS["h"] = 3600.0
 _GO_PART = r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(ns|us|µs|μs|ms|s|m|h)"
@@ -92,6 +93,9 @@ def read_users(section: Section) -> Mapping[str, str]:
 def _name_problem(name: str) -> str:
     if not name or len(name) > _LONGEST_NAME:
         return f"is not a valid user name; expected 1 to {_LONGEST_NAME} characters"
+    if name in _NULLS:
+        # exporter-toolkit reads them as an empty name, unless they are quoted.
+        return "is not a valid user name; expected none of the words for nothing in YAML"
     if ":" in name or not name.isprintable():
         # The name in a Basic header ends at the first colon (RFC 7617 §2).
         return "is not a valid user name; expected no colon and no control characters"

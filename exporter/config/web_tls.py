@@ -200,7 +200,7 @@ class _TlsReader:
             self._section.add_problem(
                 key, f"`{text}` is obsolete and not supported; expected TLS12 or TLS13"
             )
-        elif text and text not in _VERSIONS:
+        elif text not in _VERSIONS and isinstance(self._section.get(key), str):
             self._section.add_problem(key, "is not a known TLS version; expected TLS12 or TLS13")
         return _VERSIONS.get(text, default)
 

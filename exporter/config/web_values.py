@@ -1,6 +1,6 @@
 """The web configuration: TLS, headers, users and rate limit of the HTTP server.
 
-The format is exporter-toolkit's (``docs/web-configuration.md`` of prometheus/exporter-toolkit).
+The format is that of prometheus/exporter-toolkit, which all exporters of Prometheus share.
 """
 
 from __future__ import annotations

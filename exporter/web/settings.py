@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from exporter.config.files import FileVersion
     from exporter.config.web_config import WebConfig
     from exporter.web.settings_loading import LoadedSettings
+    from exporter.web.tls import TlsContext
 
 _ANSWER = 1.0
-"""Seconds in which the file system has to answer, and for which an answer shows that it is well."""
+"""Seconds in which the file system has to answer a thread.
+
+For the same time after that, the event loop itself looks at the files, which costs a tenth.
+"""
 _SETTLE = 5.0
 """Seconds for which the files must be unchanged before authentication is loosened.
 
@@ -104,7 +108,6 @@ class WebConfigFile:
                 if loop.time() - self._answered > _ANSWER:
                     self._start(self._check, number=0)
                 elif self._versions() == self._seen:
-                    self._answered = loop.time()
                     self._apply_if_settled(loop.time())
                     break
                 else:
@@ -113,6 +116,17 @@ class WebConfigFile:
                 self._log_no_answer(loop.time())
                 break
         return self._settings
+
+    async def current_config(self) -> WebConfig:
+        """Return the configuration of :meth:`current`."""
+        return (await self.current()).config
+
+    async def current_tls(self) -> TlsContext:
+        """Return the TLS context of :meth:`current`. Only where TLS is on, which never changes."""
+        tls = (await self.current()).tls
+        if tls is None:
+            raise RuntimeError("TLS is off")
+        return tls
 
     async def reload(self) -> None:
         """Load the files, even if unchanged, and apply them at once.

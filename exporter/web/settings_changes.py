@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _STRENGTH = {ClientAuth.NONE: 0, ClientAuth.OPTIONAL: 1, ClientAuth.REQUIRED: 2}
 _NO_AUTHENTICATION = (
-    "authenticates no client, but the exporter serves the inventory; set `basic_auth_users`, or"
+    "authenticates no client, but `--web.enable-inventory` needs that; set `basic_auth_users`, or"
     " `client_auth_type: RequireAndVerifyClientCert`"
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import ssl
@@ -347,3 +348,34 @@ def test_a_configuration_describes_itself(
 ) -> None:
     assert config.authenticates == authenticates
     assert config.describe() == description
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"http_server_config: {{headers: {{X-XSS-Protection: {'x' * 4097}}}}}", "is too long; ex"),
+        (f"tls_server_config: {{cert: {'x' * 262145}}}", "is too long; expected at most 256 KiB"),
+        (f"tls_server_config: {{cipher_suites: [{'x, ' * 1001}]}}", "has too many entries; expect"),
+        (f"basic_auth_users: {{{'x' * 256}: {HASH}}}", "is not a valid user name; expected 1 to"),
+        ("".join(f"x{number}: 1\n" for number in range(200)), "more than 100 problems; only the"),
+    ],
+)
+def test_everything_is_bounded(folder: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(folder, text)
+    assert caught.value.problems[0].message.startswith(problem)
+
+
+def test_a_key_that_the_exporter_may_not_read_is_a_problem(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = os.open
+
+    def refuse(path: Path, *rest: int) -> int:
+        if path.name == "server.key":
+            raise PermissionError(13, "Permission denied")
+        return original(path, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ConfigurationError, match="key_file: the file cannot be read; make it read"):
+        tls(folder, PAIR)

@@ -36,6 +36,10 @@ def write_files(folder: Path) -> None:
     weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 # that is what the test is about
     _self_signed(folder, "weak", weak, days=1)
     _self_signed(folder, "expired", ec.generate_private_key(ec.SECP256R1()), days=-1)
+    _revoking(folder)
+    (folder / "broken.key").write_text(
+        "-----BEGIN PRIVATE KEY-----\nHIDDEN==\n-----END PRIVATE KEY-----\n"
+    )
     (folder / "text").write_text("HIDDEN")
     (folder / "empty").touch()
     (folder / "large").write_bytes(bytes(1024 * 1024 + 1))
@@ -61,3 +65,18 @@ def _self_signed(
     (folder / f"{name}.key").write_bytes(
         key.private_bytes(_PEM, _PKCS8, serialization.NoEncryption())
     )
+
+
+def _revoking(folder: Path) -> None:
+    """Write a CA with a list of revoked certificates."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    _self_signed(folder, "revoking", key, days=1)
+    certificate = x509.load_pem_x509_certificate((folder / "revoking.pem").read_bytes())
+    now = datetime.now(UTC)
+    revoked = (
+        x509.CertificateRevocationListBuilder(certificate.subject, now, now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+        .public_bytes(_PEM)
+    )
+    with (folder / "revoking.pem").open("ab") as file:
+        file.write(revoked)

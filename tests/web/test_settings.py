@@ -102,6 +102,7 @@ async def test_users_and_headers_change_at_the_next_call(
     assert settings.config.headers == {"X-Frame-Options": "deny"}
     assert await files.used.current() is settings
     assert files.used.settings is settings
+    assert await files.used.current_config() is settings.config
     assert [(each["event"], each["tls"], each["users"]) for each in logs] == [
         ("web configuration loaded", False, 1),
         ("web configuration loaded", False, 1),
@@ -121,6 +122,7 @@ async def test_a_pair_is_renewed_when_both_files_are_new(
     shutil.copy(certificates / "second-server.crt", folder / "server.crt")
     before = (await files.used.current()).tls
     assert before is not None
+    assert await files.used.current_tls() is before
     assert not refused(before, first)
     assert [(each["event"], each["problem"]) for each in logs] == [
         ("the new web configuration was rejected", f"{files.path}:1: {MISMATCH}")
@@ -221,17 +223,41 @@ async def test_tls_cannot_be_switched_on(folder: Path) -> None:
         await files.used.reload()
 
 
+BLOCKS = f"""\
+tls_server_config:
+  cert_file: server.crt
+  key_file: server.key
+  client_ca_file: clients.pem
+  client_auth_type: RequireAndVerifyClientCert
+  client_allowed_sans:
+  - prometheus
+rate_limit:
+  interval: 1s
+  burst: 1
+basic_auth_users:
+  prometheus: {HASH}
+"""
+
+
 @pytest.mark.parametrize(
-    "text", [TLS + USERS, USERS + TLS, CLIENTS + USERS, USERS + HEADERS, HEADERS + USERS]
+    "text",
+    [TLS + USERS, CLIENTS + USERS, USERS + HEADERS, HEADERS + USERS, BLOCKS],
+    ids=["TLS and users", "client certificates", "users", "headers and users", "blocks"],
 )
 async def test_no_beginning_of_the_file_opens_the_door(folder: Path, text: str) -> None:
     files = Files(folder, text)
+    before = files.used.settings.config
     for length in range(len(text)):
         files.path.write_text(text[:length])
-        assert (await files.used.current()).config.users.keys() == {"prometheus"}, text[:length]
+        config = (await files.used.current()).config
+        assert config.users.keys() == {"prometheus"}, text[:length]
+        if before.tls is not None:
+            assert config.tls is not None
+            assert config.tls.client_auth == before.tls.client_auth, text[:length]
+            assert bool(config.tls.client_allowed_sans) == bool(before.tls.client_allowed_sans)
         await asyncio.sleep(0.1)
     files.path.write_text(text)
-    assert (await files.used.current()).config == files.used.settings.config
+    assert (await files.used.current()).config == before
 
 
 async def test_the_last_users_are_removed_when_the_file_has_settled(
@@ -282,18 +308,21 @@ async def test_one_of_several_users_is_removed_at_once(folder: Path) -> None:
     assert await files.users() == ["prometheus"]
 
 
+OPTIONAL = CLIENTS.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven")
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("strict", "text"),
     [
-        TLS,
-        CLIENTS.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven"),
-        CLIENTS,
+        (CLIENTS, TLS),
+        (CLIENTS, OPTIONAL),
+        (OPTIONAL, TLS),
+        (CLIENTS.replace("}", ", client_allowed_sans: [scraper]}"), CLIENTS),
     ],
 )
 async def test_other_authentication_is_loosened_when_the_file_has_settled(
-    folder: Path, text: str
+    folder: Path, strict: str, text: str
 ) -> None:
-    strict = CLIENTS.replace("}", ", client_allowed_sans: [scraper]}")
     files = Files(folder, strict)
     before = files.used.settings
     files.path.write_text(text)
@@ -305,7 +334,7 @@ async def test_other_authentication_is_loosened_when_the_file_has_settled(
 async def test_required_authentication_is_not_removed(folder: Path) -> None:
     files = Files(folder, TLS + USERS, require_authentication=True)
     files.path.write_text(TLS)
-    with pytest.raises(ConfigurationError, match="authenticates no client, but the exporter"):
+    with pytest.raises(ConfigurationError, match="authenticates no client"):
         await files.used.reload()
     await asyncio.sleep(60)
     assert await files.users() == ["prometheus"]

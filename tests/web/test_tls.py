@@ -168,3 +168,30 @@ def test_a_temporary_file_is_used_where_there_is_no_file_in_memory(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert not refused(tls_context(config), authorities[0].client_context())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_is_not_resumed_with_other_settings(
+    config: TlsConfig, authorities: Authorities, version: ssl.TLSVersion
+) -> None:
+    client = authorities[0].client_context()
+    client.maximum_version = version
+    _, before = handshake(tls_context(config), client)
+    session = before.session
+    assert session is not None
+    assert not session.has_ticket
+    after, _ = handshake(tls_context(config), client, session=session)
+    assert not after.session_reused
+
+
+def test_an_encrypted_key_of_the_old_format_is_refused_without_a_prompt(
+    config: TlsConfig, authorities: Authorities
+) -> None:
+    del authorities
+    key = (
+        b"-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"
+        b"DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+        b"AAAAAAAAAAAAAAAAAAAAAA==\n-----END EC PRIVATE KEY-----\n"
+    )
+    with pytest.raises(PemError, match="is encrypted"):
+        tls_context(replace(config, key=key))
