@@ -24,7 +24,7 @@ from tests.web.sockets import (
     run,
     serving,
 )
-from tests.web.tls import over_http_and_https, usual
+from tests.web.tls import ServedTls, over_http_and_https, settings, usual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,23 @@ def test_a_header_must_be_complete_within_ten_seconds(transport: str) -> None:
             assert await is_closed(silent)
             assert await is_closed(dripping)
             assert await answers(late)
+
+    run(main())
+
+
+def test_a_handshake_and_the_header_after_it_have_ten_seconds_each() -> None:
+    async def main() -> None:
+        tls = ServedTls(settings())
+        async with serving(hello, tls=tls) as server:
+            clients = [await server.tcp_client() for _ in range(2)]
+            await server.skip(8)
+            for each in clients:
+                await each.start_tls(tls.client)
+            await server.skip(8)
+            assert await answers(clients[0])
+            await server.skip(3)
+            assert await is_closed(clients[1])
+            assert await answers(clients[0])
 
     run(main())
 

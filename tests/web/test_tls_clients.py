@@ -112,6 +112,16 @@ def test_with_tls_a_plain_client_is_told_to_use_https() -> None:
     run(main())
 
 
+def test_with_tls_a_plain_client_that_continues_to_send_receives_the_answer() -> None:
+    async def main() -> None:
+        async with serving(hello, tls=ServedTls(settings())) as server:
+            client = await server.tcp_client()
+            await client.send(b"POST / HTTP/1.1\r\n" + b"a" * 2**24)
+            assert (await client.response())[0] == 400
+
+    run(main())
+
+
 def test_with_tls_a_tls_client_is_served_with_tls_1_3() -> None:
     client = served(settings(), client_of())
     assert client.tls is not None
