@@ -93,14 +93,12 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     """Unix seconds as reported by the API; None if missing or not a time."""
     expires_at: float | None = None
     """As ``created_at``."""
+    described: bool = True
+    """Whether it has a display name or a description that is not blank. Stored, because stripping
+    the texts of all keys at each refresh takes long."""
     display_name: str = ""
     """At most :data:`MAX_TEXT` characters, as ``description``. Missing texts are empty."""
     description: str = ""
-
-    @property
-    def is_described(self) -> bool:
-        """Whether it has a display name or a description that is not blank."""
-        return bool(self.display_name.strip() or self.description.strip())
 
 
 _INTERNAL = Owner("", "internal")
@@ -125,6 +123,7 @@ def key_from(item: wire.ApiKey) -> Key:
         resources,
         None if item.metadata is None else timestamp_of(item.metadata.created_at),
         None if spec.expires_at is None else timestamp_of(spec.expires_at),
+        bool((spec.display_name or "").strip() or (spec.description or "").strip()),
         _short(spec.display_name),
         _short(spec.description),
     )

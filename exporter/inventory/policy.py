@@ -146,7 +146,7 @@ def timeless_violations(
     if rules.user_owned:
         yield "user_owned", [key for key in keys if key.owner.kind == "user"]
     if rules.undescribed:
-        yield "undescribed", [key for key in keys if not key.is_described]
+        yield "undescribed", [key for key in keys if not key.described]
     if rules.unknown_owner:
         deleted = _deleted_owners(keys, directory, kinds)
         yield "unknown_owner", [key for key in keys if key.owner in deleted]

@@ -35,8 +35,8 @@ OWNER = Owner("sa-1", "service-account")
 KAFKA = Resource("lkc-1", "kafka", "env-1")
 CLOUD = Resource("cloud", "cloud", "")
 KEYS = (
-    Key("A", OWNER, (KAFKA, CLOUD), NOW - 100 * DAY, NOW + 5 * DAY, display_name="a name"),
-    Key("B", OWNER, (KAFKA,), created_at=NOW - 2 * DAY, description="a purpose"),
+    Key("A", OWNER, (KAFKA, CLOUD), created_at=NOW - 100 * DAY, expires_at=NOW + 5 * DAY),
+    Key("B", OWNER, (KAFKA,), created_at=NOW - 2 * DAY),
 )
 QUOTA = Quota(
     "iam.max_cloud_api_keys.per_service_account", "service_account", 10, None, "sa-1", "", ""

@@ -87,4 +87,4 @@ def test_texts_are_cut_but_never_become_blank(
     explained = key_from(wire.ApiKey("K1", wire.ApiKeySpec(description=text)))
     assert (named.display_name, named.description) == (kept, "")
     assert (explained.display_name, explained.description) == ("", kept)
-    assert (named.is_described, explained.is_described) == (described, described)
+    assert (named.described, explained.described) == (described, described)

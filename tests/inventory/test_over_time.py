@@ -57,7 +57,7 @@ _KEYS = st.lists(
         st.sampled_from([RESOURCES[:1], RESOURCES[1:], RESOURCES]),
         _TIMES,
         _TIMES,
-        st.sampled_from(["", " ", "a name"]),
+        st.booleans(),
     ),
     unique_by=lambda key: key.id,
     max_size=30,

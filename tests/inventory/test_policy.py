@@ -45,7 +45,7 @@ def key(
         resources or (KAFKA,),
         created_at=None if age is None else NOW - age,
         expires_at=None if expires_in is None else NOW + expires_in,
-        description="a purpose" if described else " \n",
+        described=described,
     )
 
 

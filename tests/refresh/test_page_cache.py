@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from exporter.collectors.api_keys.page_cache import PageCache
 from exporter.confluent.endpoints import API_KEYS
 from exporter.inventory import Key, key_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def page(*ids: str, more: str = "") -> bytes:
@@ -14,9 +20,11 @@ def page(*ids: str, more: str = "") -> bytes:
     return json.dumps({"data": items, "metadata": {"next": more}}).encode()
 
 
-def read(pages: PageCache, *bodies: bytes) -> list[Key]:
+def read(
+    pages: PageCache, *bodies: bytes, previous: Mapping[str, Key] = MappingProxyType({})
+) -> list[Key]:
     """Return the keys of one complete listing."""
-    decoder = pages.listing().decoder
+    decoder = pages.listing(previous).decoder
     keys = [key for body in bodies for key in decoder.decode(body).items]
     pages.keep()
     return keys
@@ -27,7 +35,7 @@ def test_a_cached_page_is_decoded_like_an_uncached_one() -> None:
     pages = PageCache()
     expected = [key_from(item) for body in bodies for item in API_KEYS.decoder.decode(body).items]
     assert read(pages, *bodies) == read(pages, *bodies) == expected
-    again = pages.listing().decoder.decode(bodies[0])
+    again = pages.listing({}).decoder.decode(bodies[0])
     assert again.next == "?page_token=x"
 
 
@@ -39,10 +47,19 @@ def test_unchanged_keys_are_the_same_objects_and_changed_ones_are_new() -> None:
     assert (second.id, other.id) == ("B", "C")
 
 
+def test_a_key_on_a_page_that_changed_is_the_object_of_the_previous_listing() -> None:
+    pages = PageCache()
+    first, second = read(pages, page("A", "B"))
+    previous = {"A": first, "B": replace(second, description="another")}
+    same, other, new = read(pages, page("A", "B", "C"), previous=previous)
+    assert same is first
+    assert (other, other is second, new.id) == (second, False, "C")
+
+
 def test_only_a_complete_listing_evicts_pages() -> None:
     pages = PageCache()
     (first,) = read(pages, page("A"))
-    pages.listing().decoder.decode(page("B"))  # a listing that fails after this page
+    pages.listing({}).decoder.decode(page("B"))  # a listing that fails after this page
     (same,) = read(pages, page("A"))
     assert same is first
     read(pages, page("B"))

@@ -68,7 +68,13 @@ class ApiKeysCollector:
         began = self._clock.monotonic()
         before = state.get(API_KEYS_STATE)
         with host.prioritized():
-            listing = await list_keys(host, self._organization, budget, self._page_cache)
+            listing = await list_keys(
+                host,
+                self._organization,
+                budget,
+                self._page_cache,
+                previous_keys=before.keys,
+            )
         existing = {**before.keys, **before.last_readable}
         last_readable = {each: existing[each] for each in listing.unreadable_ids & existing.keys()}
         same = listing.keys == before.keys and not before.last_readable

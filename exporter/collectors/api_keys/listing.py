@@ -44,18 +44,26 @@ class KeyListing:
 
 
 async def list_keys(
-    host: Host, organization: Organization, budget: Budget, page_cache: PageCache
+    host: Host,
+    organization: Organization,
+    budget: Budget,
+    page_cache: PageCache,
+    *,
+    previous_keys: Mapping[str, Key],
 ) -> KeyListing:
     """Return the listing, walked to its end once for each combination of filters.
 
     A key can be listed twice: because it moved to another page meanwhile, or because several
-    filters match it. The later item counts. Raises :class:`~exporter.errors.ApiError`.
+    filters match it. The later item counts. ``previous_keys``: those of the previous listing, by
+    id. Raises :class:`~exporter.errors.ApiError`.
     """
     keys: dict[str, Key] = {}
     unreadable = 0
     unreadable_ids: set[str] = set()
     unreadable_log = UnreadableLog()
-    async for items, bad in list_items(host, organization, budget, page_cache.listing()):
+    async for items, bad in list_items(
+        host, organization, budget, page_cache.listing(previous_keys)
+    ):
         keys |= {key.id: key for key in items}
         if len(keys) > MAX_KEYS:
             raise PaginationError(
