@@ -97,6 +97,7 @@ class Tags(HTMLParser):
             "small",
             "code",
             "p",
+            "main",
             "footer",
             "link",
             "wbr",
