@@ -106,7 +106,7 @@ def test_a_server_with_any_certificate_is_healthy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_an_unhealthy_server_is_reported_with_its_answer(secure: bool, tmp_path: Path) -> None:  # noqa: FBT001 # a parameter of the test
-    answer = "The refresh loop of acme has stopped; restart the exporter.\n"
+    answer = "Refresh loops have stopped: 1. Restart the exporter.\n"
     tls = over_tls(tmp_path) if secure else None
     with answering(503, answer, tls=tls) as address:
         assert health_check(address) == (1, f"{answer}\n")

@@ -18,6 +18,7 @@ from exporter.cli.systemd import Systemd, status_line
 from exporter.version import __version__
 from exporter.web import PROBE_LIMITS, create_probe_app, reload_route, serve
 from exporter.web.access import restricted
+from exporter.web.limits import process_limits
 from exporter.web.passwords import Passwords
 from exporter.web.sockets import url_of
 
@@ -124,7 +125,8 @@ def _restricted(app: ASGIApp, exporter: Exporter, options: WebOptions) -> ASGIAp
         return app
 
     on_failure = exporter.instruments.web.authentication_failed
-    return restricted(app, file.current_config, users=Passwords(), on_failure=on_failure)
+    users = Passwords(max_requests=process_limits().connections // 2)
+    return restricted(app, file.current_config, users=users, on_failure=on_failure)
 
 
 def _tls(options: WebOptions) -> Callable[[], Awaitable[TlsContext]] | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import bcrypt
 
 from exporter.web.fair_queue import FairQueue
+from exporter.web.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 _MAX_WAITING, _MAX_WAITING_PER_CLIENT = 64, 8
 """Passwords. At bcrypt's cost of 10, eight take half a second."""
-_MAX_REQUESTS = 256
-"""Requests that wait for these passwords: half of the open connections, so that floods of one wrong
-password leave connections for scrapes."""
 _HASH = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _DEFAULT_COST = 10
 _IPV6_NETWORK = 64  # bits; a client has usually all addresses of such a network
@@ -58,10 +56,18 @@ class Passwords:
     The digest includes the user's hash, so a changed hash invalidates it and other changes of the
     configuration do not. Wrong passwords are never remembered, so they displace nothing.
     ``compare``: returns whether a password has a bcrypt hash; called in the default executor.
+    ``max_requests``: the number of requests that may wait. Half of the open connections leave enough
+    for scrapes while clients send one wrong password over and over.
     """
 
-    def __init__(self, *, compare: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
+    def __init__(
+        self,
+        *,
+        compare: Callable[[bytes, bytes], bool] = bcrypt.checkpw,
+        max_requests: int = Limits().connections // 2,
+    ) -> None:
         self._compare = compare
+        self._max_requests = max_requests
         self._key = secrets.token_bytes(32)
         self._right: dict[str, bytes] = {}
         """Digests by user."""
@@ -96,7 +102,7 @@ class Passwords:
 
         Takes as long for an unknown user as for a wrong password of any user.
         """
-        if self._requests >= _MAX_REQUESTS:
+        if self._requests >= self._max_requests:
             return Verdict.NOT_CHECKED
         user, password = credentials
         digest = self._digest(user, users.get(user, ""), password)

@@ -38,16 +38,17 @@ class ProbeSource(Protocol):
 def probe_routes(source: ProbeSource) -> list[Route]:
     """Return the routes of ``/-/healthy`` and ``/-/ready``."""
 
+    # Only numbers, because probes need no user. The status page has the names.
     async def healthy(_request: Request) -> Response:
         if dead := source.dead_loops():
-            text = f"The refresh loop of {', '.join(dead)} has stopped; restart the exporter.\n"
+            text = f"Refresh loops have stopped: {len(dead)}. Restart the exporter.\n"
             return PlainTextResponse(text, status_code=503)
         return PlainTextResponse("Healthy.\n")
 
     async def ready(_request: Request) -> Response:
-        waiting = [state.name for state in source.states() if not state.attempted]
+        waiting = sum(not state.attempted for state in source.states())
         if waiting:
-            text = f"Waiting for the first refresh of {', '.join(waiting)}.\n"
+            text = f"Organizations that wait for their first refresh: {waiting}.\n"
             return PlainTextResponse(text, status_code=503)
         return PlainTextResponse("Ready.\n")
 

@@ -111,7 +111,7 @@ class WebConfigFile:
                     self._apply_if_settled(loop.time())
                     break
                 else:
-                    self._startload_settings()
+                    self._start_load()
             if self._work is not None and not await self._finishes(self._work):
                 self._log_no_answer(loop.time())
                 break
@@ -137,7 +137,7 @@ class WebConfigFile:
         try:
             async with asyncio.timeout(_RELOAD_TIMEOUT):
                 while True:
-                    work = self._work or self._startload_settings()
+                    work = self._work or self._start_load()
                     await asyncio.wait([work.done])
                     if work.number > earlier:  # it began after this call
                         break
@@ -148,7 +148,7 @@ class WebConfigFile:
             raise ConfigurationError(work.problems)
         self._apply_if_settled(math.inf)
 
-    def _startload_settings(self) -> _Work:
+    def _start_load(self) -> _Work:
         self._loads += 1
         return self._start(lambda: load_settings(self._path), number=self._loads)
 

@@ -121,7 +121,7 @@ async def test_ready_once_every_organization_has_been_tried() -> None:
         response = await client.get("/-/ready")
         assert (response.status_code, response.text) == (
             503,
-            "Waiting for the first refresh of acme, globex.\n",
+            "Organizations that wait for their first refresh: 2.\n",
         )
         await harness.clock.sleep(3)
         response = await client.get("/-/ready")
@@ -139,7 +139,7 @@ async def test_healthy_while_the_loops_run() -> None:
         await harness.clock.sleep(1)
         response = await client.get("/-/healthy")
         assert response.status_code == 503
-        assert "The refresh loop of acme has stopped" in response.text
+        assert response.text == "Refresh loops have stopped: 1. Restart the exporter.\n"
 
 
 def all_refresh_tasks() -> list[asyncio.Task[object]]:
