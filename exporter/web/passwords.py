@@ -56,8 +56,8 @@ class Passwords:
     The digest includes the user's hash, so a changed hash invalidates it and other changes of the
     configuration do not. Wrong passwords are never remembered, so they displace nothing.
     ``compare``: returns whether a password has a bcrypt hash; called in the default executor.
-    ``max_requests``: the number of requests that may wait. Half of the open connections leave enough
-    for scrapes while clients send one wrong password over and over.
+    ``max_requests``: the number of requests that may wait. Half of the connections leave enough for
+    scrapes while clients send one wrong password over and over.
     """
 
     def __init__(
