@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from exporter import config
+from exporter.config.web_config import load_web_config
 from exporter.simulator import FAULTS
 from tests.programs import EXPORTER, ROOT, printed, run, started
 from tests.prometheus.rule_files import promtool
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 README = (ROOT / "README.md").read_text()
+WEB = (ROOT / "docs" / "web.md").read_text()
 MONITORING = (ROOT / "docs" / "monitoring.md").read_text()
 ENVIRON = {
     "CONFLUENT_CLOUD_API_KEY": "SIMULATEDADMIN01",
@@ -84,7 +86,7 @@ def test_prometheus_accepts_the_scrape_configurations(tmp_path: Path) -> None:
     """Those files that they name are created, because promtool looks for them."""
     blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     scrapes = [block for block in blocks if "scrape_configs:" in block]
-    assert scrapes
+    assert len(scrapes) == 2
     Authority(tmp_path, "exporter-ca")
     (tmp_path / "exporter-password").write_text("secret")
     for text in scrapes:
@@ -94,13 +96,20 @@ def test_prometheus_accepts_the_scrape_configurations(tmp_path: Path) -> None:
         promtool("check", "config", path)
 
 
-def test_prometheus_accepts_the_web_configurations(tmp_path: Path) -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    Authority(tmp_path).server("tls")
-    for text in blocks:
-        if "basic_auth_users:" in text:
-            path = tmp_path / "web-config.yml"
-            path.write_text(text)
+def test_the_web_configurations_are_valid(tmp_path: Path) -> None:
+    """Also those of docs/web.md. The promtool of Debian does not know ``client_allowed_sans``."""
+    blocks = re.findall(r"```yaml\n(.*?)```", README + WEB, re.DOTALL)
+    texts = [block for block in blocks if "tls_server_config:" in block]
+    assert len(texts) == 3
+    authority = Authority(tmp_path, "clients-ca")
+    for file in ("tls", "exporter"):
+        authority.server(file)
+    path = tmp_path / "web.yaml"
+    for text in texts:
+        path.write_text(text.replace("clients-ca.crt", "clients-ca.pem"))
+        loaded, _ = load_web_config(path)
+        assert loaded.authenticates
+        if "client_allowed_sans" not in text:
             promtool("check", "web-config", path)
 
 
