@@ -267,6 +267,34 @@ async def test_no_organization_or_no_key_matches() -> None:
     assert "0 keys" in root.text
 
 
+async def test_keys_that_are_not_known_are_not_counted_as_none() -> None:
+    harness = Harness(5, names=("acme", "globex"))
+    harness.accounts[1].role = "none"
+    await refreshed(harness)
+    root = await page(harness, "/keys?organization=globex")
+    assert "No keys to show" in root.text
+    assert "0 keys" not in root.text
+    assert "matches" not in root.text
+    assert not {"CSV", "JSON"} & links(root).keys(), "they would be incomplete"
+    root = await page(harness, "/keys?owner=x")
+    assert "0 keys" in root.text
+    assert "No listed key matches the filters." in root.text
+
+
+async def test_the_notes_about_many_organizations_do_not_push_the_keys_off_the_screen() -> None:
+    names = [f"org-{number}" for number in range(9)]
+    harness = Harness(1, names=tuple(names))
+    for account in harness.accounts[6:]:
+        account.role = "none"
+    await refreshed(harness)
+    await harness.clock.sleep(60)
+    root = await page(harness)
+    (details,) = root.all("details")
+    assert details.all("summary")[0].text == "Organizations listed (oldest: 1 min ago): 6"
+    assert [each.text.partition(":")[0] for each in details.all("li")] == names[:6]
+    assert [each for each in names if f"{each}: not listed yet." in root.text] == names[6:]
+
+
 async def test_a_policy_that_is_not_judged_is_not_an_empty_list() -> None:
     harness = await refreshed(small_world(settings=""))
     text = (await page(harness, "/keys?policy=unknown_owner")).text
