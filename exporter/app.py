@@ -19,7 +19,7 @@ import structlog
 
 from exporter import logs
 from exporter.collectors import COLLECTORS
-from exporter.collectors.api_keys import key_listing
+from exporter.collectors.api_keys import latest_listing
 from exporter.confluent.credentials import BasicCredentials
 from exporter.confluent.host import Host, HostSettings
 from exporter.confluent.trust import TrustStore
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from exporter.confluent.trust import Trust
     from exporter.exposition.request_metrics import RequestMetrics
     from exporter.refresh import OrganizationState
-    from exporter.report import KeyListing
+    from exporter.report import LatestListing
     from exporter.summary import Summary
 
 log = structlog.get_logger(__name__)
@@ -138,10 +138,10 @@ class Exporter:
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
         return [each.summarize(state) for each in self._organizations[state.name].collectors]
 
-    def key_listings(self) -> Sequence[KeyListing]:
+    def latest_listings(self) -> Sequence[LatestListing]:
         """Return the keys of every organization, in the order of the configuration."""
         return [
-            key_listing(one.state, one.organization, clock=self._clock)
+            latest_listing(one.state, one.organization, clock=self._clock)
             for one in self._organizations.values()
         ]
 

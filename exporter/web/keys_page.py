@@ -14,7 +14,7 @@ from exporter.web.templates import moment, template
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.report import KeyListing, Row, SelectedKeys
+    from exporter.report import LatestListing, Row, SelectedKeys
     from exporter.web.keys_query import KeysQuery
 
 PAGE_SIZE = 100  # rows
@@ -71,7 +71,7 @@ class _Pages:
 
 
 def render_keys_page(
-    listings: Sequence[KeyListing],
+    listings: Sequence[LatestListing],
     selected: SelectedKeys,
     query: KeysQuery,
     *,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from exporter.inventory import POLICIES
 from exporter.report import SORT_FIELDS, Selection, Sorting, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 PATTERNS = ("organization", "owner", "resource", "environment", "api_key")
 """Parameters with patterns."""
@@ -53,6 +53,10 @@ class KeysQuery:
             environments=self.values("environment"),
             api_keys=self.values("api_key"),
         )
+
+    def with_values(self, name: str, values: Sequence[str]) -> KeysQuery:
+        """Return the query with ``values`` for the filter ``name``."""
+        return replace(self, filters={**self.filters, name: tuple(values)})
 
     def encoded(self, *, sorting: Sorting | None = None, page: int = 1) -> str:
         """Return a query string with the same filters, with its ``?``; empty without any."""

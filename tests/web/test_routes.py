@@ -110,7 +110,7 @@ class Broken:
     def states(self, *_: object) -> NoReturn:
         raise RuntimeError
 
-    summaries = dead_loops = key_listings = states
+    summaries = dead_loops = latest_listings = states
 
 
 async def test_ready_once_every_organization_has_been_tried() -> None:
