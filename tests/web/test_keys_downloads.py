@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from exporter.inventory import POLICIES
 from exporter.report import as_csv, as_json
 from exporter.simulator import CLOUD, SimulatedCluster, SimulatedEnvironment, SimulatedOrganization
+from exporter.web import Pages
 from tests.cli.test_report import (
     ADA,
     DAY,
@@ -322,7 +323,7 @@ class Client:
     """An ASGI client that decides when it reads."""
 
     def __init__(self, harness: Harness, path: str) -> None:
-        self.app = harness.exporter.web(inventory=True)
+        self.app = harness.exporter.web(Pages(inventory=True))
         self.path = path
         self.messages: list[Message] = []
         self.may_read = asyncio.Semaphore(0)
