@@ -22,6 +22,9 @@ MAX_VALUES = 20
 """Values of one parameter."""
 MAX_LENGTH = 1024
 """Characters of a value."""
+_MAX_TOTAL = 4096
+"""Characters of all values. Their regular expressions stay in the cache of :mod:`re`, which holds
+512 and would otherwise grow to hundreds of megabytes."""
 _MAX_PARAMETERS = 200
 _MAX_PAGE = 100_000
 _SHOWN = 100  # characters of a value in an error
@@ -109,6 +112,8 @@ def parse_query(raw: bytes, *, paged: bool) -> KeysQuery:
             raise QueryError(
                 f"{name}: a value is too long. Expected at most {MAX_LENGTH} characters"
             )
+    if sum(len(value) for found in filters.values() for value in found) > _MAX_TOTAL:
+        raise QueryError(f"the filters are too long. Expected at most {_MAX_TOTAL} characters")
     for policy in filters["policy"]:
         if policy not in POLICIES:
             raise QueryError(

@@ -116,8 +116,9 @@ class Keys:
     ) -> None:
         """Send all selected keys in chunks, as fast as the client reads them."""
         async with self._lock:
-            every = await asyncio.to_thread(self._source.latest_listings)
-        listings = selected_listings(every, query)
+            listings = await asyncio.to_thread(
+                lambda: selected_listings(self._source.latest_listings(), query)
+            )
         _require_fresh(listings, query)
         headers = {**_HEADERS, "Content-Type": _TYPES[form]}
         if form == "csv":

@@ -55,6 +55,10 @@ _SORTS = (
             f"resource={'x' * 1025}",
             "resource: a value is too long. Expected at most 1024 characters",
         ),
+        (
+            "&".join([f"resource={'*' * 1024}", *[f"owner={'?' * 1024}"] * 4]),
+            "the filters are too long. Expected at most 4096 characters",
+        ),
         ("&".join(["x=1"] * 201), "too many parameters. Expected at most 200"),
         ("owner=%ff", "the query string is not valid. Expected percent-encoded UTF-8"),
     ],
