@@ -16,7 +16,8 @@ from exporter.inventory import POLICIES
 from exporter.report import as_csv, as_json
 from exporter.simulator import CLOUD, SimulatedCluster, SimulatedEnvironment, SimulatedOrganization
 from exporter.web import Pages
-from tests.cli.test_report import (
+from tests.harness import Harness
+from tests.small_organization import (
     ADA,
     DAY,
     EXPECTED,
@@ -31,10 +32,9 @@ from tests.cli.test_report import (
     rows,
     small_world,
 )
-from tests.harness import Harness
 from tests.virtual_time import run
 from tests.web.browser import browser
-from tests.web.test_keys_page import LOCAL, got, page, refreshed, shown
+from tests.web.keys import LOCAL, got, page, refreshed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

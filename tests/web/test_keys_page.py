@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from exporter.simulator import (
@@ -13,38 +11,14 @@ from exporter.simulator import (
     SimulatedOwner,
     SimulatedServiceAccount,
 )
-from tests.cli.test_report import DAY, KEYS, LKC_1, ORDER, SA_1, SURPLUS, key, small_world
 from tests.harness import Harness, configuration
+from tests.small_organization import DAY, KEYS, LKC_1, ORDER, SA_1, SURPLUS, key, small_world
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser
+from tests.web.keys import LOCAL, got, page, refreshed, shown
 from tests.web.markup import Element, focusable, parsed
 
-if TYPE_CHECKING:
-    import httpx
-
-LOCAL = "http://localhost:10049"
 HOSTILE = "<script>alert('x')</script>\"'&amp;{{7*7}}\u202ecba\u2028=1+1*[?]\x1b[2J"
-
-
-async def refreshed(harness: Harness) -> Harness:
-    await harness.exporter.refresh_once()
-    return harness
-
-
-async def got(harness: Harness, url: str = "/keys", **options: bool) -> httpx.Response:
-    async with browser(harness, base_url=LOCAL, inventory=True, **options) as client:
-        return await client.get(url)
-
-
-async def page(harness: Harness, url: str = "/keys") -> Element:
-    response = await got(harness, url)
-    assert response.status_code == 200, response.text
-    return parsed(response.text)
-
-
-def shown(root: Element) -> list[str]:
-    """Return the ids of the keys in the rows, which are the texts of their first links."""
-    return [row.all("a")[0].text for row in root.all("tr")[1:]]
 
 
 def cells(root: Element, api_key_id: str) -> dict[str, str]:

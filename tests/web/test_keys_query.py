@@ -16,8 +16,8 @@ from exporter.web.keys_query import (
     parse_query,
     query_for,
 )
-from tests.cli.test_report import small_world
-from tests.web.test_keys_page import got, refreshed
+from tests.small_organization import small_world
+from tests.web.keys import got, refreshed
 
 _SORTS = (
     "organization, -organization, api_key, -api_key, owner, -owner, resource, -resource,"
