@@ -15,24 +15,21 @@ import os
 from random import Random
 from typing import TYPE_CHECKING
 
-import structlog
-
 from exporter import logs
 from exporter.collectors import COLLECTORS
-from exporter.collectors.api_keys import key_listing
+from exporter.collectors.api_keys import latest_listing
 from exporter.confluent.credentials import BasicCredentials
 from exporter.confluent.host import Host, HostSettings
 from exporter.confluent.trust import TrustStore
 from exporter.errors import StartUpError
 from exporter.exposition import Exposition, Instruments
 from exporter.refresh import OrganizationRefresh
-from exporter.web import create_app
+from exporter.web import Pages, create_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     import httpx
-    from starlette.routing import Route
     from starlette.types import ASGIApp
 
     from exporter.clock import Clock
@@ -41,10 +38,8 @@ if TYPE_CHECKING:
     from exporter.confluent.trust import Trust
     from exporter.exposition.request_metrics import RequestMetrics
     from exporter.refresh import OrganizationState
-    from exporter.report import KeyListing
+    from exporter.report import LatestListing
     from exporter.summary import Summary
-
-log = structlog.get_logger(__name__)
 
 
 class Exporter:
@@ -138,10 +133,10 @@ class Exporter:
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
         return [each.summarize(state) for each in self._organizations[state.name].collectors]
 
-    def key_listings(self) -> Sequence[KeyListing]:
+    def latest_listings(self) -> Sequence[LatestListing]:
         """Return the keys of every organization, in the order of the configuration."""
         return [
-            key_listing(one.state, one.organization, clock=self._clock)
+            latest_listing(one.state, one.organization, clock=self._clock)
             for one in self._organizations.values()
         ]
 
@@ -153,29 +148,9 @@ class Exporter:
         """Return each organization with its host, for commands that send their own requests."""
         return [(one.organization, one.host) for one in self._organizations.values()]
 
-    def web(
-        self,
-        *,
-        telemetry_path: str = "/metrics",
-        inventory: bool = False,
-        loopback_only: bool = True,
-        probes: bool = True,
-        more: Sequence[Route] = (),
-    ) -> ASGIApp:
-        """Return the web application that shows this exporter.
-
-        See :func:`~exporter.web.create_app`.
-        """
-        return create_app(
-            self,
-            self.exposition,
-            clock=self._clock,
-            telemetry_path=telemetry_path,
-            inventory=inventory,
-            loopback_only=loopback_only,
-            probes=probes,
-            more=more,
-        )
+    def web(self, pages: Pages | None = None) -> ASGIApp:
+        """Return the web application that shows this exporter, by default the usual pages."""
+        return create_app(self, self.exposition, pages or Pages(), clock=self._clock)
 
     async def refresh_once(self) -> None:
         """Refresh every organization once, all at the same time."""
@@ -212,14 +187,14 @@ class Exporter:
         )
         for one in started:
             if one.organization.name in before:
-                with _bugs_logged():  # without its previous state, it starts all the same
+                with logs.bugs_logged():  # without its previous state, it starts all the same
                     await one.resume(before[one.organization.name])
         self._organizations = after
         for name in before.keys() - after.keys():
             self.instruments.forget(name)
         self.exposition.retain(after)
         for position, one in enumerate(started):
-            with _bugs_logged():
+            with logs.bugs_logged():
                 await self.publish(one.state)
             one.start(position=position)
         self.rejected_config = None
@@ -262,12 +237,3 @@ class Exporter:
     async def aclose(self) -> None:
         """Stop refreshing and close the connections."""
         await asyncio.gather(*(one.stop() for one in self._organizations.values()))
-
-
-@contextlib.contextmanager
-def _bugs_logged() -> Iterator[None]:
-    """Log an exception in the context, which is a bug, and continue."""
-    try:
-        yield
-    except Exception:
-        log.exception("error in the exporter; please report it")

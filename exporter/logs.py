@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, Processor, WrappedLogger
 
+log = structlog.get_logger(__name__)
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
 _MAX_QUEUED = 10_000  # lines; a large listing logs 3,000 at once
@@ -88,6 +89,15 @@ def set_up(*, level: str = "info", form: Literal["logfmt", "json"] = "logfmt") -
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+
+
+@contextlib.contextmanager
+def bugs_logged() -> Iterator[None]:
+    """Log an exception in the context, which is a bug, and continue after it."""
+    try:
+        yield
+    except Exception:
+        log.exception("error in the exporter; please report it")
 
 
 def dropped_records() -> int:

@@ -16,7 +16,7 @@ from exporter.cli.reloading import Reloader, reload_all, reload_config, reload_w
 from exporter.cli.signals import stop_event
 from exporter.cli.systemd import Systemd, status_line
 from exporter.version import __version__
-from exporter.web import PROBE_LIMITS, create_probe_app, reload_route, serve
+from exporter.web import PROBE_LIMITS, Pages, create_probe_app, reload_route, serve
 from exporter.web.access import restricted
 from exporter.web.limits import process_limits
 from exporter.web.passwords import Passwords
@@ -80,7 +80,7 @@ async def serve_until_stopped(
     gc.freeze()
     systemd = Systemd.from_environment(os.environ, pid=os.getpid())
     reloader = _reloader(exporter, options, load, systemd)
-    app = exporter.web(
+    pages = Pages(
         telemetry_path=options.telemetry_path,
         probes=not listeners.probes,
         more=[reload_route(reloader.reload if reloader and options.lifecycle else None)],
@@ -92,7 +92,7 @@ async def serve_until_stopped(
         exporter.running(),
         _serving_probes(exporter, listeners, ended=stop.set),
         serve(
-            _restricted(app, exporter, options),
+            _restricted(exporter.web(pages), exporter, options),
             listeners.main,
             tls=_tls(options),
             on_handshake_failure=exporter.instruments.web.tls_handshake_failed,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter import logs
 from exporter.escaping import one_line
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Systemd:
 
     async def _report(self, status: Callable[[], str]) -> None:
         while True:
-            with _bugs_logged():
+            with logs.bugs_logged():
                 if (current := one_line(status(), _MAX_STATUS)) != self._status:
                     self._status = current
                     self._send(f"STATUS={current}")
@@ -162,12 +163,3 @@ def _socket_address(text: str) -> bytes | None:
     if name.startswith(b"@"):
         return b"\0" + name[1:]
     return name if name.startswith(b"/") else None
-
-
-@contextlib.contextmanager
-def _bugs_logged() -> Iterator[None]:
-    """Log an exception in the context, which is a bug, and continue."""
-    try:
-        yield
-    except Exception:
-        log.exception("error in the exporter; please report it")

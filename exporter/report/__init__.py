@@ -4,7 +4,7 @@ Pure functions, shared by the command ``report`` and the page ``/keys``.
 """
 
 from exporter.report.formats import CSV_COLUMNS, as_csv, as_json, csv_chunks, json_chunks
-from exporter.report.listing import KeyListing
+from exporter.report.latest_listing import LatestListing
 from exporter.report.rows import (
     ListedKey,
     OrganizationKeys,
@@ -19,7 +19,7 @@ from exporter.report.sorting import SORT_FIELDS, SelectedKeys, Sorting
 __all__ = [
     "CSV_COLUMNS",
     "SORT_FIELDS",
-    "KeyListing",
+    "LatestListing",
     "ListedKey",
     "OrganizationKeys",
     "ReportedResource",

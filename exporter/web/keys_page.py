@@ -14,11 +14,13 @@ from exporter.web.templates import moment, template
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.report import KeyListing, Row, SelectedKeys
+    from exporter.report import LatestListing, Row, SelectedKeys
     from exporter.web.keys_query import KeysQuery
 
 PAGE_SIZE = 100  # rows
 _MAX_TEXT = 255  # characters
+_MAX_NOTES = 5
+"""Notes of one kind that are shown without a click."""
 _LABELS = {
     "organization": "Organization",
     "owner": "Owner",
@@ -69,7 +71,7 @@ class _Pages:
 
 
 def render_keys_page(
-    listings: Sequence[KeyListing],
+    listings: Sequence[LatestListing],
     selected: SelectedKeys,
     query: KeysQuery,
     *,
@@ -91,6 +93,8 @@ def render_keys_page(
         return f"/keys{query_for({'organization': row.organization, name: value})}"
 
     download = query.encoded(sorting=query.sorting)
+    fresh = [each for each in listings if each.keys is not None]
+    oldest = min((each.began for each in fresh if each.began is not None), default=wall)
     return _PAGE.render(
         rows=selected.rows(pages.first, pages.end),
         total=len(selected),
@@ -106,11 +110,15 @@ def render_keys_page(
         policies=[(policy, policy in query.values("policy")) for policy in POLICIES],
         sort="" if query.sorting is None else sort_value(query.sorting),
         is_filtered=bool(query.filters),
-        listings=listings,
+        any_organization=bool(listings),
+        fresh=fresh,
+        oldest=moment(oldest, now=wall).relative,
+        unlisted=[each for each in listings if each.began is None],
+        stale=[each for each in listings if each.began is not None and each.keys is None],
+        max_notes=_MAX_NOTES,
         unjudged=[
             (each, policy, "is disabled" if policy in each.disabled else "cannot be judged")
-            for each in listings
-            if each.keys is not None
+            for each in fresh
             for policy in query.values("policy")
             if policy in each.disabled | each.unjudged
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from exporter.inventory import POLICIES
 from exporter.report import SORT_FIELDS, Selection, Sorting, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 PATTERNS = ("organization", "owner", "resource", "environment", "api_key")
 """Parameters with patterns."""
@@ -22,6 +22,9 @@ MAX_VALUES = 20
 """Values of one parameter."""
 MAX_LENGTH = 1024
 """Characters of a value."""
+_MAX_TOTAL = 4096
+"""Characters of all values. Their regular expressions stay in the cache of :mod:`re`, which holds
+512 and would otherwise grow to hundreds of megabytes."""
 _MAX_PARAMETERS = 200
 _MAX_PAGE = 100_000
 _SHOWN = 100  # characters of a value in an error
@@ -53,6 +56,10 @@ class KeysQuery:
             environments=self.values("environment"),
             api_keys=self.values("api_key"),
         )
+
+    def with_values(self, name: str, values: Sequence[str]) -> KeysQuery:
+        """Return the query with ``values`` for the filter ``name``."""
+        return replace(self, filters={**self.filters, name: tuple(values)})
 
     def encoded(self, *, sorting: Sorting | None = None, page: int = 1) -> str:
         """Return a query string with the same filters, with its ``?``; empty without any."""
@@ -105,6 +112,8 @@ def parse_query(raw: bytes, *, paged: bool) -> KeysQuery:
             raise QueryError(
                 f"{name}: a value is too long. Expected at most {MAX_LENGTH} characters"
             )
+    if sum(len(value) for found in filters.values() for value in found) > _MAX_TOTAL:
+        raise QueryError(f"the filters are too long. Expected at most {_MAX_TOTAL} characters")
     for policy in filters["policy"]:
         if policy not in POLICIES:
             raise QueryError(

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from exporter.report import csv_chunks, json_chunks
 from exporter.web.keys_page import render_keys_page
-from exporter.web.keys_query import QueryError, parse_query
+from exporter.web.keys_query import MAX_VALUES, QueryError, parse_query
 from exporter.web.keys_selection import select, selected_listings
 from exporter.web.loopback import is_sent_to_loopback
 from exporter.web.templates import PAGE_HEADERS, content_security_policy
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from exporter.clock import Clock
-    from exporter.report import KeyListing
+    from exporter.report import LatestListing
     from exporter.web.keys_query import KeysQuery
 
 Format = Literal["page", "csv", "json"]
@@ -31,6 +31,8 @@ _BATCH = 200
 """Rows in one chunk, about 100 KiB. A chunk takes a few milliseconds."""
 _MAX_DOWNLOADS = 4
 """Each holds the order and the findings of the selected keys, about 10 MiB for 100,000 keys."""
+_MAX_NAMED = 5
+"""Organizations that an error names."""
 _HEADERS = {
     **PAGE_HEADERS,
     "Content-Security-Policy": content_security_policy(form_action="'self'"),
@@ -46,8 +48,11 @@ _FORBIDDEN = (
 class KeysSource(Protocol):
     """The source of the keys."""
 
-    def key_listings(self) -> Sequence[KeyListing]:
-        """Return the keys of every organization, in the order of the configuration."""
+    def latest_listings(self) -> Sequence[LatestListing]:
+        """Return the keys of every organization, in the order of the configuration.
+
+        Called in a thread, since it takes long for many organizations.
+        """
 
 
 class _Problem(Exception):
@@ -90,9 +95,8 @@ class Keys:
         return None
 
     async def _page(self, query: KeysQuery) -> Response:
-        listings = self._source.key_listings()
-
         def render() -> bytes:
+            listings = self._source.latest_listings()
             matching = selected_listings(listings, query)
             return render_keys_page(
                 matching,
@@ -111,8 +115,11 @@ class Keys:
         self, form: Format, query: KeysQuery, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Send all selected keys in chunks, as fast as the client reads them."""
-        listings = selected_listings(self._source.key_listings(), query)
-        _require_fresh(listings)
+        async with self._lock:
+            listings = await asyncio.to_thread(
+                lambda: selected_listings(self._source.latest_listings(), query)
+            )
+        _require_fresh(listings, query)
         headers = {**_HEADERS, "Content-Type": _TYPES[form]}
         if form == "csv":
             headers["Content-Disposition"] = 'attachment; filename="api-keys.csv"'
@@ -135,7 +142,7 @@ class Keys:
     async def _send_chunks(
         self,
         form: Format,
-        listings: Sequence[KeyListing],
+        listings: Sequence[LatestListing],
         query: KeysQuery,
         send: Send,
         disconnected: asyncio.Task[None],
@@ -170,20 +177,21 @@ class KeysEndpoint:
             await response(scope, receive, send)
 
 
-def _require_fresh(listings: Sequence[KeyListing]) -> None:
-    """Raise :class:`_Problem` if any of ``listings`` has no keys to show."""
+def _require_fresh(listings: Sequence[LatestListing], query: KeysQuery) -> None:
+    """Raise :class:`_Problem` if any of ``listings``, those of ``query``, has no keys to show."""
     missing = [each.organization for each in listings if each.keys is None]
     if not missing:
         return
     fresh = [each.organization for each in listings if each.keys is not None]
-    remedy = (
-        f" or leave it out, for example with ?{'&'.join(f'organization={each}' for each in fresh)}"
-        if fresh
-        else ""
-    )
+    remedy = ""
+    if 0 < len(fresh) <= MAX_VALUES:
+        others = query.with_values("organization", fresh).encoded(sorting=query.sorting)
+        remedy = f" or leave it out, for example with {others}"
+    more = len(missing) - _MAX_NAMED
+    named = [*missing[:_MAX_NAMED], *([f"{more} more"] if more > 0 else [])]
     raise _Problem(
         503,
-        f"No fresh listing of {', '.join(missing)}, so the list would be incomplete. Wait for the"
+        f"No fresh listing of {', '.join(named)}, so the list would be incomplete. Wait for the"
         f" next successful refresh (see /){remedy}.\n",
     )
 

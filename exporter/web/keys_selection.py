@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.inventory import Key
-    from exporter.report import KeyListing, OrganizationKeys
+    from exporter.report import LatestListing, OrganizationKeys
     from exporter.web.keys_query import KeysQuery
 
 
-def selected_listings(listings: Sequence[KeyListing], query: KeysQuery) -> list[KeyListing]:
+def selected_listings(listings: Sequence[LatestListing], query: KeysQuery) -> list[LatestListing]:
     """Return the listings of the organizations that ``query`` selects."""
     matches = matcher(query.values("organization"))
     return [each for each in listings if matches(each.organization)]
 
 
-def select(listings: Sequence[KeyListing], query: KeysQuery) -> SelectedKeys:
+def select(listings: Sequence[LatestListing], query: KeysQuery) -> SelectedKeys:
     """Return the keys of ``listings`` that ``query`` selects. Takes long for many keys."""
     organizations = [each.keys for each in listings if each.keys is not None]
     return SelectedKeys([(each, _selected(each, query)) for each in organizations], query.sorting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
@@ -45,23 +46,25 @@ class Source(KeysSource, ProbeSource, Protocol):
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
 
 
-def create_app(
-    source: Source,
-    exposition: Exposition,
-    *,
-    clock: Clock,
-    telemetry_path: str = "/metrics",
-    inventory: bool = False,
-    loopback_only: bool = True,
-    probes: bool = True,
-    more: Sequence[Route] = (),
-) -> ASGIApp:
-    """Return the application; with the ``telemetry_path`` ``/``, there is no status page.
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """The pages of the application."""
 
-    ``inventory``: whether to serve the keys. ``loopback_only``: serve them only to requests for a
-    loopback name; False only if all requests are authenticated. ``probes``: whether to serve
-    ``/-/healthy`` and ``/-/ready``. ``more``: further routes.
-    """
+    telemetry_path: str = "/metrics"
+    """With ``/``, there is no status page."""
+    inventory: bool = False
+    """Whether to serve the keys."""
+    loopback_only: bool = True
+    """Whether to serve the keys only to requests for a loopback name; False only if all requests
+    are authenticated."""
+    probes: bool = True
+    """Whether to serve ``/-/healthy`` and ``/-/ready``."""
+    more: Sequence[Route] = ()
+
+
+def create_app(source: Source, exposition: Exposition, pages: Pages, *, clock: Clock) -> ASGIApp:
+    """Return the application that serves ``pages``."""
+    telemetry_path, inventory = pages.telemetry_path, pages.inventory
 
     async def status(_request: Request) -> Response:
         page = render_status_page(
@@ -76,13 +79,18 @@ def create_app(
     metrics = _Metrics(exposition)
     routes = [
         Route(telemetry_path, metrics, methods=["GET"]),
-        *(probe_routes(source) if probes else []),
-        *more,
+        *(probe_routes(source) if pages.probes else []),
+        *pages.more,
     ]
     if telemetry_path != "/":
         routes.append(Route("/", status))
     if inventory:
-        keys = Keys(source, clock=clock, loopback_only=loopback_only, telemetry_path=telemetry_path)
+        keys = Keys(
+            source,
+            clock=clock,
+            loopback_only=pages.loopback_only,
+            telemetry_path=telemetry_path,
+        )
         routes += [
             Route(path, KeysEndpoint(keys, form), methods=["GET"]) for path, form in PATHS.items()
         ]

@@ -22,8 +22,8 @@ from exporter.escaping import escaped
 from exporter.report import as_csv, as_json
 from exporter.simulator import SimulatedServiceAccount
 from tests import programs, virtual_time
-from tests.cli.test_report import LKC_1, SA_1, key, rows, small_world
 from tests.logged import captured
+from tests.small_organization import LKC_1, SA_1, key, rows, small_world
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

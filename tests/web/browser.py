@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from exporter.web import Pages
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 async def browser(
     harness: Harness, *, base_url: str = "http://exporter", **options: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Provide a client; ``options`` as of :meth:`exporter.app.Exporter.web`."""
-    app = harness.exporter.web(**options)
+    """Provide a client; ``options``: fields of :class:`~exporter.web.Pages`."""
+    app = harness.exporter.web(Pages(**options))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
         yield client

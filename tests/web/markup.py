@@ -17,6 +17,7 @@ _ALLOWED = _VOID | {
     "button",
     "code",
     "dd",
+    "details",
     "div",
     "dl",
     "dt",
@@ -40,6 +41,7 @@ _ALLOWED = _VOID | {
     "span",
     "strong",
     "style",
+    "summary",
     "table",
     "tbody",
     "td",
@@ -128,6 +130,6 @@ def focusable(root: Element) -> list[str]:
     return [
         each.text or each.attributes.get("name") or each.attributes.get("aria-label", "")
         for each in root.walk()
-        if (each.tag in {"a", "button", "input"} or "tabindex" in each.attributes)
+        if (each.tag in {"a", "button", "input", "summary"} or "tabindex" in each.attributes)
         and each.attributes.get("type") != "hidden"
     ]

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from exporter.inventory import POLICIES
 from exporter.report import as_csv, as_json
 from exporter.simulator import CLOUD, SimulatedCluster, SimulatedEnvironment, SimulatedOrganization
-from tests.cli.test_report import (
+from exporter.web import Pages
+from tests.harness import Harness
+from tests.small_organization import (
     ADA,
     DAY,
     EXPECTED,
@@ -30,10 +32,9 @@ from tests.cli.test_report import (
     rows,
     small_world,
 )
-from tests.harness import Harness
-from tests.virtual_time import EPOCH, run
+from tests.virtual_time import run
 from tests.web.browser import browser
-from tests.web.test_keys_page import LOCAL, got, page, refreshed, shown
+from tests.web.keys import LOCAL, got, page, refreshed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,6 +139,28 @@ async def test_a_list_that_would_be_incomplete_is_not_sent(path: str) -> None:
         "No fresh listing of acme, so the list would be incomplete. Wait for the next"
         " successful refresh (see /).\n"
     )
+
+
+async def test_the_error_suggests_a_query_that_is_accepted_and_keeps_the_filters() -> None:
+    names = (*(f"org-{number}" for number in range(20)), *(f"new-{number}" for number in range(7)))
+    harness = Harness(1, names=names)
+    for account in harness.accounts[20:]:
+        account.role = "none"
+    await refreshed(harness)
+    found = await got(harness, "/keys.json?owner=%2a&sort=-age")
+    assert found.text.startswith(
+        "No fresh listing of new-0, new-1, new-2, new-3, new-4, 2 more, so the list"
+    )
+    query = found.text.partition("for example with ")[2].removesuffix(".\n")
+    assert query.endswith("&owner=*&sort=-age")
+    found = await got(harness, f"/keys.json{query}")
+    assert len(json.loads(found.text)) == 20
+
+    harness = Harness(1, names=(*names, "another"))  # more than one query can name
+    harness.accounts[20].role = "none"
+    await refreshed(harness)
+    text = (await got(harness, "/keys.json")).text
+    assert text.endswith("Wait for the next successful refresh (see /).\n")
 
 
 async def test_no_matching_organization_is_an_empty_list() -> None:
@@ -300,7 +323,7 @@ class Client:
     """An ASGI client that decides when it reads."""
 
     def __init__(self, harness: Harness, path: str) -> None:
-        self.app = harness.exporter.web(inventory=True)
+        self.app = harness.exporter.web(Pages(inventory=True))
         self.path = path
         self.messages: list[Message] = []
         self.may_read = asyncio.Semaphore(0)
@@ -404,4 +427,3 @@ async def test_environments_come_from_the_listing_of_clusters() -> None:
     await refreshed(harness)
     found = json.loads((await got(harness, "/keys.json?environment=%3Dprod")).text)
     assert {each["api_key_id"] for each in found} == {"A1", "A2", "A3", "C1", "E1"}
-    assert EPOCH > 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from exporter.simulator import (
@@ -13,38 +11,14 @@ from exporter.simulator import (
     SimulatedOwner,
     SimulatedServiceAccount,
 )
-from tests.cli.test_report import DAY, KEYS, LKC_1, ORDER, SA_1, SURPLUS, key, small_world
 from tests.harness import Harness, configuration
+from tests.small_organization import DAY, KEYS, LKC_1, ORDER, SA_1, SURPLUS, key, small_world
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser
+from tests.web.keys import LOCAL, got, page, refreshed, shown
 from tests.web.markup import Element, focusable, parsed
 
-if TYPE_CHECKING:
-    import httpx
-
-LOCAL = "http://localhost:10049"
 HOSTILE = "<script>alert('x')</script>\"'&amp;{{7*7}}\u202ecba\u2028=1+1*[?]\x1b[2J"
-
-
-async def refreshed(harness: Harness) -> Harness:
-    await harness.exporter.refresh_once()
-    return harness
-
-
-async def got(harness: Harness, url: str = "/keys", **options: bool) -> httpx.Response:
-    async with browser(harness, base_url=LOCAL, inventory=True, **options) as client:
-        return await client.get(url)
-
-
-async def page(harness: Harness, url: str = "/keys") -> Element:
-    response = await got(harness, url)
-    assert response.status_code == 200, response.text
-    return parsed(response.text)
-
-
-def shown(root: Element) -> list[str]:
-    """Return the ids of the keys in the rows, which are the texts of their first links."""
-    return [row.all("a")[0].text for row in root.all("tr")[1:]]
 
 
 def cells(root: Element, api_key_id: str) -> dict[str, str]:
@@ -265,6 +239,34 @@ async def test_no_organization_or_no_key_matches() -> None:
     root = await page(harness, "/keys?owner=x")
     assert "No key matches the filters." in root.text
     assert "0 keys" in root.text
+
+
+async def test_keys_that_are_not_known_are_not_counted_as_none() -> None:
+    harness = Harness(5, names=("acme", "globex"))
+    harness.accounts[1].role = "none"
+    await refreshed(harness)
+    root = await page(harness, "/keys?organization=globex")
+    assert "No keys to show" in root.text
+    assert "0 keys" not in root.text
+    assert "matches" not in root.text
+    assert not {"CSV", "JSON"} & links(root).keys(), "they would be incomplete"
+    root = await page(harness, "/keys?owner=x")
+    assert "0 keys" in root.text
+    assert "No listed key matches the filters." in root.text
+
+
+async def test_the_notes_about_many_organizations_do_not_push_the_keys_off_the_screen() -> None:
+    names = [f"org-{number}" for number in range(9)]
+    harness = Harness(1, names=tuple(names))
+    for account in harness.accounts[6:]:
+        account.role = "none"
+    await refreshed(harness)
+    await harness.clock.sleep(60)
+    root = await page(harness)
+    (details,) = root.all("details")
+    assert details.all("summary")[0].text == "Organizations listed (oldest: 1 min ago): 6"
+    assert [each.text.partition(":")[0] for each in details.all("li")] == names[:6]
+    assert [each for each in names if f"{each}: not listed yet." in root.text] == names[6:]
 
 
 async def test_a_policy_that_is_not_judged_is_not_an_empty_list() -> None:

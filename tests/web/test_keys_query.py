@@ -16,8 +16,8 @@ from exporter.web.keys_query import (
     parse_query,
     query_for,
 )
-from tests.cli.test_report import small_world
-from tests.web.test_keys_page import got, refreshed
+from tests.small_organization import small_world
+from tests.web.keys import got, refreshed
 
 _SORTS = (
     "organization, -organization, api_key, -api_key, owner, -owner, resource, -resource,"
@@ -54,6 +54,10 @@ _SORTS = (
         (
             f"resource={'x' * 1025}",
             "resource: a value is too long. Expected at most 1024 characters",
+        ),
+        (
+            "&".join([f"resource={'*' * 1024}", *[f"owner={'?' * 1024}"] * 4]),
+            "the filters are too long. Expected at most 4096 characters",
         ),
         ("&".join(["x=1"] * 201), "too many parameters. Expected at most 200"),
         ("owner=%ff", "the query string is not valid. Expected percent-encoded UTF-8"),

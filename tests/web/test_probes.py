@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from exporter.web import PROBE_LIMITS, Limits, bind, create_probe_app, serve
+from exporter.web import PROBE_LIMITS, Limits, Pages, bind, create_probe_app, serve
 from tests.harness import Harness
 from tests.web.sockets import GET, Client, hello, run, serving
 
@@ -41,7 +41,7 @@ async def test_the_probe_address_serves_the_probes_and_nothing_else() -> None:
 async def test_without_probes_the_application_answers_404_to_them() -> None:
     harness = Harness(3)
     await harness.exporter.refresh_once()
-    async with client(harness.exporter.web(probes=False)) as one:
+    async with client(harness.exporter.web(Pages(probes=False))) as one:
         assert (await one.get("/-/healthy")).status_code == 404
         assert (await one.get("/-/ready")).status_code == 404
         assert (await one.get("/metrics")).status_code == 200

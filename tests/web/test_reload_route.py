@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from exporter.redaction import register
-from exporter.web import reload_route
+from exporter.web import Pages, reload_route
 from tests.harness import Harness
 from tests.web.sockets import run, serving
 
@@ -30,7 +30,7 @@ class Reload:
 
 @asynccontextmanager
 async def client(reload: Reload | None) -> AsyncIterator[httpx.AsyncClient]:
-    app = Harness(1).exporter.web(more=[reload_route(reload)])
+    app = Harness(1).exporter.web(Pages(more=[reload_route(reload)]))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://exporter:10049") as one:
         yield one
@@ -117,7 +117,7 @@ def test_a_client_that_disconnects_does_not_stop_the_reload() -> None:
         return []
 
     async def main() -> None:
-        app = Harness(1).exporter.web(more=[reload_route(reload)])
+        app = Harness(1).exporter.web(Pages(more=[reload_route(reload)]))
         async with serving(app) as served:
             connection = served.unconnected()
             one = await served.connect(connection)

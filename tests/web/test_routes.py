@@ -9,7 +9,7 @@ import pytest
 
 from exporter.exposition import Format
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner, parse_fault
-from exporter.web import create_app
+from exporter.web import Pages, create_app
 from tests.harness import SECRET, Harness
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser
@@ -94,7 +94,7 @@ async def test_every_response_has_nosniff(path: str, method: str) -> None:
 
 async def test_an_internal_error_has_nosniff() -> None:
     harness = Harness(5)
-    app = create_app(Broken(), harness.exporter.exposition, clock=harness.clock)
+    app = create_app(Broken(), harness.exporter.exposition, Pages(), clock=harness.clock)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
         response = await client.get("/-/healthy")
@@ -110,7 +110,7 @@ class Broken:
     def states(self, *_: object) -> NoReturn:
         raise RuntimeError
 
-    summaries = dead_loops = key_listings = states
+    summaries = dead_loops = latest_listings = states
 
 
 async def test_ready_once_every_organization_has_been_tried() -> None:

@@ -1,7 +1,7 @@
 """The collector of the API keys: lists them and folds them into the inventory."""
 
 from exporter.collectors.api_keys.collector import ApiKeysCollector
-from exporter.collectors.api_keys.key_listing import key_listing
+from exporter.collectors.api_keys.latest_listing import latest_listing
 from exporter.collectors.api_keys.listing import MAX_KEYS, list_items
 from exporter.collectors.api_keys.state import API_KEYS_STATE, ApiKeysState, ChurnTotals, rules_of
 
@@ -11,7 +11,7 @@ __all__ = [
     "ApiKeysCollector",
     "ApiKeysState",
     "ChurnTotals",
-    "key_listing",
+    "latest_listing",
     "list_items",
     "rules_of",
 ]

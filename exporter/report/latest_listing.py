@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class KeyListing:
+class LatestListing:
     """The latest complete listing of one organization."""
 
     organization: str

@@ -1,4 +1,4 @@
-"""The keys in memory as the page of the keys shows them."""
+"""The keys in memory, for the pages that show them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.inventory import POLICIES, violating_keys_at
-from exporter.report import KeyListing, OrganizationKeys
+from exporter.report import LatestListing, OrganizationKeys
 
 if TYPE_CHECKING:
     from exporter.clock import Clock
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from exporter.refresh import OrganizationState
 
 
-def key_listing(
+def latest_listing(
     state: OrganizationState, organization: Organization, *, clock: Clock
-) -> KeyListing:
+) -> LatestListing:
     """Return the latest complete listing in ``state``.
 
     Policies and ages are those of the published metrics: judged with the same names, and as of the
@@ -25,14 +25,14 @@ def key_listing(
     mine = state.get(API_KEYS_STATE)
     folded = mine.folded
     if folded is None:
-        return KeyListing(state.name)
-    age = clock.monotonic() - mine.listing_began
-    began = clock.wall() - age
-    if age >= organization.stale_after:
-        return KeyListing(state.name, began)
+        return LatestListing(state.name)
+    now = clock.monotonic()
+    began = clock.wall() - (now - mine.listing_began)
+    if now >= mine.fresh_until(organization):
+        return LatestListing(state.name, began)
     inventory = folded.inventory
     findings = inventory.findings
-    return KeyListing(
+    return LatestListing(
         state.name,
         began,
         OrganizationKeys(
