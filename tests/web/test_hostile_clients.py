@@ -231,6 +231,27 @@ def test_clients_with_garbage_instead_of_a_handshake(record: bytes) -> None:
     run(main())
 
 
+def test_others_are_served_between_many_tiny_records() -> None:
+    request = b"GET / HTTP/1.1\r\nHost: exporter\r\nX: " + b"a" * 2800 + b"\r\n\r\n"
+
+    async def main() -> int:
+        async with serving(hello, tls=usual("https")) as server:
+            client = await server.client()
+            assert client.tls is not None
+            for each in request:
+                client.tls.object.write(bytes([each]))
+            answer = asyncio.create_task(client.response())
+            await client.send_raw(client.tls.outgoing.read())  # 64 KiB
+            others = 0
+            while not answer.done():
+                await asyncio.sleep(0)
+                others += 1
+            assert (await answer)[0] == 200
+            return others
+
+    assert run(main()) > 25
+
+
 def test_a_client_that_never_stops_sending_after_a_refusal_blocks_nobody() -> None:
     async def main() -> int:
         ours, theirs = socket.socketpair()
