@@ -50,9 +50,9 @@ class WebOptions:
     """The web configuration; None for plain HTTP without users."""
 
     @property
-    def authenticates(self) -> bool:
-        """Whether every client needs a user or a certificate."""
-        return self.config_file is not None and self.config_file.settings.config.authenticates
+    def always_authenticates(self) -> bool:
+        """Whether every client needs a user or a certificate, also with later configurations."""
+        return self.config_file is not None and self.config_file.requires_authentication
 
     @property
     def tls(self) -> bool:
@@ -85,7 +85,7 @@ async def serve_until_stopped(
         probes=not listeners.probes,
         more=[reload_route(reloader.reload if reloader and options.lifecycle else None)],
         inventory=options.inventory,
-        loopback_only=not options.authenticates,
+        loopback_only=not options.always_authenticates,
     )
     async with (
         stop_event() as stop,

@@ -9,6 +9,7 @@ import ssl
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+from exporter.web.client_hello import ClientHello, MalformedError
 from exporter.web.tls_transport import TlsSession
 
 if TYPE_CHECKING:
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 _RECEIVE_SIZE = 16 * 1024
 _HANDSHAKE_RECORD = 0x16
 """The first byte of a TLS connection (RFC 8446 §5.1)."""
+_HANDSHAKE_FAILURE, _DECODE_ERROR = 40, 50
+"""Alerts (RFC 8446 §6.2)."""
 _EXPECTS_TLS = b"This server expects HTTPS: use https:// in the URL.\n"
+_CLOSED = "the client closed the connection"
+_MALFORMED = "the client sent a malformed TLS message"
+_NO_CURVE = "the client and this server have no curve in common"
 _CAUSES = {
     name: cause
     for cause, names in {
         "the client and this server have no cipher suite in common": ["NO_SHARED_CIPHER"],
-        "the client and this server have no curve in common": [
+        _NO_CURVE: [
             "NO_SHARED_GROUP",
             "NO_SHARED_GROUPS",
             "NO_SUITABLE_GROUPS",
@@ -35,7 +41,7 @@ _CAUSES = {
             "VERSION_TOO_LOW",
             "WRONG_VERSION_NUMBER",
         ],
-        "the client sent a malformed TLS message": [
+        _MALFORMED: [
             "BAD_PACKET",
             "BAD_RECORD_TYPE",
             "DATA_LENGTH_TOO_LONG",
@@ -92,6 +98,7 @@ class Handshake:
             self.has_begun = True
             if received[0] != _HANDSHAKE_RECORD:
                 raise HandshakeError("the client did not use TLS", _expects_tls())
+            received = await self._receive_hello(received)
             settings = await tls()
             session = _new_session(settings.context)
             await self._exchange(session, received)
@@ -100,7 +107,22 @@ class Handshake:
             return session
         if not self.has_begun:
             return None
-        raise HandshakeError("the client closed the connection")
+        raise HandshakeError(_CLOSED)
+
+    async def _receive_hello(self, received: bytes) -> bytes:
+        """Return ``received`` and what follows, at least the whole first message of the client."""
+        hello = ClientHello()
+        try:
+            while not hello.is_complete_with(received):
+                received = await self._receive()
+                if not received:
+                    raise HandshakeError(_CLOSED)
+            needs_finite_field = hello.needs_finite_field()
+        except MalformedError:
+            raise HandshakeError(_MALFORMED, _alert(_DECODE_ERROR)) from None
+        if needs_finite_field:
+            raise HandshakeError(_NO_CURVE, _alert(_HANDSHAKE_FAILURE))
+        return bytes(hello.received)
 
     async def _exchange(self, session: TlsSession, received: bytes) -> None:
         """Exchange messages with the client until the handshake is complete."""
@@ -116,7 +138,7 @@ class Handshake:
                 raise HandshakeError(_cause(error), session.outgoing.read()) from None
             await self._send(session.outgoing.read())
             return
-        raise HandshakeError("the client closed the connection")
+        raise HandshakeError(_CLOSED)
 
     async def reject(self, error: HandshakeError) -> None:
         """Send the client the answer of ``error``, and wait until it closes the connection."""
@@ -129,6 +151,8 @@ class Handshake:
                 pass
 
     async def _receive(self) -> bytes:
+        # ``sock_recv`` does not let others run while a client sends faster than this receives.
+        await asyncio.sleep(0)
         return await self._loop.sock_recv(self._accepted, _RECEIVE_SIZE)
 
     async def _send(self, data: bytes) -> None:
@@ -139,6 +163,11 @@ class Handshake:
 def _new_session(context: ssl.SSLContext) -> TlsSession:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     return TlsSession(context.wrap_bio(incoming, outgoing, server_side=True), incoming, outgoing)
+
+
+def _alert(description: int) -> bytes:
+    """Return the record of a fatal alert that is not encrypted."""
+    return bytes([0x15, 3, 3, 0, 2, 2, description])
 
 
 def _cause(error: ssl.SSLError) -> str:

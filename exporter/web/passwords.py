@@ -38,7 +38,7 @@ class Verdict(enum.Enum):
     """Too many passwords are waiting, or the client has disconnected."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # it has hashes
 class _Check:
     """A password that waits for its check, and the requests that wait for the result."""
 
@@ -82,10 +82,9 @@ class Passwords:
     def remembers(self, users: Mapping[str, str], credentials: Credentials) -> bool:
         """Whether this password was right with the hash that ``users`` has for the user."""
         user, password = credentials
-        digest, hashed = self._right.get(user), users.get(user)
-        if digest is None or hashed is None:
-            return False
-        return hmac.compare_digest(digest, self._digest(user, hashed, password))
+        # Always a digest and a comparison: a quicker refusal would tell that no such user exists.
+        digest = self._digest(user, users.get(user, ""), password)
+        return hmac.compare_digest(self._right.get(user, b""), digest) and user in users
 
     async def verify(
         self,

@@ -92,6 +92,11 @@ class WebConfigFile:
         self._apply(loaded)
 
     @property
+    def requires_authentication(self) -> bool:
+        """Whether every configuration must authenticate all clients, also later ones."""
+        return self._require_authentication
+
+    @property
     def settings(self) -> WebSettings:
         """The latest valid settings, without a look at the files."""
         return self._settings

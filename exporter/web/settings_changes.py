@@ -44,12 +44,17 @@ def change_problems(
 
 
 def loosens(previous: WebConfig, config: WebConfig) -> bool:
-    """Whether ``config`` no longer has a kind of authentication that ``previous`` has."""
+    """Whether ``config`` no longer has a kind of authentication that ``previous`` has.
+
+    Or accepts further names of clients: the beginning of a name that is half written may be the
+    name of another client, such as 10.0.0.1 of 10.0.0.12.
+    """
     if previous.users and not config.users:
         return True
     before, after = previous.tls, config.tls
     if before is None or after is None:
         return False
-    return _STRENGTH[after.client_auth] < _STRENGTH[before.client_auth] or (
-        bool(before.client_allowed_sans) and not after.client_allowed_sans
-    )
+    if _STRENGTH[after.client_auth] < _STRENGTH[before.client_auth]:
+        return True
+    names, allowed = set(after.client_allowed_sans), set(before.client_allowed_sans)
+    return bool(allowed) and (not names or not names <= allowed)

@@ -15,6 +15,9 @@ _RECORD = 16 * 1024
 """Bytes of content in the largest TLS record."""
 _RECORDS = 4
 """Records to send at once. Allocating 128 KiB or more takes longer than encrypting them."""
+_RECEIVED = 2 * 1024
+"""Bytes to receive at once, more than a usual request has. A client can send so many tiny records
+or key updates that 16 KiB of them take 10 ms, during which no other connection is served."""
 _HEAD = 4 * 1024
 """Bytes below which a write is sent with the next one: headers, but no slice of a body."""
 
@@ -44,7 +47,7 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
         self._incoming = session.incoming
         self._outgoing = session.outgoing
         self._connection = connection
-        self._received = received
+        self._received = memoryview(received)[:_RECEIVED]
         self._loop = asyncio.get_running_loop()
         self._socket: asyncio.Transport = None  # type: ignore[assignment] # until connection_made
         self._head = b""
@@ -66,7 +69,7 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
         self._closing = True
         self._connection.connection_lost(exc)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         """Return the buffer for received bytes."""
         del sizehint
         return self._received
@@ -74,7 +77,7 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
     def buffer_updated(self, nbytes: int) -> None:
         """Decrypt and handle ``nbytes`` received bytes."""
         if not self._closing:
-            self._incoming.write(memoryview(self._received)[:nbytes])
+            self._incoming.write(self._received[:nbytes])
             self._read()
 
     def eof_received(self) -> None:

@@ -10,10 +10,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.cli.exposure import is_local, require_protection, warn_if_exposed
+from exporter.cli.serving import WebOptions
 from exporter.errors import StartUpError
+from exporter.web.settings import WebConfigFile
+from tests.cli.web_process import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Listener(socket.socket):
@@ -84,3 +88,15 @@ def test_one_warning_tells_what_is_exposed(stack: ExitStack, *, lifecycle: bool)
     assert "can read the metrics and the status page" in warning["event"]
     assert ("reload the configuration" in warning["event"]) == lifecycle
     assert "users or client certificates in --web.config.file" in warning["event"]
+
+
+def test_users_that_may_be_removed_again_do_not_replace_the_check_of_the_host(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "web.yaml"
+    path.write_text(f"basic_auth_users: {{prometheus: {hashed('password')}}}\n")
+    # The flags were judged before the file had users.
+    removable = WebOptions(inventory=True, config_file=WebConfigFile(path))
+    assert not removable.always_authenticates
+    required = WebOptions(config_file=WebConfigFile(path, require_authentication=True))
+    assert required.always_authenticates

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import sys
 import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.web.handshake import Handshake, HandshakeError
 from tests.programs import printed, started
 from tests.web.sockets import (
     GET,
@@ -227,6 +229,48 @@ def test_clients_with_garbage_instead_of_a_handshake(record: bytes) -> None:
             assert tls.failures == 30
 
     run(main())
+
+
+def test_others_are_served_between_many_tiny_records() -> None:
+    request = b"GET / HTTP/1.1\r\nHost: exporter\r\nX: " + b"a" * 2800 + b"\r\n\r\n"
+
+    async def main() -> int:
+        async with serving(hello, tls=usual("https")) as server:
+            client = await server.client()
+            assert client.tls is not None
+            for each in request:
+                client.tls.object.write(bytes([each]))
+            answer = asyncio.create_task(client.response())
+            await client.send_raw(client.tls.outgoing.read())  # 64 KiB
+            others = 0
+            while not answer.done():
+                await asyncio.sleep(0)
+                others += 1
+            assert (await answer)[0] == 200
+            return others
+
+    assert run(main()) > 25
+
+
+def test_a_client_that_never_stops_sending_after_a_refusal_blocks_nobody() -> None:
+    async def main() -> int:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            for each in (ours, theirs):
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
+            theirs.setblocking(False)
+            sent = theirs.send(bytes(160 * 1024))
+            theirs.shutdown(socket.SHUT_WR)
+            rejection = asyncio.create_task(Handshake(ours).reject(HandshakeError("refused")))
+            others = 0
+            while not rejection.done():
+                await asyncio.sleep(0)
+                others += 1
+        assert sent > 64 * 1024
+        return others * 16 * 1024 // sent
+
+    assert run(main()) >= 1  # others run between any two reads of 16 KiB
 
 
 def test_more_handshakes_than_there_are_file_descriptors(tmp_path: Path) -> None:

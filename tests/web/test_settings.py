@@ -254,7 +254,7 @@ async def test_no_beginning_of_the_file_opens_the_door(folder: Path, text: str) 
         if before.tls is not None:
             assert config.tls is not None
             assert config.tls.client_auth == before.tls.client_auth, text[:length]
-            assert bool(config.tls.client_allowed_sans) == bool(before.tls.client_allowed_sans)
+            assert config.tls.client_allowed_sans == before.tls.client_allowed_sans
         await asyncio.sleep(0.1)
     files.path.write_text(text)
     assert (await files.used.current()).config == before
@@ -318,6 +318,10 @@ OPTIONAL = CLIENTS.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGive
         (CLIENTS, OPTIONAL),
         (OPTIONAL, TLS),
         (CLIENTS.replace("}", ", client_allowed_sans: [scraper]}"), CLIENTS),
+        (
+            CLIENTS.replace("}", ", client_allowed_sans: [10.0.0.12]}"),
+            CLIENTS.replace("}", ", client_allowed_sans: [10.0.0.1]}"),
+        ),
     ],
 )
 async def test_other_authentication_is_loosened_when_the_file_has_settled(
