@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from exporter.config.durations import parse_duration
@@ -26,11 +27,19 @@ def address(text: str) -> str:
 
 def telemetry_path(text: str) -> str:
     """Return ``text`` if it is a path that the metrics can have."""
-    if not text.startswith("/") or text.startswith("/-/") or set(text) & set("{}?# "):
+    if not text.startswith("/") or text.startswith(("/-/", "/keys")) or set(text) & set("{}?# "):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a path such as /metrics. Paths below /-/ are reserved"
+            f"{text!r} is not a path such as /metrics. Paths that begin with /-/ or /keys are"
+            " reserved"
         )
     return text
+
+
+def file_path(text: str) -> Path:
+    """Return the path ``text`` if it is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty; expected the path of a file")
+    return Path(text)
 
 
 def external_url(text: str) -> str:

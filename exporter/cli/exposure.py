@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.errors import StartUpError
-from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,10 @@ _EXPOSED_WITH_RELOAD = (
     "everyone who can reach the exporter can read the metrics and the status page, and reload the"
     " configuration; configure users or client certificates in --web.config.file, or listen on a"
     " loopback address"
+)
+_PLAIN_PASSWORDS = (
+    "passwords of users are sent without encryption, because --web.config.file has no"
+    " tls_server_config"
 )
 log = structlog.get_logger(__name__)
 
@@ -50,37 +53,50 @@ def is_protected(listeners: Sequence[socket.socket], config: WebConfig) -> bool:
 def check_exposure(
     listeners: Sequence[socket.socket], config: WebConfig, *, inventory: bool, lifecycle: bool
 ) -> None:
-    """Log a warning if everyone can see the exporter.
+    """Log a warning if everyone can see the exporter, or can intercept passwords.
 
     Raises :class:`~exporter.errors.StartUpError` if everyone could see the ``inventory``.
     """
     if not config.authenticates:
-        tls = config.tls is not None
         if inventory:
-            require_protection(listeners, tls=tls)
-        warn_if_exposed(listeners, tls=tls, lifecycle=lifecycle)
+            require_protection(listeners)
+        warn_if_exposed(listeners, lifecycle=lifecycle)
+    elif config.tls is None and (exposed := _exposed(listeners)):
+        log.warning(_PLAIN_PASSWORDS, addresses=", ".join(exposed))
 
 
-def require_protection(listeners: Sequence[socket.socket], *, tls: bool) -> None:
+def require_protection(listeners: Sequence[socket.socket]) -> None:
     """Raise :class:`~exporter.errors.StartUpError` if other machines can reach the inventory.
 
-    For a web configuration without users and required client certificates. ``tls``: whether
-    connections are encrypted.
+    For a web configuration without users and required client certificates.
     """
-    if exposed := [url_of(each, tls=tls) for each in listeners if not is_local(each)]:
+    if exposed := _exposed(listeners):
         raise StartUpError(
             "--web.enable-inventory would show the API keys to everyone who can reach"
             f" {' and '.join(exposed)}. Configure basic_auth_users, or client_auth_type"
             " RequireAndVerifyClientCert, in --web.config.file, or listen only on a loopback"
-            " address, such as --web.listen-address=127.0.0.1:10049"
+            " address, such as 127.0.0.1:10049"
         )
 
 
-def warn_if_exposed(listeners: Sequence[socket.socket], *, tls: bool, lifecycle: bool) -> None:
+def warn_if_exposed(listeners: Sequence[socket.socket], *, lifecycle: bool) -> None:
     """Log a warning if other machines can reach the exporter, which nobody has to log in to.
 
-    ``tls`` as of :func:`require_protection`. ``lifecycle``: whether they can also reload the
-    configuration.
+    ``lifecycle``: whether they can also reload the configuration.
     """
-    if exposed := [url_of(each, tls=tls) for each in listeners if not is_local(each)]:
-        log.warning(_EXPOSED_WITH_RELOAD if lifecycle else _EXPOSED, urls=" ".join(exposed))
+    if exposed := _exposed(listeners):
+        message = _EXPOSED_WITH_RELOAD if lifecycle else _EXPOSED
+        log.warning(message, addresses=", ".join(exposed))
+
+
+def _exposed(listeners: Sequence[socket.socket]) -> list[str]:
+    """Return the addresses that other machines can reach."""
+    addresses = []
+    for listener in listeners:
+        if is_local(listener):
+            continue
+        host, port, *_ = listener.getsockname()
+        shown = f"[{host}]" if ":" in host else host
+        wildcard = host in {"::", "0.0.0.0"}  # noqa: S104 # compared, not bound
+        addresses.append(f"port {port} of every address" if wildcard else f"{shown}:{port}")
+    return addresses

@@ -93,7 +93,7 @@ def build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
         "--config.check",
         dest="config_check",
         action="store_true",
-        help="Validate the configuration and its secrets, and exit.",
+        help="Validate the configuration, its secrets and the web configuration, and exit.",
     )
     _add_web_flags(run, default=f":{DEFAULT_PORT}")
     add_run_web_flags(run)

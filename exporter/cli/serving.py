@@ -86,6 +86,7 @@ async def serve_until_stopped(
         more=[reload_route(reloader.reload if reloader and options.lifecycle else None)],
         inventory=options.inventory,
         loopback_only=not options.always_authenticates,
+        rejected_web_config=lambda: options.config_file.rejected if options.config_file else "",
     )
     async with (
         stop_event() as stop,

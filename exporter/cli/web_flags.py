@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.cli import argument_types as types
@@ -16,7 +15,7 @@ def add_web_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web.config.file",
         dest="web_config_file",
-        type=Path,
+        type=types.file_path,
         metavar="FILE",
         help="Web configuration file with TLS, users and headers, in the format of the Prometheus"
         " exporter-toolkit. Changes take effect without a restart. Default: plain HTTP without"

@@ -85,6 +85,8 @@ def hint_for(kind: str, value: object) -> str:
             return " (put it in brackets, `[…]`)"
         case "list_type", dict():
             return " (start each entry with `- `)"
+        case "dict_type", str() if ":" in value:
+            return " (is a space missing after a colon?)"
         case "model_type" | "dict_type", None:
             return ", or remove it"
     return ""

@@ -106,7 +106,9 @@ def _hash_problem(value: object) -> str:
     if not isinstance(value, str):
         return f"is {kind_of(value)}; expected a bcrypt hash"
     match = _HASH.fullmatch(value)
-    if match is None or int(match[1]) < _MIN_COST:
+    if match is not None and int(match[1]) < _MIN_COST:
+        return f"has a bcrypt cost below {_MIN_COST}; hash the password again with a cost of 10"
+    if match is None:
         return (
             "is not a bcrypt hash; expected 60 characters as printed by"
             " `htpasswd -nBC 10 NAME` after the colon"

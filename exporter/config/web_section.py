@@ -59,7 +59,7 @@ class Reading:
         try:
             data = read_file(path, limit=limit)
         except FileNotFoundError:
-            problem = "does not exist; relative paths start at the folder of the configuration"
+            problem = "does not exist; relative paths start at the folder of this file"
         except PermissionError:
             problem = "cannot be read; make it readable for the user that runs the exporter"
         except OSError as error:

@@ -164,6 +164,10 @@ class _TlsReader:
             section.add_problem(f"{kind}_file", f"is set beside `{kind}`; keep one of them")
             return None
         if inline:
+            if "-----BEGIN" not in inline:
+                problem = f"is not PEM text; for the path of a file, use `{kind}_file`"
+                section.add_problem(kind, problem)
+                return None
             return inline.encode()
         if not name:
             return None

@@ -99,7 +99,7 @@ class _Restricted:
         if self._bucket is not None:
             wait = self._bucket.take(asyncio.get_running_loop().time())
             if wait > 0:
-                await _refuse_for(send, wait)
+                await _refuse_for(send, wait, "The web configuration limits their rate.")
                 return
         if not config.users or scope["path"] in PROBES:
             await self._app(scope, receive, send)
@@ -113,7 +113,7 @@ class _Restricted:
         if verdict is Verdict.RIGHT:
             await self._app(scope, receive, send)
         elif verdict is Verdict.NOT_CHECKED:
-            await _refuse_for(send, _BUSY)
+            await _refuse_for(send, _BUSY, "Too many passwords wait to be checked.")
         else:
             if values:
                 self._on_failure()
@@ -172,7 +172,8 @@ class _FailureLog:
             return
         # Other names are not logged, because users may enter their password instead of their name.
         user = {"user": credentials.user} if credentials and credentials.user in users else {}
-        log.warning("authentication failed", client=client, **user, not_logged=self._omitted)
+        omitted = {"not_logged": self._omitted} if self._omitted else {}
+        log.warning("authentication failed", client=client, **user, **omitted)
         self._next, self._omitted = now + _LOG_INTERVAL, 0
 
 
@@ -186,9 +187,9 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _refuse_for(send: Send, seconds: float) -> None:
+async def _refuse_for(send: Send, seconds: float, cause: str) -> None:
     retry_after = (b"retry-after", b"%d" % max(1, math.ceil(seconds)))
-    await _refuse(send, 429, "Too Many Requests.", retry_after)
+    await _refuse(send, 429, f"Too Many Requests. {cause}", retry_after)
 
 
 async def _refuse(send: Send, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:

@@ -86,11 +86,11 @@ def render_keys_page(
     pages = _Pages.of(len(selected), wanted=query.page)
 
     def page_url(number: int) -> str:
-        return f"/keys{query.encoded(sorting=query.sorting, page=number)}"
+        return f"keys{query.encoded(sorting=query.sorting, page=number)}"
 
     def keys_url(row: Row, name: str, value: str) -> str:
         """Return the URL of the keys of the same organization with that value."""
-        return f"/keys{query_for({'organization': row.organization, name: value})}"
+        return f"keys{query_for({'organization': row.organization, name: value})}"
 
     download = query.encoded(sorting=query.sorting)
     fresh = [each for each in listings if each.keys is not None]
@@ -123,8 +123,8 @@ def render_keys_page(
             if policy in each.disabled | each.unjudged
         ],
         several=organizations > 1,
-        csv_url=f"/keys.csv{download}",
-        json_url=f"/keys.json{download}",
+        csv_url=f"keys.csv{download}",
+        json_url=f"keys.json{download}",
         telemetry_path=telemetry_path,
         environments=_environments,
         text=lambda value: one_line(value, _MAX_TEXT),
@@ -150,5 +150,5 @@ def _column(name: str, label: str, query: KeysQuery) -> _Column:
     now = query.sorting if query.sorting and query.sorting.field == name else None
     descending = name == "age" if now is None else not now.descending
     order = "none" if now is None else "descending" if now.descending else "ascending"
-    url = f"/keys{query.encoded(sorting=Sorting(name, descending=descending))}"
+    url = f"keys{query.encoded(sorting=Sorting(name, descending=descending))}"
     return _Column(name, label, url, order)

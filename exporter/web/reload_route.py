@@ -22,7 +22,7 @@ _DISABLED = (
     "Reloading over HTTP is disabled. Start the exporter with --web.enable-lifecycle, or send"
     " SIGHUP to it.\n"
 )
-_WRONG_METHOD = f"Use POST or PUT, for example: curl -X POST http://localhost:10049{_PATH}\n"
+_WRONG_METHOD = "Use POST or PUT, for example with `curl -X POST`.\n"
 _CROSS_SITE = "A page of another site may not reload the configuration.\n"
 
 

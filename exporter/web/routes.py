@@ -13,12 +13,12 @@ from starlette.routing import Route
 from exporter.exposition import accepts_gzip, choose_format
 from exporter.web.keys_routes import PATHS, Keys, KeysEndpoint, KeysSource
 from exporter.web.nosniff import NOSNIFF, with_nosniff
-from exporter.web.probes import ProbeSource, probe_routes
+from exporter.web.probes import PROBE_PATHS, ProbeSource, probe_routes
 from exporter.web.status_page import render_status_page
 from exporter.web.templates import PAGE_HEADERS, content_security_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from exporter.summary import Summary
 
 _NOT_FOUND = "Not found. See / for the available pages.\n"
+_PROBES_ELSEWHERE = "Not found. The probes are served on --web.probe-listen-address.\n"
 _PAGE_HEADERS = {
     **PAGE_HEADERS,
     "Content-Security-Policy": content_security_policy(form_action="'none'"),
@@ -59,6 +60,8 @@ class Pages:
     are authenticated."""
     probes: bool = True
     """Whether to serve ``/-/healthy`` and ``/-/ready``."""
+    rejected_web_config: Callable[[], str] = lambda: ""
+    """Returns the problems of the latest web configuration if it was rejected, else nothing."""
     more: Sequence[Route] = ()
 
 
@@ -67,9 +70,13 @@ def create_app(source: Source, exposition: Exposition, pages: Pages, *, clock: C
     telemetry_path, inventory = pages.telemetry_path, pages.inventory
 
     async def status(_request: Request) -> Response:
+        rejected = {
+            "configuration": source.rejected_config,
+            "web configuration": pages.rejected_web_config(),
+        }
         page = render_status_page(
             [(state, source.summaries(state)) for state in source.states()],
-            rejected_config=source.rejected_config,
+            rejected={name: each for name, each in rejected.items() if each},
             wall=clock.wall(),
             telemetry_path=telemetry_path,
             inventory=inventory,
@@ -140,5 +147,6 @@ class _Metrics:
             await send({"type": "http.response.body", "body": each, "more_body": remaining > 0})
 
 
-async def _not_found(_request: Request, _error: Exception) -> Response:
-    return PlainTextResponse(_NOT_FOUND, status_code=404)
+async def _not_found(request: Request, _error: Exception) -> Response:
+    text = _PROBES_ELSEWHERE if request.url.path in PROBE_PATHS else _NOT_FOUND
+    return PlainTextResponse(text, status_code=404)

@@ -81,7 +81,9 @@ class WebConfigFile:
         problems = loaded.problems or self._change_problems(loaded, previous=None)
         if problems:
             raise ConfigurationError(problems)
-        self._logged: tuple[Problem, ...] = ()
+        self._rejected: tuple[Problem, ...] = ()
+        self._logs_again = False
+        """Whether problems are logged that have been logged before, because of a reload."""
         self._pending: tuple[LoadedSettings, float] | None = None
         self._work: _Work | None = None
         self._loads = 0
@@ -100,6 +102,11 @@ class WebConfigFile:
     def settings(self) -> WebSettings:
         """The latest valid settings, without a look at the files."""
         return self._settings
+
+    @property
+    def rejected(self) -> str:
+        """The problems of the latest version if it was rejected, one a line; else empty."""
+        return "\n".join(map(str, self._rejected))
 
     async def current(self) -> WebSettings:
         """Return the settings after a look at the files: a change before this call is seen.
@@ -136,9 +143,10 @@ class WebConfigFile:
     async def reload(self) -> None:
         """Load the files, even if unchanged, and apply them at once.
 
-        Raises :class:`~exporter.errors.ConfigurationError`; the problems have been logged.
+        Raises :class:`~exporter.errors.ConfigurationError`; the problems have been logged, even if
+        they had been before.
         """
-        earlier = self._loads
+        earlier, self._logs_again = self._loads, True
         try:
             async with asyncio.timeout(_RELOAD_TIMEOUT):
                 while True:
@@ -229,8 +237,8 @@ class WebConfigFile:
     def _apply(self, loaded: LoadedSettings) -> None:
         before, config = self._settings.config, loaded.settings.config
         # A reload that follows a request finds the change in use already; it is one event.
-        is_news = loaded.settings is self._settings or config != before or self._logged
-        self._settings, self._logged = loaded.settings, ()
+        is_news = loaded.settings is self._settings or config != before or self._rejected
+        self._settings, self._rejected, self._logs_again = loaded.settings, (), False
         if is_news:
             log.info(
                 "web configuration loaded",
@@ -241,8 +249,8 @@ class WebConfigFile:
         self._config_loaded(successful=True)
 
     def _reject(self, problems: tuple[Problem, ...]) -> None:
-        if problems != self._logged:
-            self._logged = problems
+        if problems != self._rejected or self._logs_again:
+            self._rejected, self._logs_again = problems, False
             for problem in problems:
                 log.error("the new web configuration was rejected", problem=str(problem))
         self._config_loaded(successful=False)

@@ -21,13 +21,14 @@ _PAGE = template("status_page.html.j2")
 def render_status_page(
     organizations: Sequence[tuple[OrganizationState, Sequence[Summary]]],
     *,
-    rejected_config: str | None,
+    rejected: Mapping[str, str],
     wall: float,
     telemetry_path: str,
     inventory: bool,
 ) -> str:
     """Return the page at the Unix time ``wall``: each organization with its summaries.
 
+    ``rejected``: the problems of the configurations whose latest version was rejected, by name.
     ``inventory``: whether there is a page of the keys to link to.
     """
     attempted = all(state.attempted for state, _ in organizations)
@@ -36,12 +37,12 @@ def render_status_page(
         """Return the URL of the keys that ``selects`` describes; empty if there is none."""
         if not (inventory and selects):
             return ""
-        return f"/keys{query_for({'organization': organization, **selects})}"
+        return f"keys{query_for({'organization': organization, **selects})}"
 
     return _PAGE.render(
         organizations=organizations,
         reload_seconds=_RELOAD if attempted else _FIRST_RELOAD,
-        rejected_config=rejected_config,
+        rejected=rejected,
         telemetry_path=telemetry_path,
         inventory=inventory,
         keys_url=keys_url,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.cli.exposure import is_local, require_protection, warn_if_exposed
+from exporter.cli.exposure import check_exposure, is_local, require_protection, warn_if_exposed
 from exporter.cli.serving import WebOptions
+from exporter.config.web_config import WebConfig
 from exporter.errors import StartUpError
 from exporter.web.settings import WebConfigFile
 from tests.cli.web_process import hashed
@@ -62,32 +63,40 @@ def test_only_loopback_addresses_are_local(stack: ExitStack, host: str, *, expec
 
 
 def test_the_inventory_needs_protection_on_every_address(stack: ExitStack) -> None:
-    require_protection(listeners(stack, "127.0.0.1", "::1"), tls=False)
+    require_protection(listeners(stack, "127.0.0.1", "::1"))
     with pytest.raises(StartUpError) as refused:
         # What localhost may resolve to on a machine with a strange hosts file.
-        require_protection(listeners(stack, "127.0.0.1", "192.0.2.1", "::"), tls=True)
+        require_protection(listeners(stack, "127.0.0.1", "192.0.2.1", "::"))
     assert str(refused.value) == (
         "--web.enable-inventory would show the API keys to everyone who can reach"
-        " https://192.0.2.1:10049 and https://localhost:10049. Configure basic_auth_users, or"
+        " 192.0.2.1:10049 and port 10049 of every address. Configure basic_auth_users, or"
         " client_auth_type RequireAndVerifyClientCert, in --web.config.file, or listen only on a"
-        " loopback address, such as --web.listen-address=127.0.0.1:10049"
+        " loopback address, such as 127.0.0.1:10049"
     )
 
 
 @pytest.mark.parametrize("lifecycle", [True, False])
 def test_one_warning_tells_what_is_exposed(stack: ExitStack, *, lifecycle: bool) -> None:
     with capture_logs() as logs:
-        warn_if_exposed(listeners(stack, "127.0.0.1", "::1"), tls=False, lifecycle=lifecycle)
+        warn_if_exposed(listeners(stack, "127.0.0.1", "::1"), lifecycle=lifecycle)
         assert logs == []
-        warn_if_exposed(
-            listeners(stack, "127.0.0.1", "::", "192.0.2.1"), tls=False, lifecycle=lifecycle
-        )
+        warn_if_exposed(listeners(stack, "127.0.0.1", "::", "2001:db8::1"), lifecycle=lifecycle)
     (warning,) = logs
     assert warning["log_level"] == "warning"
-    assert warning["urls"] == "http://localhost:10049 http://192.0.2.1:10049"
+    assert warning["addresses"] == "port 10049 of every address, [2001:db8::1]:10049"
     assert "can read the metrics and the status page" in warning["event"]
     assert ("reload the configuration" in warning["event"]) == lifecycle
     assert "users or client certificates in --web.config.file" in warning["event"]
+
+
+def test_a_warning_tells_that_passwords_are_not_encrypted(stack: ExitStack) -> None:
+    config = WebConfig(users={"prometheus": hashed("password")})
+    with capture_logs() as logs:
+        for host in ("127.0.0.1", "192.0.2.1"):
+            check_exposure(listeners(stack, host), config, inventory=True, lifecycle=False)
+    (warning,) = logs
+    assert warning["addresses"] == "192.0.2.1:10049"
+    assert warning["event"].startswith("passwords of users are sent without encryption")
 
 
 def test_users_that_may_be_removed_again_do_not_replace_the_check_of_the_host(

@@ -175,9 +175,7 @@ def test_an_inventory_that_everyone_could_see_is_refused(tmp_path: Path, *, tls:
     done = run(*server.flags, *flags, environ=ENVIRON)
     assert done.returncode == 1
     assert "--web.enable-inventory would show the API keys to everyone who can reach" in done.stderr
-    assert f"http{'s' if tls else ''}://localhost:" in done.stderr
-    assert "basic_auth_users" in done.stderr
-    assert "--web.listen-address=127.0.0.1:10049" in done.stderr
+    assert " of every address. Configure basic_auth_users" in done.stderr
 
 
 def test_authentication_cannot_be_removed_under_the_inventory(tmp_path: Path) -> None:

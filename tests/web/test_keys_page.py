@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 
 from exporter.simulator import (
@@ -29,7 +31,8 @@ def cells(root: Element, api_key_id: str) -> dict[str, str]:
 
 
 def links(root: Element) -> dict[str, str]:
-    return {each.text: each.attributes["href"] for each in root.all("a")}
+    """Return the addresses by text, as a browser resolves them on a page at the root."""
+    return {each.text: urljoin("/", each.attributes["href"]) for each in root.all("a")}
 
 
 async def test_the_rows_are_those_of_the_report_in_its_order() -> None:
@@ -116,7 +119,7 @@ async def test_names_with_wildcards_and_markup_are_shown_and_linked_literally() 
     assert "alert('x')" in api_key.text
     assert r"\u202ecba\u2028=1+1*[?]\u001b[2J" in owner.text.replace(" ", "")
     for link in (api_key, owner):
-        assert len(shown(await page(harness, link.attributes["href"]))) == 1
+        assert len(shown(await page(harness, urljoin("/", link.attributes["href"])))) == 1
     assert len(row.text) < 2000, "texts are cut"
 
 
@@ -129,7 +132,7 @@ async def test_the_form_has_the_filters_and_is_sent_to_the_page_itself() -> None
     assert "default-src 'none';" in policy
     root = parsed(response.text)
     (form,) = root.all("form")
-    assert (form.attributes["action"], form.attributes["method"]) == ("/keys", "get")
+    assert (form.attributes["action"], form.attributes["method"]) == ("keys", "get")
     inputs = [
         (each.attributes["name"], each.attributes["value"])
         for each in form.all("input")
@@ -311,6 +314,20 @@ async def test_the_status_page_links_to_the_keys_that_it_counts() -> None:
     assert not [each for each in links(root).values() if "/keys" in each]
 
 
+async def test_no_link_leaves_the_path_that_a_reverse_proxy_adds() -> None:
+    harness = await refreshed(small_world())
+    async with browser(harness, inventory=True) as client:
+        for path in ("/", f"{LOCAL}/keys?policy=max_age"):
+            root = parsed((await client.get(path)).text)
+            addresses = [each.attributes["href"] for each in root.all("a")]
+            addresses += [each.attributes["action"] for each in root.all("form")]
+            assert len(addresses) > 5
+            for each in addresses:
+                assert urljoin("https://example.com/exporter/x", each).startswith(
+                    "https://example.com/exporter/"
+                )
+
+
 def tables_of(root: Element) -> list[tuple[Element, Element]]:
     return [
         (each.all("h3")[0], each.all("table")[0])
@@ -320,7 +337,7 @@ def tables_of(root: Element) -> list[tuple[Element, Element]]:
 
 
 def links_of(root: Element) -> list[str]:
-    return [each.attributes["href"] for each in root.all("a")]
+    return [urljoin("/", each.attributes["href"]) for each in root.all("a")]
 
 
 async def test_a_cluster_and_an_owner_of_one_name_are_found_by_it() -> None:

@@ -42,7 +42,9 @@ async def test_without_probes_the_application_answers_404_to_them() -> None:
     harness = Harness(3)
     await harness.exporter.refresh_once()
     async with client(harness.exporter.web(Pages(probes=False))) as one:
-        assert (await one.get("/-/healthy")).status_code == 404
+        moved = await one.get("/-/healthy")
+        assert moved.status_code == 404
+        assert moved.text == "Not found. The probes are served on --web.probe-listen-address.\n"
         assert (await one.get("/-/ready")).status_code == 404
         assert (await one.get("/metrics")).status_code == 200
 

@@ -58,7 +58,7 @@ async def test_the_telemetry_path_is_configurable() -> None:
     async with browser(harness, telemetry_path="/prom") as client:
         assert (await client.get("/prom")).status_code == 200
         assert (await client.get("/metrics")).status_code == 404
-        assert 'href="/prom"' in (await client.get("/")).text
+        assert 'href="./prom"' in (await client.get("/")).text
     async with browser(harness, telemetry_path="/") as client:
         assert "# HELP" in (await client.get("/")).text
 
@@ -111,6 +111,15 @@ class Broken:
         raise RuntimeError
 
     summaries = dead_loops = latest_listings = states
+
+
+async def test_the_status_page_shows_why_the_web_configuration_was_rejected() -> None:
+    problem = "web.yaml:1: junk: unknown setting <b>"
+    async with browser(Harness(1), rejected_web_config=lambda: problem) as client:
+        page = (await client.get("/")).text
+    assert "The new web configuration was rejected." in page
+    assert "web.yaml:1: junk: unknown setting &lt;b&gt;" in page
+    assert "The new configuration was rejected." not in page
 
 
 async def test_ready_once_every_organization_has_been_tried() -> None:

@@ -387,7 +387,7 @@ async def test_a_reload_loads_unchanged_files_too(
     assert logs == []  # nothing is different
 
 
-async def test_problems_of_a_reload_are_raised_and_logged_once(
+async def test_problems_are_raised_and_logged_by_every_reload_and_not_by_requests(
     folder: Path, logs: list[MutableMapping[str, object]]
 ) -> None:
     files = Files(folder, USERS)
@@ -398,7 +398,8 @@ async def test_problems_of_a_reload_are_raised_and_logged_once(
             await files.used.reload()
         assert [problem.line for problem in caught.value.problems] == [1, 2]
     await files.used.current()
-    assert [each["event"] for each in logs] == ["the new web configuration was rejected"] * 2
+    assert [each["event"] for each in logs] == ["the new web configuration was rejected"] * 4
+    assert files.used.rejected.count("\n") == 1
     files.path.write_text("junk: 1\n")
     await files.used.current()
-    assert len(logs) == 3
+    assert len(logs) == 5
