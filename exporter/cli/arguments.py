@@ -50,7 +50,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             command.error("--min-age is greater than --max-age, so no key can match")
     if options.command == "run" and options.web_systemd_socket and options.web_listen_addresses:
         command.error(
-            "--web.systemd-socket and --web.listen-address exclude each other, because systemd"
+            "--web.systemd-socket and --web.listen-address cannot be combined, because systemd"
             " binds the addresses of its .socket unit"
         )
     return options

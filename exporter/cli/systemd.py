@@ -107,7 +107,7 @@ class Systemd:
             if is_healthy():
                 self._send("WATCHDOG=1", again=False)
             elif was_healthy:
-                log.error("unhealthy; the watchdog of systemd gets no more signs of life")
+                log.error("unhealthy; no longer notifying the watchdog of systemd")
             was_healthy = is_healthy()
             await asyncio.sleep(max(interval, _MIN_WATCHDOG))
 

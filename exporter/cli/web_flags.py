@@ -26,8 +26,8 @@ def add_web_flags(parser: argparse.ArgumentParser) -> None:
         dest="web_external_url",
         type=types.external_url,
         metavar="URL",
-        help="URL under which people reach the exporter, such as https://keys.example.com. Alerts"
-        " link to it. Default: alerts have no such links",
+        help="URL at which browsers reach the exporter, such as https://keys.example.com. Used for"
+        " links in alerts. Default of `run`: no links",
     )
     parser.add_argument(
         "--web.probe-listen-address",
@@ -37,7 +37,7 @@ def add_web_flags(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="ADDRESS",
         help="Address that serves only /-/healthy and /-/ready, in plain HTTP and without"
-        " authentication. May be repeated. Default: the addresses of the metrics serve them",
+        " authentication. May be repeated. Default: the addresses of the metrics",
     )
     parser.set_defaults(web_systemd_socket=False)
 

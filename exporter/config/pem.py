@@ -63,7 +63,7 @@ def check_client_ca(certificates: bytes) -> None:
     authorities = context.get_ca_certs()
     counts = context.cert_store_stats()
     if counts["crl"]:
-        raise PemError("contains a CRL, which is not supported here; remove it")
+        raise PemError("contains a CRL, which is not supported; remove it")
     ends = [ssl.cert_time_to_seconds(str(each["notAfter"])) for each in authorities]
     if ends and counts["x509"] == len(ends) and max(ends) < time.time():
         raise PemError("contains only expired certificates; expected a CA that is valid now")
@@ -78,7 +78,9 @@ def _pair_error(reason: str) -> PemError:
     if reason in _MISMATCH:
         return PemError("does not match the certificate; expected its private key", of_key=True)
     if reason.endswith(("_TOO_SMALL", "_TOO_WEAK")):
-        return PemError("has a key or signature that OpenSSL considers too weak; issue another")
+        return PemError(
+            "has a key or signature that OpenSSL considers too weak; use a stronger one"
+        )
     return PemError("is not a private key; expected one in PEM format", of_key=True)
 
 

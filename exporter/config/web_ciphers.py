@@ -63,8 +63,8 @@ def openssl_ciphers(section: Section) -> tuple[str | None, bool]:
     if 0 < len(set(names) & set(TLS_1_3)) < len(TLS_1_3):
         section.add_problem(
             "cipher_suites",
-            "has some suites of TLS 1.3, which Python cannot choose; list all three or none of"
-            f" {', '.join(TLS_1_3)}",
+            "has only some suites of TLS 1.3, which Python cannot choose individually; list all"
+            f" three or none of {', '.join(TLS_1_3)}",
         )
     chosen = [TLS_1_2[name] for name in names if name in TLS_1_2]
     return ":".join(chosen) or None, not chosen and set(names) >= set(TLS_1_3)

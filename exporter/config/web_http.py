@@ -40,7 +40,7 @@ def read_headers(section: Section) -> Mapping[str, str]:
     """Return the headers in ``http_server_config``."""
     if section.boolean("http2", default=False):
         section.add_problem(
-            "http2", "is not supported: this server speaks HTTP/1.1; write `false` or remove it"
+            "http2", "is not supported by this HTTP/1.1 server; write `false` or remove it"
         )
     headers: dict[str, str] = {}
     for name, value in (section.mapping("headers", of="names and values") or {}).items():
@@ -57,7 +57,7 @@ def read_headers(section: Section) -> Mapping[str, str]:
 
 def _header_problem(name: str, value: object) -> str:
     if name not in HEADERS:
-        return f"is not a header that can be set; expected one of {', '.join(HEADERS)}"
+        return f"is not a supported header; expected one of {', '.join(HEADERS)}"
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)  # `X-XSS-Protection: 0` is common
     if not isinstance(value, str):
@@ -65,7 +65,7 @@ def _header_problem(name: str, value: object) -> str:
     if HEADERS[name] and value not in HEADERS[name]:
         return f"is not a valid value; expected {' or '.join(HEADERS[name])}"
     if not (value.isascii() and value.isprintable()) or value != value.strip():
-        return "is not a valid value; expected printable ASCII without white space around it"
+        return "is not a valid value; expected printable ASCII without leading or trailing space"
     if len(value) > _LONGEST_HEADER:
         return f"is too long; expected at most {_LONGEST_HEADER} characters"
     return ""
@@ -95,7 +95,7 @@ def _name_problem(name: str) -> str:
         return f"is not a valid user name; expected 1 to {_LONGEST_NAME} characters"
     if name in _NULLS:
         # exporter-toolkit reads them as an empty name, unless they are quoted.
-        return "is not a valid user name; expected none of the words for nothing in YAML"
+        return "is not a valid user name, because it is null in YAML; choose another name"
     if ":" in name or not name.isprintable():
         # The name in a Basic header ends at the first colon (RFC 7617 §2).
         return "is not a valid user name; expected no colon and no control characters"
@@ -110,12 +110,12 @@ def _hash_problem(value: object) -> str:
         return f"has a bcrypt cost below {_MIN_COST}; hash the password again with a cost of 10"
     if match is None:
         return (
-            "is not a bcrypt hash; expected 60 characters as printed by"
-            " `htpasswd -nBC 10 NAME` after the colon"
+            "is not a bcrypt hash; expected the 60 characters that"
+            " `htpasswd -nBC 10 NAME` prints after the colon"
         )
     if int(match[1]) > _MAX_COST:
         return (
-            f"has a bcrypt cost above {_MAX_COST}, and each check of a password would take"
+            f"has a bcrypt cost above {_MAX_COST}, so each password check would take"
             " seconds; hash the password again with a cost of 10"
         )
     return ""
@@ -140,7 +140,7 @@ def read_rate_limit(section: Section) -> WebRateLimit | None:
         section.add_problem("burst", f"is out of range; expected 1 to {_LARGEST_BURST}")
     elif seconds > 0 and not burst:
         section.add_problem(
-            "burst", "is 0 if it is not set, and no request would be answered; expected at least 1"
+            "burst", "is 0 unless it is set, which would reject every request; expected at least 1"
         )
     return WebRateLimit(seconds, burst) if seconds > 0 else None
 

@@ -73,7 +73,9 @@ class _TlsReader:
         if self._min > self._max:
             section.add_problem("min_version", "is above `max_version`; expected TLS12")
         elif only_tls_1_3 and self._max < ssl.TLSVersion.TLSv1_3:
-            section.add_problem("cipher_suites", "has no suite of TLS 1.2, the only version left")
+            section.add_problem(
+                "cipher_suites", "has no suite of TLS 1.2, the only version enabled"
+            )
         elif only_tls_1_3:
             self._min = ssl.TLSVersion.TLSv1_3
         if section.get("client_allowed_sans") == []:
@@ -83,7 +85,7 @@ class _TlsReader:
         if self._sans is not None and self._client_auth in {ClientAuth.NONE, ClientAuth.OPTIONAL}:
             section.add_problem(
                 "client_allowed_sans",
-                "needs `client_auth_type: RequireAndVerifyClientCert`; otherwise clients need no"
+                "requires `client_auth_type: RequireAndVerifyClientCert`; otherwise clients need no"
                 " certificate",
             )
 
@@ -134,7 +136,7 @@ class _TlsReader:
             "client_ca"
         ):
             self._section.add_problem(
-                "client_auth_type", "needs the CA of the clients; set `client_ca_file`"
+                "client_auth_type", "requires a CA for client certificates; set `client_ca_file`"
             )
 
     def _passes(self, kind: str, data: bytes | None, check: Callable[[bytes], object]) -> bool:
@@ -161,7 +163,9 @@ class _TlsReader:
         section = self._section
         inline, name = section.text(kind), section.text(f"{kind}_file")
         if inline and name:
-            section.add_problem(f"{kind}_file", f"is set beside `{kind}`; keep one of them")
+            section.add_problem(
+                f"{kind}_file", f"cannot be set together with `{kind}`; keep one of them"
+            )
             return None
         if inline:
             if "-----BEGIN" not in inline:
@@ -172,7 +176,7 @@ class _TlsReader:
         if not name:
             return None
         if "-----BEGIN" in name:
-            section.add_problem(f"{kind}_file", f"is not a path but PEM text; use `{kind}`")
+            section.add_problem(f"{kind}_file", f"is PEM text instead of a path; use `{kind}`")
             return None
         try:
             return section.reading.read(name, limit=_LARGEST_FILE)

@@ -401,7 +401,7 @@ WEB_CONFIG_RELOAD_TIMESTAMP = Metric(
     "gauge",
     "Time of the latest successful load of the web configuration, in Unix seconds. Absent without"
     " --web.config.file.",
-    details="A change of a certificate, key or CA file that it names is a load too.",
+    details="Also set when a certificate, key or CA file that it names was changed and loaded.",
 )
 WEB_TLS_HANDSHAKE_FAILURES = Metric(
     "confluent_cloud_exporter_web_tls_handshake_failures_total",
@@ -412,14 +412,14 @@ WEB_TLS_HANDSHAKE_FAILURES = Metric(
 WEB_AUTHENTICATION_FAILURES = Metric(
     "confluent_cloud_exporter_web_authentication_failures_total",
     "counter",
-    "Total number of requests to the exporter with a wrong user or password. Absent without"
+    "Total number of requests to the exporter with a wrong user name or password. Absent without"
     " --web.config.file.",
 )
 KEYS_PAGE_INFO = Metric(
     "confluent_cloud_keys_page_info",
     "info",
-    "URL of the page that lists API keys, always 1. Absent unless --web.enable-inventory and"
-    " --web.external-url are given.",
+    "URL of the exporter's page of API keys, always 1. Absent unless both"
+    " --web.enable-inventory and --web.external-url are set.",
     ("organization", "url"),
     details="Alerts link to it.",
 )
@@ -501,8 +501,8 @@ EXPORTER = MetricGroup(
 )
 WEB = MetricGroup(
     "Web server",
-    "The exporter's own web server: its configuration, the clients it rejected, and its page of API"
-    " keys.",
+    "The exporter's own web server: its configuration, the clients that it rejected, and its page"
+    " of API keys.",
     (
         KEYS_PAGE_INFO,
         WEB_CONFIG_RELOAD_SUCCESSFUL,

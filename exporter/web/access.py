@@ -118,7 +118,9 @@ class _Restricted:
             if values:
                 self._on_failure()
                 self._failures.add(_client(scope), credentials, config.users)
-            await _refuse(send, 401, "Unauthorized. A user and its password are needed.", CHALLENGE)
+            await _refuse(
+                send, 401, "Unauthorized. A user name and a password are required.", CHALLENGE
+            )
 
     async def _verify(
         self,

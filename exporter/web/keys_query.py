@@ -161,7 +161,7 @@ def _page(value: str) -> int:
     if not value:
         return 1
     if not (value.isascii() and value.isdigit() and len(value) <= len(str(_MAX_PAGE))):
-        raise QueryError(f"page: {_quoted(value)} is not a page. Expected a number from 1")
+        raise QueryError(f"page: {_quoted(value)} is not a page number. Expected 1 or more")
     return max(1, int(value))
 
 

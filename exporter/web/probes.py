@@ -48,7 +48,7 @@ def probe_routes(source: ProbeSource) -> list[Route]:
     async def ready(_request: Request) -> Response:
         waiting = sum(not state.attempted for state in source.states())
         if waiting:
-            text = f"Organizations that wait for their first refresh: {waiting}.\n"
+            text = f"Organizations waiting for their first refresh: {waiting}.\n"
             return PlainTextResponse(text, status_code=503)
         return PlainTextResponse("Ready.\n")
 

@@ -23,7 +23,7 @@ _DISABLED = (
     " SIGHUP to it.\n"
 )
 _WRONG_METHOD = "Use POST or PUT, for example with `curl -X POST`.\n"
-_CROSS_SITE = "A page of another site may not reload the configuration.\n"
+_CROSS_SITE = "Pages of other websites cannot reload the configuration.\n"
 
 
 def reload_route(reload: Callable[[], Awaitable[Sequence[str]]] | None) -> Route:

@@ -209,7 +209,7 @@ class WebConfigFile:
         elif loosens(self._settings.config, loaded.settings.config):
             self._pending = loaded, asyncio.get_running_loop().time() + _SETTLE
             log.warning(
-                "the new web configuration loosens authentication; it takes effect when its files"
+                "the new web configuration loosens authentication; it takes effect once its files"
                 " have been unchanged for some seconds, or at a reload",
                 file=str(self._path),
                 seconds=_SETTLE,
@@ -260,7 +260,7 @@ class WebConfigFile:
             self._next_log = now + _LOG_INTERVAL
             log.error(
                 "the files of the web configuration cannot be checked, because their file system"
-                " does not answer; the previous settings stay in use",
+                " does not respond; the previous settings stay in use",
                 file=str(self._path),
             )
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _STRENGTH = {ClientAuth.NONE: 0, ClientAuth.OPTIONAL: 1, ClientAuth.REQUIRED: 2}
 _NO_AUTHENTICATION = (
-    "authenticates no client, but `--web.enable-inventory` needs that; set `basic_auth_users`, or"
-    " `client_auth_type: RequireAndVerifyClientCert`"
+    "does not authenticate clients, but `--web.enable-inventory` requires it; set"
+    " `basic_auth_users`, or `client_auth_type: RequireAndVerifyClientCert`"
 )
 
 
@@ -31,13 +31,13 @@ def change_problems(
     """
     if previous is not None and is_empty and (previous.tls is not None or previous.users):
         # Valid, but a file is also empty just after it was opened for writing.
-        yield "", "is empty; to serve without TLS and without users, restart the exporter"
+        yield "", "is empty; to remove TLS and users, restart the exporter"
         return
     if previous is not None and (previous.tls is None) != (config.tls is None):
         switched = "off" if config.tls is None else "on"
         yield (
             "tls_server_config",
-            f"TLS cannot be switched {switched} while the exporter runs; restart it",
+            f"TLS cannot be switched {switched} while the exporter is running; restart it",
         )
     if require_authentication and not config.authenticates:
         yield "", _NO_AUTHENTICATION

@@ -130,7 +130,7 @@ def test_an_exporter_that_systemd_does_not_start_names_the_unit(tmp_path: Path) 
 def test_the_flag_and_an_address_exclude_each_other() -> None:
     done = run("--web.systemd-socket", "--web.listen-address=:10049")
     assert done.returncode == 2
-    assert "--web.systemd-socket and --web.listen-address exclude each other" in done.stderr
+    assert "--web.systemd-socket and --web.listen-address cannot be combined" in done.stderr
 
 
 _ACTIVATE = """

@@ -184,5 +184,5 @@ def test_authentication_cannot_be_removed_under_the_inventory(tmp_path: Path) ->
         server.write_web_config({})
         answer = server.curl("/-/reload", "-XPOST")
         assert answer.status == 500
-        assert "authenticates no client, but `--web.enable-inventory` needs that" in answer.body
+        assert "does not authenticate clients, but `--web.enable-inventory`" in answer.body
         assert server.curl("/keys", user=None).status == 401

@@ -24,7 +24,7 @@ async def test_the_probe_address_serves_the_probes_and_nothing_else() -> None:
         assert (await one.get("/-/healthy")).text == "Healthy.\n"
         waiting = await one.get("/-/ready")
         assert waiting.status_code == 503
-        assert waiting.text == "Organizations that wait for their first refresh: 1.\n"
+        assert waiting.text == "Organizations waiting for their first refresh: 1.\n"
         await harness.exporter.refresh_once()
         assert (await one.get("/-/ready")).status_code == 200
         assert (await one.head("/-/ready")).status_code == 200

@@ -130,7 +130,7 @@ async def test_ready_once_every_organization_has_been_tried() -> None:
         response = await client.get("/-/ready")
         assert (response.status_code, response.text) == (
             503,
-            "Organizations that wait for their first refresh: 2.\n",
+            "Organizations waiting for their first refresh: 2.\n",
         )
         await harness.clock.sleep(3)
         response = await client.get("/-/ready")

@@ -85,7 +85,7 @@ def test_a_broken_file_is_refused_at_start(tmp_path: Path) -> None:
 def test_a_file_without_authentication_is_refused_at_start_where_it_is_required(
     folder: Path,
 ) -> None:
-    with pytest.raises(ConfigurationError, match="authenticates no client"):
+    with pytest.raises(ConfigurationError, match="does not authenticate clients"):
         Files(folder, TLS, require_authentication=True)
     Files(folder, CLIENTS, require_authentication=True)
     Files(folder, USERS, require_authentication=True)
@@ -175,8 +175,8 @@ def _directory(path: Path) -> None:
 
 BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "deleted": (Path.unlink, "no such file"),
-    "emptied": (lambda path: path.write_text(""), "is empty; to serve without TLS and without"),
-    "a comment": (lambda path: path.write_text("# new\n"), "is empty; to serve without TLS"),
+    "emptied": (lambda path: path.write_text(""), "is empty; to remove TLS and without"),
+    "a comment": (lambda path: path.write_text("# new\n"), "is empty; to remove TLS"),
     "TLS switched off": (lambda path: path.write_text(USERS), "TLS cannot be switched off while"),
     "no settings": (lambda path: path.write_text("{}"), "TLS cannot be switched off while"),
     "no YAML": (lambda path: path.write_text("{"), "not valid YAML"),
@@ -338,7 +338,7 @@ async def test_other_authentication_is_loosened_when_the_file_has_settled(
 async def test_required_authentication_is_not_removed(folder: Path) -> None:
     files = Files(folder, TLS + USERS, require_authentication=True)
     files.path.write_text(TLS)
-    with pytest.raises(ConfigurationError, match="authenticates no client"):
+    with pytest.raises(ConfigurationError, match="does not authenticate clients"):
         await files.used.reload()
     await asyncio.sleep(60)
     assert await files.users() == ["prometheus"]
