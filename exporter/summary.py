@@ -37,8 +37,8 @@ class Row:
     notes: Sequence[str] = ()
     level: Level = ""
     selects: Mapping[str, str] = field(default_factory=dict)
-    """What selects the keys that the row is about, by kind: ``policy``, ``owner`` or ``api_key``,
-    with its name or id. Empty if the row is not about keys."""
+    """The filter that selects the keys of the row: ``policy``, ``owner`` or ``api_key``, with its
+    name or id. Empty if the row is not about keys."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ _SWITCH_INTERVAL = 0.001  # seconds
 
 @dataclass(frozen=True)
 class WebOptions:
-    """What the web server serves."""
+    """The options of the web server."""
 
     telemetry_path: str = "/metrics"
     lifecycle: bool = False

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from exporter.exposition import catalogue
 from exporter.exposition.request_metrics import RequestMetrics
 from exporter.exposition.text import Format, unit_of
-from exporter.exposition.web_instruments import WebInstruments, render_keys_page
+from exporter.exposition.web_instruments import WebInstruments, render_keys_page_info
 from exporter.version import __version__
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Instruments:
         if static is None:
             static = _render(self._static, form).removesuffix(_END)
             if self._keys_url is not None:
-                static += render_keys_page(self._keys_url, self._requests, form)
+                static += render_keys_page_info(self._keys_url, self._requests, form)
             self._rendered[form] = static
         return static + self.web.render(form) + _render(self._process, form)
 

@@ -67,8 +67,8 @@ class WebInstruments:
         return rendered
 
 
-def render_keys_page(url: str, organizations: Iterable[str], form: Format) -> bytes:
-    """Return the lines that tell at which ``url`` the keys of ``organizations`` are listed."""
+def render_keys_page_info(url: str, organizations: Iterable[str], form: Format) -> bytes:
+    """Return the lines with the ``url`` of the page that lists the keys, by organization."""
     metric = catalogue.KEYS_PAGE_INFO
     samples = [((organization, url), 1) for organization in organizations]
     return (header(metric, form) + lines(metric, samples)).encode()

@@ -84,7 +84,7 @@ _NO_POLICIES = Policies()
 
 @dataclass(frozen=True, eq=False)
 class OrganizationKeys:
-    """The keys of one organization, with all that their rows are made of."""
+    """The keys of one organization, with everything that their rows need."""
 
     organization: str
     keys: Sequence[Key]

@@ -64,7 +64,7 @@ class _Problem(Exception):
 
 
 class Keys:
-    """Answers requests for keys. All of it that takes long runs in one thread at a time.
+    """Answers requests for keys. Slow work runs in threads, one at a time.
 
     ``loopback_only``: reject requests whose ``Host`` is not a loopback name.
     """

@@ -10,23 +10,17 @@ from dataclasses import dataclass
 from http.client import HTTPSConnection
 from typing import TYPE_CHECKING
 
-import bcrypt
-
 from tests.cli.api import ENVIRON
 from tests.programs import EXPORTER, program, started
 from tests.programs import printed as printed_in
 from tests.web.certificates import Authority
+from tests.web.users import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 USER, PASSWORD = "scraper", "correct horse battery staple"
-
-
-def hashed(password: str) -> str:
-    """Return a bcrypt hash of the lowest cost, which is fast."""
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
 
 
 @dataclass(frozen=True)

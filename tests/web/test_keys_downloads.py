@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.inventory import POLICIES
-from exporter.report import as_csv, as_json
+from exporter.report import Selection, as_csv, as_json
 from exporter.simulator import CLOUD, SimulatedCluster, SimulatedEnvironment, SimulatedOrganization
 from exporter.web import Pages
 from tests.harness import Harness
@@ -247,6 +248,34 @@ def test_any_keys_have_as_many_rows_for_a_policy_as_the_metric_counts(
             found = await rows_by_policy(harness)
             assert found == dict.fromkeys(POLICIES, 0.0) | counted
             await harness.clock.sleep(days * DAY)
+
+    run(check())
+
+
+_PATTERNS = st.lists(
+    st.sampled_from(["sa-*", "sa-1", "orders", "Ada*", "lkc-[12]", "*", "cloud", "main", "env-?"]),
+    max_size=2,
+)
+
+
+@given(_PATTERNS, _PATTERNS, _PATTERNS, _PATTERNS)
+def test_filters_select_the_keys_that_the_report_selects(
+    owners: list[str], resources: list[str], environments: list[str], api_keys: list[str]
+) -> None:
+    parameters = {
+        "owner": owners, "resource": resources, "environment": environments, "api_key": api_keys,
+    }  # fmt: skip
+
+    async def check() -> None:
+        harness = await refreshed(small_world())
+        found = await got(harness, f"/keys.json?{urlencode(parameters, doseq=True)}")
+        selection = Selection(
+            owners=tuple(owners),
+            resources=tuple(resources),
+            environments=tuple(environments),
+            api_keys=tuple(api_keys),
+        )
+        assert found.text == as_json(selection.apply(await rows(harness)))
 
     run(check())
 

@@ -30,6 +30,7 @@ ALICE, BOB = ("alice", "alice123"), ("bob", "bob-password")
 
 
 def hashed(password: str, *, cost: int = 4) -> str:
+    """Return a bcrypt hash, by default of the lowest cost, which is fast."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
 
 

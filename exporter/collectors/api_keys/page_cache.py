@@ -18,8 +18,8 @@ class PageCache:
 
     Most organizations do not change between two refreshes, and decoding is half of what a refresh
     costs besides its requests. A page is looked up by its SHA-256 digest. It costs the memory of a
-    tuple, since the state holds its keys anyway. A key of another page that has not changed is
-    replaced by the equal one of the previous listing, so that the memory holds it once.
+    tuple, since the state holds its keys anyway. On a changed page, each unchanged key is replaced
+    by the equal one of the previous listing, so that only one of the two stays in memory.
     """
 
     def __init__(self) -> None:
