@@ -150,7 +150,7 @@ class Passwords:
                 check = self._queue.pop()
                 try:
                     right = await loop.run_in_executor(
-                        None, _is_right, check.users, check.credentials, self._compare
+                        None, _is_right, check.users, check.credentials, self._compare, self._key
                     )
                 except Exception as error:  # noqa: BLE001 # raised again in the requests
                     check.result.set_exception(error)
@@ -170,29 +170,43 @@ class Passwords:
 
 
 def _is_right(
-    users: Mapping[str, str], credentials: Credentials, compare: Callable[[bytes, bytes], bool]
+    users: Mapping[str, str],
+    credentials: Credentials,
+    compare: Callable[[bytes, bytes], bool],
+    key: bytes,
 ) -> bool:
     """Compare a password. A wrong one takes as much work as the highest cost in ``users``.
 
     Each cost takes twice as long as the one below it. So comparisons at the costs ``n`` to
     ``highest - 1`` take as long as the difference between one at ``highest`` and one at ``n``.
+
+    Several comparisons take a little longer than one, so an unknown user has the cost of some
+    existing one, always of the same.
     """
     user, password = credentials
-    highest = max((_cost(each) for each in users.values()), default=_DEFAULT_COST)
-    hashed = users.get(user, "")
-    if not _HASH.fullmatch(hashed):
-        compare(password, _fake_hash(highest))
-        return False
-    if compare(password, hashed.encode()):
+    stored = users.get(user, "")
+    costs = sorted(cost for each in users.values() if (cost := _cost(each)) is not None)
+    cost, exists = _cost(stored), True
+    if cost is None:
+        costs = costs or [_DEFAULT_COST]
+        cost, exists = costs[_number(user, key) % len(costs)], False
+    fake = _fake_hash(cost)
+    if compare(password, stored.encode() if exists else fake) and exists:
         return True
-    for cost in range(_cost(hashed), highest):
-        compare(password, _fake_hash(cost))
+    for each in range(cost, costs[-1]):
+        compare(password, _fake_hash(each))
     return False
 
 
-def _cost(hashed: str) -> int:
+def _cost(hashed: str) -> int | None:
+    """Return the cost of a bcrypt hash; None if it is not one."""
     found = _HASH.fullmatch(hashed)
-    return int(found[1]) if found else _DEFAULT_COST
+    return int(found[1]) if found else None
+
+
+def _number(user: str, key: bytes) -> int:
+    """Return a number that always belongs to ``user``, and that nobody without ``key`` knows."""
+    return int.from_bytes(hashlib.blake2b(user.encode(), key=key, digest_size=8).digest(), "big")
 
 
 def _fake_hash(cost: int) -> bytes:

@@ -124,6 +124,24 @@ async def test_unknown_users_and_wrong_passwords_take_the_same_work(costs: tuple
         assert work == 2 ** max(costs), user
 
 
+async def test_the_comparisons_for_an_unknown_user_are_those_for_some_existing_one() -> None:
+    users = {"alice": hashed("a", cost=4), "bob": hashed("b", cost=6)}
+    compare = Counting()
+    passwords = Passwords(compare=compare)
+
+    async def costs(user: str) -> tuple[int, ...]:
+        compare.costs.clear()
+        assert await verify(passwords, users, user, "wrong") is WRONG
+        return tuple(sorted(compare.costs.elements()))
+
+    assert await costs("alice") == (4, 4, 5)
+    assert await costs("bob") == (6,)
+    unknown = [f"mallory{number}" for number in range(40)]
+    found = [await costs(user) for user in unknown]
+    assert set(found) == {(4, 4, 5), (6,)}
+    assert [await costs(user) for user in unknown] == found
+
+
 async def test_no_password_is_right_for_an_unknown_user() -> None:
     passwords = Passwords(compare=lambda _password, _hash: True)
     assert await verify(passwords, USERS, "mallory", "fakepassword") is WRONG

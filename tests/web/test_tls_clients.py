@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.config.web_values import ClientAuth
+from exporter.web.settings import WebConfigFile
 from tests.web.sockets import answers, hello, run, serving
-from tests.web.tls import ServedTls, authority, client_files, settings
+from tests.web.tls import ServedTls, authority, client_files, server_paths, settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.types import Receive, Scope, Send
 
     from exporter.web.tls import TlsContext
@@ -126,6 +130,15 @@ def test_with_tls_a_tls_client_is_served_with_tls_1_3() -> None:
     client = served(settings(), client_of())
     assert client.tls is not None
     assert client.tls.object.version() == "TLSv1.3"
+
+
+def test_a_certificate_and_a_key_in_the_configuration_itself_are_served(tmp_path: Path) -> None:
+    chain, key = (each.read_text() for each in server_paths("server"))
+    path = tmp_path / "web.yaml"
+    path.write_text(json.dumps({"tls_server_config": {"cert": chain, "key": key}}))
+    tls = WebConfigFile(path).settings.tls
+    assert tls is not None
+    served(tls, client_of())
 
 
 def test_a_client_of_tls_1_2_is_served() -> None:
