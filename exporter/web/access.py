@@ -99,7 +99,9 @@ class _Restricted:
         if self._bucket is not None:
             wait = self._bucket.take(asyncio.get_running_loop().time())
             if wait > 0:
-                await _refuse_for(send, wait, "The web configuration limits their rate.")
+                await _refuse_for(
+                    send, wait, "Too Many Requests. The web configuration limits their rate."
+                )
                 return
         if not config.users or scope["path"] in PROBES:
             await self._app(scope, receive, send)
@@ -113,7 +115,9 @@ class _Restricted:
         if verdict is Verdict.RIGHT:
             await self._app(scope, receive, send)
         elif verdict is Verdict.NOT_CHECKED:
-            await _refuse_for(send, _BUSY, "Too many passwords wait to be checked.")
+            await _refuse_for(
+                send, _BUSY, "Too Many Requests. Too many passwords wait to be checked."
+            )
         else:
             if values:
                 self._on_failure()
@@ -189,9 +193,9 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _refuse_for(send: Send, seconds: float, cause: str) -> None:
+async def _refuse_for(send: Send, seconds: float, text: str) -> None:
     retry_after = (b"retry-after", b"%d" % max(1, math.ceil(seconds)))
-    await _refuse(send, 429, f"Too Many Requests. {cause}", retry_after)
+    await _refuse(send, 429, text, retry_after)
 
 
 async def _refuse(send: Send, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
