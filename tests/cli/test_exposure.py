@@ -14,7 +14,7 @@ from exporter.cli.serving import WebOptions
 from exporter.config.web_config import WebConfig
 from exporter.errors import StartUpError
 from exporter.web.settings import WebConfigFile
-from tests.cli.web_process import hashed
+from tests.web.users import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.web import Pages
 from tests.harness import Harness
 from tests.web.sockets import run, serving
 
@@ -35,7 +36,7 @@ def test_a_request_that_is_not_for_exactly_one_loopback_name_is_refused(
     request_head: str, status: int
 ) -> None:
     async def main() -> int:
-        app = Harness().exporter.web(inventory=True)
+        app = Harness().exporter.web(Pages(inventory=True))
         async with serving(app) as server:
             client = await server.client()
             await client.send(f"{request_head}\r\n\r\n".encode())
