@@ -175,7 +175,7 @@ def _directory(path: Path) -> None:
 
 BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "deleted": (Path.unlink, "no such file"),
-    "emptied": (lambda path: path.write_text(""), "is empty; to remove TLS and without"),
+    "emptied": (lambda path: path.write_text(""), "is empty; to remove TLS and users"),
     "a comment": (lambda path: path.write_text("# new\n"), "is empty; to remove TLS"),
     "TLS switched off": (lambda path: path.write_text(USERS), "TLS cannot be switched off while"),
     "no settings": (lambda path: path.write_text("{}"), "TLS cannot be switched off while"),
