@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _keys_url(options: argparse.Namespace) -> str | None:
-    """Return the URL of the page of API keys; None if it is not served or its URL is not known."""
+    """Return the URL of the page of API keys; None if it is not served or its URL is unknown."""
     url = options.web_external_url
     return f"{url}/keys" if options.web_inventory and url is not None else None
 

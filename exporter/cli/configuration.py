@@ -71,10 +71,10 @@ def load_configs(load: Callable[[], Config], web: Path | None) -> tuple[Config, 
 def open_web_config(
     path: Path | None, exporter: Exporter, *, require_authentication: bool
 ) -> WebConfigFile | None:
-    """Return the web configuration file at ``path``, which is read again when it changes.
+    """Return the web configuration file at ``path``, which is reloaded when it changes.
 
     Raises :class:`~exporter.errors.ConfigurationError`. ``exporter``: exposes whether it is valid.
-    ``require_authentication``: whether no later version may let everyone in.
+    ``require_authentication``: whether every later version must authenticate clients.
     """
     if path is None:
         return None

@@ -1,4 +1,4 @@
-"""Judges who can reach the listening sockets, and what they may see."""
+"""Checks who can reach the listening sockets, and what they could see."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def is_local(listener: socket.socket) -> bool:
 
 
 def is_protected(listeners: Sequence[socket.socket], config: WebConfig) -> bool:
-    """Return whether only programs on this machine, or known clients, can see the exporter."""
+    """Return whether only authenticated clients or local programs can use the exporter."""
     return config.authenticates or all(is_local(each) for each in listeners)
 
 
@@ -55,7 +55,7 @@ def check_exposure(
 ) -> None:
     """Log a warning if everyone can see the exporter, or can intercept passwords.
 
-    Raises :class:`~exporter.errors.StartUpError` if everyone could see the ``inventory``.
+    Raises :class:`~exporter.errors.StartUpError` if everyone could read the ``inventory``.
     """
     if not config.authenticates:
         if inventory:

@@ -23,7 +23,7 @@ class Listeners:
     main: Sequence[socket.socket]
     """For the metrics and the pages."""
     probes: Sequence[socket.socket]
-    """Only for the probes; without any, ``main`` serves them."""
+    """Only for the probes. If empty, ``main`` serves them."""
 
 
 @contextlib.contextmanager

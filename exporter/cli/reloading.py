@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _GATHERING = 0.1
-"""Seconds between the first request of a reload and its start. Requests in between share it."""
+"""Seconds between the first request and the start of a reload. Requests in between share it."""
 _BUG = "an error in the exporter itself; see its log"
 _STOPPING = "the exporter is stopping"
 
@@ -31,11 +31,10 @@ _STOPPING = "the exporter is stopping"
 class Reloader:
     """Runs reloads one after another and lets requests share them.
 
-    A request joins the reload that is about to start. A reload that has started may have read the
-    files already, so a request that arrives during it causes one more reload, which all requests
-    until its start share.
+    A request joins the reload that is about to start. A running reload may have read the files
+    already, so a request during it causes one more reload. All requests until its start share it.
 
-    ``reload`` returns the problems that it found, none after a success.
+    ``reload``: returns the problems that it found; empty after a success.
     """
 
     def __init__(self, reload: Callable[[], Awaitable[Sequence[str]]]) -> None:
@@ -135,8 +134,8 @@ def _load(exporter: Exporter, load: Callable[[], Config]) -> tuple[Config, Seque
 async def reload_all(steps: Sequence[Callable[[], Awaitable[Sequence[str]]]]) -> Sequence[str]:
     """Run every step of a reload, at the same time; return the problems of all.
 
-    Each file is judged by itself: a problem in one does not keep the others from being applied, so
-    that a typo in the web configuration does not delay the removal of an organization.
+    Each file is validated on its own. A problem in one does not prevent the others from being
+    applied, so that a typo in the web configuration does not delay the removal of an organization.
     """
     found = await asyncio.gather(*(step() for step in steps))
     return [problem for problems in found for problem in problems]

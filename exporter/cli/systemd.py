@@ -1,4 +1,4 @@
-"""Tells systemd the state of the service (``sd_notify(3)``)."""
+"""Notifies systemd of the state of the service (``sd_notify(3)``)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from exporter.refresh import OrganizationState
 
 _STATUS_INTERVAL = 10.0
-"""Seconds between two looks at the status."""
+"""Seconds between two checks of the status."""
 _MAX_STATUS = 300  # characters
 _MAX_LISTED = 3
 """Failing organizations named in the status."""
 _MAX_UNSENT = 16
 _MIN_WATCHDOG = 0.1
-"""Seconds between two signs of life, at least."""
+"""Minimum seconds between two watchdog notifications."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +35,10 @@ log = structlog.get_logger(__name__)
 class Systemd:
     """Sends notifications to systemd; does nothing if systemd did not ask for them.
 
-    Never blocks and never raises: the exporter also serves if systemd does not listen.
+    Never blocks and never raises, so that the exporter does not depend on systemd.
 
     ``address``: the path of the socket, or an abstract name that starts with ``@``; None for no
-    notifications. ``watchdog``: seconds within which systemd expects a sign of life, or None.
+    notifications. ``watchdog``: seconds within which systemd expects a notification, or None.
     """
 
     def __init__(self, address: str | None, *, watchdog: float | None = None) -> None:
@@ -50,7 +50,7 @@ class Systemd:
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str], *, pid: int) -> Systemd:
-        """Return what ``environ`` asks of the process ``pid``.
+        """Return the notifier that ``environ`` configures for the process ``pid``.
 
         Removes the variables, so that child processes do not send notifications.
         """
@@ -64,9 +64,9 @@ class Systemd:
     async def notified(
         self, *, status: Callable[[], str], is_healthy: Callable[[], bool]
     ) -> AsyncIterator[None]:
-        """Report that the service is ready, and at the end of the context that it stops.
+        """Report that the service is ready, and that it is stopping at the end of the context.
 
-        Meanwhile, report each change of ``status``, and signs of life while ``is_healthy``.
+        Meanwhile, report each change of ``status``, and notify the watchdog while ``is_healthy``.
         """
         if self._address is None:
             yield
@@ -112,7 +112,7 @@ class Systemd:
             await asyncio.sleep(max(interval, _MIN_WATCHDOG))
 
     def _send(self, text: str, *, again: bool = True) -> None:
-        """Send ``text``. While systemd reads nothing, keep it for later, unless not ``again``."""
+        """Send ``text``. If systemd reads nothing, send it later, but only if ``again``."""
         if self._address is None:
             return
         if again or not self._unsent:
@@ -140,7 +140,7 @@ class Systemd:
 
 
 def status_line(states: Sequence[OrganizationState]) -> str:
-    """Return such as ``3 organizations, 1 failing: globex: forbidden``."""
+    """Return a status such as ``3 organizations, 1 failing: globex: forbidden``."""
     waiting = sum(not state.attempted for state in states)
     failing = [
         f"{state.name}: {state.prioritized.failure.reason}"

@@ -28,8 +28,8 @@ def inherited_sockets(
 ) -> list[socket.socket]:
     """Return the sockets that systemd passed to the process ``pid``.
 
-    Removes the variables from ``environ``, so that child processes do not take the sockets for
-    theirs. ``first``: the first file descriptor. Raises :class:`~exporter.errors.StartUpError`.
+    Removes the variables from ``environ``, so that child processes do not use the
+    sockets. ``first``: the first file descriptor. Raises :class:`~exporter.errors.StartUpError`.
     """
     recipient, count, *_ = [environ.pop(name, "") for name in _VARIABLES]
     if not count:

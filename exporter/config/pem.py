@@ -1,4 +1,4 @@
-"""Gives OpenSSL certificates and keys that are in memory; it reads them only from files."""
+"""Loads certificates and keys from memory into OpenSSL, which reads only files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MISMATCH = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNE
 
 
 class PemError(ValueError):
-    """Certificates or a key cannot be used.
+    """Unusable certificates or an unusable key.
 
     The message is the predicate of a sentence. ``of_key``: the key is the cause, or does not match.
     """
@@ -45,20 +45,20 @@ def load_pair(context: ssl.SSLContext, *, certificate: bytes, key: bytes) -> Non
             error = _pair_error(cause.reason or "")
         else:
             return
-    raise error  # outside the handlers: the context of the error may quote the file
+    raise error  # outside the handlers, because their exceptions may quote the file
 
 
 def load_client_ca(context: ssl.SSLContext, certificates: bytes) -> None:
     """Trust the CA ``certificates``, PEM, of clients. Raises :class:`PemError`.
 
-    As in Go, each of them is trusted by itself, even if its issuer is not among them.
+    As in Go, each of them is a trust anchor, even if its issuer is not among them.
     """
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     _load_trusted(context, certificates)
 
 
 def check_client_ca(certificates: bytes) -> None:
-    """Raise :class:`PemError` if no client certificate could be verified by ``certificates``."""
+    """Raise :class:`PemError` if ``certificates`` cannot verify any client certificate."""
     context = check_certificates(certificates)
     authorities = context.get_ca_certs()
     counts = context.cert_store_stats()
@@ -70,7 +70,7 @@ def check_client_ca(certificates: bytes) -> None:
 
 
 def _refuse_to_decrypt() -> str:
-    # Without it, OpenSSL would ask for the password on the terminal.
+    # Without this callback, OpenSSL would ask for the password on the terminal.
     raise _EncryptedError
 
 
@@ -96,7 +96,7 @@ def check_certificates(certificates: bytes) -> ssl.SSLContext:
 
 
 def check_key(key: bytes) -> None:
-    """Raise :class:`PemError` if ``key`` is certainly no private key in PEM format."""
+    """Raise :class:`PemError` if ``key`` is obviously not a private key in PEM format."""
     if not key.strip():
         raise PemError("is empty; expected a private key in PEM format", of_key=True)
     if _PRIVATE_KEY not in key:

@@ -44,7 +44,7 @@ def _fail(path: Path, message: str, *, line: int = 0) -> NoReturn:
 
 
 def limited(problems: Collection[Problem], file: str) -> tuple[Problem, ...]:
-    """Return ``problems``, or only the first :data:`MOST_PROBLEMS` with a note."""
+    """Return ``problems``, or a note and the first :data:`MOST_PROBLEMS` of them."""
     if len(problems) <= MOST_PROBLEMS:
         return tuple(problems)
     note = Problem(file, 0, "", f"more than {MOST_PROBLEMS} problems; only the first are shown")

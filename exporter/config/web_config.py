@@ -1,7 +1,7 @@
 """Loads the web configuration: TLS, headers, users and rate limit of the HTTP server.
 
-The format is that of prometheus/exporter-toolkit, which all exporters of Prometheus share.
-Every setting is honoured, or it is a problem that names the remedy.
+The format is that of prometheus/exporter-toolkit, which most exporters share. Every setting is
+either honoured or reported as a problem with its remedy.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ class WebConfigReading:
     """The result of reading a web configuration."""
 
     config: WebConfig
-    """Not to be used if there are problems."""
+    """Unusable if there are problems."""
     problems: tuple[Problem, ...]
     files: Mapping[str, FileVersion]
-    """By path: every file that was read, and its version before that."""
+    """By path: every file that was read, with its version before it was read."""
     is_empty: bool
-    """Whether the file has no content, which is a valid configuration of nothing."""
+    """Whether the file has no settings, which is valid."""
 
 
 def load_web_config(path: Path) -> tuple[WebConfig, Mapping[str, FileVersion]]:
-    """Return the web configuration at ``path``, and the versions of the files that it consists of.
+    """Return the web configuration at ``path``, and the versions of its files.
 
     Raises :class:`~exporter.errors.ConfigurationError` with all problems.
     """

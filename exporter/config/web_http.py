@@ -22,7 +22,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "X-Frame-Options": ("deny", "sameorigin"),
     "X-XSS-Protection": (),
 }
-"""The headers that can be set, with their values where only some are allowed."""
+"""The supported headers, with their allowed values; empty allows all values."""
 _LONGEST_HEADER = 4096  # characters
 _HASH = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
 _MIN_COST, _MAX_COST = 4, 15  # 15 takes about 2 s

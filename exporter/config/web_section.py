@@ -94,7 +94,7 @@ class Section:
         self.reading.add_problem((*self.path, key), message)
 
     def mapping(self, key: str, *, of: str = "settings") -> dict[str, object] | None:
-        """Return a mapping ``of`` what it is; None if it is not set or not valid."""
+        """Return a mapping; None if it is not set or not valid. ``of``: what messages call it."""
         value = self._value(key, dict, f"a mapping of {of}", "dict_type")
         return value if isinstance(value, dict) else None
 
@@ -119,7 +119,7 @@ class Section:
         return value if isinstance(value, bool) else default
 
     def texts(self, key: str) -> list[str] | None:
-        """Return the strings of a list without those that are not valid; None if it is not set."""
+        """Return the valid strings of a list; None if it is not set."""
         value = self._value(key, list, "a list", "tuple_type")
         if not isinstance(value, list):
             return None

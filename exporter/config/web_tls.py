@@ -108,7 +108,7 @@ class _TlsReader:
     def check_pair(self) -> None:
         for kind, name in (("cert", "certificate"), ("key", "private key")):
             if not self._is_set(kind):
-                # A setting that is written but empty is the place to look at.
+                # Point to a setting that is present but empty.
                 written = self._section.get(f"{kind}_file") is not None
                 path = (*self._section.path, f"{kind}_file") if written else self._section.path
                 self._section.reading.add_problem(

@@ -1,6 +1,6 @@
 """The web configuration: TLS, headers, users and rate limit of the HTTP server.
 
-The format is that of prometheus/exporter-toolkit, which all exporters of Prometheus share.
+The format is that of prometheus/exporter-toolkit, which most exporters share.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ClientAuth(enum.Enum):
-    """Whether clients need a certificate. The values are those of the file."""
+    """Whether clients need a certificate. The values are those of the setting."""
 
     NONE = "NoClientCert"
     OPTIONAL = "VerifyClientCertIfGiven"
@@ -30,16 +30,16 @@ class TlsConfig:
     certificate: bytes = field(repr=False)
     """The certificate and its intermediate certificates, as PEM."""
     key: bytes = field(repr=False)
-    """The private key of the certificate, as PEM, not encrypted."""
+    """The private key of the certificate, as unencrypted PEM."""
     client_ca: bytes | None = field(default=None, repr=False)
-    """The CA certificates of clients, as PEM. Set if clients may or must have a certificate."""
+    """The CA certificates of clients, as PEM. None if client certificates are not used."""
     client_auth: ClientAuth = ClientAuth.NONE
     client_allowed_sans: tuple[str, ...] = ()
     """Accept only client certificates with one of these names; empty accepts all."""
     min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     max_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ciphers: str | None = None
-    """The cipher suites of TLS 1.2 in OpenSSL's notation; None for Python's."""
+    """The cipher suites of TLS 1.2 in OpenSSL's notation; None for Python's defaults."""
     prefer_server_ciphers: bool = True
     curve: str | None = None
     """OpenSSL's name of the only group for the key exchange; None for OpenSSL's groups."""
@@ -57,7 +57,7 @@ class WebRateLimit:
 
 @dataclass(frozen=True)
 class WebConfig:
-    """A valid web configuration. Without arguments: that of an empty file."""
+    """A valid web configuration. Without arguments, that of an empty file."""
 
     tls: TlsConfig | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class WebInstruments:
     """The metrics of the web configuration file and of the clients that it rejects.
 
-    ``exposed``: whether such a file is in use. It was valid at the start: without that, the
-    exporter does not start.
+    ``exposed``: whether such a file is in use. It was valid at the start, because the exporter does
+    not start with an invalid one.
     """
 
     def __init__(self, *, clock: Clock, exposed: bool) -> None:
@@ -44,7 +44,7 @@ class WebInstruments:
         self._rendered.clear()
 
     def authentication_failed(self) -> None:
-        """Count a request with a wrong user or password."""
+        """Count a request with a wrong user name or password."""
         self._authentication_failures += 1
         self._rendered.clear()
 

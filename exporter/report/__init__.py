@@ -1,4 +1,4 @@
-"""The keys themselves: which of them are selected, their rows, and the rows as CSV and JSON.
+"""API keys as rows: selection, sorting, and output as CSV and JSON.
 
 Pure functions, shared by the command ``report`` and the page ``/keys``.
 """

@@ -106,7 +106,7 @@ class OrganizationKeys:
         }
 
     def policies_of(self, keys: Collection[Key]) -> Mapping[str, Policies]:
-        """Return the policies that ``keys`` violate, by their ids; without keys that violate none.
+        """Return the policies that ``keys`` violate, by key id. Omits keys that violate none.
 
         Takes time in proportion to all findings.
         """

@@ -19,7 +19,7 @@ _MAGIC = re.compile(r"[*?[]")
 
 @dataclass(frozen=True)
 class Selection:
-    """Filters for keys, all of which must match.
+    """Filters for keys. All of them must match.
 
     Patterns are shell-style and case-sensitive. They match ids or names; ``*`` does not match a
     missing one. Ages are in seconds and inclusive; no age filter matches a key of unknown age.
@@ -47,7 +47,7 @@ class Selection:
     def keys(self, listed: OrganizationKeys) -> list[Key]:
         """Return the keys that match, in their order.
 
-        Equal to :meth:`apply` on their rows, but makes none. Does not filter by age.
+        Equal to :meth:`apply` on their rows, without creating rows. Does not filter by age.
         """
         directory = listed.directory
         owners: dict[Owner, bool] = {}
@@ -105,7 +105,7 @@ class Selection:
 
 
 def matcher(patterns: tuple[str, ...]) -> Callable[..., bool]:
-    """Return a function that tells whether any of its texts matches any of ``patterns``.
+    """Return a function that returns whether any of its texts matches any of ``patterns``.
 
     Without patterns, everything matches.
     """

@@ -29,10 +29,10 @@ class Sorting:
 
 
 class SelectedKeys:
-    """The selected keys of some organizations, sorted. Rows are made only when they are needed.
+    """The selected keys of some organizations, sorted. Rows are created on demand.
 
     ``parts``: each organization with its selected keys, in the order of its ``keys``. Without
-    ``sorting``, that is the order. With it, keys that are equal stay in that order, and keys
+    ``sorting``, this order is kept. With it, keys that are equal stay in that order, and keys
     without a value come last in both directions.
     """
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exporter.web.basic_auth import Credentials
 
 PROBES = frozenset({"/-/healthy", "/-/ready"})
-"""Paths that need no user. Their responses tell nothing about API keys."""
+"""Paths that need no user. Their responses contain nothing about API keys."""
 _POLICY = b"content-security-policy"
 _LOG_INTERVAL = 60.0  # seconds
 _BUSY = 1  # seconds after which a client may try again
@@ -38,12 +38,12 @@ def restricted(
 ) -> ASGIApp:
     """Return ``app`` with the web configuration applied.
 
-    ``settings``: returns the configuration that applies to a request that has just been received.
+    ``settings``: returns the current configuration; called for every request.
     ``on_failure``: called for every request with wrong credentials, not for those without any.
 
     The headers of the configuration are added to every response. They replace headers of the same
-    name, except that a page's own Content-Security-Policy is also sent: browsers enforce both, so
-    the configuration can make it stricter and never weaker.
+    name, except that a page's own Content-Security-Policy is also sent. Browsers enforce both, so
+    the configuration can only make it stricter.
     """
     return _Restricted(app, settings, users, on_failure)
 

@@ -9,22 +9,22 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """At most ``per_group`` items of a group and ``total`` items altogether."""
+    """Holds at most ``per_group`` items of each group and ``total`` items in all."""
 
     def __init__(self, *, total: int, per_group: int) -> None:
         self._total, self._per_group = total, per_group
         self._size = 0
         self._groups: dict[str, deque[T]] = {}
-        """Never empty deques, by group. The first group is served next."""
+        """Non-empty deques by group. The first group is served next."""
 
     def __len__(self) -> int:
         return self._size
 
     def put(self, group: str, item: T) -> T | None:
-        """Add ``item``; return the item for which there is no room, None if there is room for all.
+        """Add ``item``; return the item that was rejected or removed, None if all of them fit.
 
-        That is ``item`` if the group is full. If the queue is full, it is the latest item of the
-        largest group, so that one group cannot keep the others out.
+        If the group is full, ``item`` is rejected. If the queue is full, the latest item of the
+        largest group is removed, so that one group cannot keep the others out.
         """
         own = len(self._groups.get(group, ()))
         if own >= self._per_group:

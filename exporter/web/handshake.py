@@ -1,4 +1,4 @@
-"""The TLS handshake of a new connection, and the reasons for which it fails."""
+"""The TLS handshake of a new connection, and the causes of its failures."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class HandshakeError(Exception):
 class Handshake:
     """The handshake of one accepted connection.
 
-    Until the first byte arrives, it costs no TLS state, so that silent clients are cheap.
+    No TLS state is allocated until the first byte arrives, so that silent clients are cheap.
     """
 
     def __init__(self, accepted: socket.socket) -> None:

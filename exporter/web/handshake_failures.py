@@ -1,4 +1,4 @@
-"""Counts TLS handshakes that failed, and logs at most one a minute."""
+"""Counts failed TLS handshakes, and logs at most one per minute."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _PAGE = template("keys_page.html.j2")
 
 @dataclass(frozen=True)
 class _Column:
-    """The heading of a column, which sorts by it."""
+    """The heading of a column, with a link that sorts by it."""
 
     name: str
     label: str
@@ -53,7 +53,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class _Pages:
-    """The rows that the page shows, and where it is. Pages are numbered from 1."""
+    """The position of a page and its rows. Pages are numbered from 1."""
 
     number: int
     count: int
@@ -79,9 +79,9 @@ def render_keys_page(
     wall: float,
     telemetry_path: str,
 ) -> str:
-    """Return the page at the Unix time ``wall``.
+    """Return the HTML of the page at the Unix time ``wall``.
 
-    ``listings``: of the organizations that ``query`` selects, of all ``organizations``.
+    ``listings``: of the organizations that ``query`` selects. ``organizations``: their number.
     """
     pages = _Pages.of(len(selected), wanted=query.page)
 

@@ -62,7 +62,7 @@ class KeysQuery:
         return replace(self, filters={**self.filters, name: tuple(values)})
 
     def encoded(self, *, sorting: Sorting | None = None, page: int = 1) -> str:
-        """Return a query string with the same filters, with its ``?``; empty without any."""
+        """Return a query string with the same filters. Starts with ``?``; empty without any."""
         pairs = [(name, value) for name in FILTERS for value in self.values(name)]
         if sorting is not None:
             pairs.append(("sort", sort_value(sorting)))

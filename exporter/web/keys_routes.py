@@ -1,4 +1,4 @@
-"""The routes ``/keys``, ``/keys.csv`` and ``/keys.json``, answered from memory."""
+"""The routes ``/keys``, ``/keys.csv`` and ``/keys.json``, served from memory."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Whether a request was sent to a loopback name.
+"""Checks whether a request was sent to a loopback name.
 
-Without authentication, a page in the browser of an operator could read everything that the browser
-reaches: its host name is made to resolve to 127.0.0.1 after it was loaded (DNS rebinding). The
-browser then still sends that name in the header ``Host``.
+Without authentication, a website in the browser of an operator could read what the exporter serves:
+after the page has been loaded, its host name is changed to resolve to 127.0.0.1 (DNS rebinding).
+The browser still sends that name in the header ``Host``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(?::[0-9
 
 
 def is_sent_to_loopback(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether the only ``Host`` of a request is ``localhost``, 127.0.0.0/8 or ``[::1]``."""
+    """Return whether the only ``Host`` of a request is ``localhost``, 127.0.0.0/8 or ``[::1]``."""
     hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
     return len(hosts) == 1 and _is_loopback(hosts[0])
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from exporter.web.basic_auth import Credentials
 
 _MAX_WAITING, _MAX_WAITING_PER_CLIENT = 64, 8
-"""Passwords. At bcrypt's cost of 10, eight take half a second."""
+"""Numbers of passwords. At bcrypt's cost of 10, eight take half a second."""
 _HASH = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _DEFAULT_COST = 10
-_IPV6_NETWORK = 64  # bits; a client has usually all addresses of such a network
+_IPV6_NETWORK = 64  # bits; a client usually has all addresses of such a network
 
 
 class Verdict(enum.Enum):
@@ -56,8 +56,8 @@ class Passwords:
     The digest includes the user's hash, so a changed hash invalidates it and other changes of the
     configuration do not. Wrong passwords are never remembered, so they displace nothing.
     ``compare``: returns whether a password has a bcrypt hash; called in the default executor.
-    ``max_requests``: the number of requests that may wait. Half of the connections leave enough for
-    scrapes while clients send one wrong password over and over.
+    ``max_requests``: the number of requests that may wait. The default of half of the connections
+    leaves enough for scrapes while clients send one wrong password over and over.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Passwords:
         self._worker: asyncio.Task[None] | None = None
 
     def remembers(self, users: Mapping[str, str], credentials: Credentials) -> bool:
-        """Whether this password was right with the hash that ``users`` has for the user."""
+        """Return whether this password was right for the hash of the user in ``users``."""
         user, password = credentials
         # Always a digest and a comparison: a quicker refusal would tell that no such user exists.
         digest = self._digest(user, users.get(user, ""), password)
@@ -97,7 +97,7 @@ class Passwords:
         """Check a password with bcrypt.
 
         ``users``: bcrypt hashes by user name. ``client``: an IP address, or empty if it is unknown;
-        addresses take turns. ``disconnected``: returns when the client no longer waits.
+        addresses take turns. ``disconnected``: returns when the client has disconnected.
 
         Takes as long for an unknown user as for a wrong password of any user.
         """
@@ -215,7 +215,7 @@ def _fake_hash(cost: int) -> bytes:
 
 
 def _network(client: str) -> str:
-    """Return what a client with one IP address can be expected to have: it, or its IPv6 network."""
+    """Return the addresses that one client is likely to have: its IPv4 address or IPv6 network."""
     try:
         address = ip_address(client)
     except ValueError:

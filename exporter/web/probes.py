@@ -1,4 +1,4 @@
-"""``/-/healthy`` and ``/-/ready``, for the probes of Kubernetes and the like."""
+"""``/-/healthy`` and ``/-/ready``, for the probes of Kubernetes and others."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 PROBE_PATHS = ("/-/healthy", "/-/ready")
 PROBE_LIMITS = Limits(connections=16, header=5.0, idle=30.0, write=5.0)
-"""Limits of the addresses that serve only probes. Answers are small and clients are few."""
+"""Limits of the addresses that serve only probes. Responses are small and clients are few."""
 _NOT_FOUND = f"Not found. This address serves only {' and '.join(PROBE_PATHS)}.\n"
 
 
 class ProbeSource(Protocol):
-    """The source of what the probes tell."""
+    """The source of the health and readiness."""
 
     def states(self) -> Sequence[OrganizationState]:
         """Return the state of every organization, in the order of the configuration."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class TokenBucket:
-    """Initially full with ``burst`` tokens, and refilled with one every ``interval`` seconds.
+    """A bucket that starts with ``burst`` tokens and gains one every ``interval`` seconds.
 
-    ``interval`` is greater than 0. ``now``: the current time, on any clock that never goes back.
+    ``interval`` is greater than 0. ``now``: the current time, on any monotonic clock.
     """
 
     def __init__(self, *, interval: float, burst: int, now: float) -> None:
@@ -14,7 +14,7 @@ class TokenBucket:
         self._tokens, self._counted_at = float(burst), now
 
     def take(self, now: float) -> float:
-        """Take a token and return 0, or return the seconds until there will be one."""
+        """Take a token and return 0, or return the seconds until one is available."""
         refilled = (now - self._counted_at) / self._interval
         tokens = min(self._burst, self._tokens + refilled)
         if tokens < 1:

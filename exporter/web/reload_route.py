@@ -1,4 +1,4 @@
-"""``POST /-/reload``, which loads the configuration files again."""
+"""``POST /-/reload``, which reloads the configuration files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reload_route(reload: Callable[[], Awaitable[Sequence[str]]] | None) -> Route
 
 
 class _Reload:
-    """An ASGI application rather than a function: Starlette gives those only some methods."""
+    """An ASGI application, because Starlette routes only some methods to a function."""
 
     def __init__(self, reload: Callable[[], Awaitable[Sequence[str]]] | None) -> None:
         self._reload = reload

@@ -1,4 +1,4 @@
-"""The settings of the server, read again when the files of the web configuration change."""
+"""The settings of the server, reloaded when the files of the web configuration change."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from exporter.web.tls import TlsContext
 
 _ANSWER = 1.0
-"""Seconds in which the file system has to answer a thread.
+"""Seconds that the file system may take to respond to a thread.
 
-For the same time after that, the event loop itself looks at the files, which costs a tenth.
+For the same time after a response, the event loop itself checks the files, at a tenth of the cost.
 """
 _SETTLE = 5.0
 """Seconds for which the files must be unchanged before authentication is loosened.
@@ -35,7 +35,7 @@ A configuration that is half written may lack its end, and with it the users.
 _RELOAD_TIMEOUT = 10.0  # seconds
 _LOG_INTERVAL = 60.0  # seconds
 _MOST_STEPS = 6
-"""Waits of one call: for an earlier check or load, its own check, its own load; and some more."""
+"""Waits of one call: for an earlier check or load, its own check and its own load, and a margin."""
 
 __all__ = ["ConfigLoaded", "WebConfigFile", "WebSettings"]
 
@@ -50,7 +50,7 @@ class ConfigLoaded(Protocol):
 
 
 class _Work:
-    """Something that a thread does now: a check of the files, or a load."""
+    """A check of the files or a load that is running in a thread."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -100,7 +100,7 @@ class WebConfigFile:
 
     @property
     def settings(self) -> WebSettings:
-        """The latest valid settings, without a look at the files."""
+        """The latest valid settings, without a check of the files."""
         return self._settings
 
     @property
@@ -109,10 +109,10 @@ class WebConfigFile:
         return "\n".join(map(str, self._rejected))
 
     async def current(self) -> WebSettings:
-        """Return the settings after a look at the files: a change before this call is seen.
+        """Check the files, and return the settings with all changes made before this call.
 
-        Two exceptions: files that cannot be read within a second, and a change that loosens
-        authentication, which must be unchanged for some seconds.
+        There are two exceptions: files that cannot be read within a second, and a change that
+        loosens authentication, which must be unchanged for some seconds.
         """
         loop = asyncio.get_running_loop()
         for _ in range(_MOST_STEPS):
@@ -134,7 +134,7 @@ class WebConfigFile:
         return (await self.current()).config
 
     async def current_tls(self) -> TlsContext:
-        """Return the TLS context of :meth:`current`. Only where TLS is on, which never changes."""
+        """Return the TLS context of :meth:`current`. Only with TLS."""
         tls = (await self.current()).tls
         if tls is None:
             raise RuntimeError("TLS is off")
@@ -166,7 +166,7 @@ class WebConfigFile:
         return self._start(lambda: load_settings(self._path), number=self._loads)
 
     def _start(self, call: Callable[[], LoadedSettings | None], *, number: int) -> _Work:
-        """Call ``call`` in a thread: a lost file system may block for ever."""
+        """Call ``call`` in a thread, because a lost file system may block forever."""
         loop = asyncio.get_running_loop()
         work = self._work = _Work(number)
 
@@ -189,7 +189,7 @@ class WebConfigFile:
         return work
 
     async def _finishes(self, work: _Work) -> bool:
-        """Whether ``work`` ends in time, which is not prolonged by those who wait for it."""
+        """Return whether ``work`` ends before its own deadline, which no waiting call extends."""
         remaining = work.deadline - asyncio.get_running_loop().time()
         done, _ = await asyncio.wait([work.done], timeout=max(remaining, 0.0))
         return bool(done)

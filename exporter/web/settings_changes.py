@@ -25,7 +25,7 @@ def change_problems(
     is_empty: bool,
     require_authentication: bool,
 ) -> Iterator[tuple[str, str]]:
-    """Yield path and message of what is wrong with ``config``, valid by itself.
+    """Yield the path and message of each problem with changing to ``config``, which is valid.
 
     ``previous``: None at the start. ``is_empty``: the file has no content at all.
     """

@@ -1,4 +1,4 @@
-"""The templates of the pages, and what all of them show alike."""
+"""The templates of the pages, with their common functions and headers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Moment:
 
 
 def moment(at: float, *, now: float) -> Moment:
-    """Return the Unix time ``at`` for a reader at ``now``."""
+    """Return the Unix time ``at``, also relative to ``now``."""
     try:
         text = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
@@ -51,7 +51,7 @@ def moment(at: float, *, now: float) -> Moment:
 
 
 def count(value: int | str) -> str:
-    """Return a number with its digits grouped; text as it is."""
+    """Return a number with its digits grouped; text unchanged."""
     if isinstance(value, str):
         return value
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -24,7 +24,7 @@ _VERIFY = {
 
 @dataclass(frozen=True)
 class TlsContext:
-    """The settings of a connection. Never changed: other settings are another context."""
+    """The settings of a connection. Immutable: other settings are another context."""
 
     context: ssl.SSLContext
     allowed_sans: frozenset[str]

@@ -87,7 +87,7 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
     def pause_writing(self) -> None:
         """Pause the response, because the client does not read it.
 
-        Also stops reading, because a client could demand answers from TLS itself without end.
+        Also stops reading, because a client could request responses from TLS itself without end.
         """
         self._writable = False
         self._update_reading()
@@ -129,7 +129,7 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
             for part in parts:
                 rest = memoryview(part)
                 while rest:
-                    # OpenSSL never frees the memory of unsent records, hence one at a time.
+                    # One at a time, because OpenSSL never frees the memory of unsent records.
                     rest = rest[self._tls.write(rest[:_RECORD]) :]
                     records.append(self._outgoing.read())
                     if len(records) == _RECORDS:
@@ -186,7 +186,7 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
             self._socket.close()
 
     def _send_outgoing(self) -> None:
-        """Send what TLS itself wants to tell the client."""
+        """Send the pending messages of TLS itself."""
         if data := self._outgoing.read():
             self._socket.write(data)
 
@@ -195,7 +195,7 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
         return self._closing or self._socket.is_closing()
 
     def can_write_eof(self) -> bool:
-        """Whether the client can be told that nothing follows: yes."""
+        """Return True: the client can be told that nothing follows."""
         return True
 
     def write_eof(self) -> None:
