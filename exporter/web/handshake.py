@@ -74,10 +74,12 @@ class Handshake:
     Until the first byte arrives, it costs no TLS state, so that silent clients are cheap.
     """
 
-    def __init__(self, accepted: socket.socket) -> None:
+    def __init__(self, accepted: socket.socket, outgoing: ssl.MemoryBIO) -> None:
+        """``outgoing``: the buffer shared by all connections, see :class:`TlsSession`."""
         self.has_begun = False
         """Whether the client has sent anything. Health checks connect and send nothing."""
         self._accepted = accepted
+        self._outgoing = outgoing
         self._loop = asyncio.get_running_loop()
 
     async def perform(self, tls: Callable[[], Awaitable[TlsContext]]) -> TlsSession | None:
@@ -93,7 +95,7 @@ class Handshake:
             if received[0] != _HANDSHAKE_RECORD:
                 raise HandshakeError("the client did not use TLS", _expects_tls())
             settings = await tls()
-            session = _new_session(settings.context)
+            session = self._new_session(settings.context)
             await self._exchange(session, received)
             if not settings.allows(session.tls.getpeercert()):
                 raise HandshakeError("the client's certificate has none of the allowed names")
@@ -101,6 +103,11 @@ class Handshake:
         if not self.has_begun:
             return None
         raise HandshakeError("the client closed the connection")
+
+    def _new_session(self, context: ssl.SSLContext) -> TlsSession:
+        incoming, outgoing = ssl.MemoryBIO(), self._outgoing
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        return TlsSession(tls, incoming, outgoing)
 
     async def _exchange(self, session: TlsSession, received: bytes) -> None:
         """Exchange messages with the client until the handshake is complete."""
@@ -134,11 +141,6 @@ class Handshake:
     async def _send(self, data: bytes) -> None:
         if data:
             await self._loop.sock_sendall(self._accepted, data)
-
-
-def _new_session(context: ssl.SSLContext) -> TlsSession:
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    return TlsSession(context.wrap_bio(incoming, outgoing, server_side=True), incoming, outgoing)
 
 
 def _cause(error: ssl.SSLError) -> str:
