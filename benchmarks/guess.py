@@ -1,8 +1,9 @@
 """A client that tries one wrong password after the other.
 
-``python -m benchmarks.guess URL --user=NAME --connections=4`` prints the URL as soon as a password
-was rejected, and continues until it is terminated. Each password is a new one, and each connection
-sends the next as soon as it has an answer.
+``python -m benchmarks.guess URL --user=NAME --connections=100`` prints the URL as soon as a
+password was rejected, and continues until it is terminated. Each password is a new one, and each
+connection sends the next as soon as it has an answer: 401, or 429 if too many are waiting. Every
+hundredth answer is followed by a line with the number of answers.
 """
 
 from __future__ import annotations
@@ -19,26 +20,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BUFFER = 64 * 1024
+_UNAUTHORIZED, _TOO_MANY_REQUESTS = 401, 429
+_TOLD = 100
+"""Answers after which their number is printed."""
 
 
 async def guess(url: str, *, user: str, connections: int) -> None:
     """Send wrong passwords until cancelled. Raises ``ValueError`` unless all are rejected."""
     passwords = (f"wrong-{number}" for number in itertools.count())
+    answers = itertools.count(1)
     async with asyncio.TaskGroup() as group:
-        for number in range(connections):
-            group.create_task(_guess(url, user, passwords, tells=number == 0))
+        for _ in range(connections):
+            group.create_task(_guess(url, user, passwords, answers))
 
 
-async def _guess(url: str, user: str, passwords: Iterator[str], *, tells: bool) -> None:
+async def _guess(url: str, user: str, passwords: Iterator[str], answers: Iterator[int]) -> None:
     link, buffer = None, memoryview(bytearray(_BUFFER))
     try:
         for password in passwords:
             link = link or await Link.connected(url)
             request = request_for(url, user=f"{user}:{password}")
-            _, closes = await exchange(link, request, buffer, status=401)
-            if tells:
+            allowed = (_UNAUTHORIZED, _TOO_MANY_REQUESTS)
+            _, closes = await exchange(link, request, buffer, allowed=allowed)
+            number = next(answers)
+            if number == 1:
                 print(url, flush=True)
-                tells = False
+            elif number % _TOLD == 0:
+                print(number, flush=True)
             if closes:
                 link.close()
                 link = None

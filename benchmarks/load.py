@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 _BUFFER = 1024 * 1024
 _STATUS = re.compile(rb"HTTP/1\.([01]) (\d{3}) ")
@@ -42,8 +42,9 @@ class Load:
     requests: int
     size: float
     """Bytes of one body, as sent."""
+    p50: float
+    """Seconds, as the following ones."""
     p99: float
-    """Seconds, as ``most``."""
     most: float
 
 
@@ -130,12 +131,12 @@ async def _readable(loop: asyncio.AbstractEventLoop, link: socket.socket) -> Non
 
 
 async def exchange(
-    link: Link, request: bytes, buffer: memoryview, *, status: int = 200
+    link: Link, request: bytes, buffer: memoryview, *, allowed: Collection[int] = (200,)
 ) -> tuple[int, bool]:
     """Return the size of the body, and whether the server closes the connection.
 
-    Raises ``ValueError`` for an incomplete answer, another ``status``, and a body of unknown
-    length.
+    Raises ``ValueError`` for an incomplete answer, a status that is not ``allowed``, and a body of
+    unknown length.
     """
 
     async def receive(part: memoryview) -> int:
@@ -150,7 +151,7 @@ async def exchange(
         head = bytes(buffer[: min(got, 4096)])
         end = head.find(b"\r\n\r\n")
     line, length = _STATUS.match(head), _LENGTH.search(head, 0, end + 2)
-    if line is None or length is None or int(line[2]) != status:
+    if line is None or length is None or int(line[2]) not in allowed:
         raise ValueError(f"unusable answer: {head[:end].decode('latin-1')!r}")
     while got < end + 4 + int(length[1]):
         got += await receive(buffer)
@@ -212,6 +213,7 @@ async def scrape(
         rate=len(latencies) / (time.perf_counter() - began),
         requests=len(latencies),
         size=sum(sizes) / len(sizes),
+        p50=percentile(latencies, 0.5),
         p99=percentile(latencies, 0.99),
         most=max(latencies),
     )

@@ -80,10 +80,12 @@ class Handshake:
     No TLS state is allocated until the first byte arrives, so that silent clients are cheap.
     """
 
-    def __init__(self, accepted: socket.socket) -> None:
+    def __init__(self, accepted: socket.socket, outgoing: ssl.MemoryBIO) -> None:
+        """``outgoing``: the buffer shared by all connections, see :class:`TlsSession`."""
         self.has_begun = False
         """Whether the client has sent anything. Health checks connect and send nothing."""
         self._accepted = accepted
+        self._outgoing = outgoing
         self._loop = asyncio.get_running_loop()
 
     async def perform(self, tls: Callable[[], Awaitable[TlsContext]]) -> TlsSession | None:
@@ -100,7 +102,7 @@ class Handshake:
                 raise HandshakeError("the client did not use TLS", _expects_tls())
             received = await self._receive_hello(received)
             settings = await tls()
-            session = _new_session(settings.context)
+            session = self._new_session(settings.context)
             await self._exchange(session, received)
             if not settings.allows(session.tls.getpeercert()):
                 raise HandshakeError("the client's certificate has none of the allowed names")
@@ -123,6 +125,11 @@ class Handshake:
         if needs_finite_field:
             raise HandshakeError(_NO_CURVE, _alert(_HANDSHAKE_FAILURE))
         return bytes(hello.received)
+
+    def _new_session(self, context: ssl.SSLContext) -> TlsSession:
+        incoming, outgoing = ssl.MemoryBIO(), self._outgoing
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        return TlsSession(tls, incoming, outgoing)
 
     async def _exchange(self, session: TlsSession, received: bytes) -> None:
         """Exchange messages with the client until the handshake is complete."""
@@ -158,11 +165,6 @@ class Handshake:
     async def _send(self, data: bytes) -> None:
         if data:
             await self._loop.sock_sendall(self._accepted, data)
-
-
-def _new_session(context: ssl.SSLContext) -> TlsSession:
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    return TlsSession(context.wrap_bio(incoming, outgoing, server_side=True), incoming, outgoing)
 
 
 def _alert(description: int) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,7 @@ class _Server:
         self._config.load()
         self._state = ServerState()
         self._received = bytearray(RECEIVE_SIZE)
+        self._outgoing = ssl.MemoryBIO()
         self._loop = asyncio.get_running_loop()
         self._next_log = self._loop.time()
 
@@ -149,7 +151,7 @@ class _Server:
         connection: Connection,
         tls: Callable[[], Awaitable[TlsContext]],
     ) -> None:
-        handshake = Handshake(accepted)
+        handshake = Handshake(accepted, self._outgoing)
         try:
             session = await handshake.perform(tls)
         except HandshakeError as error:

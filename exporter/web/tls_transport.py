@@ -13,22 +13,25 @@ if TYPE_CHECKING:
 
 _RECORD = 16 * 1024
 """Bytes of content in the largest TLS record."""
-_RECORDS = 4
-"""Records to send at once. Allocating 128 KiB or more takes longer than encrypting them."""
 _RECEIVED = 2 * 1024
 """Bytes to receive at once, more than a usual request has. A client can send so many tiny records
 or key updates that 16 KiB of them take 10 ms, during which no other connection is served."""
+_PIECE = 256 * 1024
+"""Bytes to encrypt and send at once; enough for a body that is a single slice."""
 _HEAD = 4 * 1024
 """Bytes below which a write is sent with the next one: headers, but no slice of a body."""
 
 
 @dataclass(frozen=True)
 class TlsSession:
-    """A TLS connection after its handshake, and the bytes that it has not decrypted or sent."""
+    """A TLS connection and its buffers."""
 
     tls: ssl.SSLObject
     incoming: ssl.MemoryBIO
+    """Received bytes that are not decrypted yet."""
     outgoing: ssl.MemoryBIO
+    """What ``tls`` wants to send. All connections share it, because OpenSSL never frees its memory.
+    It must be emptied after each call of ``tls``, before any other connection can use it."""
 
 
 class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
@@ -37,7 +40,7 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
     asyncio's own TLS transport allocates 256 KiB for each connection, keeps up to two slices of a
     response that a client does not read, and reports only one of them as unsent. This one allocates
     no buffers and keeps no bytes: it decrypts and encrypts at once, and the transport of the socket
-    reports what is unsent.
+    reports what is unsent. A response of one slice costs a single call of the operating system.
     """
 
     def __init__(self, session: TlsSession, connection: Connection, received: bytearray) -> None:
@@ -124,21 +127,18 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
             self._encrypt(head)
 
     def _encrypt(self, *parts: bytes | bytearray | memoryview) -> None:
-        records = []
         try:
             for part in parts:
                 rest = memoryview(part)
                 while rest:
-                    # One at a time, because OpenSSL never frees the memory of unsent records.
-                    rest = rest[self._tls.write(rest[:_RECORD]) :]
-                    records.append(self._outgoing.read())
-                    if len(records) == _RECORDS:
-                        self._socket.write(b"".join(records))
-                        records.clear()
+                    rest = rest[self._tls.write(rest[:_PIECE]) :]
+                    if self._outgoing.pending >= _PIECE:
+                        self._send_outgoing()
         except ssl.SSLError:
+            self._outgoing.read()
             self.abort()
             return
-        self._socket.write(b"".join(records))
+        self._send_outgoing()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the numbers of unsent bytes at which to pause and resume the response."""
@@ -172,8 +172,10 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
 
     def _read(self) -> None:
         try:
-            while self._reading and self._writable and not self._closing:
+            # Without received bytes, OpenSSL has none either, because a record is read as a whole.
+            while self._incoming.pending and self._reading and self._writable and not self._closing:
                 data = self._tls.read(_RECORD)
+                self._send_outgoing()
                 if not data:  # the client closes the connection
                     self.close()
                     return
@@ -186,9 +188,9 @@ class TlsTransport(asyncio.BufferedProtocol, asyncio.Transport):
             self._socket.close()
 
     def _send_outgoing(self) -> None:
-        """Send the pending messages of TLS itself."""
-        if data := self._outgoing.read():
-            self._socket.write(data)
+        """Send what TLS has encrypted, or wants to tell the client itself."""
+        if self._outgoing.pending:
+            self._socket.write(self._outgoing.read())
 
     def is_closing(self) -> bool:
         """Whether the connection is closed or closes after what has been written."""

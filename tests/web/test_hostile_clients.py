@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import socket
+import ssl
 import sys
 import tracemalloc
 from typing import TYPE_CHECKING
@@ -262,7 +263,9 @@ def test_a_client_that_never_stops_sending_after_a_refusal_blocks_nobody() -> No
             theirs.setblocking(False)
             sent = theirs.send(bytes(160 * 1024))
             theirs.shutdown(socket.SHUT_WR)
-            rejection = asyncio.create_task(Handshake(ours).reject(HandshakeError("refused")))
+            rejection = asyncio.create_task(
+                Handshake(ours, ssl.MemoryBIO()).reject(HandshakeError("refused"))
+            )
             others = 0
             while not rejection.done():
                 await asyncio.sleep(0)

@@ -110,6 +110,33 @@ async def test_users_and_headers_change_at_the_next_call(
     assert files.successes == [True, True]
 
 
+async def test_requests_see_a_change_of_the_configuration_at_once(folder: Path) -> None:
+    files = Files(folder, TLS + USERS)
+    for user in ("prometheus", "grafana", "alloy"):
+        files.path.write_text(TLS + USERS.replace("prometheus", user))
+        assert list((await files.used.current_config()).users) == [user]
+
+
+async def test_requests_see_a_change_of_a_certificate_within_a_second(folder: Path) -> None:
+    files = Files(folder, TLS)
+    await files.used.current_config()
+    (folder / "server.crt").write_text("half of it")
+    await asyncio.sleep(1.1)
+    await files.used.current_config()
+    assert files.successes == [True, False]
+
+
+async def test_requests_see_at_once_that_a_rejected_change_has_become_valid(
+    folder: Path, certificates: Path
+) -> None:
+    files = Files(folder, TLS + USERS)
+    shutil.copy(certificates / "second-server.crt", folder / "server.crt")
+    files.path.write_text(TLS + USERS.replace("prometheus", "grafana"))
+    assert list((await files.used.current_config()).users) == ["prometheus"]
+    shutil.copy(certificates / "second-server.key", folder / "server.key")
+    assert list((await files.used.current_config()).users) == ["grafana"]
+
+
 async def test_a_pair_is_renewed_when_both_files_are_new(
     folder: Path, certificates: Path, logs: list[MutableMapping[str, object]]
 ) -> None:

@@ -117,6 +117,28 @@ def test_a_client_with_a_small_buffer_receives_a_large_response() -> None:
     run(main())
 
 
+def test_connections_receive_only_their_own_bytes() -> None:
+    async def main() -> None:
+        async with serving(large, tls=usual("https")) as server:
+
+            async def download(*, buffer: int | None = None) -> None:
+                client = await server.client(buffer=buffer)
+                for _ in range(2):
+                    assert (await client.get())[2] == LARGE
+
+            async def fail(first: bytes) -> None:
+                client = await server.client()
+                await client.send_raw(first)
+                with pytest.raises(ssl.SSLError, match="ALERT"):
+                    await client.receive()
+
+            malformed = [b"\x17\x03\x03\x00\x20" + bytes(32), GET]
+            downloads = [download(), download(), download(buffer=TINY)]
+            await asyncio.gather(*downloads, *map(fail, malformed * 5))
+
+    run(main())
+
+
 def closes_with_notice(client: Client) -> bool:
     """Whether the server has told ``client`` within TLS that it closes the connection."""
     assert client.tls is not None
