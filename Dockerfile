@@ -31,7 +31,7 @@ USER 65532:65532
 EXPOSE 10049
 STOPSIGNAL SIGTERM
 # A TLS handshake comes first: a TLS server would count plain HTTP as a failed handshake, and answer it
-# with 400. http.client ignores proxies, and -I modules beside the configuration.
+# with 400. http.client ignores proxies, and -I ignores modules in the working directory.
 # If this address differs, or clients need a certificate, set the variable to a host and port of
 # --web.listen-address or --web.probe-listen-address. Each line of the program keeps its indentation at
 # the end of the previous one, where no builder removes it.
@@ -42,7 +42,7 @@ tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE\n\
 for c in (h.HTTPSConnection(a, timeout=2, context=tls), h.HTTPConnection(a, timeout=2)):\n \
 try: c.request('GET', '/-/healthy'); r = c.getresponse(); t = r.read().decode(); r.status == 400 or sys.exit(r.status != 200 and t); errors.append(t.strip())\n \
 except (OSError, h.HTTPException) as e: errors.append(str(e))\n\
-sys.exit(f'no answer from {a}: {errors[0]} (https), {errors[1]} (http); if it is another address, or clients need a certificate, set HEALTHCHECK_ADDRESS, or use --no-healthcheck')"]
+sys.exit(f'no answer from {a}: {errors[0]} (https), {errors[1]} (http); if the exporter uses another address or requires client certificates, set HEALTHCHECK_ADDRESS or use --no-healthcheck')"]
 ENTRYPOINT ["confluent-api-keys-exporter"]
 CMD ["--config.file=/etc/confluent-api-keys-exporter/config.yaml"]
 # Last, because they change with every commit.

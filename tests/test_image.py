@@ -150,7 +150,7 @@ def test_a_server_that_requires_client_certificates_is_checked_at_its_probe_addr
         code, message = health_check(address)
         assert code == 1
         assert message.startswith(f"no answer from {address}: ")
-        assert "or clients need a certificate, set HEALTHCHECK_ADDRESS" in message
+        assert "or requires client certificates, set HEALTHCHECK_ADDRESS" in message
         assert health_check(probes) == (0, "")
 
 
