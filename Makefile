@@ -19,9 +19,12 @@ began=$$(date +%s); { $(2); }; code=$$?; \
 echo "make $@: $$(( $$(date +%s) - began )) s (goal: $(1) s)"; exit $$code
 endef
 
+# One more than the cores, because some tests wait for other programs.
+WORKERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
+
 test: .venv/.dev ## run all tests and print the coverage
 	@rm -f .coverage .coverage.*
-	@$(call timed,240,$(BIN)/python -m coverage run -m pytest --numprocesses=auto --dist=loadgroup $(ARGS) \
+	@$(call timed,240,$(BIN)/python -m coverage run -m pytest --numprocesses=$(WORKERS) --dist=loadgroup $(ARGS) \
 	  && $(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report)
 
 quick: .venv/.dev ## run the tests without sockets and other programs
