@@ -165,7 +165,8 @@ class WebConfigFile:
                 while True:
                     work = self._work or self._start_load()
                     await asyncio.wait([work.done])
-                    if work.number > earlier:  # it began after this call
+                    began_after_this_call = work.number > earlier
+                    if began_after_this_call and not self._is_torn(work.problems):
                         break
         except TimeoutError:
             message = f"cannot be read within {_RELOAD_TIMEOUT:g} s; check its file system"
@@ -218,7 +219,8 @@ class WebConfigFile:
         self._seen, self._pending = loaded.files, None
         problems = loaded.problems or self._change_problems(loaded, previous=self._settings.config)
         if problems:
-            self._reject(problems)
+            if not self._is_torn(problems):
+                self._reject(problems)
         elif loosens(self._settings.config, loaded.settings.config):
             self._pending = loaded, asyncio.get_running_loop().time() + _SETTLE
             log.warning(
@@ -230,6 +232,14 @@ class WebConfigFile:
         else:
             self._apply(loaded)
         return problems
+
+    def _is_torn(self, problems: tuple[Problem, ...]) -> bool:
+        """Return whether files with ``problems`` have changed since they were read.
+
+        A certificate may have been read before a renewal, and its key after it. The next check
+        finds other versions and loads the files again.
+        """
+        return bool(problems) and self._versions() != self._seen
 
     def _change_problems(
         self, loaded: LoadedSettings, *, previous: WebConfig | None

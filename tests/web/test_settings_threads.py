@@ -128,6 +128,30 @@ def test_a_change_during_a_load_is_seen_by_the_next_call(
     run(main())
 
 
+def test_files_that_are_replaced_while_they_are_read_are_not_rejected(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = WebConfigFile(path)
+    loads = Disk(monkeypatch, "open", path)
+
+    renewed = path.with_suffix(".new")
+    write(renewed, "three")
+    path.write_text("junk: 1\n")
+
+    async def main() -> None:
+        with loads.hanging():
+            reload = asyncio.create_task(used.reload())
+            await loads.is_called()
+            # The load has opened the file, and waits to read it.
+            os.replace(renewed, path)  # noqa: PTH105 # a method of Path may not be called here
+        await reload
+        assert await user(used) == "three"
+
+    with capture_logs() as logs:
+        run(main())
+    assert [each["event"] for each in logs] == ["web configuration loaded"]
+
+
 def test_a_file_system_that_hangs_leaves_the_settings_and_one_thread(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
