@@ -123,9 +123,8 @@ class Keys:
         headers = {**_HEADERS, "Content-Type": _TYPES[form]}
         if form == "csv":
             headers["Content-Disposition"] = 'attachment; filename="api-keys.csv"'
-        if listings:
-            oldest = min(each.began or 0.0 for each in listings)
-            headers["Last-Modified"] = formatdate(oldest, usegmt=True)
+        oldest = min(each.began or 0.0 for each in listings)
+        headers["Last-Modified"] = formatdate(oldest, usegmt=True)
         if self._downloads >= _MAX_DOWNLOADS:
             raise _Problem(503, "Too many downloads of keys at the same time. Try again later.\n")
         self._downloads += 1
@@ -178,7 +177,12 @@ class KeysEndpoint:
 
 
 def _require_fresh(listings: Sequence[LatestListing], query: KeysQuery) -> None:
-    """Raise :class:`_Problem` if any of ``listings``, those of ``query``, has no keys to show."""
+    """Raise :class:`_Problem` if ``query`` has no ``listings``, or one of them no keys to show.
+
+    A client could not tell either from a listing without keys.
+    """
+    if not listings:
+        raise _Problem(404, "No organization matches the filter. See /keys for those that exist.\n")
     missing = [each.organization for each in listings if each.keys is None]
     if not missing:
         return

@@ -165,12 +165,12 @@ async def test_the_error_suggests_a_query_that_is_accepted_and_keeps_the_filters
     assert text.endswith("Wait for the next successful refresh (see /).\n")
 
 
-async def test_no_matching_organization_is_an_empty_list() -> None:
+async def test_no_matching_organization_is_404_and_not_an_empty_list() -> None:
     harness = await refreshed(small_world())
-    assert (await got(harness, "/keys.json?organization=x*")).text == "[]\n"
-    found = await got(harness, "/keys.csv?organization=x*")
-    assert found.text == as_csv([])
-    assert "last-modified" not in found.headers
+    for path in ("/keys.json", "/keys.csv"):
+        found = await got(harness, f"{path}?organization=x*")
+        assert found.status_code == 404
+        assert found.text == "No organization matches the filter. See /keys for those that exist.\n"
 
 
 def violations(harness: Harness) -> dict[str, float]:
