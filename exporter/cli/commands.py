@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
         _warn_about_unjudged_policies(loaded)
         return loaded
 
-    loaded, web_config = load_configs(load, options.web_config_file)
+    loaded, web_settings = load_configs(load, options.web_config_file)
+    web_config = web_settings.settings.config
     if options.config_check:
         print_output(escaped(f"{options.config_file}: valid, {_organizations(loaded)}"))
         if options.web_config_file is not None:
@@ -61,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
             inventory=options.web_inventory,
             config_file=open_web_config(
                 options.web_config_file,
+                web_settings,
                 exporter,
                 require_authentication=options.web_inventory and web_config.authenticates,
             ),

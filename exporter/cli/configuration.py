@@ -14,7 +14,7 @@ from exporter import config
 from exporter.config.web_config import WebConfig
 from exporter.errors import ConfigurationError, StartUpError
 from exporter.web.settings import WebConfigFile
-from exporter.web.settings_loading import load_settings
+from exporter.web.settings_loading import LoadedSettings, WebSettings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,13 +48,14 @@ def load_config(path: Path) -> Config:
     return loaded
 
 
-def load_configs(load: Callable[[], Config], web: Path | None) -> tuple[Config, WebConfig]:
+def load_configs(load: Callable[[], Config], web: Path | None) -> tuple[Config, LoadedSettings]:
     """Return the result of ``load``, and the web configuration at ``web``, empty for None.
 
     Raises :class:`~exporter.errors.ConfigurationError` with the problems of both.
     """
     problems: list[Problem] = []
-    loaded, web_config = None, WebConfig()
+    loaded = None
+    settings = LoadedSettings(WebSettings(WebConfig(), None), (), {}, is_empty=True)
     try:
         loaded = load()
     except ConfigurationError as error:
@@ -62,24 +63,25 @@ def load_configs(load: Callable[[], Config], web: Path | None) -> tuple[Config, 
     if web is not None:
         settings = load_settings(web)
         problems += settings.problems
-        web_config = settings.settings.config
     if loaded is None or problems:
         raise ConfigurationError(tuple(problems))
-    return loaded, web_config
+    return loaded, settings
 
 
 def open_web_config(
-    path: Path | None, exporter: Exporter, *, require_authentication: bool
+    path: Path | None, loaded: LoadedSettings, exporter: Exporter, *, require_authentication: bool
 ) -> WebConfigFile | None:
     """Return the web configuration file at ``path``, which is reloaded when it changes.
 
-    Raises :class:`~exporter.errors.ConfigurationError`. ``exporter``: exposes whether it is valid.
+    ``loaded``: its settings. ``exporter``: exposes whether later ones are valid.
     ``require_authentication``: whether every later version must authenticate clients.
+    Raises :class:`~exporter.errors.ConfigurationError` if ``loaded`` does not.
     """
     if path is None:
         return None
     return WebConfigFile(
         path,
+        loaded=loaded,
         require_authentication=require_authentication,
         config_loaded=exporter.instruments.web.config_loaded,
     )

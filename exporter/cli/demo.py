@@ -70,12 +70,13 @@ async def _demo(options: argparse.Namespace, listeners: Listeners) -> None:
     simulator = _simulator(options, rate_limit=_DEMO_RATE_LIMIT)
     sockets = bind(["127.0.0.1:0"])
     url = url_of(sockets[0])
-    settings, web_config = load_configs(
+    settings, web_settings = load_configs(
         lambda: config.parse(
             _DEMO_CONFIG.format(url=url), file="demo", folder=Path(), environ=_DEMO_ENVIRONMENT
         ),
         options.web_config_file,
     )
+    web_config = web_settings.settings.config
     inventory = is_protected(listeners.main, web_config)
     check_exposure(listeners.main, web_config, inventory=inventory, lifecycle=False)
     external_url = options.web_external_url or url_of(
@@ -106,6 +107,7 @@ async def _demo(options: argparse.Namespace, listeners: Listeners) -> None:
         inventory=inventory,
         config_file=open_web_config(
             options.web_config_file,
+            web_settings,
             exporter,
             require_authentication=inventory and web_config.authenticates,
         ),

@@ -64,20 +64,22 @@ class _Work:
 class WebConfigFile:
     """The web configuration file at ``path`` and the files that it names.
 
-    Blocks while it is created, and raises :class:`~exporter.errors.ConfigurationError`. With
-    ``require_authentication``, every configuration must authenticate all clients.
+    Blocks while it is created, unless its settings have been ``loaded``, and raises
+    :class:`~exporter.errors.ConfigurationError`. With ``require_authentication``, every
+    configuration must authenticate all clients.
     """
 
     def __init__(
         self,
         path: Path,
         *,
+        loaded: LoadedSettings | None = None,
         require_authentication: bool = False,
         config_loaded: ConfigLoaded = lambda *, successful: None,  # noqa: ARG005 # nobody listens
     ) -> None:
         self._path, self._require_authentication = path, require_authentication
         self._config_loaded = config_loaded
-        loaded = load_settings(path)
+        loaded = loaded or load_settings(path)
         problems = loaded.problems or self._change_problems(loaded, previous=None)
         if problems:
             raise ConfigurationError(problems)
