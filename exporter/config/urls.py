@@ -19,7 +19,7 @@ def check_url(text: str) -> str:
     contain a password.
     """
     parts = _split(text, example=_EXAMPLE, remedy="use `credentials` instead")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError(
             "is plain http, which would expose the credentials; expected `https://` (http is"
             " allowed for localhost, 127.0.0.0/8 and [::1])"
@@ -69,7 +69,8 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
     return "%" not in host and _address(host) is not None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether ``host`` is ``localhost`` or a loopback address."""
     address = _address(host)
     return host == "localhost" or (
         address is not None and any(address in network for network in _LOOPBACK)

@@ -21,13 +21,6 @@ PAGE_SIZE = 100  # rows
 _MAX_TEXT = 255  # characters
 _MAX_NOTES = 5
 """Notes of one kind that are shown without a click."""
-_LABELS = {
-    "organization": "Organization",
-    "owner": "Owner",
-    "resource": "Resource",
-    "environment": "Environment",
-    "api_key": "API key",
-}
 _COLUMNS = (
     ("api_key", "API key"),
     ("organization", "Organization"),
@@ -81,7 +74,8 @@ def render_keys_page(
 ) -> str:
     """Return the HTML of the page at the Unix time ``wall``.
 
-    ``listings``: of the organizations that ``query`` selects. ``organizations``: their number.
+    ``listings``: of the organizations that ``query`` selects. ``organizations``: the number
+    of all organizations.
     """
     pages = _Pages.of(len(selected), wanted=query.page)
 
@@ -92,6 +86,7 @@ def render_keys_page(
         """Return the URL of the keys of the same organization with that value."""
         return f"keys{query_for({'organization': row.organization, name: value})}"
 
+    labels = dict(_COLUMNS)
     download = query.encoded(sorting=query.sorting)
     fresh = [each for each in listings if each.keys is not None]
     oldest = min((each.began for each in fresh if each.began is not None), default=wall)
@@ -106,7 +101,7 @@ def render_keys_page(
             for each in _COLUMNS
             if organizations > 1 or each[0] != "organization"
         ],
-        filters=[(name, _LABELS[name], query.values(name) or ("",)) for name in PATTERNS],
+        filters=[(name, labels[name], query.values(name) or ("",)) for name in PATTERNS],
         policies=[(policy, policy in query.values("policy")) for policy in POLICIES],
         sort="" if query.sorting is None else sort_value(query.sorting),
         is_filtered=bool(query.filters),

@@ -8,8 +8,9 @@ The browser still sends that name in the header ``Host``.
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
+
+from exporter.config.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,9 +30,4 @@ def _is_loopback(host: str) -> bool:
         return False
     if match["six"] is not None:
         return match["six"] == "::1"
-    if match["name"].lower() == "localhost":
-        return True
-    try:
-        return IPv4Address(match["name"]).is_loopback
-    except AddressValueError:
-        return False
+    return is_loopback(match["name"].lower())
