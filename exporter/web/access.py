@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.web.basic_auth import CHALLENGE, parse_authorization
+from exporter.web.log_limit import LogLimit
 from exporter.web.passwords import Passwords, Verdict
 from exporter.web.rate_limit import TokenBucket
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 PROBES = frozenset({"/-/healthy", "/-/ready"})
 """Paths that need no user. Their responses contain nothing about API keys."""
 _POLICY = b"content-security-policy"
-_LOG_INTERVAL = 60.0  # seconds
 _BUSY = 1  # seconds after which a client may try again
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class _Restricted:
         self._headers: dict[bytes, bytes] = {}
         self._limit: WebRateLimit | None = None
         self._bucket: TokenBucket | None = None
-        self._failures = _FailureLog()
+        self._log_limit = LogLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -121,7 +121,7 @@ class _Restricted:
         else:
             if values:
                 self._on_failure()
-                self._failures.add(_client(scope), credentials, config.users)
+                self._log_failure(_client(scope), credentials, config.users)
             await _refuse(
                 send, 401, "Unauthorized. A user name and a password are required.", CHALLENGE
             )
@@ -142,6 +142,16 @@ class _Restricted:
             disconnected=lambda: _disconnected(receive),
         )
 
+    def _log_failure(
+        self, client: str, credentials: Credentials | None, users: Mapping[str, str]
+    ) -> None:
+        omitted = self._log_limit.request()
+        if omitted is None:
+            return
+        # Other names are not logged, because users may enter their password instead of their name.
+        user = {"user": credentials.user} if credentials and credentials.user in users else {}
+        log.warning("authentication failed", client=client, **user, **omitted)
+
 
 class _Response:
     """Adds headers to a response."""
@@ -161,26 +171,6 @@ class _Response:
             ]
             message["headers"] = [*kept, *self._headers.items()]
         await self._send(message)
-
-
-class _FailureLog:
-    """Logs failed authentications at most once a minute."""
-
-    def __init__(self) -> None:
-        self._next = -math.inf
-        self._omitted = 0
-
-    def add(self, client: str, credentials: Credentials | None, users: Mapping[str, str]) -> None:
-        """Log a failure, or count it as not logged."""
-        now = asyncio.get_running_loop().time()
-        if now < self._next:
-            self._omitted += 1
-            return
-        # Other names are not logged, because users may enter their password instead of their name.
-        user = {"user": credentials.user} if credentials and credentials.user in users else {}
-        omitted = {"not_logged": self._omitted} if self._omitted else {}
-        log.warning("authentication failed", client=client, **user, **omitted)
-        self._next, self._omitted = now + _LOG_INTERVAL, 0
 
 
 def _client(scope: Scope) -> str:

@@ -24,6 +24,7 @@ from exporter.web.connections import Connections
 from exporter.web.handshake import Handshake, HandshakeError
 from exporter.web.handshake_failures import HandshakeFailures
 from exporter.web.limits import Limits, process_limits
+from exporter.web.log_limit import LogLimit
 from exporter.web.loop_errors import logged_sparingly
 from exporter.web.tls_transport import TlsTransport
 
@@ -39,8 +40,6 @@ _BACKLOG = 128
 _TICK = 1.0  # seconds
 _RETRY = 1.0
 """Seconds to wait after failing to accept, such as without a free file descriptor."""
-_LOG_INTERVAL = 60.0
-"""Seconds between two log records about such failures."""
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +75,7 @@ class _Server:
         self._received = bytearray(RECEIVE_SIZE)
         self._outgoing = ssl.MemoryBIO()
         self._loop = asyncio.get_running_loop()
-        self._next_log = self._loop.time()
+        self._log_limit = LogLimit()
 
     async def run(self, listeners: Sequence[socket.socket]) -> None:
         """Serve until cancelled."""
@@ -113,9 +112,7 @@ class _Server:
             await asyncio.sleep(0)  # let others run during a burst of connections
 
     def _log_failure(self, error: OSError) -> None:
-        now = self._loop.time()
-        if now >= self._next_log:
-            self._next_log = now + _LOG_INTERVAL
+        if self._log_limit.request() is not None:
             log.error("cannot accept connections; retrying", error=error.strerror)
 
     def _open(self, accepted: socket.socket, address: Any) -> None:  # noqa: ANN401 # as accepted

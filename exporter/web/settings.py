@@ -10,6 +10,7 @@ import structlog
 
 from exporter.config.files import version_of
 from exporter.errors import ConfigurationError, Problem
+from exporter.web.log_limit import LogLimit
 from exporter.web.settings_changes import change_problems, loosens
 from exporter.web.settings_loading import WebSettings, load_settings
 
@@ -33,7 +34,6 @@ _SETTLE = 5.0
 A configuration that is half written may lack its end, and with it the users.
 """
 _RELOAD_TIMEOUT = 10.0  # seconds
-_LOG_INTERVAL = 60.0  # seconds
 _MOST_STEPS = 6
 """Waits of one call: for an earlier check or load, its own check and its own load, and a margin."""
 
@@ -90,7 +90,7 @@ class WebConfigFile:
         self._work: _Work | None = None
         self._loads = 0
         self._answered = -math.inf
-        self._next_log = -math.inf
+        self._log_limit = LogLimit()
         self._settings = loaded.settings
         self._seen = loaded.files
         self._apply(loaded)
@@ -127,7 +127,7 @@ class WebConfigFile:
                 else:
                     self._start_load()
             if self._work is not None and not await self._finishes(self._work):
-                self._log_no_answer(loop.time())
+                self._log_no_answer()
                 break
         return self._settings
 
@@ -280,9 +280,8 @@ class WebConfigFile:
                 log.error("the new web configuration was rejected", problem=str(problem))
         self._config_loaded(successful=False)
 
-    def _log_no_answer(self, now: float) -> None:
-        if now >= self._next_log:
-            self._next_log = now + _LOG_INTERVAL
+    def _log_no_answer(self) -> None:
+        if self._log_limit.request() is not None:
             log.error(
                 "the files of the web configuration cannot be checked, because their file system"
                 " does not respond; the previous settings stay in use",
