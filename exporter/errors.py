@@ -6,6 +6,9 @@
     ├── ConfigurationError      all problems of a configuration
     ├── StartUpError            an address in use, a file that cannot be written
     ├── CredentialsError        credentials that can no longer be read
+    │   ├── TokenUnreadable         the file with the identity provider's token
+    │   ├── TokenRefused            the STS rejected the identity provider's token
+    │   └── IdentityProviderFailed  the identity provider issued no token
     └── ApiError                a request or listing failed
         ├── RateLimited         429
         ├── OutOfBudget         the rate limit allows no request before the deadline
@@ -78,9 +81,42 @@ class StartUpError(ExporterError):
 
 
 class CredentialsError(ExporterError):
-    """Credentials cannot be read, although they could be at start."""
+    """Credentials cannot be read or exchanged, although they could be read at start.
+
+    ``reason``: the value of the label ``reason``. ``request_id``: of the response that is the
+    cause, None without one.
+    """
 
     reason: ClassVar[str] = "credentials"
+
+    def __init__(self, message: str, *, request_id: str | None = None) -> None:
+        self.request_id = request_id
+        super().__init__(message)
+
+
+class TokenUnreadable(CredentialsError):
+    """The file with the token of the identity provider cannot be read."""
+
+    reason = "token_unreadable"
+
+
+class TokenRefused(CredentialsError):
+    """The STS rejected the token of the identity provider."""
+
+    reason = "token_refused"
+
+
+class IdentityProviderFailed(CredentialsError):
+    """The identity provider issued no token."""
+
+    reason = "identity_provider"
+
+
+CREDENTIALS_FAILURE_REASONS: tuple[str, ...] = (
+    CredentialsError.reason,
+    *(error.reason for error in CredentialsError.__subclasses__()),
+)
+"""All values of the label ``reason`` for failures before any request to the API."""
 
 
 class ApiError(ExporterError):

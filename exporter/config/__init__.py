@@ -1,6 +1,13 @@
 """Loads YAML, environment variables and secret files into one validated, immutable value."""
 
 from exporter.config.certificates import ca_context
+from exporter.config.credentials import (
+    ApiKeyCredentials,
+    Credentials,
+    OAuthClient,
+    PoolCredentials,
+    TokenFile,
+)
 from exporter.config.editor_schema import json_schema
 from exporter.config.files import version_of
 from exporter.config.load import Config, load, parse
@@ -13,7 +20,7 @@ from exporter.config.schema import (
     RateLimit,
     Tls,
 )
-from exporter.config.secrets import Credentials, Secret
+from exporter.config.secrets import Secret
 from exporter.config.web_config import (
     ClientAuth,
     TlsConfig,
@@ -23,18 +30,22 @@ from exporter.config.web_config import (
 )
 
 __all__ = [
+    "ApiKeyCredentials",
     "ClientAuth",
     "Config",
     "Credentials",
     "Filters",
     "Names",
+    "OAuthClient",
     "Organization",
     "Policy",
+    "PoolCredentials",
     "Quotas",
     "RateLimit",
     "Secret",
     "Tls",
     "TlsConfig",
+    "TokenFile",
     "WebConfig",
     "WebRateLimit",
     "ca_context",

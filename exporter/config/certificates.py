@@ -7,7 +7,7 @@ import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from exporter.config.credentials import validation_context
+from exporter.config.credentials_section import validation_context
 from exporter.config.files import version_of
 from exporter.config.yaml_document import kind_of
 

@@ -1,167 +1,99 @@
-"""The section ``credentials``; every source of a credential is read during validation."""
+"""The kinds of credentials of an organization, and their sources."""
 
-import re
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, TypeAlias
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    GetPydanticSchema,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-)
-from pydantic_core import core_schema
+from exporter.config.secrets import FromFile, Secret, check_key_id
+from exporter.errors import CredentialsError, TokenUnreadable
 
-from exporter.config.fields import ConfigSection
-from exporter.config.secrets import (
-    Credentials,
-    FromEnvironment,
-    FromFile,
-    Inline,
-    Source,
-    check_key_id,
-)
-from exporter.redaction import looks_like_a_secret
+if TYPE_CHECKING:
+    from pathlib import Path
 
-STANDARD_CREDENTIALS = {
-    "api_key_env": "CONFLUENT_CLOUD_API_KEY",
-    "api_secret_env": "CONFLUENT_CLOUD_API_SECRET",
-}
-"""Used by organizations without ``credentials``; the variables of the Terraform provider."""
-
-_KEY_SETTINGS = ("api_key_file", "api_key_env", "api_key")
-_SECRET_SETTINGS = ("api_secret_file", "api_secret_env")
-_VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
+    from exporter.config.secrets import Source
 
 
 @dataclass(frozen=True)
-class ValidationContext:
-    """The folder and environment that a configuration refers to."""
+class ApiKeyCredentials:
+    """The sources of an API key's id and secret, for HTTP basic authentication."""
 
-    folder: Path
-    """Relative paths are resolved from it."""
-    environ: Mapping[str, str]
+    api_key: Source
+    api_secret: Source
 
+    def exposed_file(self) -> Path | None:
+        """Return the file of the secret if every user can read or change it."""
+        return _exposed_file(self.api_secret)
 
-class CredentialsSection(ConfigSection):
-    """Sources of the API key and its secret, one for each."""
+    def read(self) -> tuple[str, Secret]:
+        """Return the current id and secret of the API key, which may have been rotated. Blocks.
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        json_schema_extra={
-            "allOf": [
-                {"oneOf": [{"required": [setting]} for setting in settings]}
-                for settings in (_KEY_SETTINGS, _SECRET_SETTINGS)
-            ]
-        }
-    )
-
-    api_key_file: str | None = None
-    """File with the id of the API key. Relative to the folder of this configuration file."""
-    api_key_env: str | None = Field(default=None, json_schema_extra={"pattern": f"^{_VARIABLE}$"})
-    """Environment variable with the id of the API key."""
-    api_key: str | None = None
-    """Id of the API key, such as ABCDEFGHIJKLMNOP."""
-    api_secret_file: str | None = None
-    """File with the secret of the API key. Read again at every refresh."""
-    api_secret_env: str | None = Field(
-        default=None, json_schema_extra={"pattern": f"^{_VARIABLE}$"}
-    )
-    """Environment variable with the secret of the API key."""
-
-    @field_validator("*")
-    @classmethod
-    def _check_source(cls, value: str | None, info: ValidationInfo) -> str | None:
-        setting = info.field_name or ""
-        if value is not None:
-            source = _source(setting, value, validation_context(info))
-            try:
-                text = source.read()
-                if setting in _KEY_SETTINGS:
-                    check_key_id(text)
-            except ValueError as error:
-                raise ValueError(f"{_subject(source)}{error}") from None
-        return value
+        Raises :class:`~exporter.errors.CredentialsError` with the source and the remedy.
+        """
+        try:
+            api_key = check_key_id(self.api_key.read())
+        except ValueError as error:
+            raise CredentialsError(f"the API key: {self.api_key} {error}") from None
+        try:
+            return api_key, Secret(self.api_secret.read())
+        except ValueError as error:
+            raise CredentialsError(f"the API secret: {self.api_secret} {error}") from None
 
 
-def credential_problems(written: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the problems of a ``credentials`` mapping without exactly one source for each."""
-    problems = []
-    for what, settings in (("API key", _KEY_SETTINGS), ("API secret", _SECRET_SETTINGS)):
-        given = [f"`{setting}`" for setting in settings if written.get(setting) is not None]
-        *others, last = [f"`{setting}`" for setting in settings]
-        if len(given) > 1:
-            problems.append(f"{' and '.join(given)} are set; expected only one of them")
-        elif not given and not (what == "API secret" and "api_secret" in written):
-            problems.append(f"no {what}; expected {', '.join(others)} or {last}")
-    return tuple(problems)
+@dataclass(frozen=True)
+class TokenFile:
+    """A file with a token of an identity provider, which something else renews."""
+
+    source: Source
+
+    def read(self) -> Secret:
+        """Return the current token. Blocks.
+
+        Raises :class:`~exporter.errors.TokenUnreadable` with the source and the remedy.
+        """
+        try:
+            return Secret(self.source.read())
+        except ValueError as error:
+            raise TokenUnreadable(f"the token: {self.source} {error}") from None
 
 
-def validation_context(info: ValidationInfo) -> ValidationContext:
-    """Return the context that :func:`~exporter.config.load` passes to pydantic."""
-    if not isinstance(info.context, ValidationContext):
-        raise TypeError("validate this setting with a ValidationContext")
-    return info.context
+@dataclass(frozen=True)
+class OAuthClient:
+    """A client of an identity provider that gets tokens by the client credentials grant."""
+
+    token_url: str
+    client_id: str
+    client_secret: Source
+    scope: str | None = None
+
+    def read(self) -> Secret:
+        """Return the current secret of the client, which may have been rotated. Blocks.
+
+        Raises :class:`~exporter.errors.CredentialsError` with the source and the remedy.
+        """
+        try:
+            return Secret(self.client_secret.read())
+        except ValueError as error:
+            raise CredentialsError(f"the client secret: {self.client_secret} {error}") from None
 
 
-def _source(setting: str, value: str, context: ValidationContext) -> Source:
-    if setting.endswith("_file"):
-        if not value.strip():
-            raise ValueError("is blank; expected the path of a file")
-        return FromFile(context.folder / value)
-    if setting.endswith("_env"):
-        if not re.fullmatch(_VARIABLE, value):
-            raise ValueError(
-                "is not a valid variable name; expected letters, digits and underscores"
-            )
-        return FromEnvironment(value, context.environ)
-    return Inline(value)
+@dataclass(frozen=True)
+class PoolCredentials:
+    """An identity pool, for which the STS exchanges tokens of an identity provider."""
+
+    identity_pool: str
+    subject_token: TokenFile | OAuthClient
+    """Where the token of the identity provider comes from."""
+
+    def exposed_file(self) -> Path | None:
+        """Return the file of the token or client secret if every user can read or change it."""
+        subject = self.subject_token
+        source = subject.source if isinstance(subject, TokenFile) else subject.client_secret
+        return _exposed_file(source)
 
 
-def _subject(source: Source) -> str:
-    """Return the subject of a message about ``source``.
-
-    Hides paths and unusual variable names, which may be misplaced secrets.
-    """
-    match source:
-        case FromEnvironment(variable=variable) if re.fullmatch("[A-Z0-9_]{1,50}", variable):
-            if not any(map(looks_like_a_secret, variable.split("_"))):
-                return f"the environment variable `{variable}` "
-            return "the environment variable "
-        case FromEnvironment():
-            return "the environment variable "
-        case FromFile():
-            return "the file "
-    return ""
+Credentials: TypeAlias = ApiKeyCredentials | PoolCredentials
 
 
-def _bind(
-    value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
-) -> Credentials:
-    if isinstance(value, Credentials):
-        return value
-    written: dict[str, str] = handler(value).model_dump(exclude_none=True)
-    if problems := credential_problems(written):
-        raise ValueError(problems[0])
-    context = validation_context(info)
-    sources = {setting: _source(setting, text, context) for setting, text in written.items()}
-    (api_key,) = (sources[setting] for setting in _KEY_SETTINGS if setting in sources)
-    (api_secret,) = (sources[setting] for setting in _SECRET_SETTINGS if setting in sources)
-    return Credentials(api_key=api_key, api_secret=api_secret)
-
-
-BoundCredentials = Annotated[
-    Credentials,
-    GetPydanticSchema(
-        lambda _, handler: core_schema.with_info_wrap_validator_function(
-            _bind,
-            handler(CredentialsSection),
-            # The representation hides the secret.
-            serialization=core_schema.plain_serializer_function_ser_schema(repr),
-        )
-    ),
-]
-"""Validates a :class:`CredentialsSection` and converts it to :class:`Credentials`."""
+def _exposed_file(source: Source) -> Path | None:
+    return source.path if isinstance(source, FromFile) and source.is_exposed() else None

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import Field, ValidationError
 
 from exporter.config import schema
-from exporter.config.credentials import STANDARD_CREDENTIALS, ValidationContext, credential_problems
+from exporter.config.credentials_section import (
+    STANDARD_CREDENTIALS,
+    ValidationContext,
+    credential_problems,
+)
 from exporter.config.fields import NAME, ConfigSection, ContradictionError
 from exporter.config.messages import problem_message
 from exporter.config.schema import Organization, Settings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from exporter.config.credentials import CredentialsSection
+from exporter.config.credentials_section import CredentialsSection
 from exporter.config.fields import LONGEST_NUMBER
 from exporter.config.schema import ConfigFile, Organization, Settings
 from exporter.config.yaml_document import kind_of

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from exporter.config.certificates import check_ca_file
-from exporter.config.credentials import BoundCredentials
+from exporter.config.credentials_section import BoundCredentials
 from exporter.config.durations import format_duration
 from exporter.config.fields import (
     ConfigSection,

@@ -1,4 +1,4 @@
-"""Credentials and their sources, and a secret that cannot be printed by accident."""
+"""The sources of credentials, and a secret that cannot be printed by accident."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from exporter.config.files import read_file
-from exporter.errors import CredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,30 +170,3 @@ def check_key_id(text: str) -> str:
             "contains a colon; expected only the id of the API key, without the secret"
         )
     return text
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """The sources of an API key's id and secret."""
-
-    api_key: Source
-    api_secret: Source
-
-    def exposed_file(self) -> Path | None:
-        """Return the file of the secret if every user can read or change it."""
-        source = self.api_secret
-        return source.path if isinstance(source, FromFile) and source.is_exposed() else None
-
-    def read(self) -> tuple[str, Secret]:
-        """Return the current id and secret of the API key, which may have been rotated.
-
-        Raises :class:`~exporter.errors.CredentialsError` with the source and the remedy.
-        """
-        try:
-            api_key = check_key_id(self.api_key.read())
-        except ValueError as error:
-            raise CredentialsError(f"the API key: {self.api_key} {error}") from None
-        try:
-            return api_key, Secret(self.api_secret.read())
-        except ValueError as error:
-            raise CredentialsError(f"the API secret: {self.api_secret} {error}") from None

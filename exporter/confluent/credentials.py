@@ -12,7 +12,7 @@ from exporter import redaction
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.config import Credentials as ApiKeySource
+    from exporter.config import ApiKeyCredentials
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class Authentication(Protocol):
 
     def refused(self) -> bool:
         """Handle a 401; return whether another authorization is worth one more attempt."""
+
+
+@dataclass(frozen=True)
+class TokenStatus:
+    """The latest token of an identity pool."""
+
+    identity_pool: str
+    """The id of the pool."""
+    expires: float | None
+    """Unix seconds; None before the first token."""
 
 
 class Credentials(Protocol):
@@ -70,7 +80,7 @@ class FixedAuthentication:
 class BasicCredentials:
     """An API key and its secret, for HTTP basic authentication."""
 
-    def __init__(self, source: ApiKeySource) -> None:
+    def __init__(self, source: ApiKeyCredentials) -> None:
         self._source = source
 
     def read(self) -> FixedAuthentication:

@@ -11,6 +11,7 @@ from exporter.errors import CredentialsError, Forbidden, Unauthorized
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.confluent.credentials import TokenStatus
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.errors import ApiError
 
@@ -104,6 +105,8 @@ class OrganizationState:
     """By the name of the collector that owns it; read it with :meth:`get`."""
     rate_limits: Mapping[str, RateLimitStatus] = field(default_factory=lambda: MappingProxyType({}))
     """By endpoint: the rate limit that the latest response reported."""
+    token: TokenStatus | None = None
+    """The latest token of the organization's identity pool; None if it uses an API key."""
 
     def get(self, owned: Slice[S]) -> S:
         """Return the value of the slice ``owned``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.config import Credentials, Secret
+from exporter.config import ApiKeyCredentials, Secret
 from exporter.config.secrets import FromEnvironment, FromFile, Inline
 from exporter.errors import CredentialsError
 
@@ -74,8 +74,8 @@ def test_a_copied_secret_is_still_the_secret() -> None:
     assert copy.deepcopy(Secret(TEXT)).reveal() == TEXT
 
 
-def _from_file(path: Path) -> Credentials:
-    return Credentials(api_key=Inline("KEYID"), api_secret=FromFile(path))
+def _from_file(path: Path) -> ApiKeyCredentials:
+    return ApiKeyCredentials(api_key=Inline("KEYID"), api_secret=FromFile(path))
 
 
 def test_a_rotated_file_is_read_without_a_restart(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_rotated_file_is_read_without_a_restart(tmp_path: Path) -> None:
 
 def test_a_rotated_variable_is_read_without_a_restart() -> None:
     environ = {"KEY": "first", "SECRET": "1"}
-    credentials = Credentials(
+    credentials = ApiKeyCredentials(
         api_key=FromEnvironment("KEY", environ), api_secret=FromEnvironment("SECRET", environ)
     )
     assert credentials.read() == ("first", Secret("1"))
@@ -153,7 +153,7 @@ def test_a_file_that_every_user_may_read_or_change_is_exposed(tmp_path: Path) ->
 
 def test_a_missing_file_and_a_variable_are_not_exposed(tmp_path: Path) -> None:
     assert _from_file(tmp_path / "gone").exposed_file() is None
-    assert Credentials(Inline("KEYID"), FromEnvironment("X", {})).exposed_file() is None
+    assert ApiKeyCredentials(Inline("KEYID"), FromEnvironment("X", {})).exposed_file() is None
 
 
 def test_a_file_of_64_kib_is_read(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_an_unreadable_file_is_rejected(tmp_path: Path, request: pytest.FixtureR
 
 
 def test_a_missing_variable_is_reported() -> None:
-    credentials = Credentials(
+    credentials = ApiKeyCredentials(
         api_key=FromEnvironment("ACME_KEY", {}), api_secret=Inline("UNPRINTABLE")
     )
     with pytest.raises(CredentialsError) as caught:
@@ -209,7 +209,7 @@ def test_a_missing_variable_is_reported() -> None:
 
 
 def test_a_key_id_with_a_secret_attached_is_rejected() -> None:
-    credentials = Credentials(api_key=Inline("KEYID:UNPRINTABLE"), api_secret=Inline("x"))
+    credentials = ApiKeyCredentials(api_key=Inline("KEYID:UNPRINTABLE"), api_secret=Inline("x"))
     with pytest.raises(CredentialsError) as caught:
         credentials.read()
     assert str(caught.value) == (
@@ -220,7 +220,7 @@ def test_a_key_id_with_a_secret_attached_is_rejected() -> None:
 
 def test_credentials_show_their_sources_but_not_the_environment() -> None:
     environ = {"KEY": "KEYID", "OTHER": "UNPRINTABLE"}
-    credentials = Credentials(
+    credentials = ApiKeyCredentials(
         api_key=FromEnvironment("KEY", environ), api_secret=Inline("UNPRINTABLE")
     )
     assert "variable='KEY'" in repr(credentials)
