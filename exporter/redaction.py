@@ -13,8 +13,13 @@ from threading import Lock
 REDACTED = "<redacted>"
 _API_SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 """Any API secret of Confluent, registered or not."""
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{2,}(?:(?:\.|%2[Ee])[A-Za-z0-9_-]*){2,4}")
-"""Any JSON Web Token (RFC 7519), registered or not: two to four parts follow a JSON header."""
+_DOT = r"(?:\.|%2[Ee])"
+_PART = "[A-Za-z0-9_-]"
+_JWT = re.compile(
+    # The length of the header is bounded, so that hostile text does not take quadratic time.
+    rf"eyJ{_PART}{{2,1024}}+(?={_DOT}(?:eyJ|{_PART}*+{_DOT}))(?:{_DOT}{_PART}*+){{1,4}}"
+)
+"""Any JSON Web Token (RFC 7519), registered or not: a JSON header, and JSON claims or two parts."""
 _MIN_LENGTH = 8  # characters; a shorter secret may be an ordinary word
 _MIN_LENGTH_MIXED = 12  # characters, with letters and digits
 _MIN_LENGTH_LETTERS = 20  # characters, with letters in both cases

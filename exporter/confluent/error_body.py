@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from exporter.escaping import one_line
+from exporter.redaction import redacted
 
 _MAX_LENGTH = 200
 """Characters of a message."""
@@ -50,4 +51,5 @@ def error_message(body: bytes) -> str:
     ]
     others = (parsed.error, parsed.error_description, parsed.message)
     texts += [text for text in others if isinstance(text, str) and text]
-    return one_line(": ".join(dict.fromkeys(texts)), _MAX_LENGTH)
+    # Before a secret that the body repeats is cut off, because a part of it is not recognized.
+    return one_line(redacted(": ".join(dict.fromkeys(texts))), _MAX_LENGTH)

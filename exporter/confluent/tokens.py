@@ -112,8 +112,8 @@ def describe_claims(token: str, *, wall: float) -> str:
     ]
     text = f"The token has {', '.join(shown)}" if shown else "The token has no iss, aud or sub"
     expires = claims.get("exp")
-    if isinstance(expires, int | float) and 0 < expires <= wall:
-        ended = datetime.fromtimestamp(expires, UTC).isoformat(timespec="seconds")
+    if isinstance(expires, int | float) and not isinstance(expires, bool) and 0 < expires <= wall:
+        ended = f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%dT%H:%M:%SZ}"
         text += f". It expired at {ended}: check what renews it, and the clock of this machine"
     return text
 
