@@ -27,6 +27,7 @@ API_SECTIONS = [
     "Names",
     "Quotas",
     "Authentication",
+    "Bearer tokens",
     "Official clients",
     "Unverified",
 ]

@@ -5,7 +5,8 @@ It asserts no more about the real API than ``docs/confluent-cloud-api.md`` does.
 An ``organization`` holds ``records`` of the ``model``, from which its ``quotas`` are computed.
 ``seed`` generates one, a ``lifecycle`` changes it. The ``server`` serves organizations
 over HTTP: it authenticates (``accounts``), counts (``rate_limit``), injects ``faults``, and leaves
-the content to a service, which is ``listings`` here.
+the content to a service, which is ``listings`` here. The ``sts`` exchanges the tokens of an
+``identity_provider`` for bearer tokens, which it accepts as well as API keys.
 """
 
 from exporter.simulator.accounts import Account
@@ -17,6 +18,7 @@ from exporter.simulator.flags import (
     parse_fault,
     parse_rate_limit,
 )
+from exporter.simulator.identity_provider import IdentityProvider
 from exporter.simulator.lifecycle import Lifecycle
 from exporter.simulator.listings import ApiOptions
 from exporter.simulator.model import (
@@ -41,6 +43,7 @@ from exporter.simulator.paths import (
     API_KEYS_PATH,
     APPLIED_QUOTAS_PATH,
     ENVIRONMENTS_PATH,
+    IDENTITY_PROVIDER_PATH,
     KAFKA_CLUSTERS_PATH,
     KSQL_CLUSTERS_PATH,
     ORGANIZATIONS_PATH,
@@ -48,12 +51,14 @@ from exporter.simulator.paths import (
     REGIONS_PATH,
     SCHEMA_REGISTRIES_PATH,
     SERVICE_ACCOUNTS_PATH,
+    STS_PATH,
     USERS_PATH,
 )
 from exporter.simulator.rate_limit import RateWindow
 from exporter.simulator.requests import ServedRequest
 from exporter.simulator.seed import seeded_organization
 from exporter.simulator.server import Simulator
+from exporter.simulator.sts import IdentityPool
 
 __all__ = [
     "API_KEYS_PATH",
@@ -63,6 +68,7 @@ __all__ = [
     "FAULTS",
     "FAULT_GRAMMAR",
     "GLOBAL",
+    "IDENTITY_PROVIDER_PATH",
     "KAFKA_CLUSTERS_PATH",
     "KSQL_CLUSTERS_PATH",
     "ORGANIZATIONS_PATH",
@@ -70,6 +76,7 @@ __all__ = [
     "REGIONS_PATH",
     "SCHEMA_REGISTRIES_PATH",
     "SERVICE_ACCOUNTS_PATH",
+    "STS_PATH",
     "TABLEFLOW",
     "UNRECOGNIZED_KIND",
     "USERS_PATH",
@@ -78,6 +85,8 @@ __all__ = [
     "End",
     "Entities",
     "Fault",
+    "IdentityPool",
+    "IdentityProvider",
     "ItemFormat",
     "Lifecycle",
     "RateWindow",

@@ -35,16 +35,19 @@ class Account:
 class Accounts:
     """Accounts by API key.
 
+    ``others``: accounts without a valid API key, such as those of identity pools.
+
     Raises ``ValueError`` if two accounts have the same API key, or two organizations the same id.
     """
 
-    def __init__(self, accounts: Iterable[Account]) -> None:
+    def __init__(self, accounts: Iterable[Account], *, others: Iterable[Account] = ()) -> None:
         self._by_api_key: dict[str, Account] = {}
-        organizations: dict[str, SimulatedOrganization] = {}
         for account in accounts:
             if account.api_key in self._by_api_key:
                 raise ValueError(f"two accounts have the API key {account.api_key}")
             self._by_api_key[account.api_key] = account
+        organizations: dict[str, SimulatedOrganization] = {}
+        for account in (*self._by_api_key.values(), *others):
             organization = account.organization
             if organizations.setdefault(organization.id, organization) is not organization:
                 raise ValueError(f"two organizations have the id {organization.id}; vary the seed")

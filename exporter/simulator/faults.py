@@ -14,11 +14,12 @@ from exporter.simulator.paging import page_token, page_url
 from exporter.simulator.responses import Response, error_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from exporter.simulator.flags import Fault
     from exporter.simulator.paging import Predicate, Query
     from exporter.simulator.requests import ServedRequest
+    from exporter.simulator.responses import Error
 
 T = TypeVar("T")
 
@@ -47,15 +48,25 @@ def delay_of(faults: Iterable[Fault]) -> float:
     )
 
 
-def replacement(faults: Iterable[Fault], request: ServedRequest) -> Response | None:
-    """Return the response of the first fault that replaces the regular one, if any."""
-    found = (_replacement(fault, request) for fault in faults)
+def replacement(
+    faults: Iterable[Fault],
+    request: ServedRequest,
+    *,
+    render: Callable[[Error, str], Response] = error_response,
+) -> Response | None:
+    """Return the response of the first fault that replaces the regular one, if any.
+
+    ``render``: returns the response for an error and the id of the request.
+    """
+    found = (_replacement(fault, request, render) for fault in faults)
     return next((response for response in found if response is not None), None)
 
 
-def _replacement(fault: Fault, request: ServedRequest) -> Response | None:
+def _replacement(
+    fault: Fault, request: ServedRequest, render: Callable[[Error, str], Response]
+) -> Response | None:
     if fault.name in _ERRORS:
-        return error_response(_ERRORS[fault.name], request.request_id)
+        return render(_ERRORS[fault.name], request.request_id)
     match fault.name:
         case "429":
             response = responses.too_many_requests()
@@ -65,7 +76,7 @@ def _replacement(fault: Fault, request: ServedRequest) -> Response | None:
         case "html502":
             return Response(502, _HTML, {"Content-Type": "text/html"})
         case "gzip-error":
-            response = error_response(responses.SERVER_ERROR, request.request_id)
+            response = render(responses.SERVER_ERROR, request.request_id)
             return replace(response, body=gzip.compress(response.body, mtime=0))
         case "array":
             return responses.json_response(b"[]")
@@ -98,6 +109,25 @@ def next_link(
         return None
     url = _FOREIGN_ORIGIN + request.path if "foreign-next" in faults else request.url
     return page_url(url, query, token)
+
+
+def token_fields(fields: Mapping[str, object], faults: Iterable[Fault]) -> dict[str, object]:
+    """Return the fields of the response of a token endpoint as changed by ``faults``."""
+    changed = dict(fields)
+    for fault in faults:
+        match fault.name:
+            case "expires-in" if fault.value == "missing":
+                changed.pop("expires_in", None)
+            case "expires-in":
+                values = {"string": str(fields["expires_in"]), "zero": 0, "negative": -1}
+                changed["expires_in"] = values.get(fault.value)
+            case "token-type":
+                changed["token_type"] = "MAC"  # noqa: S105 # a type
+            case "no-access-token":
+                changed.pop("access_token", None)
+            case "extra-fields":
+                changed |= {"refresh_expires_in": 0, "not-before-policy": {"nested": [None]}}
+    return changed
 
 
 def damage(response: Response, faults: Collection[str]) -> None:

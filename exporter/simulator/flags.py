@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from exporter.simulator.paths import PATHS
+from exporter.simulator.paths import PATHS, TOKEN_PATHS
 
 FAULTS: dict[str, str] = {
     "429": "the rate limit is reached; an argument such as 5s sets Retry-After",
@@ -27,8 +27,17 @@ FAULTS: dict[str, str] = {
     "redirect": "a 307 to the same address, or, with the argument foreign, to another host",
     "no-headers": "no X-RateLimit-* and no Retry-After headers",
     "garbled-headers": "X-RateLimit-* and Retry-After headers with meaningless values",
+    "refused": "a token endpoint refuses the token or the client with a 400",
+    "expires-in": "expires_in of a token is a string, or, with an argument, zero, negative, null"
+    " or missing",
+    "token-type": "token_type of a token is MAC instead of Bearer",
+    "no-access-token": "the response of a token endpoint has no access_token",
+    "extra-fields": "the response of a token endpoint has unknown fields",
+    "revoked": "a bearer token is revoked before its end, so the API answers 401",
 }
 """Every fault with a line of help."""
+EXPIRES_IN = ("string", "zero", "negative", "null", "missing")
+"""The arguments of ``expires-in``; the first is the default."""
 
 FAULT_GRAMMAR = """\
 SPEC is name[:argument][:probability][@PATH], such as
@@ -60,14 +69,15 @@ class Fault:
     """A fault that affects a request with ``probability``.
 
     ``seconds``: the delay of ``slow``, the ``Retry-After`` of ``429``; None for the default.
-    ``foreign``: ``redirect`` leads to another host. ``path``: the only endpoint that is affected;
-    None for all of them.
+    ``foreign``: ``redirect`` leads to another host. ``value``: of ``expires-in``, one of
+    :data:`EXPIRES_IN`. ``path``: the only endpoint that is affected; None for all of them.
     """
 
     name: str
     probability: float = 1.0
     seconds: float | None = None
     foreign: bool = False
+    value: str = EXPIRES_IN[0]
     path: str | None = None
 
 
@@ -83,8 +93,9 @@ def parse_rate_limit(text: str) -> SimulatedRateLimit:
 def parse_fault(spec: str) -> Fault:
     """Return the fault for a SPEC. Raises ``ValueError`` with the problem and the known faults."""
     text, at, path = spec.partition("@")
-    if at and path not in PATHS:
-        raise _error(spec, f"there is no endpoint {path!r}, only {', '.join(PATHS)}")
+    paths = (*PATHS, *TOKEN_PATHS)
+    if at and path not in paths:
+        raise _error(spec, f"there is no endpoint {path!r}, only {', '.join(paths)}")
     return replace(_parse(spec, text), path=path if at else None)
 
 
@@ -105,6 +116,8 @@ def _parse(spec: str, text: str) -> Fault:
         raise _error(spec, f"{rest[0]!r} is one part too many or not a probability")
     if name == "redirect" and argument == "foreign":
         return replace(fault, foreign=True)
+    if name == "expires-in" and argument in EXPIRES_IN:
+        return replace(fault, value=argument)
     if name in _WITH_DURATION and (seconds := _duration(argument)) is not None:
         return replace(fault, seconds=seconds)
     raise _error(spec, f"{argument!r} is neither an argument of {name} nor a probability")

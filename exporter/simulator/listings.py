@@ -25,6 +25,7 @@ from exporter.simulator.paging import (
 from exporter.simulator.quotas import SCOPES
 from exporter.simulator.records import Records
 from exporter.simulator.responses import error_response
+from exporter.simulator.sts import MAX_LIFETIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -165,6 +166,8 @@ class ApiOptions:
     """Whether all listings have ``total_size``, not only those where it was seen."""
     path_prefix: str = ""
     """What precedes the paths, such as ``/api``."""
+    token_lifetime: int = MAX_LIFETIME
+    """The life of the STS's bearer tokens in seconds, at most 900."""
 
 
 class Listings:

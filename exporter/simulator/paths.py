@@ -1,4 +1,4 @@
-"""The paths of the listings that are served."""
+"""The paths of the listings and of the token endpoints that are served."""
 
 from __future__ import annotations
 
@@ -27,4 +27,10 @@ PATHS = (
     APPLIED_QUOTAS_PATH,
     QUOTA_SCOPES_PATH,
 )
-"""All of them. Single objects are not served."""
+"""All listings. Single objects are not served."""
+
+STS_PATH = "/sts/v1/oauth2/token"
+IDENTITY_PROVIDER_PATH = "/identity-provider/oauth2/token"
+"""The token endpoint of the identity providers, which in practice are other hosts."""
+
+TOKEN_PATHS = (STS_PATH, IDENTITY_PROVIDER_PATH)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.simulator.flags import SimulatedRateLimit
+    from exporter.simulator.responses import Response
 
 _MAX_WINDOWS = 1000
 _DEFAULT_SECONDS = 60.0
@@ -92,3 +93,12 @@ class RateWindow:
         """Return the requests of ``client`` in all windows together."""
         tallies = [clients[client] for clients in self._tallies.values() if client in clients]
         return Tally(sum(t.accepted for t in tallies), sum(t.refused for t in tallies))
+
+
+def add_rate_limit_headers(response: Response, window: WindowState | None) -> None:
+    """Add rate-limit headers to a 2xx or a 429. Every 429 has ``Retry-After``."""
+    refused = response.status == 429  # noqa: PLR2004 # Too Many Requests
+    if window is not None and (refused or 200 <= response.status < 300):  # noqa: PLR2004 # success
+        response.headers = {**window.headers(refused=refused), **response.headers}
+    elif refused:
+        response.headers.setdefault("Retry-After", "1")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from starlette.types import Scope
+
+_MAX_REQUESTS = 10_000
 
 
 @dataclass
@@ -29,7 +33,7 @@ class ServedRequest:
     authorized: bool
     """Whether there was an ``Authorization`` header."""
     account: str | None = None
-    """The API key, if its credentials were accepted."""
+    """The API key or the identity pool, if it is known and, for a listing, authenticated."""
     status: int | None = None
     """None while unanswered, which it remains if the client disconnects."""
 
@@ -51,6 +55,44 @@ class ServedRequest:
     def path_after(self, prefix: str) -> str:
         """Return the path without ``prefix``; empty if it does not start with it."""
         return self.path[len(prefix) :] if self.path.startswith(prefix) else ""
+
+
+class RequestLog:
+    """Numbers and records requests. ``seed`` determines their ids."""
+
+    def __init__(self, *, seed: int) -> None:
+        self.requests: deque[ServedRequest] = deque(maxlen=_MAX_REQUESTS)
+        self.received = 0
+        self._seed = seed
+        self._number = 0
+        self._numbers: Counter[str] = Counter()
+
+    def record(self, scope: Scope, *, time: float) -> ServedRequest:
+        """Record a request that arrived at the monotonic ``time``, and return it."""
+        self.received += 1
+        self._number += 1
+        path = scope["path"]
+        self._numbers[path] += 1
+        digest = hashlib.blake2b(f"{self._seed} {self.received}".encode(), digest_size=16)
+        request = ServedRequest(
+            number=self._number,
+            number_of_path=self._numbers[path],
+            time=time,
+            request_id=digest.hexdigest(),
+            method=scope["method"],
+            origin=origin_of(scope),
+            path=path,
+            query_string=scope["query_string"].decode("latin-1"),
+            authorized=header(scope, "authorization") is not None,
+        )
+        self.requests.append(request)
+        return request
+
+    def reset(self) -> None:
+        """Clear the recorded requests, and number requests from 1 again."""
+        self.requests.clear()
+        self._number = 0
+        self._numbers.clear()
 
 
 def header(scope: Scope, name: str) -> str | None:

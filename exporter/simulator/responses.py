@@ -65,6 +65,14 @@ UNAUTHORIZED = Error(  # seen in practice without code and title
         "WWW-Authenticate": 'Basic error="invalid_key", error_description="The API Key is invalid"'
     },
 )
+INVALID_TOKEN = UNAUTHORIZED._replace(
+    headers={
+        "WWW-Authenticate": 'Bearer error="invalid_token",'
+        ' error_description="The token is not valid, or not any more"'
+    }
+)
+INVALID_FORM = Error(400, "", "invalid_request", "Invalid Request")
+"""A form that a token endpoint does not accept."""
 FORBIDDEN = Error(403, "Forbidden Access", "forbidden_access")
 INVALID_API_KEY = Error(403, "invalid API key", "forbidden_access")
 """Invalid credentials as a 403, which only the detail tells from a missing role."""
@@ -72,6 +80,7 @@ NOT_FOUND = Error(404, "There is nothing at this path.", "resource_not_found", "
 METHOD_NOT_ALLOWED = Error(
     405, "Only GET is supported.", "method_not_allowed", "Method not allowed", {"Allow": "GET"}
 )
+POST_ONLY = METHOD_NOT_ALLOWED._replace(detail="Only POST is supported.", headers={"Allow": "POST"})
 SERVER_ERROR = Error(
     500,
     "The request could not be completed.",

@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, deque
-from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from exporter.simulator import responses
-from exporter.simulator.accounts import Account, Accounts
+from exporter.simulator.accounts import Accounts
+from exporter.simulator.fault_selection import FaultSelector
 from exporter.simulator.faults import damage, delay_of, replacement
-from exporter.simulator.flags import Fault, SimulatedRateLimit, parse_fault
+from exporter.simulator.identity_provider import ClientCredentialsEndpoint
 from exporter.simulator.listings import ApiOptions, Listings
-from exporter.simulator.rate_limit import RateWindow, WindowState
-from exporter.simulator.requests import ServedRequest, header, origin_of
+from exporter.simulator.paths import TOKEN_PATHS
+from exporter.simulator.rate_limit import RateWindow, add_rate_limit_headers
+from exporter.simulator.requests import RequestLog, ServedRequest, header
+from exporter.simulator.responder import Responder
+from exporter.simulator.responses import Response, error_response
+from exporter.simulator.sts import SecurityTokenService
+from exporter.simulator.token_endpoints import TokenEndpoints
 from exporter.simulator.transport import InProcessTransport
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Collection, Iterable
 
     import httpx
     from starlette.types import Receive, Scope, Send
 
     from exporter.clock import Clock
+    from exporter.simulator.accounts import Account
+    from exporter.simulator.flags import Fault, SimulatedRateLimit
+    from exporter.simulator.identity_provider import IdentityProvider
     from exporter.simulator.lifecycle import Lifecycle
     from exporter.simulator.organization import SimulatedOrganization
-    from exporter.simulator.responses import Response
-
-_MAX_REQUESTS = 10_000
-
-
-class Service(Protocol):
-    """Answers the requests that passed authentication and rate limit."""
-
-    def respond(
-        self,
-        request: ServedRequest,
-        account: Account,
-        *,
-        faults: Collection[str],
-        options: ApiOptions,
-    ) -> Response:
-        """Return the response to ``account``, with the ``faults`` that apply to its content."""
-        ...
+    from exporter.simulator.service import Service
+    from exporter.simulator.sts import IdentityPool
 
 
 class Simulator:
@@ -52,12 +43,13 @@ class Simulator:
     requests that pass authentication and rate limit. ``faults`` and ``options`` may be changed at
     any time. ``lifecycles`` advance before each request. ``seed`` determines which requests
     are affected by faults, and the request ids. ``service``: by default the listings of
-    ``api.confluent.cloud``.
+    ``api.confluent.cloud``. ``pools`` exchange the tokens of ``identity_providers``.
 
-    Raises ``ValueError`` if two accounts have the same API key, or two organizations the same id.
+    Raises ``ValueError`` if two accounts have the same API key, or two organizations, pools or
+    clients of providers the same id, or if no provider is the issuer of a pool.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # each a property of the simulation that its user chooses
         self,
         accounts: Iterable[Account],
         *,
@@ -68,24 +60,32 @@ class Simulator:
         lifecycles: Iterable[Lifecycle] = (),
         options: ApiOptions | None = None,
         service: Service | None = None,
+        identity_providers: Iterable[IdentityProvider] = (),
+        pools: Iterable[IdentityPool] = (),
     ) -> None:
+        providers, pools = tuple(identity_providers), tuple(pools)
         self.options = ApiOptions() if options is None else options
         self.faults = list(faults)
-        self.requests: deque[ServedRequest] = deque(maxlen=_MAX_REQUESTS)
-        """The latest requests, whatever their outcome."""
-        self.received = 0
-        """The number of requests since the start."""
-        self._accounts = Accounts(accounts)
+        self._accounts = Accounts(accounts, others=[pool.account for pool in pools])
+        self._sts = SecurityTokenService(pools, providers, clock=clock)
+        self._tokens = TokenEndpoints(self._sts, ClientCredentialsEndpoint(providers))
         self._clock = clock
-        self._seed = seed
-        self._random = Random(f"faults {seed}")
+        self._selector = FaultSelector(seed=seed)
+        self._log = RequestLog(seed=seed)
         self._rate_limit = rate_limit
         self._lifecycles = tuple(lifecycles)
         self._service = Listings() if service is None else service
         self._windows: dict[str, RateWindow] = {}
-        self._script: dict[tuple[str | None, int], list[Fault]] = {}
-        self._number = 0
-        self._numbers: Counter[str] = Counter()
+
+    @property
+    def requests(self) -> deque[ServedRequest]:
+        """The latest requests, whatever their outcome."""
+        return self._log.requests
+
+    @property
+    def received(self) -> int:
+        """The number of requests since the start."""
+        return self._log.received
 
     def window(self, organization: SimulatedOrganization) -> RateWindow:
         """Return the rate-limit window that all credentials of ``organization`` share."""
@@ -102,16 +102,16 @@ class Simulator:
         :meth:`reset_requests`. With ``path``, only requests to that endpoint are counted. A fault
         for another endpoint does not apply.
         """
-        self._script.setdefault((path, request_number), []).extend(
-            parse_fault(fault) if isinstance(fault, str) else fault for fault in faults
-        )
+        self._selector.script(request_number, faults, path)
 
     def reset_requests(self) -> None:
         """Clear the recorded requests and the script, and number requests from 1 again."""
-        self.requests.clear()
-        self._script.clear()
-        self._number = 0
-        self._numbers.clear()
+        self._log.reset()
+        self._selector.clear_script()
+
+    def revoke_tokens(self, pool_id: str) -> None:
+        """Make all current bearer tokens of an identity pool invalid."""
+        self._sts.revoke_all(pool_id)
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return a transport to this application without a socket."""
@@ -122,76 +122,69 @@ class Simulator:
         if scope["type"] == "lifespan":
             await _serve_lifespan(receive, send)
             return
-        authorization = header(scope, "authorization")
-        request = self._record(scope, authorized=authorization is not None)
-        response = await self._respond(request, authorization)
+        request = self._log.record(scope, time=self._clock.monotonic())
+        response = await self._respond(request, scope, receive)
         response.headers["X-Request-Id"] = request.request_id
         request.status = response.status
         await response.send(send)
 
-    def _record(self, scope: Scope, *, authorized: bool) -> ServedRequest:
-        self.received += 1
-        self._number += 1
-        path = scope["path"]
-        self._numbers[path] += 1
-        digest = hashlib.blake2b(f"{self._seed} {self.received}".encode(), digest_size=16)
-        request = ServedRequest(
-            number=self._number,
-            number_of_path=self._numbers[path],
-            time=self._clock.monotonic(),
-            request_id=digest.hexdigest(),
-            method=scope["method"],
-            origin=origin_of(scope),
-            path=path,
-            query_string=scope["query_string"].decode("latin-1"),
-            authorized=authorized,
-        )
-        self.requests.append(request)
-        return request
-
-    async def _respond(self, request: ServedRequest, authorization: str | None) -> Response:
+    async def _respond(self, request: ServedRequest, scope: Scope, receive: Receive) -> Response:
         for lifecycle in self._lifecycles:
             lifecycle.advance(request.time, wall=self._clock.wall())
-        account = self._accounts.authenticate(authorization)
-        if account is None:
-            return responses.error_response(responses.UNAUTHORIZED, request.request_id)
-        request.account = account.api_key
-        window = self.window(account.organization).take(account.api_key)
+        path = request.path_after(self.options.path_prefix)
+        if path in TOKEN_PATHS:
+            lifetime = self.options.token_lifetime
+            found = await self._tokens.receive(path, request, scope, receive, lifetime=lifetime)
+        else:
+            found = self._responder(request, header(scope, "authorization"))
+        if isinstance(found, Response):
+            return found
+        request.account = found.client
+        window = None
+        if found.organization is not None:
+            window = self.window(found.organization).take(found.client or "")
         if window is not None and not window.accepted:
             response = responses.too_many_requests()
-            _add_rate_limit_headers(response, window)
+            add_rate_limit_headers(response, window)
             return response
-        faults = self._faults_for(request)
+        faults = self._selector.select(self.faults, request, path)
         names = {fault.name for fault in faults}
         if "slow" in names:
             await self._clock.sleep(delay_of(faults))
-        response = replacement(faults, request) or self._service.respond(
-            request, account, faults=names, options=self.options
-        )
-        _add_rate_limit_headers(response, window)
+        response = replacement(faults, request, render=found.render) or found.respond(faults)
+        add_rate_limit_headers(response, window)
         damage(response, names)
         return response
 
-    def _faults_for(self, request: ServedRequest) -> list[Fault]:
-        path = request.path_after(self.options.path_prefix)
-        scripted = (
-            *self._script.pop((None, request.number), ()),
-            *self._script.pop((path, request.number_of_path), ()),
-        )
-        here = [fault for fault in self.faults if fault.path in {None, path}]
-        return [
-            *(fault for fault in scripted if fault.path in {None, path}),
-            *(fault for fault in here if self._random.random() < fault.probability),
-        ]
+    def _responder(self, request: ServedRequest, authorization: str | None) -> Responder | Response:
+        """Return how to answer a request to the service, or a 401."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
+            account = self._accounts.authenticate(authorization)
+            if account is None:
+                return error_response(responses.UNAUTHORIZED, request.request_id)
+            return Responder(
+                lambda faults: self._serve(request, account, faults),
+                account.api_key,
+                account.organization,
+            )
+        pool = self._sts.authenticate(token)
+        if pool is None:
+            return error_response(responses.INVALID_TOKEN, request.request_id)
 
+        def respond(faults: Collection[Fault]) -> Response:
+            if any(fault.name == "revoked" for fault in faults):
+                self._sts.revoke(token)
+                return error_response(responses.INVALID_TOKEN, request.request_id)
+            return self._serve(request, pool.account, faults)
 
-def _add_rate_limit_headers(response: Response, window: WindowState | None) -> None:
-    """Add rate-limit headers to a 2xx or a 429. Every 429 has ``Retry-After``."""
-    refused = response.status == 429  # noqa: PLR2004 # Too Many Requests
-    if window is not None and (refused or 200 <= response.status < 300):  # noqa: PLR2004 # success
-        response.headers = {**window.headers(refused=refused), **response.headers}
-    elif refused:
-        response.headers.setdefault("Retry-After", "1")
+        return Responder(respond, pool.id, pool.account.organization)
+
+    def _serve(
+        self, request: ServedRequest, account: Account, faults: Collection[Fault]
+    ) -> Response:
+        names = {fault.name for fault in faults}
+        return self._service.respond(request, account, faults=names, options=self.options)
 
 
 async def _serve_lifespan(receive: Receive, send: Send) -> None:

@@ -1,0 +1,59 @@
+"""Reads the form in the body of a request to a token endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from exporter.simulator.requests import header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope
+
+_MEDIA_TYPE = "application/x-www-form-urlencoded"
+_MAX_BODY = 64 * 1024  # bytes
+_MAX_FIELDS = 32
+
+
+class InvalidForm(ValueError):
+    """A body that is not a form; the text says why. ``status``: that of the response."""
+
+    def __init__(self, detail: str, *, status: int = 400) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+async def read_form(scope: Scope, receive: Receive) -> Mapping[str, str]:
+    """Return the fields of a form. Empty ones count as missing (RFC 6749 §3.2).
+
+    Raises :class:`InvalidForm` for another media type, and for a form that is too large, malformed
+    or repeats a field.
+    """
+    media_type = (header(scope, "content-type") or "").partition(";")[0].strip().lower()
+    if media_type != _MEDIA_TYPE:
+        raise InvalidForm(f"The Content-Type is not {_MEDIA_TYPE}.", status=415)
+    body = await _read_body(receive)
+    try:
+        pairs = parse_qsl(
+            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
+        )
+    except ValueError:
+        raise InvalidForm("The form is malformed or has too many fields.") from None
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise InvalidForm("The form has a field more than once.")
+    return {name: value for name, value in fields.items() if value}
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > _MAX_BODY:
+            raise InvalidForm(f"The form is larger than {_MAX_BODY} bytes.", status=413)
+        more = message["type"] == "http.request" and message.get("more_body", False)
+    return bytes(body)

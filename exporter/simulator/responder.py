@@ -1,0 +1,28 @@
+"""How a request is answered, once it is known whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.simulator.responses import Error, Response, error_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from exporter.simulator.flags import Fault
+    from exporter.simulator.organization import SimulatedOrganization
+
+
+@dataclass(frozen=True)
+class Responder:
+    """Answers one request, unless a rate limit or a fault prevents it."""
+
+    respond: Callable[[Collection[Fault]], Response]
+    """Returns the response with the faults that apply to its content."""
+    client: str | None = None
+    """The API key or identity pool that the request is counted for."""
+    organization: SimulatedOrganization | None = None
+    """The organization with the rate limit; None for no limit."""
+    render: Callable[[Error, str], Response] = error_response
+    """Returns the response for an error and the id of the request."""
