@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.errors import (
+    CREDENTIALS_FAILURE_REASONS,
     REQUEST_FAILURE_REASONS,
     ApiError,
     ConnectionFailed,
@@ -39,7 +40,7 @@ _EARLY_RETRIES = 3
 """Retries before the next interval after rejected credentials; each waits for a key listing."""
 REFRESH_FAILURE_REASONS: tuple[str, ...] = (
     *REQUEST_FAILURE_REASONS,
-    CredentialsError.reason,
+    *CREDENTIALS_FAILURE_REASONS,
     _INTERNAL,
 )
 """Every value of the label ``reason`` of the refresh failures."""
