@@ -27,6 +27,7 @@ API_SECTIONS = [
     "Names",
     "Quotas",
     "Authentication",
+    "Tokens",
     "Official clients",
     "Unverified",
 ]
