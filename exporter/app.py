@@ -117,7 +117,7 @@ class Exporter:
         )
         return Host(
             settings,
-            BasicCredentials(organization.credentials),
+            BasicCredentials(organization.credentials),  # type: ignore[arg-type]
             clock=self._clock,
             observer=observer,
             random=self._random,
