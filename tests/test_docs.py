@@ -27,7 +27,6 @@ API_SECTIONS = [
     "Names",
     "Quotas",
     "Authentication",
-    "Tokens",
     "Official clients",
     "Unverified",
 ]
