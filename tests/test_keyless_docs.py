@@ -12,7 +12,7 @@ import yaml
 
 from exporter import config
 from exporter.errors import CREDENTIALS_FAILURE_REASONS, REQUEST_FAILURE_REASONS
-from tests.markdown import ROOT
+from tests.markdown import ROOT, relative_links
 from tests.test_messages import is_in_the_program
 
 if TYPE_CHECKING:
@@ -141,6 +141,12 @@ def test_the_page_of_the_kinds_shows_each_kind() -> None:
         ["identity_pool", "token_file"],
         ["identity_pool", "oauth"],
     ]
+
+
+def test_each_page_is_linked_from_the_index_and_from_the_page_of_the_kinds() -> None:
+    for page in (DOCS / "README.md", DOCS / "credentials.md"):
+        links = {(DOCS / each.partition("#")[0]) for each in relative_links(page.read_text())}
+        assert set(KEYLESS) <= links
 
 
 @pytest.mark.parametrize("page", KEYLESS, ids=lambda page: page.name)
