@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 from exporter import logs
 from exporter.collectors import COLLECTORS
 from exporter.collectors.api_keys import latest_listing
-from exporter.confluent.credentials import BasicCredentials
-from exporter.confluent.host import Host, HostSettings
+from exporter.confluent.hosts import HostFactory, token_endpoints
 from exporter.confluent.trust import TrustStore
 from exporter.errors import StartUpError
 from exporter.exposition import Exposition, Instruments
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.collectors import Collector
     from exporter.config import Config, Organization
+    from exporter.confluent.host import Host
     from exporter.confluent.trust import Trust
-    from exporter.exposition.request_metrics import RequestMetrics
     from exporter.refresh import OrganizationState
     from exporter.report import LatestListing
     from exporter.summary import Summary
@@ -94,35 +93,27 @@ class Exporter:
         """Return an organization ready to start. Raises :class:`~exporter.errors.StartUpError`."""
         created = [each.create(organization, clock=self._clock) for each in self._collectors]
         collectors = [each for each in created if each is not None]
-        endpoints = [endpoint for each in collectors for endpoint in each.endpoints]
+        endpoints = [
+            *token_endpoints(organization.credentials),
+            *(endpoint for each in collectors for endpoint in each.endpoints),
+        ]
         observer = self.instruments.of(organization.name, endpoints=endpoints)
+        host = HostFactory(
+            organization,
+            clock=self._clock,
+            observer=observer,
+            random=self._random,
+            trusts=self._trusts,
+            transport=self._transport(organization),
+        ).api()
         return OrganizationRefresh(
             organization,
             collectors,
-            self._host(organization, observer),
+            host,
             clock=self._clock,
             random=self._random,
             publish=self.exposition.publish,
             lock=self._folding,
-        )
-
-    def _host(self, organization: Organization, observer: RequestMetrics) -> Host:
-        transport = self._transport(organization)
-        over_tls = transport is None and organization.url.startswith("https:")
-        settings = HostSettings(
-            url=organization.url,
-            request_timeout=organization.request_timeout,
-            max_body=organization.max_response_bytes,
-            reserve=organization.rate_limit.reserve,
-        )
-        return Host(
-            settings,
-            BasicCredentials(organization.credentials),
-            clock=self._clock,
-            observer=observer,
-            random=self._random,
-            transport=transport,
-            trust=self._trusts.of(organization.tls) if over_tls else None,
         )
 
     def states(self) -> Sequence[OrganizationState]:

@@ -13,6 +13,13 @@ from threading import Lock
 REDACTED = "<redacted>"
 _API_SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 """Any API secret of Confluent, registered or not."""
+_DOT = r"(?:\.|%2[Ee])"
+_PART = "[A-Za-z0-9_-]"
+_JWT = re.compile(
+    # The length of the header is bounded, so that hostile text does not take quadratic time.
+    rf"eyJ{_PART}{{2,1024}}+(?={_DOT}(?:eyJ|{_PART}*+{_DOT}))(?:{_DOT}{_PART}*+){{1,4}}"
+)
+"""Any JSON Web Token (RFC 7519), registered or not: a JSON header, and JSON claims or two parts."""
 _MIN_LENGTH = 8  # characters; a shorter secret may be an ordinary word
 _MIN_LENGTH_MIXED = 12  # characters, with letters and digits
 _MIN_LENGTH_LETTERS = 20  # characters, with letters in both cases
@@ -149,9 +156,9 @@ def looks_like_a_secret(text: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """Return ``text`` without registered secrets and without API secrets of Confluent."""
+    """Return ``text`` without registered secrets, API secrets of Confluent, and JWTs."""
     sizes, places = range(1, _START_LENGTH + 1), range(len(text))
     for start in {text[at : at + size] for size in sizes for at in places} & _by_start.keys():
         for redactor in _by_start.get(start, ()):  # another thread may have removed it
             text = redactor.text(text)
-    return _API_SECRET.sub(REDACTED, text)
+    return _JWT.sub(REDACTED, _API_SECRET.sub(REDACTED, text))

@@ -97,3 +97,27 @@ def test_the_least_recently_registered_secret_is_dropped(monkeypatch: pytest.Mon
 )
 def test_what_looks_like_a_secret(text: str, *, expected: bool) -> None:
     assert looks_like_a_secret(text) is expected
+
+
+HEADER, CLAIMS, SIGNATURE = "eyJhbGciOiJSUzI1NiJ9", "eyJzdWIiOiJtZSJ9", "c2ln-bmF0_dXJl"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        f"{HEADER}.{CLAIMS}.{SIGNATURE}",
+        f"{HEADER}.{CLAIMS}.",  # without a signature
+        f"{HEADER}.{CLAIMS}",  # cut off
+        f"{HEADER}.a.b.c.{SIGNATURE}",  # encrypted
+        f"{HEADER}%2E{CLAIMS}%2e{SIGNATURE}",
+    ],
+)
+def test_what_looks_like_a_jwt_is_removed_although_nobody_registered_it(token: str) -> None:
+    assert redacted(f"before {token} after") == f"before {REDACTED} after"
+
+
+@pytest.mark.parametrize(
+    "text", ["eyJhbGciOiJSUzI1NiJ9", "hey.Joe.you", "a page eyJpZCI6MX0= and."]
+)
+def test_text_that_is_not_a_jwt_stays(text: str) -> None:
+    assert redacted(text) == text

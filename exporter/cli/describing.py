@@ -38,7 +38,7 @@ def describe(
 
 def _summary(organization: Organization, state: ApiKeysState, inventory: Inventory) -> str:
     owners = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
-    own = organization.credentials.read()[0] in state.keys
+    own = organization.credentials.read()[0] in state.keys  # type: ignore[union-attr]
     seen = (
         f"{_counted(inventory.total, 'key')} of {_counted(len(inventory.owners), 'owner')}"
         f" ({owners or 'none'}) for {_counted(len(inventory.resources), 'resource')};"

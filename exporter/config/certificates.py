@@ -7,8 +7,8 @@ import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from exporter.config.credentials_section import validation_context
 from exporter.config.files import version_of
+from exporter.config.source_settings import validation_context
 from exporter.config.yaml_document import kind_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from exporter.config.secrets import FromFile, Secret, check_key_id
+from exporter.config.secrets import FromFile, Secret, check_jwt, check_key_id
 from exporter.errors import CredentialsError, TokenUnreadable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TokenFile:
         Raises :class:`~exporter.errors.TokenUnreadable` with the source and the remedy.
         """
         try:
-            return Secret(self.source.read())
+            return Secret(check_jwt(self.source.read()))
         except ValueError as error:
             raise TokenUnreadable(f"the token: {self.source} {error}") from None
 

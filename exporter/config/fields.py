@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from exporter.config.durations import PATTERN, format_duration, parse_duration
-from exporter.config.urls import check_url
+from exporter.config.urls import check_token_url, check_url
 from exporter.config.yaml_document import kind_of
 
 NAME = "^[A-Za-z0-9_.-]{1,64}$"
@@ -116,11 +116,9 @@ Duration = Annotated[float, PlainValidator(_at_least_1s), _DURATION]
 ShortDuration = Annotated[float, PlainValidator(_at_least_100ms), _DURATION]
 """Seconds, at least 0.1."""
 Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": NAME})]
-Url = Annotated[
-    str,
-    AfterValidator(check_url),
-    Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
-]
+_URL = Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
+Url = Annotated[str, AfterValidator(check_url), _URL]
+TokenUrl = Annotated[str, AfterValidator(check_token_url), _URL]
 _Entry = Annotated[
     str,
     AfterValidator(_entry),

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import Field, ValidationError
 
 from exporter.config import schema
-from exporter.config.credentials_section import (
-    STANDARD_CREDENTIALS,
-    ValidationContext,
-    credential_problems,
-)
+from exporter.config.credentials_section import STANDARD_CREDENTIALS, credential_problems
 from exporter.config.fields import NAME, ConfigSection, ContradictionError
 from exporter.config.messages import problem_message
 from exporter.config.schema import Organization, Settings
+from exporter.config.source_settings import ValidationContext
 from exporter.config.text import MOST_PROBLEMS, limited, read_text
 from exporter.config.yaml_document import dotted, parse_yaml
 from exporter.errors import ConfigurationError, Problem
@@ -113,8 +110,8 @@ class _ConfigReader:
         path: KeyPath = ("organizations", position)
         credentials = entry.get("credentials")
         if isinstance(credentials, dict):
-            for problem in credential_problems(credentials):
-                self._add_problem((*path, "credentials"), problem)
+            for part, problem in credential_problems(credentials):
+                self._add_problem((*path, "credentials", *part), problem)
         merged = _merge(defaults if isinstance(defaults, dict) else {}, entry)
         merged.setdefault("credentials", STANDARD_CREDENTIALS)
         return self._validate(Organization, merged, path, ("defaults",))

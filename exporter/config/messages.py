@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from exporter.config.credentials_section import CredentialsSection
 from exporter.config.fields import LONGEST_NUMBER
+from exporter.config.oauth_section import OAuthSection
 from exporter.config.schema import ConfigFile, Organization, Settings
 from exporter.config.yaml_document import kind_of
 
@@ -34,6 +35,17 @@ _TYPES = {
 _MISSING = {
     "organizations": "expected a list with an entry for each organization",
     "name": "expected a unique name",
+    "token_url": "expected the URL of the token endpoint of your identity provider",
+    "client_id": "expected the id of the OAuth client",
+}
+_SECRETS = {
+    "api_secret": "`api_secret_file` or `api_secret_env` in `credentials`",
+    "client_secret": "`client_secret_file` or `client_secret_env` in `credentials.oauth`",
+}
+"""By setting that must not exist: the settings to use instead."""
+_CREDENTIALS_SECTIONS: dict[str, type[BaseModel]] = {
+    "credentials": CredentialsSection,
+    "oauth": OAuthSection,
 }
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
@@ -96,10 +108,10 @@ def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
     *parents, key = map(str, path)
     allowed = _settings_at(parents, model)
     locations = _locations_of_settings()
-    if key == "api_secret":
+    if key in _SECRETS:
         return (
-            "secrets are not allowed in this file; use `api_secret_file` or `api_secret_env` in"
-            " `credentials`, and rotate the secret that was saved here"
+            f"secrets are not allowed in this file; use {_SECRETS[key]}, and rotate the secret that"
+            " was saved here"
         )
     if ":" in key:
         hint = "; is a space missing after a colon?"
@@ -115,8 +127,8 @@ def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
 def _settings_at(parents: list[str], model: type[BaseModel]) -> list[str]:
     for parent in parents:
         annotation = model.model_fields[parent].annotation
-        if parent == "credentials":
-            model = CredentialsSection
+        if parent in _CREDENTIALS_SECTIONS:
+            model = _CREDENTIALS_SECTIONS[parent]
         elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
     return list(model.model_fields)
@@ -127,7 +139,8 @@ def _locations_of_settings() -> dict[str, str]:
     locations = dict.fromkeys(Organization.model_fields, "an entry of `organizations`")
     locations |= dict.fromkeys(Settings.model_fields, "`defaults` or an entry of `organizations`")
     locations |= dict.fromkeys(ConfigFile.model_fields, "the top level")
-    for section in ("credentials", "filters", "names", "policy", "quotas", "rate_limit", "tls"):
-        for name in _settings_at([section], Organization):
+    sections = "credentials credentials.oauth filters names policy quotas rate_limit tls"
+    for section in sections.split():
+        for name in _settings_at(section.split("."), Organization):
             locations.setdefault(name, f"`{section}`")
     return locations

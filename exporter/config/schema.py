@@ -230,8 +230,8 @@ class Organization(Settings):
     name: Name
     """Unique value of the label `organization`."""
     credentials: BoundCredentials
-    """Sources of the API key and its secret. Default: the environment variables
-    CONFLUENT_CLOUD_API_KEY and CONFLUENT_CLOUD_API_SECRET."""
+    """An API key and its secret, or an identity pool with a token file or an OAuth client. Default:
+    the API key in CONFLUENT_CLOUD_API_KEY and CONFLUENT_CLOUD_API_SECRET."""
     filters: Filters = Field(default_factory=Filters)
     """Which keys to list. Default: all."""
 

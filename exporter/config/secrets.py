@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -169,4 +170,11 @@ def check_key_id(text: str) -> str:
         raise ValueError(
             "contains a colon; expected only the id of the API key, without the secret"
         )
+    return text
+
+
+def check_jwt(text: str) -> str:
+    """Return ``text`` if it can be a JWT in the compact serialization of JWS (RFC 7515 §3.1)."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}", text):
+        raise ValueError("is not a JWT; expected three parts of base64url with dots between them")
     return text

@@ -1,4 +1,4 @@
-"""Validates the URL of the API and the URL of the exporter."""
+"""Validates the URLs of the API, of a token endpoint and of the exporter."""
 
 from __future__ import annotations
 
@@ -19,14 +19,26 @@ def check_url(text: str) -> str:
     contain a password.
     """
     parts = _split(text, example=_EXAMPLE, remedy="use `credentials` instead")
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise ValueError(
-            "is plain http, which would expose the credentials; expected `https://` (http is"
-            " allowed for localhost, 127.0.0.0/8 and [::1])"
-        )
+    _check_encrypted(parts)
     if "/iam/v2" in parts.path:
         raise ValueError("contains the path of an endpoint; expected only the part before `/iam`")
     return parts.geturl().rstrip("/")
+
+
+def check_token_url(text: str) -> str:
+    """Return ``text`` if it can be the token endpoint of an identity provider.
+
+    Raises :class:`ValueError` as :func:`check_url` does.
+    """
+    example = "such as `https://login.example.com/oauth2/token`"
+    remedy = "use `client_id` and `client_secret_file` instead"
+    parts = _split(text, example=example, remedy=remedy)
+    _check_encrypted(parts)
+    if "/sts/v1/" in parts.path:
+        raise ValueError(
+            "is the token endpoint of Confluent Cloud; expected the one of your identity provider"
+        )
+    return parts.geturl()
 
 
 def check_external_url(text: str) -> str:
@@ -37,6 +49,14 @@ def check_external_url(text: str) -> str:
     example = "such as `https://keys.example.com`"
     parts = _split(text, example=example, remedy="everyone could read it in the links")
     return parts.geturl().rstrip("/")
+
+
+def _check_encrypted(parts: SplitResult) -> None:
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError(
+            "is plain http, which would expose the credentials; expected `https://` (http is"
+            " allowed for localhost, 127.0.0.0/8 and [::1])"
+        )
 
 
 def _split(text: str, *, example: str, remedy: str) -> SplitResult:

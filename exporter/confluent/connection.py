@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import ssl
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Answer:
     status: int
     headers: httpx.Headers = field(repr=False)
     body: bytes = field(repr=False)
+    requested_at: float = math.nan
+    """Monotonic seconds at which the request was sent."""
 
     @property
     def request_id(self) -> str | None:

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from exporter import redaction
+from exporter.confluent.request import Authorization
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from exporter.config import ApiKeyCredentials
+    from exporter.confluent.request import Authentication, Budget
 
-
-@dataclass(frozen=True)
-class Authorization:
-    """What authenticates one request."""
-
-    headers: Mapping[str, str] = field(repr=False)
-    redactor: redaction.Redactor = field(repr=False)
-    """Removes the secret in ``headers`` from an answer that repeats it."""
-
-
-class Authentication(Protocol):
-    """Authenticates the requests of one refresh, so that all of them act for one principal."""
-
-    async def authorize(self) -> Authorization:
-        """Return the authorization of the next request.
-
-        Raises :class:`~exporter.errors.ApiError` and
-        :class:`~exporter.errors.CredentialsError`.
-        """
-
-    def refused(self) -> bool:
-        """Handle a 401; return whether another authorization is worth one more attempt."""
+_CAUSES = MappingProxyType(
+    {
+        401: "the API key or its secret is not accepted. Check that the secret belongs to this key,"
+        " that the key still exists, and that it is a Cloud API key (Cloud resource management),"
+        " not a cluster key. A new key takes a few seconds to become valid",
+        403: "the API key is valid, but its owner has no role that allows listing API keys. Grant"
+        " OrganizationAdmin to its service account; a narrower role may hide keys",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -48,18 +36,32 @@ class TokenStatus:
     """Unix seconds; None before the first token."""
 
 
-class Credentials(Protocol):
+class Credentials(ABC):
     """The credentials for one host.
 
     Implementations register each secret with :mod:`exporter.redaction` before they return it, and
     never show it in ``repr``.
     """
 
+    @abstractmethod
     def read(self) -> Authentication:
         """Read the secrets, which may have been rotated, for one refresh. Blocks.
 
         Runs in a worker thread. Raises :class:`~exporter.errors.CredentialsError`.
         """
+
+    @property
+    def token_status(self) -> TokenStatus | None:
+        """The latest token; None if the credentials are not exchanged for tokens."""
+        return None
+
+    def resume(self, previous: Credentials) -> None:
+        """Continue with the tokens of ``previous`` if they are right for these credentials."""
+        del previous
+
+    async def aclose(self) -> None:
+        """Close the connections that they opened themselves."""
+        return
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,30 @@ class FixedAuthentication:
 
     authorization: Authorization
 
-    async def authorize(self) -> Authorization:
-        """See :class:`Authentication`."""
+    async def authorize(self, budget: Budget) -> Authorization:
+        """See :class:`~exporter.confluent.request.Authentication`."""
+        del budget
         return self.authorization
 
-    def refused(self) -> bool:
+    def refused(self, authorization: Authorization) -> bool:
         """Return False: there is no other authorization."""
+        del authorization
         return False
 
 
-class BasicCredentials:
+ANONYMOUS = FixedAuthentication(Authorization(MappingProxyType({}), None))
+"""For requests whose body holds the credentials."""
+
+
+class NoCredentials(Credentials):
+    """For hosts that only get requests whose body holds the credentials."""
+
+    def read(self) -> FixedAuthentication:
+        """See :class:`Credentials`."""
+        return ANONYMOUS
+
+
+class BasicCredentials(Credentials):
     """An API key and its secret, for HTTP basic authentication."""
 
     def __init__(self, source: ApiKeyCredentials) -> None:
@@ -90,4 +106,4 @@ class BasicCredentials:
         redactor = redaction.register(text, user=api_key)
         token = b64encode(f"{api_key}:{text}".encode()).decode()
         headers = MappingProxyType({"Authorization": f"Basic {token}"})
-        return FixedAuthentication(Authorization(headers, redactor))
+        return FixedAuthentication(Authorization(headers, redactor, _CAUSES))

@@ -1,13 +1,28 @@
-"""The listings that the exporter reads."""
+"""The endpoints that the exporter uses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from exporter.confluent import wire
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 T = TypeVar("T")
+
+STS = "/sts/v1/oauth2/token"
+"""Exchanges the token of an identity provider; docs/confluent-cloud-api.md#tokens."""
+IDENTITY_PROVIDER = "token_url"
+"""The value of the label ``endpoint`` for identity providers, whose addresses differ."""
+
+_BAD_LISTING = {400: "the API rejects the request; check `filters` and `page_size`"}
+_NO_ROLE = {
+    **_BAD_LISTING,
+    403: "the role does not allow this listing. Grant OrganizationAdmin, or disable the feature"
+    " that needs it (`names`, `names.users`, `quotas`)",
+}
 
 
 @dataclass(frozen=True)
@@ -17,16 +32,23 @@ class Listing(Generic[T]):
     endpoint: str
     """The path, which is also the value of the label of that name."""
     decoder: wire.Decoder[T]
+    causes: Mapping[int, str] = field(default_factory=lambda: _BAD_LISTING)
+    """See :class:`~exporter.confluent.request.Request`."""
+
+
+def _optional(endpoint: str, decoder: wire.Decoder[T]) -> Listing[T]:
+    """Return a listing that can be disabled; the credentials know what a 403 for keys means."""
+    return Listing(endpoint, decoder, causes=_NO_ROLE)
 
 
 API_KEYS = Listing("/iam/v2/api-keys", wire.PageDecoder(wire.ApiKey))
-SERVICE_ACCOUNTS = Listing("/iam/v2/service-accounts", wire.PageDecoder(wire.Named))
-USERS = Listing("/iam/v2/users", wire.PageDecoder(wire.User))
-ENVIRONMENTS = Listing("/org/v2/environments", wire.PageDecoder(wire.Named))
-ORGANIZATIONS = Listing("/org/v2/organizations", wire.PageDecoder(wire.Named))
-KAFKA_CLUSTERS = Listing("/cmk/v2/clusters", wire.PageDecoder(wire.Cluster))
-SCHEMA_REGISTRIES = Listing("/srcm/v3/clusters", wire.PageDecoder(wire.Cluster))
-KSQLDB_CLUSTERS = Listing("/ksqldbcm/v2/clusters", wire.PageDecoder(wire.Cluster))
-REGIONS = Listing("/fcpm/v2/regions", wire.PageDecoder(wire.Named))
-QUOTA_SCOPES = Listing("/service-quota/v1/scopes", wire.PageDecoder(wire.Id))
-APPLIED_QUOTAS = Listing("/service-quota/v1/applied-quotas", wire.PageDecoder(wire.AppliedQuota))
+SERVICE_ACCOUNTS = _optional("/iam/v2/service-accounts", wire.PageDecoder(wire.Named))
+USERS = _optional("/iam/v2/users", wire.PageDecoder(wire.User))
+ENVIRONMENTS = _optional("/org/v2/environments", wire.PageDecoder(wire.Named))
+ORGANIZATIONS = _optional("/org/v2/organizations", wire.PageDecoder(wire.Named))
+KAFKA_CLUSTERS = _optional("/cmk/v2/clusters", wire.PageDecoder(wire.Cluster))
+SCHEMA_REGISTRIES = _optional("/srcm/v3/clusters", wire.PageDecoder(wire.Cluster))
+KSQLDB_CLUSTERS = _optional("/ksqldbcm/v2/clusters", wire.PageDecoder(wire.Cluster))
+REGIONS = _optional("/fcpm/v2/regions", wire.PageDecoder(wire.Named))
+QUOTA_SCOPES = _optional("/service-quota/v1/scopes", wire.PageDecoder(wire.Id))
+APPLIED_QUOTAS = _optional("/service-quota/v1/applied-quotas", wire.PageDecoder(wire.AppliedQuota))

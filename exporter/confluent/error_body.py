@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from exporter.escaping import one_line
+from exporter.redaction import redacted
 
 _MAX_LENGTH = 200
 """Characters of a message."""
@@ -18,10 +19,12 @@ class _Detail(msgspec.Struct, gc=False):
 
 
 class _ErrorBody(msgspec.Struct, gc=False):
-    """The union of the shapes that the API and its gateways send."""
+    """The union of the shapes that the API, its gateways and identity providers send."""
 
     errors: list[_Detail] | None = None
     error: _Detail | str | None = None
+    error_description: str | None = None
+    """Of OAuth errors (RFC 6749 §5.2)."""
     message: str | None = None
 
 
@@ -46,5 +49,7 @@ def error_message(body: bytes) -> str:
         for text in (detail.code, detail.title, detail.detail, detail.message)
         if isinstance(text, str) and text
     ]
-    texts += [text for text in (parsed.error, parsed.message) if isinstance(text, str) and text]
-    return one_line(": ".join(dict.fromkeys(texts)), _MAX_LENGTH)
+    others = (parsed.error, parsed.error_description, parsed.message)
+    texts += [text for text in others if isinstance(text, str) and text]
+    # Before a secret that the body repeats is cut off, because a part of it is not recognized.
+    return one_line(redacted(": ".join(dict.fromkeys(texts))), _MAX_LENGTH)

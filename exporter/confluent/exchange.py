@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer, Connection
-    from exporter.confluent.credentials import Authorization
+    from exporter.confluent.failures import Server
     from exporter.confluent.headers import HeaderDialect
     from exporter.confluent.pacing import Pacer
-    from exporter.confluent.request import Budget, Observer, Request
+    from exporter.confluent.request import Authorization, Budget, Observer, Request
     from exporter.confluent.throttle import RateLimitStatus
 
 log = structlog.get_logger(__name__)
@@ -38,6 +38,7 @@ class Exchange:
     """Sends single requests over ``connection`` and records their outcome.
 
     ``request_timeout``: seconds for one request. ``dialect``: the rate-limit headers of the host.
+    ``server``: its name in messages.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Exchange:
         *,
         request_timeout: float,
         dialect: HeaderDialect,
+        server: Server,
         pacer: Pacer,
         clock: Clock,
         observer: Observer,
@@ -53,6 +55,7 @@ class Exchange:
         self._connection = connection
         self._request_timeout = request_timeout
         self._dialect = dialect
+        self._server = server
         self._pacer = pacer
         self._clock = clock
         self._observer = observer
@@ -93,7 +96,9 @@ class Exchange:
                 on_send=self._pacer.record_request,
                 on_headers=on_headers,
             )
-            return replace(answer, body=authorization.redactor.data(answer.body))
+            redactor = authorization.redactor
+            body = redactor.data(answer.body) if redactor else answer.body
+            return replace(answer, body=body, requested_at=began)
         except (TimeoutError, ValueError, *TRANSPORT_ERRORS) as error:
             is_timeout = isinstance(error, TimeoutError)
             is_of_dns = isinstance(error, NameResolutionTimeout)
@@ -101,7 +106,7 @@ class Exchange:
                 raise out_of_time(request, budget) from None
             route = self._connection.route
             raise failure_of_transport(
-                error, endpoint=endpoint, route=route, timeout=timeout
+                error, endpoint=endpoint, server=self._server, route=route, timeout=timeout
             ) from error
         finally:
             took = self._clock.monotonic() - began

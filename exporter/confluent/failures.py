@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import ssl
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx
 
-from exporter.confluent.endpoints import API_KEYS
 from exporter.confluent.error_body import error_message
 from exporter.confluent.headers import retry_after
 from exporter.confluent.network import NameResolutionTimeout, UnresolvedHost
@@ -30,61 +30,79 @@ from exporter.errors import (
 from exporter.escaping import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from exporter.confluent.connection import Answer, Route
     from exporter.confluent.headers import HeaderDialect
 
-_BAD_KEY = (
-    "the API key or its secret is not accepted. Check that the secret belongs to this key, that the"
-    " key still exists, and that it is a Cloud API key (Cloud resource management), not a cluster"
-    " key. A new key takes a few seconds to become valid"
-)
 _TOO_MANY = (
     "the clients that share this limit sent too many requests. If this exporter is the cause, raise"
     " `refresh_interval` or `rate_limit.reserve`"
 )
-_NO_ROLE = (
-    "the API key is valid, but its owner has no role that allows listing API keys. Grant"
-    " OrganizationAdmin to its service account; a narrower role may hide keys"
-)
-_NO_ROLE_FOR_LISTING = (
-    "the role does not allow this listing. Grant OrganizationAdmin, or disable the feature that"
-    " needs it (`names`, `names.users`, `quotas`)"
-)
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MEANINGS: dict[int, tuple[type[ApiError], str]] = {
-    400: (BadRequest, "the API rejects the request; check `filters` and `page_size`"),
-    401: (Unauthorized, _BAD_KEY),
-    403: (Forbidden, _NO_ROLE),
-    404: (NotFound, "the path does not exist; check `url`, and its path prefix if it has one"),
+    400: (BadRequest, "the API rejects the request"),
+    401: (Unauthorized, "the API does not accept the credentials"),
+    403: (Forbidden, "the credentials do not allow the request"),
+    404: (
+        NotFound,
+        "the path does not exist; check `url`, and its path prefix if it has one",
+    ),
     408: (RequestTimeout, "the API waited too long for the request"),
     429: (RateLimited, _TOO_MANY),
 }
 
 
-def failure_of(answer: Answer, *, endpoint: str, dialect: HeaderDialect, wall: float) -> ApiError:
+@dataclass(frozen=True)
+class Server:
+    """How messages name a host and the setting with its address."""
+
+    name: str
+    setting: str
+
+    def in_place_of_api(self, text: str) -> str:
+        """Return ``text``, a message about the API, as a message about this host."""
+        return text.replace("the API", self.name).replace("`url`", f"`{self.setting}`")
+
+
+API = Server("the API", "url")
+IDENTITY_PROVIDER = Server("the identity provider", "token_url")
+
+
+def failure_of(
+    answer: Answer,
+    *,
+    endpoint: str,
+    causes: Mapping[int, str],
+    server: Server,
+    dialect: HeaderDialect,
+    wall: float,
+) -> ApiError:
     """Return the error for an answer other than a 200; docs/confluent-cloud-api.md#errors.
 
-    ``wall``: see :func:`~exporter.confluent.headers.retry_after`.
+    ``causes``: by status, the cause and the remedy where they depend on the request or its
+    credentials. ``wall``: see :func:`~exporter.confluent.headers.retry_after`.
     """
     reported = error_message(answer.body)
-    kind, cause = _meaning(answer.status, reported)
-    if kind is Forbidden and endpoint != API_KEYS.endpoint:
-        cause = _NO_ROLE_FOR_LISTING
-    message = f"{_status_line(answer.status)}: {cause}"
+    kind, cause = _meaning(answer.status, reported, causes)
+    message = f"{_status_line(answer.status)}: {server.in_place_of_api(cause)}"
+    name = server.name[0].upper() + server.name[1:]
     return kind(
-        message + (f". The API says: {reported}" if reported else ""),
+        message + (f". {name} says: {reported}" if reported else ""),
         endpoint=endpoint,
         request_id=answer.request_id,
         retry_in=_retry_in(answer, dialect, wall=wall),
     )
 
 
-def _meaning(status: int, reported: str) -> tuple[type[ApiError], str]:
+def _meaning(status: int, reported: str, causes: Mapping[int, str]) -> tuple[type[ApiError], str]:
     if status == HTTPStatus.FORBIDDEN and "invalid api key" in reported.lower():
-        return Unauthorized, _BAD_KEY
+        status = HTTPStatus.UNAUTHORIZED
     if status in _MEANINGS:
-        return _MEANINGS[status]
+        kind, cause = _MEANINGS[status]
+        return kind, causes.get(status, cause)
+    if status in REDIRECTS:
+        return InvalidResponse, "a redirect, which was not followed; correct `url`"
     if 400 <= status < 500:  # noqa: PLR2004 # the class of client errors
         return BadRequest, "the API, or a proxy in front of it, rejects the request"
     if status >= 500:  # noqa: PLR2004 # the class of server errors
@@ -101,7 +119,7 @@ def _retry_in(answer: Answer, dialect: HeaderDialect, *, wall: float) -> float:
     return seconds + ROUNDING if seconds else 0.0
 
 
-def target_of(answer: Answer, *, endpoint: str, hops_left: int) -> httpx.URL:
+def target_of(answer: Answer, *, endpoint: str, server: Server, hops_left: int) -> httpx.URL:
     """Return the target of the redirect ``answer``.
 
     Raises :class:`~exporter.errors.InvalidResponse` for another origin, which must not get the
@@ -109,7 +127,7 @@ def target_of(answer: Answer, *, endpoint: str, hops_left: int) -> httpx.URL:
     """
 
     def error(message: str) -> InvalidResponse:
-        text = f"{_status_line(answer.status)}: {message}"
+        text = f"{_status_line(answer.status)}: {server.in_place_of_api(message)}"
         return InvalidResponse(text, endpoint=endpoint, request_id=answer.request_id)
 
     configured = answer.url
@@ -129,12 +147,16 @@ def target_of(answer: Answer, *, endpoint: str, hops_left: int) -> httpx.URL:
 
 
 def failure_of_transport(
-    error: Exception, *, endpoint: str, route: Route, timeout: float
+    error: Exception, *, endpoint: str, server: Server, route: Route, timeout: float
 ) -> ApiError:
     """Return the error for a request without a complete and usable response.
 
     ``timeout``: the seconds that the request was given.
     """
+
+    def text(message: str) -> str:
+        return server.in_place_of_api(message)
+
     if isinstance(error, NameResolutionTimeout):
         message = (
             f"the name {error.host} was not resolved in time. Check DNS: its servers do not answer"
@@ -145,13 +167,13 @@ def failure_of_transport(
             f"no complete answer within the `request_timeout` of {timeout:g} s; raise it if the API"
             " is slow"
         )
-        return RequestTimeout(message, endpoint=endpoint)
+        return RequestTimeout(text(message), endpoint=endpoint)
     if isinstance(error, ValueError):
         return InvalidResponse(str(error), endpoint=endpoint)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
-            return TlsFailed(f"TLS: {_tls_problem(cause, route)}", endpoint=endpoint)
-    return ConnectionFailed(_connection_problem(error, route), endpoint=endpoint)
+            return TlsFailed(f"TLS: {text(_tls_problem(cause, route))}", endpoint=endpoint)
+    return ConnectionFailed(text(_connection_problem(error, route)), endpoint=endpoint)
 
 
 def _connection_problem(error: Exception, route: Route) -> str:

@@ -6,13 +6,14 @@ import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exporter.confluent.connection import Connection, url_of
 from exporter.confluent.exchange import Exchange
-from exporter.confluent.failures import failure_of, target_of
+from exporter.confluent.failures import API, REDIRECTS, failure_of, target_of
 from exporter.confluent.headers import IAM
-from exporter.confluent.pacing import Pacer, out_of_time
+from exporter.confluent.pacing import out_of_time
+from exporter.confluent.reading import FileReader, is_done_by
 from exporter.confluent.request import Budget
 from exporter.errors import (
     ConnectionFailed,
@@ -26,26 +27,24 @@ from exporter.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
-    from random import Random
 
     import httpx
 
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer
-    from exporter.confluent.credentials import Authentication, Credentials
+    from exporter.confluent.credentials import Credentials, TokenStatus
+    from exporter.confluent.failures import Server
     from exporter.confluent.headers import HeaderDialect
-    from exporter.confluent.pacing import Wait
-    from exporter.confluent.request import Observer, Request
+    from exporter.confluent.pacing import Pacer, Wait
+    from exporter.confluent.request import Authentication, Authorization, Observer, Request
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.confluent.trust import Trust
-    from exporter.errors import ApiError
 
 _MAX_RETRIES = 4
 _RETRIED = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
 _RETRIED_UNREPEATABLE = (RateLimited,)
 """A request with a 429 was not processed."""
 _MAX_REDIRECTS = 3
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_WITH_METHOD = frozenset({307, 308})
 
 
@@ -59,17 +58,18 @@ class HostSettings:
     """Seconds for one request."""
     max_body: int
     """Bytes of a body, as received and decompressed."""
-    reserve: float
-    """The share of every rate limit window that is left to other clients."""
     dialect: HeaderDialect = IAM
     """The rate-limit headers of the host."""
+    server: Server = API
+    """Its name in messages."""
 
 
 class Host:
     """A host of the API as one organization's credentials see it.
 
-    Each host has its own rate limit, connection and lock, so that an exhausted one never stalls
-    another. ``transport`` and ``trust``: see :class:`~exporter.confluent.connection.Connection`.
+    Each host has its own connection and lock, and one address has one rate limit, so that an
+    exhausted host never stalls another. ``pacer``: of all hosts at the address. ``transport`` and
+    ``trust``: see :class:`~exporter.confluent.connection.Connection`.
     """
 
     def __init__(
@@ -77,22 +77,16 @@ class Host:
         settings: HostSettings,
         credentials: Credentials,
         *,
+        pacer: Pacer,
         clock: Clock,
         observer: Observer,
-        random: Random,
         transport: httpx.AsyncBaseTransport | None = None,
         trust: Trust | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._clock = clock
-        self._pacer = Pacer(
-            reserve=settings.reserve,
-            reset_header=settings.dialect.reset,
-            clock=clock,
-            observer=observer,
-            random=random,
-        )
+        self._pacer = pacer
         self._connection = Connection(
             settings.url, max_body=settings.max_body, transport=transport, trust=trust
         )
@@ -100,14 +94,15 @@ class Host:
             self._connection,
             request_timeout=settings.request_timeout,
             dialect=settings.dialect,
-            pacer=self._pacer,
+            server=settings.server,
+            pacer=pacer,
             clock=clock,
             observer=observer,
         )
         self._lock = asyncio.Lock()
         self._no_priority_requests = asyncio.Event()
         self._no_priority_requests.set()
-        self._reading: asyncio.Future[Authentication | CredentialsError] | None = None
+        self._files = FileReader(self._read_files, clock=clock)
 
     @property
     def rate_limits(self) -> Mapping[str, RateLimitStatus]:
@@ -119,9 +114,15 @@ class Host:
         """The current waits, for progress displays. Safe to read from another thread."""
         return self._pacer.waits
 
+    @property
+    def token_status(self) -> TokenStatus | None:
+        """The latest token of its credentials; None if they are not exchanged for tokens."""
+        return self._credentials.token_status
+
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Close the connections. The next request opens them again."""
         await self._connection.aclose()
+        await self._credentials.aclose()
 
     async def begin(
         self,
@@ -137,32 +138,27 @@ class Host:
         while a prioritized refresh is running. Raises :class:`~exporter.errors.CredentialsError`.
         """
         deadline = self._clock.monotonic() + timeout
-        # In a worker thread, since a file system may hang, and in one at a time, since each that
-        # hangs is lost.
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.ensure_future(asyncio.to_thread(self._read_files))
-        reading = self._reading
-        if not await self._is_done_by(deadline, reading):
+        try:
+            found = await self._files.read(deadline=deadline)
+        except TimeoutError:
             raise CredentialsError(
                 "the files of the credentials and CA certificates could not be read within the"
                 f" `{setting}` of {timeout:.0f} s. Check the file systems that they are on"
-            )
-        found = reading.result()
-        if isinstance(found, CredentialsError):
-            raise found
+            ) from None
         return Budget(found, deadline, timeout, setting=setting, low_priority=low_priority)
 
-    def _read_files(self) -> Authentication | CredentialsError:
-        try:
-            authentication = self._credentials.read()
-        except CredentialsError as error:
-            return error
+    def _read_files(self) -> Authentication:
+        authentication = self._credentials.read()
         self._connection.renew()
         return authentication
 
     def resume(self, previous: Host) -> None:
-        """Continue with the rate limits that ``previous``, a host with the same limit, knew."""
+        """Continue with the rate limits and tokens of ``previous``.
+
+        It had the same address and the same settings of its credentials.
+        """
         self._pacer.resume(previous._pacer)
+        self._credentials.resume(previous._credentials)
 
     @contextmanager
     def prioritized(self) -> Iterator[None]:
@@ -183,7 +179,9 @@ class Host:
         Raises :class:`~exporter.errors.ApiError` and :class:`~exporter.errors.CredentialsError`.
         """
         retried = _RETRIED if request.repeatable else _RETRIED_UNREPEATABLE
-        retries = 0
+        path = request.endpoint if request.path is None else request.path
+        target = url_of(self._settings.url + path, request.query)
+        retries, hops_left, was_refused = 0, _MAX_REDIRECTS, False
         while True:
             if budget.low_priority:
                 await self._yield_to_priority(request, budget)
@@ -192,8 +190,25 @@ class Host:
             async with self._lock:
                 if self._pacer.endpoint_asks_to_wait(request):  # since another answer
                     continue
+                authorization = await self._authorize(request, budget)
                 try:
-                    return await self._authorized(request, budget)
+                    answer = await self._send_once(request, target, authorization, budget)
+                    if answer.status == HTTPStatus.OK:
+                        return answer
+                    with self._exchange.counting_failures(request, budget):
+                        target = target_of(
+                            answer,
+                            endpoint=request.endpoint,
+                            server=self._settings.server,
+                            hops_left=hops_left,
+                        )
+                    hops_left -= 1
+                    continue
+                except Unauthorized:
+                    if was_refused or not budget.authentication.refused(authorization):
+                        raise
+                    was_refused = True
+                    continue
                 except retried as error:
                     failure = error
                     reason, pause = self._pacer.pause_after(error, retries)
@@ -212,56 +227,42 @@ class Host:
             return
         waiting = asyncio.ensure_future(self._no_priority_requests.wait())
         try:
-            if not await self._is_done_by(budget.deadline, waiting):
+            if not await is_done_by(budget.deadline, waiting, clock=self._clock):
                 raise out_of_time(request, budget)
         finally:
             waiting.cancel()
 
-    async def _is_done_by(self, deadline: float, future: asyncio.Future[Any]) -> bool:
-        """Return whether ``future`` is done at the monotonic ``deadline``; it is not cancelled."""
-        left = deadline - self._clock.monotonic()
-        timer = asyncio.ensure_future(self._clock.sleep(max(0.0, left)))
-        try:
-            await asyncio.wait({future, timer}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-        return future.done()
-
-    async def _authorized(self, request: Request, budget: Budget) -> Answer:
-        """Return the 200, with other credentials if the first are refused and others exist."""
-        try:
-            return await self._send_following_redirects(request, budget)
-        except Unauthorized:
-            if not budget.authentication.refused():
-                raise
-        return await self._send_following_redirects(request, budget)
-
-    async def _send_following_redirects(self, request: Request, budget: Budget) -> Answer:
-        """Return the 200, following redirects within the configured origin."""
-        endpoint = request.endpoint
-        target = url_of(self._settings.url + endpoint, request.query)
-        redirects = _REDIRECTS if request.method == "GET" else _REDIRECTS_WITH_METHOD
-        hops_left = _MAX_REDIRECTS
+    async def _authorize(self, request: Request, budget: Budget) -> Authorization:
+        """Wait until the rate limit allows ``request``; return an authorization for it."""
         while True:
+            authorization = await budget.authentication.authorize(budget)
             await self._pacer.wait_for_window(request, budget)
-            authorization = await budget.authentication.authorize()
-            with self._exchange.counting_failures(request, budget):
-                answer = await self._exchange.send(
-                    request, target, authorization=authorization, budget=budget
-                )
-                if answer.status == HTTPStatus.OK:
-                    return answer
-                if answer.status not in redirects:
-                    raise self._failure_of(answer, endpoint)
-                target = target_of(answer, endpoint=endpoint, hops_left=hops_left)
-            hops_left -= 1
+            if self._clock.monotonic() < authorization.expires:
+                return authorization
 
-    def _failure_of(self, answer: Answer, endpoint: str) -> ApiError:
-        error = failure_of(
-            answer, endpoint=endpoint, dialect=self._settings.dialect, wall=self._clock.wall()
-        )
-        self._pacer.record_failure(error)
-        return error
+    async def _send_once(
+        self, request: Request, target: httpx.URL, authorization: Authorization, budget: Budget
+    ) -> Answer:
+        """Return the 200, or a redirect that may be followed."""
+        redirects = REDIRECTS if request.method == "GET" else _REDIRECTS_WITH_METHOD
+        with self._exchange.counting_failures(request, budget):
+            answer = await self._exchange.send(
+                request, target, authorization=authorization, budget=budget
+            )
+            if answer.status == HTTPStatus.OK:
+                return answer
+            if request.follow_redirects and answer.status in redirects:
+                return answer
+            error = failure_of(
+                answer,
+                endpoint=request.endpoint,
+                causes={**authorization.causes, **request.causes},
+                server=self._settings.server,
+                dialect=self._settings.dialect,
+                wall=self._clock.wall(),
+            )
+            self._pacer.record_failure(error)
+            raise error
 
     def counting_failures(
         self, request: Request, budget: Budget, answer: Answer

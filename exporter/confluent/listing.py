@@ -44,7 +44,7 @@ async def pages(
     walk = Walk(endpoint=listing.endpoint)
     query = {**params, "page_size": str(page_size)}
     while True:
-        request = Request(listing.endpoint, query=query)
+        request = Request(listing.endpoint, query=query, causes=listing.causes)
         answer = await host.send(request, budget)
         with host.counting_failures(request, budget, answer):
             page = _decode(listing, answer.body)

@@ -1,17 +1,19 @@
-"""A request to a host, the budget of one refresh for its requests, and who observes them."""
+"""A request to a host, what authenticates it, the budget of its refresh, and who observes it."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from exporter.confluent.credentials import Authentication
     from exporter.confluent.throttle import RateLimitStatus
+    from exporter.redaction import Redactor
 
 _RETRIES = 10
 
@@ -21,7 +23,9 @@ class Request:
     """A request without the address of its host and without credentials."""
 
     endpoint: str
-    """The path template, which is also the value of the label of that name."""
+    """The value of the label of that name, which is the path template unless ``path`` differs."""
+    path: str | None = None
+    """Follows the address of the host; None if it is ``endpoint``."""
     method: str = "GET"
     query: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     body: bytes = field(default=b"", repr=False)
@@ -29,6 +33,37 @@ class Request:
     """Of ``body``."""
     repeatable: bool = True
     """Whether it may be sent again after the API may have received it."""
+    follow_redirects: bool = True
+    """Whether redirects within the configured origin are followed."""
+    causes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    """By status of an answer: the cause and the remedy, where the request knows them best."""
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """What authenticates one request."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    redactor: Redactor | None = field(repr=False)
+    """Removes the secret in ``headers`` from an answer that repeats it."""
+    causes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    """By status of an answer: the cause and the remedy, where they depend on the credentials."""
+    expires: float = math.inf
+    """Monotonic seconds. The request must be sent before that."""
+
+
+class Authentication(Protocol):
+    """Authenticates the requests of one refresh, so that all of them act for one principal."""
+
+    async def authorize(self, budget: Budget) -> Authorization:
+        """Return an authorization that has not expired, for the next request within ``budget``.
+
+        Raises :class:`~exporter.errors.ApiError` and
+        :class:`~exporter.errors.CredentialsError`.
+        """
+
+    def refused(self, authorization: Authorization) -> bool:
+        """Handle a 401 for ``authorization``; return whether another is worth one more attempt."""
 
 
 @dataclass
@@ -56,6 +91,18 @@ class Budget:
     def limit_name(self) -> str:
         """The setting that limits the refresh and its value, for messages."""
         return f"`{self.setting}` of {self.timeout:.0f} s"
+
+    @contextmanager
+    def lent(self, authentication: Authentication) -> Iterator[Budget]:
+        """Lend the rest to a request that this refresh needs before its own, such as for a token.
+
+        It has priority, because prioritized requests may wait for it.
+        """
+        lent = replace(self, authentication=authentication, low_priority=False)
+        try:
+            yield lent
+        finally:
+            self.retries = lent.retries
 
     def error_ratios(self) -> dict[str, float]:
         """Return failed requests ÷ all requests, by endpoint."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.errors import (
+    CREDENTIALS_FAILURE_REASONS,
     REQUEST_FAILURE_REASONS,
     ApiError,
     ConnectionFailed,
@@ -39,10 +40,18 @@ _EARLY_RETRIES = 3
 """Retries before the next interval after rejected credentials; each waits for a key listing."""
 REFRESH_FAILURE_REASONS: tuple[str, ...] = (
     *REQUEST_FAILURE_REASONS,
-    CredentialsError.reason,
+    *CREDENTIALS_FAILURE_REASONS,
     _INTERNAL,
 )
 """Every value of the label ``reason`` of the refresh failures."""
+_SHARED = frozenset(
+    {
+        *CREDENTIALS_FAILURE_REASONS,
+        *(kind.reason for kind in (Unauthorized, Forbidden, ConnectionFailed, TlsFailed)),
+    }
+)
+"""The reasons of failures that all endpoints share."""
+_NOT_REQUESTED = "not requested, because the API keys could not be listed for the same reason"
 _INTERNAL_FAILURE = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
 
 
@@ -123,9 +132,11 @@ class Refresher:
         began = self._clock.monotonic()
         budget: Budget | None = None
         try:
-            self._raise_if_keys_unavailable()
-            budget = await self._begin()
-            outcome = await self.collector.collect(self._host, budget, self._holder.state)
+            if failure := self._shared_failure():
+                outcome = Outcome(_no_change, failure)
+            else:
+                budget = await self._begin()
+                outcome = await self.collector.collect(self._host, budget, self._holder.state)
         except (ApiError, CredentialsError) as error:
             outcome = Outcome(_no_change, failure_from(error))
         except Exception:
@@ -152,17 +163,12 @@ class Refresher:
             low_priority=True,
         )
 
-    def _raise_if_keys_unavailable(self) -> None:
-        """Raise if the keys could not be listed for a reason that all endpoints share."""
-        if not self.collector.low_priority:
-            return
+    def _shared_failure(self) -> Failure | None:
+        """Return why the keys could not be listed, if all endpoints share the reason."""
         failure = self._holder.state.prioritized.failure
-        for kind in (Unauthorized, Forbidden, ConnectionFailed, TlsFailed):
-            if failure is not None and failure.reason == kind.reason:
-                raise kind(
-                    "not requested, because the API keys could not be listed for the same reason",
-                    endpoint=self.collector.endpoints[0],
-                )
+        if not self.collector.low_priority or failure is None:
+            return None
+        return Failure(failure.reason, _NOT_REQUESTED, None) if failure.reason in _SHARED else None
 
     async def _record(
         self, outcome: Outcome, budget: Budget | None, *, began: float, ended: float
@@ -177,6 +183,7 @@ class Refresher:
                 outcome.apply(state),
                 refreshes={**state.refreshes, name: after},
                 rate_limits={**state.rate_limits, **self._host.rate_limits},
+                token=self._host.token_status,
             )
 
         await self._holder.replace(change)

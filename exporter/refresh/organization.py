@@ -83,9 +83,10 @@ class OrganizationRefresh(Generic[C]):
         return any(task.done() for task in self._tasks)
 
     async def resume(self, previous: OrganizationRefresh[C]) -> None:
-        """Continue where ``previous`` stopped, if both list the same keys."""
-        if _lists(previous.organization) == _lists(self.organization):
+        """Continue where ``previous`` stopped: its tokens, and its state if both list the same."""
+        if _host(previous.organization) == _host(self.organization):
             self.host.resume(previous.host)
+        if _lists(previous.organization) == _lists(self.organization):
             await self._holder.restore(_restored(self.state, previous.state))
 
     def start(self, *, position: int) -> None:
@@ -116,9 +117,14 @@ class OrganizationRefresh(Generic[C]):
         await self.host.aclose()
 
 
+def _host(organization: Organization) -> tuple[object, ...]:
+    """Return the settings that decide which rate limit and which tokens are used."""
+    return organization.url, organization.credentials
+
+
 def _lists(organization: Organization) -> tuple[object, ...]:
     """Return the settings that decide which keys are listed."""
-    return organization.url, organization.credentials, organization.filters
+    return *_host(organization), organization.filters
 
 
 def _restored(initial: OrganizationState, previous: OrganizationState) -> OrganizationState:

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 _FIRST_RETRY = 30.0  # seconds
 _JITTER = 0.1  # of the interval
-_NEED_A_PERSON = frozenset({"unauthorized", "forbidden", "bad_request", "not_found"})
+_NEED_A_PERSON = frozenset(
+    {"unauthorized", "forbidden", "bad_request", "not_found", "token_refused"}
+)
 
 
 def delay_after_success(*, interval: float, took: float) -> float:

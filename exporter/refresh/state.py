@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from exporter.errors import CredentialsError, Forbidden, Unauthorized
+from exporter.errors import CREDENTIALS_FAILURE_REASONS, Forbidden, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.confluent.credentials import TokenStatus
     from exporter.confluent.throttle import RateLimitStatus
-    from exporter.errors import ApiError
+    from exporter.errors import ApiError, CredentialsError
 
 S = TypeVar("S")
-_CREDENTIALS = frozenset({CredentialsError.reason, Unauthorized.reason, Forbidden.reason})
+_CREDENTIALS = frozenset({*CREDENTIALS_FAILURE_REASONS, Unauthorized.reason, Forbidden.reason})
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Failure:
 
 def failure_from(error: ApiError | CredentialsError) -> Failure:
     """Return the failure that ``error`` stands for."""
-    return Failure(error.reason, str(error), getattr(error, "request_id", None))
+    return Failure(error.reason, str(error), error.request_id)
 
 
 @dataclass(frozen=True)

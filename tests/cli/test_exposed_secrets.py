@@ -62,3 +62,29 @@ def test_it_is_named_at_start_and_at_each_reload(config: Path, tmp_path: Path) -
         eventually(lambda: log.read_text().count("configuration loaded") == 2, what="another")
         assert len(warnings(log.read_text())) == 2
         assert stop(process)[0] == 0
+
+
+def test_tokens_and_secrets_of_clients_are_named_too(tmp_path: Path) -> None:
+    for name, text in (("token", "eyJHIDDEN.eyJHIDDEN.HIDDEN"), ("client-secret", "HIDDEN")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o644)
+    path = tmp_path / "config.yaml"
+    path.write_text("""
+organizations:
+  - name: acme
+    credentials: {identity_pool: pool-abc12, token_file: token}
+  - name: beta
+    credentials:
+      identity_pool: pool-abc12
+      oauth:
+        token_url: https://login.example.com/oauth2/token
+        client_id: exporter
+        client_secret_file: client-secret
+""")
+    done = run("--config.check", f"--config.file={path}")
+    assert done.returncode == 0
+    assert [line.rpartition(" file=")[2] for line in warnings(done.stderr)] == [
+        str(tmp_path / "client-secret"),
+        str(tmp_path / "token"),
+    ]
+    assert "HIDDEN" not in done.stderr + done.stdout

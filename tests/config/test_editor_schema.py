@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from exporter.config import json_schema, load, parse
+from exporter.config import ApiKeyCredentials, json_schema, load, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ def _uncommented() -> dict[str, Any]:
 
 def _in_schema(schema: dict[str, Any], place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the path of each setting below ``schema``, and its own schema."""
+    for choice in schema.get("anyOf", ()):
+        yield from _in_schema(choice, place)
     if "$ref" in schema:
         schema = SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]
     for name, child in schema.get("properties", {}).items():
@@ -60,6 +62,7 @@ def _in_data(data: object, place: str = "") -> Iterator[str]:
 def test_the_example_is_a_valid_configuration() -> None:
     (found,) = load(EXAMPLE, environ=ENVIRON).organizations
     assert found.name == "acme"
+    assert isinstance(found.credentials, ApiKeyCredentials)
     assert found.credentials.read()[0] == "KEYID"
 
 
@@ -120,6 +123,7 @@ def test_durations_are_strings_with_readable_defaults() -> None:
         "credentials-incomplete",
         "credentials-in-defaults",
         "credentials-kind",
+        "credentials-of-several-kinds",
         "credentials-secret-in-file",
         "credentials-twice",
         "credentials-unknown",
@@ -137,9 +141,17 @@ def test_durations_are_strings_with_readable_defaults() -> None:
         "no-organizations",
         "number-bounds",
         "number-kind",
+        "oauth-client-id",
+        "oauth-incomplete",
+        "oauth-kind",
+        "oauth-scope",
+        "oauth-secret-in-file",
+        "oauth-unknown",
         "organization-text",
         "organizations-empty",
         "organizations-mapping",
+        "pool-id",
+        "pool-incomplete",
         "quotas-include",
         "section-kind",
         "tls-ca-file",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from exporter.config import Config, Filters, Organization, Secret, load, parse
+from exporter.config import ApiKeyCredentials, Config, Filters, Organization, Secret, load, parse
 from exporter.config.yaml_document import parse_yaml
 from exporter.errors import ConfigurationError
 from tests.certificates import authority
@@ -23,6 +23,11 @@ def _read(text: str, *, folder: Path = Path("/nowhere")) -> Config:
 def _one(text: str) -> Organization:
     (organization,) = _read(text).organizations
     return organization
+
+
+def _api_key(organization: Organization) -> tuple[str, Secret]:
+    assert isinstance(organization.credentials, ApiKeyCredentials)
+    return organization.credentials.read()
 
 
 def test_an_organization_needs_only_a_name() -> None:
@@ -47,7 +52,7 @@ def test_an_organization_needs_only_a_name() -> None:
     assert found.per_key_metrics is False
     assert found.max_pairs == 20_000
     assert found.filters == Filters(owners=(), resources=())
-    assert found.credentials.read() == ("KEYID", Secret("hush"))
+    assert _api_key(found) == ("KEYID", Secret("hush"))
 
 
 def test_every_setting_can_be_set() -> None:
@@ -94,7 +99,7 @@ def test_every_setting_can_be_set() -> None:
     assert found.per_key_metrics is True
     assert found.max_pairs == 1
     assert found.filters == Filters(owners=("sa-1", "u-2"), resources=("cloud",))
-    assert found.credentials.read() == ("OWN", Secret("hush"))
+    assert _api_key(found) == ("OWN", Secret("hush"))
 
 
 def test_names_of_users_can_be_enabled() -> None:
@@ -262,9 +267,9 @@ def test_relative_paths_of_secrets_start_at_the_folder_of_the_configuration(
     monkeypatch.chdir(tmp_path)
     (found,) = load(Path("etc/config.yaml"), environ={}).organizations
     monkeypatch.chdir("/")  # a daemon may do that
-    assert found.credentials.read() == ("K", Secret("first"))
+    assert _api_key(found) == ("K", Secret("first"))
     (tmp_path / "etc" / "secret").write_text("second\n")
-    assert found.credentials.read() == ("K", Secret("second"))
+    assert _api_key(found) == ("K", Secret("second"))
 
 
 @pytest.mark.integration

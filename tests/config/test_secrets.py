@@ -13,7 +13,6 @@ from exporter.config.secrets import FromEnvironment, FromFile, Inline
 from exporter.errors import CredentialsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 TEXT = "cfltUNPRINTABLE"
@@ -176,16 +175,6 @@ def test_a_fifo_is_rejected_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(CredentialsError, match="not a regular file"):
         _from_file(tmp_path / "pipe").read()
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[None]:
-    """Let the test run as nobody, because root may read everything."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    yield
-    os.seteuid(user)
 
 
 def test_an_unreadable_file_is_rejected(tmp_path: Path, request: pytest.FixtureRequest) -> None:

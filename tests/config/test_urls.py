@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.config.urls import check_url
+from exporter.config.urls import check_token_url, check_url
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,40 @@ def test_urls_that_would_expose_or_lose_the_credentials_are_rejected(url: str) -
 def test_a_rejected_url_is_not_quoted_because_it_may_contain_a_password() -> None:
     with pytest.raises(ValueError, match=r"^contains a user or password; [^@]*$"):
         check_url("https://someone:password@api.confluent.cloud")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://login.example.com/oauth2/token",
+        "https://login.example.com/realms/acme/token/",  # a slash at the end may matter
+        "https://login.example.com:8443",
+        "http://localhost:8089/identity-provider/oauth2/token",
+        "http://[::1]:8089/token",
+    ],
+)
+def test_token_urls_are_not_changed(url: str) -> None:
+    assert check_token_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://login.example.com/token", "is plain http, which would expose the credentials"),
+        ("http://localhost.example.com/token", "is plain http"),
+        (
+            "https://exporter@login.example.com/token",
+            "contains a user or password; use `client",
+        ),
+        ("https://login.example.com/token?scope=a", "has a query or fragment"),
+        ("https://login.example.com/token#", "has a query or fragment"),
+        ("login.example.com/token", "does not start with `https://`"),
+        ("https:///token", "has no valid host or port; expected a URL such as `https://login."),
+        ("https://api.confluent.cloud/sts/v1/oauth2/token", "is the token endpoint of Confluent"),
+        ("http://127.0.0.1:8089/prefix/sts/v1/oauth2/token", "is the token endpoint of Confluent"),
+        ("", "does not start with"),
+    ],
+)
+def test_other_token_urls_are_rejected(url: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"^{problem}"):
+        check_token_url(url)

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from exporter.confluent.connection import Answer, Route
-from exporter.confluent.failures import failure_of, failure_of_transport
+from exporter.confluent.endpoints import API_KEYS, USERS
+from exporter.confluent.failures import API, failure_of, failure_of_transport
 from exporter.confluent.headers import IAM
 from exporter.confluent.network import NameResolutionTimeout, UnresolvedHost
 from exporter.errors import (
@@ -38,7 +39,15 @@ def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = N
 
 
 def failure(answered: Answer, endpoint: str = "/iam/v2/api-keys") -> ApiError:
-    return failure_of(answered, endpoint=endpoint, dialect=IAM, wall=1_790_000_000)
+    listing = next(each for each in (API_KEYS, USERS) if each.endpoint == endpoint)
+    return failure_of(
+        answered,
+        endpoint=endpoint,
+        causes=listing.causes,
+        server=API,
+        dialect=IAM,
+        wall=1_790_000_000,
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +115,7 @@ def test_a_body_of_another_shape_is_not_quoted(body: bytes) -> None:
 
 
 def transport_failure(error: Exception, route: Route = DIRECT) -> ApiError:
-    return failure_of_transport(error, endpoint="/any", route=route, timeout=10)
+    return failure_of_transport(error, server=API, endpoint="/any", route=route, timeout=10)
 
 
 def caused(error: Exception, *causes: BaseException) -> Exception:

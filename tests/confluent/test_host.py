@@ -13,10 +13,11 @@ import pytest
 from exporter import redaction
 from exporter.clock import SystemClock
 from exporter.config import Secret
-from exporter.confluent.credentials import Authorization, BasicCredentials
-from exporter.confluent.headers import HeaderDialect
+from exporter.confluent.credentials import BasicCredentials, Credentials
+from exporter.confluent.headers import IAM, HeaderDialect
 from exporter.confluent.host import Host, HostSettings
-from exporter.confluent.request import Request
+from exporter.confluent.pacing import Pacer
+from exporter.confluent.request import Authorization, Request
 from exporter.confluent.throttle import RateLimitStatus
 from exporter.errors import (
     ApiError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exporter.clock import Clock
-    from exporter.confluent.credentials import Credentials
+    from exporter.confluent.request import Budget
 
 URL = "https://api.example.invalid"
 PATH = "/v2/metrics/cloud/query"
@@ -43,7 +44,7 @@ QUERY = Request(PATH, method="POST", body=b'{"limit": 1}', content_type="applica
 EXCHANGE = Request("/token", method="POST", body=b"grant_type=x", repeatable=False)
 
 
-class Tokens:
+class Tokens(Credentials):
     """Credentials that change after each refusal, ``others`` times."""
 
     def __init__(self, *, others: int = 0) -> None:
@@ -55,11 +56,11 @@ class Tokens:
         self.reads += 1
         return self
 
-    async def authorize(self) -> Authorization:
+    async def authorize(self, _budget: Budget) -> Authorization:
         token = f"token-{self.refusals}-secret"
         return Authorization({"Authorization": f"Bearer {token}"}, redaction.Redactor(token))
 
-    def refused(self) -> bool:
+    def refused(self, _authorization: Authorization) -> bool:
         self.refusals += 1
         return self.refusals <= self._others
 
@@ -109,15 +110,21 @@ def host_of(
     *,
     clock: Clock | None = None,
     observer: Recorder | None = None,
-    **settings: HeaderDialect,
+    dialect: HeaderDialect = IAM,
 ) -> Host:
     return Host(
-        HostSettings(URL, request_timeout=10, max_body=1000, reserve=0.5, **settings),
+        HostSettings(URL, request_timeout=10, max_body=1000, dialect=dialect),
         credentials or Tokens(),
+        pacer=pacer_of(clock or FakeClock(), observer or Recorder(), dialect),
         clock=clock or FakeClock(),
         observer=observer or Recorder(),
-        random=Random(0),
         transport=httpx.MockTransport(api),
+    )
+
+
+def pacer_of(clock: Clock, observer: Recorder, dialect: HeaderDialect = IAM) -> Pacer:
+    return Pacer(
+        reserve=0.5, reset_header=dialect.reset, clock=clock, observer=observer, random=Random(0)
     )
 
 
@@ -334,8 +341,9 @@ async def test_dns_that_does_not_answer_is_named_whichever_limit_ends_the_reques
 ) -> None:
     monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", never)
     clock, observer = FakeClock(), Recorder()
-    settings = HostSettings(URL, request_timeout=10, max_body=1000, reserve=0.5)
-    host = Host(settings, Tokens(), clock=clock, observer=observer, random=Random(0))
+    settings = HostSettings(URL, request_timeout=10, max_body=1000)
+    pacer = pacer_of(clock, observer)
+    host = Host(settings, Tokens(), pacer=pacer, clock=clock, observer=observer)
     with pytest.raises(RequestTimeout, match=r"the name api\.example\.invalid was not resolved"):
         await host.send(EXCHANGE, await host.begin(timeout=timeout))
     assert observer.statuses == [("/token", None)]
@@ -389,7 +397,7 @@ async def test_each_refresh_keeps_the_secret_that_it_has_read() -> None:
         "Basic S0VZOnNlY29uZC1zZWNyZXQ=",
         "Basic S0VZOmZpcnN0LXNlY3JldA==",
     ]
-    assert not first.authentication.refused()
+    assert not first.authentication.refused(await first.authentication.authorize(first))
     shown = repr(credentials) + repr(first) + repr(vars(host))
     assert "first-secret" not in shown
     assert "second-secret" not in shown

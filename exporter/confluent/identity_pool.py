@@ -1,0 +1,173 @@
+"""The credentials of an identity pool, which the STS exchanges for tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from exporter import redaction
+from exporter.confluent.credentials import ANONYMOUS, Credentials, TokenStatus
+from exporter.confluent.endpoints import STS
+from exporter.confluent.identity_provider import FORM
+from exporter.confluent.request import Authorization, Request
+from exporter.confluent.tokens import describe_claims, parse_token
+from exporter.errors import BadRequest, Forbidden, InvalidResponse, TokenRefused, Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.clock import Clock
+    from exporter.config import PoolCredentials, Secret
+    from exporter.confluent.connection import Answer
+    from exporter.confluent.host import Host
+    from exporter.confluent.identity_provider import SubjectTokens
+    from exporter.confluent.request import Budget
+    from exporter.confluent.tokens import Token
+
+_DEFAULT_LIFE = 900.0
+"""Seconds, of a token whose answer does not tell; docs/confluent-cloud-api.md#tokens."""
+_REFUSED = (
+    "the STS does not accept the identity provider's token for the identity pool. Compare the"
+    " token with the issuer of the identity provider and with the filter of the pool"
+)
+
+
+@dataclass(frozen=True)
+class _Exchanged:
+    """A token of the pool and what a request needs of it."""
+
+    token: Token
+    authorization: Authorization
+    expires: float
+    """Unix seconds."""
+
+
+class IdentityPool(Credentials):
+    """The credentials of the identity pool in ``settings``, and also their authentication.
+
+    ``sts``: the host with the STS. ``subject``: the tokens of the identity provider. A token is
+    used until shortly before its end, by all refreshes of the organization.
+    """
+
+    def __init__(
+        self, settings: PoolCredentials, *, sts: Host, subject: SubjectTokens, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._sts = sts
+        self._subject = subject
+        self._clock = clock
+        self._causes = _causes(settings.identity_pool)
+        self._lock = asyncio.Lock()
+        self._current: _Exchanged | None = None
+        self._expires: float | None = None
+
+    def read(self) -> IdentityPool:
+        """See :class:`~exporter.confluent.credentials.Credentials`. Files are read later."""
+        return self
+
+    async def authorize(self, budget: Budget) -> Authorization:
+        """See :class:`~exporter.confluent.request.Authentication`."""
+        async with self._lock:  # one exchange at a time: those who wait use its token
+            current = self._current
+            if current is None or self._clock.monotonic() >= current.token.renew_at:
+                self._current = current = await self._exchange(budget)
+                self._expires = current.expires
+            return current.authorization
+
+    def refused(self, authorization: Authorization) -> bool:
+        """See :class:`~exporter.confluent.request.Authentication`."""
+        if self._current is not None and self._current.authorization is authorization:
+            self._current = None
+        return True
+
+    async def _exchange(self, budget: Budget) -> _Exchanged:
+        while True:
+            subject = await self._subject.get(budget)
+            try:
+                return await self._exchanged(subject, budget)
+            except (BadRequest, Unauthorized, Forbidden) as error:
+                if self._subject.refused():
+                    continue
+                claims = describe_claims(subject.reveal(), wall=self._clock.wall())
+                raise TokenRefused(f"{error}. {claims}", request_id=error.request_id) from None
+
+    async def _exchanged(self, subject: Secret, budget: Budget) -> _Exchanged:
+        pool = self._settings.identity_pool
+        request = Request(
+            STS,
+            method="POST",
+            body=urlencode(
+                {
+                    "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+                    "subject_token": subject.reveal(),
+                    "identity_pool_id": pool,
+                    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                    "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+                }
+            ).encode(),
+            content_type=FORM,
+            follow_redirects=False,
+            causes=dict.fromkeys((400, 401, 403), _REFUSED),
+        )
+        try:
+            with budget.lent(ANONYMOUS) as lent:
+                answer = await self._sts.send(request, lent)
+                with self._sts.counting_failures(request, lent, answer):
+                    token = self._parsed(answer)
+        finally:
+            await self._sts.aclose()  # the next exchange follows in minutes
+        redactor = redaction.register(token.secret.reveal())
+        headers = MappingProxyType({"Authorization": f"Bearer {token.secret.reveal()}"})
+        return _Exchanged(
+            token,
+            Authorization(headers, redactor, self._causes, token.expires),
+            expires=self._clock.wall() + token.expires - self._clock.monotonic(),
+        )
+
+    def _parsed(self, answer: Answer) -> Token:
+        try:
+            token = parse_token(
+                answer.body,
+                requested_at=answer.requested_at,
+                default_life=_DEFAULT_LIFE,
+                bearer=True,
+            )
+        except ValueError as error:
+            raise InvalidResponse(str(error), endpoint=STS) from None
+        if token.expires <= self._clock.monotonic():
+            raise InvalidResponse("the token expired before its answer arrived", endpoint=STS)
+        return token
+
+    @property
+    def token_status(self) -> TokenStatus:
+        """See :class:`~exporter.confluent.credentials.Credentials`."""
+        return TokenStatus(self._settings.identity_pool, self._expires)
+
+    def resume(self, previous: Credentials) -> None:
+        """See :class:`~exporter.confluent.credentials.Credentials`."""
+        if isinstance(previous, IdentityPool):
+            self._resume(previous)
+
+    def _resume(self, previous: IdentityPool) -> None:
+        if previous._settings == self._settings:
+            self._current, self._expires = previous._current, previous._expires
+            self._subject.resume(previous._subject)
+
+    async def aclose(self) -> None:
+        """See :class:`~exporter.confluent.credentials.Credentials`."""
+        await self._sts.aclose()
+        await self._subject.aclose()
+
+
+def _causes(pool: str) -> Mapping[int, str]:
+    return MappingProxyType(
+        {
+            401: f"the token of the identity pool {pool} is not accepted, although the STS has just"
+            " issued it. Check that the pool is enabled and belongs to this organization",
+            403: f"the identity pool {pool} has no role that allows listing API keys. Grant"
+            f" OrganizationAdmin to the principal `User:{pool}`; a narrower role may hide keys",
+        }
+    )

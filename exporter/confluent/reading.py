@@ -1,0 +1,54 @@
+"""Reads files off the event loop, within a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.clock import Clock
+
+T = TypeVar("T")
+
+
+class FileReader(Generic[T]):
+    """Calls ``read`` in a worker thread, since a file system may hang.
+
+    There is one thread at a time, since each that hangs is lost: calls share its result.
+    """
+
+    def __init__(self, read: Callable[[], T], *, clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._reading: asyncio.Future[T] | None = None
+
+    async def read(self, *, deadline: float) -> T:
+        """Return the result of ``read``, or raise its exception.
+
+        Raises ``TimeoutError`` if there is none at the monotonic ``deadline``.
+        """
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
+        reading = self._reading
+        if not await is_done_by(deadline, reading, clock=self._clock):
+            reading.add_done_callback(_retrieve)
+            raise TimeoutError
+        return reading.result()
+
+
+async def is_done_by(deadline: float, future: asyncio.Future[Any], *, clock: Clock) -> bool:
+    """Return whether ``future`` is done at the monotonic ``deadline``; it is not cancelled."""
+    timer = asyncio.ensure_future(clock.sleep(max(0.0, deadline - clock.monotonic())))
+    try:
+        await asyncio.wait({future, timer}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        timer.cancel()
+    return future.done()
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    """Retrieve an exception that nobody waits for, which asyncio would log."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,134 @@
+"""OAuth tokens: the answer of a token endpoint, the life of a token, and the claims in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from exporter import redaction
+from exporter.config import Secret
+from exporter.escaping import one_line
+
+_EARLY = 60.0
+"""Seconds before its end at which a token is replaced, if it lives at least twice as long."""
+_LONGEST_LIFE = 86_400.0
+"""Seconds. Nothing is lost by replacing a token once a day."""
+_LONGEST_TOKEN = 16 * 1024  # characters; it has to fit into a header
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""RFC 6750 §2.1."""
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_LONGEST_CLAIM = 120  # characters, in a message
+
+
+class _Answer(msgspec.Struct, gc=False):
+    """The answer of a token endpoint (RFC 6749 §5.1)."""
+
+    access_token: str
+    token_type: str | None = None
+    expires_in: object = None
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token and its life, in monotonic seconds."""
+
+    secret: Secret
+    renew_at: float
+    """From then on, it is replaced before it is used."""
+    expires: float
+    """From then on, it is not used."""
+
+
+def parse_token(
+    body: bytes, *, requested_at: float, default_life: float, bearer: bool = False
+) -> Token:
+    """Return the token in the answer of a token endpoint.
+
+    ``requested_at``: when the request was sent, in monotonic seconds. The life of the token counts
+    from then, because the answer does not tell when it began. ``default_life``: seconds, for an
+    answer without a usable ``expires_in``; 0 for a token that is used once. ``bearer``: whether it
+    must be a bearer token. Raises ``ValueError`` with a message that does not quote the answer.
+    """
+    try:
+        answer = _DECODER.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ValueError(f"the answer has no usable access_token ({_problem(error)})") from None
+    text = answer.access_token
+    if len(text) > _LONGEST_TOKEN or not _TOKEN.fullmatch(text):
+        raise ValueError(
+            "the access_token in the answer is empty, too long or has characters that a header"
+            " must not have"
+        )
+    redaction.register(text)
+    if bearer and (answer.token_type or "").lower() != "bearer":
+        raise ValueError("the token_type in the answer is not Bearer")
+    life = _seconds(answer.expires_in)
+    if life is not None and life <= 0:
+        raise ValueError("the token has already expired: expires_in in the answer is not positive")
+    life = min(default_life if life is None else life, _LONGEST_LIFE)
+    return Token(
+        Secret(text),
+        renew_at=requested_at + life - min(_EARLY, life / 2),
+        expires=requested_at + life,
+    )
+
+
+_DECODER = msgspec.json.Decoder(_Answer)
+
+
+def _problem(error: Exception) -> str:
+    """Return what is wrong with the answer; msgspec names types and paths, never values."""
+    is_named = isinstance(error, msgspec.MsgspecError)
+    return one_line(str(error), _LONGEST_CLAIM) if is_named else "it is not valid JSON"
+
+
+def _seconds(value: object) -> float | None:
+    """Return ``expires_in``, which some providers send as text; None where it is unusable."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if math.isfinite(value) else None
+    return None
+
+
+def describe_claims(token: str, *, wall: float) -> str:
+    """Return the claims of a JWT that identity pools compare, for the message about a refusal.
+
+    ``wall``: the Unix time to compare its end with. The signature is not verified, so nothing is
+    decided by the claims.
+    """
+    claims = _claims(token)
+    if claims is None:
+        return "The token is not a JWT"
+    shown = [
+        f"{name} `{one_line(_as_text(claims[name]), _LONGEST_CLAIM)}`"
+        for name in ("iss", "aud", "sub")
+        if name in claims
+    ]
+    text = f"The token has {', '.join(shown)}" if shown else "The token has no iss, aud or sub"
+    expires = claims.get("exp")
+    if isinstance(expires, int | float) and not isinstance(expires, bool) and 0 < expires <= wall:
+        ended = f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        text += f". It expired at {ended}: check what renews it, and the clock of this machine"
+    return text
+
+
+def _claims(token: str) -> dict[str, object] | None:
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004 # header, claims, signature
+        return None
+    try:
+        data = urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return msgspec.json.decode(data, type=dict[str, object])
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def _as_text(claim: object) -> str:
+    """Return a claim as it is written in a filter; ``aud`` may be a list."""
+    return claim if isinstance(claim, str) else msgspec.json.encode(claim).decode()
