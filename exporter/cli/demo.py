@@ -152,7 +152,7 @@ async def _demo(options: argparse.Namespace, listeners: Listeners, folder: Path)
                 require_authentication=inventory and web_config.authenticates,
             ),
         )
-        async with serve(simulated.simulator, sockets):
+        async with serve(simulated.simulator, sockets, reads_bodies=True):
             await serve_until_stopped(exporter, web, listeners, on_listening=on_listening)
 
 
@@ -179,7 +179,7 @@ async def _simulate(options: argparse.Namespace) -> None:
     sockets = bind(options.web_listen_addresses or [options.web_default_address])
     url = url_of(sockets[0])
     simulator = simulation(options, rate_limit=options.rate_limit).simulator
-    async with stop_event() as stop, serve(simulator, sockets):
+    async with stop_event() as stop, serve(simulator, sockets, reads_bodies=True):
         print_output(
             f"A simulated Confluent Cloud listens on {url}; press Ctrl-C to stop it.\n\n"
             f"Setting for the exporter's configuration:  url: {url}\n"
