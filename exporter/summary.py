@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ class Summary:
 
     facts: Sequence[Fact] = ()
     tables: Sequence[Table] = ()
+
+
+def timestamp(at: float) -> str:
+    """Return the Unix time ``at`` as ``2026-11-24 06:36:14 UTC``, ``never`` if it has no date."""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return "never"
 
 
 def duration(seconds: float) -> str:

@@ -41,6 +41,10 @@ OPTIONAL_SECTIONS = [
 """The settings of collectors that can be disabled."""
 
 
+def api_key_credentials(number: int) -> str:
+    return f"{{api_key_env: KEY_{number}, api_secret_env: SECRET}}"
+
+
 def configuration(
     settings: str = "",
     *,
@@ -48,18 +52,18 @@ def configuration(
     more: str = "",
     url: str = URL,
     environ: Mapping[str, str] | None = None,
+    credentials: Callable[[int], str] = api_key_credentials,
 ) -> Config:
     """Return a configuration whose ``defaults`` are ``settings`` (YAML in braces, or empty).
 
     :data:`OPTIONAL_SECTIONS` are disabled unless ``settings`` have them. ``more``: lines of YAML
-    for each organization.
+    for each organization. ``credentials``: returns them for each number of an organization.
     """
     for section in OPTIONAL_SECTIONS:
         if f"{section}:" not in settings:
             settings = f"{settings}, {section}: {{enabled: false}}".removeprefix(", ")
     entries = "".join(
-        f"  - name: {name}\n"
-        f"    credentials: {{api_key_env: KEY_{number}, api_secret_env: SECRET}}\n{more}"
+        f"  - name: {name}\n    credentials: {credentials(number)}\n{more}"
         for number, name in enumerate(names)
     )
     defaults = f"defaults: {{url: {url}{', ' + settings if settings else ''}}}\n"
@@ -146,7 +150,12 @@ class Harness:
     ) -> Harness:
         """Begin with a new exporter; ``more`` and ``url`` as in :func:`configuration`."""
         self.config = configuration(
-            self._settings, names=self._names, more=more, url=url, environ=self.environ
+            self._settings,
+            names=self._names,
+            more=more,
+            url=url,
+            environ=self.environ,
+            credentials=self.credentials,
         )
         self.exporter = Exporter(
             self.config,
@@ -163,6 +172,10 @@ class Harness:
         """Let ``happens`` be called after each answer, with how many there were."""
         assert isinstance(self.wire, Wire)
         self.wire.meanwhile = happens
+
+    def credentials(self, number: int) -> str:
+        """Return the credentials in the configuration of one organization, as YAML."""
+        return api_key_credentials(number)
 
     @property
     def sent(self) -> list[httpx.Request]:

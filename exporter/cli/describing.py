@@ -6,7 +6,9 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from exporter.collectors.api_keys import API_KEYS_STATE
+from exporter.config import ApiKeyCredentials
 from exporter.escaping import one_line
+from exporter.summary import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +30,10 @@ def describe(
     if failure is not None or keys.inventory is None:
         reason = failure.reason if failure else "unknown"
         yield f"{state.name}: failed ({reason}): {failure}"
+        yield from _token(state)
         return
     yield f"{state.name}: ok: {_summary(organization, keys, keys.inventory)}"
+    yield from _token(state)
     yield from _tables(summaries)
     for name, collector in state.refreshes.items():
         if collector.failure is not None:
@@ -38,16 +42,19 @@ def describe(
 
 def _summary(organization: Organization, state: ApiKeysState, inventory: Inventory) -> str:
     owners = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
-    own = organization.credentials.read()[0] in state.keys  # type: ignore[union-attr]
     seen = (
         f"{_counted(inventory.total, 'key')} of {_counted(len(inventory.owners), 'owner')}"
-        f" ({owners or 'none'}) for {_counted(len(inventory.resources), 'resource')};"
-        f" own key {'seen' if own else 'not seen'}"
+        f" ({owners or 'none'}) for {_counted(len(inventory.resources), 'resource')}"
     )
-    filtered = organization.filters.exclude_keys
+    credentials, filtered = organization.credentials, organization.filters.exclude_keys
+    if isinstance(credentials, ApiKeyCredentials):
+        keys_hidden = credentials.read()[0] not in state.keys
+        seen += f"; own key {'not seen' if keys_hidden else 'seen'}"
+    else:
+        keys_hidden = not inventory.total  # an identity pool owns no key that must be listed
     if not inventory.total and filtered:
         return f"{seen}. No key matches the filters. Ids look like sa-…, u-…, lkc-… or cloud"
-    if own or filtered:
+    if filtered or not keys_hidden:
         return seen
     return (
         f"{seen}. The role may hide keys. Only OrganizationAdmin on the whole organization is known"
@@ -55,16 +62,27 @@ def _summary(organization: Organization, state: ApiKeysState, inventory: Invento
     )
 
 
+def _token(state: OrganizationState) -> Iterator[str]:
+    if (token := state.token) is None:
+        return
+    valid = "no token" if token.expires is None else f"token valid until {timestamp(token.expires)}"
+    yield f"{_indented('pool')}{token.identity_pool}, {valid}"
+
+
 def _tables(summaries: Sequence[Summary]) -> Iterator[str]:
     for table in (table for summary in summaries for table in summary.tables if table.rows):
         yield textwrap.fill(
             ", ".join(map(_row, table.rows)),
             width=79,
-            initial_indent=f"  {table.short_title + ':':<13}",
+            initial_indent=_indented(table.short_title),
             subsequent_indent=" " * 15,
             break_long_words=False,
             break_on_hyphens=False,
         ).replace(_UNBREAKABLE, " ")
+
+
+def _indented(title: str) -> str:
+    return f"  {title + ':':<13}"
 
 
 def _row(row: Row) -> str:

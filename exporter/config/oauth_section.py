@@ -47,8 +47,7 @@ class OAuthSection(ConfigSection):
     )
 
     token_url: TokenUrl
-    """URL of the identity provider's token endpoint. Plain http is allowed only for this machine.
-    """
+    """URL of the token endpoint. Plain http is allowed only for this machine."""
     client_id: Annotated[str, AfterValidator(clean), Field(json_schema_extra={"pattern": r"^\S+$"})]
     """Id of the client at the identity provider."""
     client_secret_file: str | None = None
@@ -58,8 +57,7 @@ class OAuthSection(ConfigSection):
     scope: Annotated[str, AfterValidator(_scope)] | None = Field(
         default=None, json_schema_extra={"pattern": _SCOPE}
     )
-    """Scopes to request, separated by spaces. Default: none, so that the identity provider decides.
-    """
+    """Scopes to request, separated by spaces. Default: those of the identity provider."""
 
     @field_validator(*_SECRET_SETTINGS)
     @classmethod

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STS = "/sts/v1/oauth2/token"
-"""Exchanges the token of an identity provider; docs/confluent-cloud-api.md#tokens."""
+"""Exchanges the token of an identity provider; docs/confluent-cloud-api.md#bearer-tokens."""
 IDENTITY_PROVIDER = "token_url"
 """The value of the label ``endpoint`` for identity providers, whose addresses differ."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from exporter.confluent.tokens import Token
 
 _DEFAULT_LIFE = 900.0
-"""Seconds, of a token whose answer does not tell; docs/confluent-cloud-api.md#tokens."""
+"""Seconds, of a token whose answer does not tell; docs/confluent-cloud-api.md#bearer-tokens."""
 _REFUSED = (
     "the STS does not accept the identity provider's token for the identity pool. Compare the"
     " token with the issuer of the identity provider and with the filter of the pool"
@@ -92,7 +92,9 @@ class IdentityPool(Credentials):
                 if self._subject.refused():
                     continue
                 claims = describe_claims(subject.reveal(), wall=self._clock.wall())
-                raise TokenRefused(f"{error}. {claims}", request_id=error.request_id) from None
+                raise TokenRefused(
+                    f"{str(error).rstrip('.')}. {claims}", request_id=error.request_id
+                ) from None
 
     async def _exchanged(self, subject: Secret, budget: Budget) -> _Exchanged:
         pool = self._settings.identity_pool

@@ -302,8 +302,21 @@ REFRESH_FAILURES = Metric(
     "Total number of failed refreshes of the collector, by reason.",
     ("organization", "collector", "reason"),
     details=(
-        "Besides the reasons of failed requests: `credentials` (could not be read) and `internal`"
-        " (an error in the exporter)."
+        "Besides the reasons of failed requests: `credentials` (could not be read),"
+        " `token_unreadable` (the file with the identity provider's token), `identity_provider`"
+        " (issued no token), `token_refused` (Confluent Cloud rejected the identity provider's"
+        " token) and `internal` (an error in the exporter)."
+    ),
+)
+TOKEN_EXPIRY = Metric(
+    "confluent_cloud_exporter_token_expiry_timestamp_seconds",
+    "gauge",
+    "Expiry time of the latest token of the identity pool, in Unix seconds. Absent with an API key"
+    " and before the first token.",
+    ("organization",),
+    details=(
+        "A time in the past is normal between two refreshes, because tokens are only fetched for"
+        " requests."
     ),
 )
 
@@ -476,12 +489,13 @@ REFRESH = MetricGroup(
         REFRESHES,
         REFRESH_FAILURES,
         REFRESH_FAILING,
+        TOKEN_EXPIRY,
     ),
 )
 API = MetricGroup(
     "Confluent Cloud API",
     "The health of the API and the exporter's use of its rate limit. They are updated with every"
-    " request.",
+    " request, including those for tokens.",
     (
         REQUESTS,
         REQUEST_FAILURES,

@@ -67,7 +67,8 @@ LABELS = {
     "quota_id": "quota code, such as `iam.max_cloud_api_keys.per_org`",
     "scope": "scope of the quota in lower case, such as `service_account`",
     "collector": "`api_keys`, `names` or `quotas`",
-    "endpoint": "path template, such as `/iam/v2/api-keys`",
+    "endpoint": "path template, such as `/iam/v2/api-keys`; `token_url` for requests to an identity"
+    " provider",
     "code": "HTTP status code, or `none` without a response",
     "reason": f"of failures: {_values(REQUEST_FAILURE_REASONS)}; others at the metric",
     "url": "URL of the page that lists API keys",

@@ -1,11 +1,11 @@
-"""The metrics of the refreshes themselves, which every collector has."""
+"""The metrics of the refreshes themselves, and of the token that they use."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
-from exporter.exposition.rendering import Part, part
+from exporter.exposition.rendering import Part, optional, part
 from exporter.refresh import REFRESH_FAILURE_REASONS
 
 if TYPE_CHECKING:
@@ -55,3 +55,5 @@ def _samples(state: OrganizationState) -> Iterator[tuple[Metric, Samples]]:
     )
     failing = [(each, one.failure.reason) for each, one in ended if one.failure is not None]
     yield catalogue.REFRESH_FAILING, [((name, *each), 1) for each in failing]
+    expiry = None if state.token is None else state.token.expires
+    yield catalogue.TOKEN_EXPIRY, optional((name,), expiry)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import jinja2
 
-from exporter.summary import duration
+from exporter.summary import duration, timestamp
 from exporter.version import __version__
 
 _BREAK = re.compile(r"(?<=[._/])(?=[^._/])")
@@ -40,10 +39,7 @@ class Moment:
 
 def moment(at: float, *, now: float) -> Moment:
     """Return the Unix time ``at``, also relative to ``now``."""
-    try:
-        text = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):
-        text = "never"
+    text = timestamp(at)
     seconds = at - now
     if abs(seconds) < 1:
         return Moment(text, "now")

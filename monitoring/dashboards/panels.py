@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, Unpack
 
+from exporter.errors import CREDENTIALS_FAILURE_REASONS, Forbidden, Unauthorized
 from monitoring.dashboards.sdk import (
     bargauge,
     common,
@@ -26,6 +27,7 @@ COUNT = "locale"
 """Unit: 20,000 rather than 20.0 K."""
 DAYS = "suffix:d"
 """Unit: days, as in policies. Grafana's own unit would switch to weeks."""
+_OF_CREDENTIALS = (Unauthorized.reason, Forbidden.reason, *CREDENTIALS_FAILURE_REASONS)
 
 AnyPanel = stat.Panel | bargauge.Panel | timeseries.Panel | table.Panel
 _Builder = TypeVar("_Builder", stat.Panel, bargauge.Panel, timeseries.Panel, table.Panel)
@@ -246,7 +248,7 @@ def colored_by_reason(panel: timeseries.Panel) -> timeseries.Panel:
         shaded(panel),
         {
             "rate_limited$": WARNING,
-            "(unauthorized|forbidden|credentials)$": "purple",
+            f"({'|'.join(_OF_CREDENTIALS)})$": "purple",
             "(timeout|connection|tls)$": "yellow",
         },
     )

@@ -392,6 +392,18 @@ def test_a_file_may_be_named_like_a_pool_or_a_token(folder: Path) -> None:
         assert found.subject_token == TokenFile(FromFile(folder / name))
 
 
+def test_a_file_that_is_named_like_a_pool_is_reported_as_a_file(folder: Path) -> None:
+    (folder / "pool-abc12").write_text("")
+    with pytest.raises(ConfigurationError, match="token_file: the file is empty"):
+        _parse({**WITH_TOKEN_FILE, "token_file": "pool-abc12"}, folder)
+
+
+def test_a_token_that_is_too_long_for_a_file_name_is_not_reported_as_a_file(folder: Path) -> None:
+    token = f"{TOKEN.rpartition('.')[0]}.{'x' * 1000}"
+    with pytest.raises(ConfigurationError, match="token_file: is a token; expected the path"):
+        _parse({**WITH_TOKEN_FILE, "token_file": token}, folder)
+
+
 def test_a_token_looks_like_a_secret() -> None:
     assert looks_like_a_secret(TOKEN)
     assert looks_like_a_secret(EXPIRED_TOKEN)

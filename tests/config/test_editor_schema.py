@@ -105,6 +105,7 @@ def test_every_setting_is_described() -> None:
         if "description" not in setting:
             setting = SCHEMA["$defs"][setting["$ref"].removeprefix("#/$defs/")]  # noqa: PLW2901
         assert len(setting["description"]) > 20, place
+        assert setting["description"] == setting["description"].strip(), place
 
 
 def test_durations_are_strings_with_readable_defaults() -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from exporter.confluent.credentials import TokenStatus
 from exporter.exposition import Format, Instruments
 from exporter.exposition.catalogue import CATALOGUE, Metric
 from exporter.exposition.metrics_page import LABELS, document
@@ -87,6 +89,8 @@ async def exposed() -> dict[str, Metric]:
     await harness.exporter.refresh_once()
     harness.accounts[0].denied = frozenset({APPLIED_QUOTAS_PATH})
     await harness.exporter.refresh_once()
+    token = TokenStatus("pool-1", harness.clock.wall() + 900)
+    await harness.exporter.publish(replace(harness.state, token=token))
     text = harness.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
     found = {}
     parts: defaultdict[str, set[str]] = defaultdict(set)

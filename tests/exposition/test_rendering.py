@@ -9,6 +9,8 @@ from exporter.collectors import COLLECTORS
 from exporter.collectors.api_keys import API_KEYS_STATE, ApiKeysState, ChurnTotals
 from exporter.collectors.api_keys.state import with_inventory
 from exporter.collectors.quotas import Quota, QuotasState
+from exporter.confluent.credentials import TokenStatus
+from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition import Exposition, Format, Instruments
 from exporter.inventory import (
     Cluster,
@@ -348,6 +350,27 @@ def test_the_failure_reason_is_exposed_until_a_refresh_succeeds() -> None:
         f'{name}{{collector="api_keys",organization="acme",reason="server_error"}} 1.0'
     ]
     assert not [line for line in fine if line.startswith(name)]
+
+
+def test_the_expiry_of_the_token_is_exposed_only_for_an_identity_pool_that_has_one() -> None:
+    name = "confluent_cloud_exporter_token_expiry_timestamp_seconds"
+
+    def expiry(token: TokenStatus | None) -> list[str]:
+        lines = exposed(replace(state(), token=token))
+        return [line for line in lines if line.startswith(name)]
+
+    assert expiry(TokenStatus("pool-1", NOW)) == [f'{name}{{organization="acme"}} 1.79e+09']
+    assert expiry(TokenStatus("pool-1", None)) == []
+    assert expiry(None) == []
+
+
+def test_each_reason_of_a_failed_refresh_is_counted_from_0() -> None:
+    name = "confluent_cloud_exporter_refresh_failures_total"
+    lines = [line for line in exposed(state()) if line.startswith(name)]
+    reasons = {match[1] for line in lines if (match := re.search(r'reason="(\w+)"', line))}
+    of_credentials = {"credentials", "token_unreadable", "identity_provider", "token_refused"}
+    assert reasons == {*REQUEST_FAILURE_REASONS, *of_credentials, "internal"}
+    assert sum(line.endswith(" 0.0") for line in lines) == len(reasons) - 1, "one is a timeout"
 
 
 def test_only_settings_are_exposed_before_the_first_refresh_has_ended() -> None:

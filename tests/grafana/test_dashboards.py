@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.errors import REQUEST_FAILURE_REASONS
+from exporter.errors import CREDENTIALS_FAILURE_REASONS, REQUEST_FAILURE_REASONS
 from exporter.exposition import Format
 from exporter.exposition.catalogue import CATALOGUE
 from exporter.exposition.instruments import Instruments
@@ -405,13 +405,16 @@ def test_failure_reasons_are_colored_by_who_must_act(title: str) -> None:
     shown = {
         # The name of a series may start with an organization named timeout.
         reason: "".join(colors_of(title, f"timeout api_keys {reason}"))
-        for reason in (*REQUEST_FAILURE_REASONS, "credentials")
+        for reason in (*REQUEST_FAILURE_REASONS, *CREDENTIALS_FAILURE_REASONS)
     }
     assert shown == dict.fromkeys(shown, "") | {
         "rate_limited": "orange",
         "unauthorized": "purple",
         "forbidden": "purple",
         "credentials": "purple",
+        "token_unreadable": "purple",
+        "token_refused": "purple",
+        "identity_provider": "purple",
         "timeout": "yellow",
         "connection": "yellow",
         "tls": "yellow",

@@ -37,6 +37,7 @@ EMPTY: dict[str, Empty] = (
         f"{API_KEYS}: Next expiry C": Empty(KINDS, _COLOR, ("lenient", "now")),
         f"{HEALTH}: Collectors E": Empty(("one",), "nothing fails", ("broken", "now")),
         f"{HEALTH}: Exporters F": Empty(KINDS, "no web configuration", ("all", "end of the past")),
+        f"{HEALTH}: Time until the token expires A": Empty(KINDS, "all use API keys"),
         f"{HEALTH}: Collapsed pairs and unreadable items A": Empty(KINDS, "there are none"),
         f"{HEALTH}: Collapsed pairs and unreadable items B": Empty(KINDS, "there are none"),
     }

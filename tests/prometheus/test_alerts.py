@@ -154,9 +154,9 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
     told(
         rejected,
         severity="critical",
-        summary="The exporter's credentials for an organization are rejected or cannot be read.",
+        summary="The exporter's credentials for an organization are rejected or unavailable.",
     )
-    assert "401" in rejected.annotations["description"]
+    assert rejected.annotations["description"].endswith("Reason: unauthorized.")
     failing = {"organization": "acme", "collector": "api_keys"}
     scene.alertmanager.gets("ConfluentApiKeysRefreshFailing", **failing)
     eventually(

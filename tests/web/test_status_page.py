@@ -6,8 +6,12 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import pytest
+
+from exporter.confluent.credentials import TokenStatus
 from exporter.inventory import POLICIES
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner
+from exporter.web.status_page import render_status_page
 from exporter.web.templates import Moment, moment
 from tests.harness import Harness
 from tests.virtual_time import EPOCH
@@ -29,23 +33,28 @@ class _Page(HTMLParser):
         super().__init__()
         self.tables: dict[str, list[list[str]]] = {}
         """The cells of each row, by the heading above the table."""
+        self.facts: dict[str, tuple[str, str]] = {}
+        """The text of each fact, and the class of its note, by its title."""
         self.refresh: list[str] = []
         self.icons: list[str] = []
-        self._heading = ""
+        self._heading = self._title = self._note = ""
         self._text: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         match tag:
-            case "h3" | "th" | "td":
+            case "h3" | "th" | "td" | "dt":
                 self._text = []
+            case "dd":
+                self._text, self._note = [], ""
             case "table":
                 self.tables[self._heading] = []
             case "tr":
                 self.tables[self._heading].append([])
             case "small":
                 self._text.append(" ")
+                self._note = found.get("class", "")
             case "wbr":
                 self._text.append(_BREAK)
             case "meta" if found.get("http-equiv") == "refresh":
@@ -57,6 +66,10 @@ class _Page(HTMLParser):
         text = " ".join("".join(self._text).split())
         if tag == "h3":
             self._heading = text
+        elif tag == "dt":
+            self._title = text
+        elif tag == "dd":
+            self.facts[self._title] = text, self._note
         elif tag in {"th", "td"}:
             self.tables[self._heading][-1].append(text)
 
@@ -156,6 +169,61 @@ async def test_the_oldest_keys_name_their_owners_by_name_and_id_or_say_that_ther
     assert page.labels("Oldest keys")[:2] == ["OLD0 no owner", f"OLD1 {name} {owner.id}"]
     ages = [row[1] for row in page.tables["Oldest keys"]]
     assert ages[:2] == ["3650 d", "3285 d"]
+
+
+def facts_with(harness: Harness, token: TokenStatus | None) -> dict[str, tuple[str, str]]:
+    """Return the facts on the page of an organization with ``token``."""
+    state = replace(harness.state, token=token)
+    summaries = harness.exporter.summaries(state)
+    page = render_status_page(
+        [(state, summaries)],
+        rejected={},
+        wall=harness.clock.wall(),
+        telemetry_path="/metrics",
+        inventory=False,
+    )
+    return _Page(page).facts
+
+
+async def test_the_page_shows_the_identity_pool_and_when_its_token_expires() -> None:
+    harness = Harness(5)
+    await harness.exporter.refresh_once()
+    pool = TokenStatus("pool-1", EPOCH + 870)
+    assert facts_with(harness, pool)["Identity pool"] == (
+        "pool-1 token expires in 14 min 30 s",
+        "",
+    )
+    assert "Identity pool" not in facts_with(harness, None), "it uses an API key"
+
+
+@pytest.mark.parametrize(
+    ("expires", "note"),
+    [
+        (None, "no token yet"),
+        (EPOCH, "token expired 0 ms ago"),
+        (EPOCH - 60, "token expired 1 min ago"),
+    ],
+)
+async def test_a_token_that_has_run_out_is_an_error_only_if_the_latest_refresh_failed(
+    expires: float | None, note: str
+) -> None:
+    harness = Harness(5)
+    pool = TokenStatus("pool-1", expires)
+    assert facts_with(harness, pool)["Identity pool"] == (f"pool-1 {note}", "")
+    harness.simulator.script(1, "401")
+    await harness.exporter.refresh_once()
+    assert facts_with(harness, pool)["Identity pool"] == (f"pool-1 {note}", "error")
+
+
+async def test_a_valid_token_is_no_error_if_the_refresh_failed_for_another_reason() -> None:
+    harness = Harness(5)
+    harness.simulator.script(1, "403")
+    await harness.exporter.refresh_once()
+    pool = TokenStatus("pool-1", EPOCH + 60)
+    assert facts_with(harness, pool)["Identity pool"] == (
+        "pool-1 token expires in 1 min",
+        "",
+    )
 
 
 def test_a_time_that_no_calendar_has_is_never() -> None:

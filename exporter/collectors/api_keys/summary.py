@@ -28,12 +28,12 @@ def summarize(state: OrganizationState, organization: Organization, *, clock: Cl
     """Return the counts, and the findings, owners and keys that matter most."""
     mine = state.get(API_KEYS_STATE)
     inventory = mine.inventory
-    rate_limit = tuple(_rate_limit(state, now=clock.wall()))
+    access = (*_token(state, now=clock.wall()), *_rate_limit(state, now=clock.wall()))
     if inventory is None:
-        return Summary((Fact("API keys", "not known yet"), *rate_limit))
+        return Summary((Fact("API keys", "not known yet"), *access))
     fresh_for = mine.fresh_until(organization) - clock.monotonic()
     if fresh_for <= 0:
-        return Summary((Fact("API keys", "too old to publish", level="error"), *rate_limit))
+        return Summary((Fact("API keys", "too old to publish", level="error"), *access))
     failing = state.prioritized.failure is not None
     total = Fact(
         "API keys",
@@ -43,7 +43,7 @@ def summarize(state: OrganizationState, organization: Organization, *, clock: Cl
     )
     directory = state.get(DIRECTORY)
     return Summary(
-        (total, *_counts(mine, inventory), *rate_limit),
+        (total, *_counts(mine, inventory), *access),
         (
             _findings(inventory, named=organization.names.enabled),
             _owners(inventory, directory),
@@ -68,6 +68,30 @@ def _counts(mine: ApiKeysState, inventory: Inventory) -> Iterator[Fact]:
         yield Fact("Unreadable items", mine.unreadable, level="error")
     if inventory.collapsed_pairs:
         yield Fact("Pairs beyond max_pairs", inventory.collapsed_pairs, level="warning")
+
+
+def _token(state: OrganizationState, *, now: float) -> Iterator[Fact]:
+    """Yield the identity pool and the expiry of its token, nothing for an API key.
+
+    A token that has expired since the latest refresh is replaced by the next one.
+    """
+    token = state.token
+    if token is None:
+        return
+    expired = token.expires is None or token.expires <= now
+    if token.expires is None:
+        note = "no token yet"
+    elif expired:
+        note = f"token expired {duration(now - token.expires)} ago"
+    else:
+        note = f"token expires in {duration(token.expires - now)}"
+    failing = state.prioritized.failure is not None
+    yield Fact(
+        "Identity pool",
+        token.identity_pool,
+        note=note,
+        note_level="error" if expired and failing else "",
+    )
 
 
 def _rate_limit(state: OrganizationState, *, now: float) -> Iterator[Fact]:

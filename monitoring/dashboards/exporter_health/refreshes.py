@@ -18,7 +18,14 @@ from monitoring.dashboards.panels import (
     shaded,
     with_limits,
 )
-from monitoring.dashboards.queries import INTERVAL, by, gauge, increase
+from monitoring.dashboards.queries import (
+    INTERVAL,
+    ORGANIZATION,
+    by,
+    gauge,
+    increase,
+    min_of_replicas,
+)
 from monitoring.dashboards.shared import since_success, stale_after
 
 if TYPE_CHECKING:
@@ -57,6 +64,7 @@ def panels() -> list[AnyPanel]:
         legend_right(duration),
         _failures(),
         _vanished(),
+        _token(),
     ]
 
 
@@ -65,7 +73,7 @@ def _failures() -> AnyPanel:
         ("organization", "collector", "reason"), increase(catalogue.REFRESH_FAILURES, INTERVAL)
     )
     panel = bar_graph(
-        Position(303, x=0, y=8, w=12, h=8),
+        Position(303, x=0, y=8, w=8, h=8),
         title="Refresh failures by reason",
         description="Failed refreshes of the selected organizations, by collector and reason."
         " Each bar covers at least 15 minutes. Purple: the credentials or their role. Orange: the"
@@ -83,7 +91,7 @@ def _failures() -> AnyPanel:
 
 def _vanished() -> AnyPanel:
     panel = graph(
-        Position(304, x=12, y=8, w=12, h=8),
+        Position(304, x=8, y=8, w=8, h=8),
         title="Vanished keys",
         description="Share of each organization's keys that disappeared between the two latest"
         " listings. A clean-up removes some. If most disappear at once without an error, the"
@@ -94,3 +102,20 @@ def _vanished() -> AnyPanel:
         reach=0.1,
     )
     return shaded(panel, color=WARNING)
+
+
+def _token() -> AnyPanel:
+    left = f"{min_of_replicas(catalogue.TOKEN_EXPIRY)} - time()"
+    return graph(
+        Position(305, x=16, y=8, w=8, h=8),
+        title="Time until the token expires",
+        description="Time until the latest token of each organization's identity pool expires, on"
+        " the replica where it expires first. 0 means that it has expired, which is normal between"
+        " two refreshes: tokens are only fetched for requests. If refreshes fail as well,"
+        " Collectors above shows the reason.",
+        unit="s",
+        no_value="no identity pool",
+        queries=[Query(by(ORGANIZATION, f"clamp_min({left}, 0)", "min"), "{{organization}}")],
+        reach=1,
+        calcs=("lastNotNull", "min"),
+    )

@@ -1,0 +1,117 @@
+"""The whole exporter over the simulator, with identity pools instead of API keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from exporter.simulator import (
+    IDENTITY_PROVIDER_PATH,
+    STS_PATH,
+    Account,
+    ApiOptions,
+    IdentityPool,
+    IdentityProvider,
+    Simulator,
+)
+from tests.harness import API_KEYS, URL, Harness, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from exporter.simulator import Fault, SimulatedRateLimit
+
+CLIENT_SECRET = "the-secret-of-the-client"
+ISSUER = "https://idp.example.invalid"
+SUBJECT = "system:serviceaccount:monitoring:exporter"
+AUDIENCE = "confluent-cloud"
+
+
+class PoolHarness(Harness):
+    """As :class:`Harness`; the organizations are seen by pools ``pool-0``, ``pool-1`` and so on.
+
+    ``subject``: how they get the token of the identity provider, ``file`` or ``client``.
+    ``folder``: for the files with the tokens and the client secret. ``life``: seconds, of the
+    tokens of the STS.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        subject: Literal["file", "client"] = "file",
+        life: int = 900,
+        faults: Iterable[Fault] = (),
+        rate_limit: SimulatedRateLimit | None = None,
+        **settings: Any,
+    ) -> None:
+        self.folder, self._subject, self._life = folder, subject, life
+        self._faults, self._rate_limit = tuple(faults), rate_limit
+        super().__init__(**settings)
+        self.provider = IdentityProvider(
+            issuer=ISSUER,
+            clock=self.clock,
+            clients={f"client-{number}": CLIENT_SECRET for number in range(len(self.accounts))},
+            audience=AUDIENCE,
+        )
+        self.pools = [
+            IdentityPool(
+                f"pool-{number}",
+                Account(f"pool-{number}", "", account.organization),
+                issuer=ISSUER,
+                subject=SUBJECT if subject == "file" else f"client-{number}",
+                audience=AUDIENCE,
+            )
+            for number, account in enumerate(self.accounts)
+        ]
+        self.simulator = Simulator(
+            [],
+            clock=self.clock,
+            faults=faults,
+            rate_limit=rate_limit,
+            options=ApiOptions(token_lifetime=life),
+            identity_providers=[self.provider],
+            pools=self.pools,
+        )
+        self.write_token(lifetime=86_400)
+        self.write_secret(CLIENT_SECRET)
+        self.wire = Wire(self.simulator.transport(), clock=self.clock)
+        self.configured()
+
+    def configured(self, more: str = "", **settings: Any) -> PoolHarness:
+        if hasattr(self, "pools"):  # not yet in the constructor of the base class
+            super().configured(more, **settings)
+        return self
+
+    def credentials(self, number: int) -> str:
+        if self._subject == "file":
+            return f"{{identity_pool: pool-{number}, token_file: {self.folder}/token}}"
+        oauth = (
+            f"{{token_url: {URL}{IDENTITY_PROVIDER_PATH}, client_id: client-{number},"
+            f" client_secret_file: {self.folder}/secret}}"
+        )
+        return f"{{identity_pool: pool-{number}, oauth: {oauth}}}"
+
+    def write_token(self, *, lifetime: int = 3600) -> None:
+        """Replace the token file, as a kubelet does."""
+        (self.folder / "token").write_text(
+            self.provider.token(subject=SUBJECT, lifetime=lifetime) + "\n"
+        )
+
+    def write_secret(self, secret: str) -> None:
+        (self.folder / "secret").write_text(secret)
+
+    def count(self, path: str) -> int:
+        """Return the number of requests to ``path``."""
+        return sum(request.path == path for request in self.simulator.requests)
+
+    @property
+    def exchanges(self) -> int:
+        return self.count(STS_PATH)
+
+    @property
+    def logins(self) -> int:
+        return self.count(IDENTITY_PROVIDER_PATH)
+
+    def statuses(self, path: str = API_KEYS) -> list[int | None]:
+        return [request.status for request in self.simulator.requests if request.path == path]
