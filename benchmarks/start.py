@@ -18,7 +18,12 @@ KEYS = 1_000
 REPEATS = 5
 READY_WITHIN = 1.0
 """Seconds until a process should be ready."""
-OTHER_COMMANDS = ("exporter.simulator.", "exporter.cli.demo.", "exporter.cli.report.")
+OTHER_COMMANDS = (
+    "exporter.simulator.",
+    "exporter.cli.demo.",
+    "exporter.cli.simulated.",
+    "exporter.cli.report.",
+)
 """Modules that only other commands than `run` need. structlog imports rich by itself."""
 
 

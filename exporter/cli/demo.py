@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +16,18 @@ from exporter.cli.listening import listening
 from exporter.cli.output import print_output
 from exporter.cli.serving import WebOptions, serve_until_stopped
 from exporter.cli.signals import stop_event
-from exporter.clock import SystemClock
-from exporter.simulator import (
-    CLOUD,
-    Account,
-    Lifecycle,
-    SimulatedKey,
-    SimulatedOwner,
-    SimulatedServiceAccount,
-    Simulator,
-    parse_rate_limit,
-    seeded_organization,
+from exporter.cli.simulated import (
+    ADMIN,
+    ADMIN_POOL,
+    CLIENT,
+    POOL_WITHOUT_ROLE,
+    WITHOUT_ROLE,
+    simulation,
 )
+from exporter.cli.token_file import renewed_token_file
+from exporter.clock import SystemClock
+from exporter.escaping import escaped
+from exporter.simulator import IDENTITY_PROVIDER_PATH
 from exporter.web import bind, serve
 from exporter.web.sockets import url_of
 
@@ -34,11 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.cli.listening import Listeners
-
-# Valid only for the simulator. Their length shows that they are not real secrets.
-ADMIN = ("SIMULATEDADMIN01", "simulated-secret-of-an-organization-admin")
-OWNER = "sa-exprtr"
-WITHOUT_ROLE = ("SIMULATEDNOROLE1", "simulated-secret-of-somebody-without-a-role")
 
 _DEMO_RATE_LIMIT = "120/60s"
 _DEMO_CONFIG = """\
@@ -51,69 +48,125 @@ organizations:
   - name: globex-without-role
     credentials: {{api_key_env: OTHER_KEY, api_secret_env: OTHER_SECRET}}
 """
+_KEYLESS_CONFIG = """\
+defaults:
+  url: {url}
+  refresh_interval: 30s
+organizations:
+  - name: acme
+    credentials: {{identity_pool: {pool}, token_file: token}}
+  - name: globex-without-role
+    credentials:
+      identity_pool: {pool_without_role}
+      oauth: {{token_url: {token_url}, client_id: {client_id}, client_secret_env: CLIENT_SECRET}}
+"""
 _DEMO_ENVIRONMENT = {
     "ADMIN_KEY": ADMIN[0],
     "ADMIN_SECRET": ADMIN[1],
     "OTHER_KEY": WITHOUT_ROLE[0],
     "OTHER_SECRET": WITHOUT_ROLE[1],
+    "CLIENT_SECRET": CLIENT[1],
 }
+_SUBJECT = "system:serviceaccount:monitoring:api-keys-exporter"
+_KEYLESS = """\
+Two organizations, both without an API key. acme exchanges the token in the
+file, which is replaced every 8 minutes, as the kubelet does.
+globex-without-role exchanges tokens that an identity provider issues for a
+client secret. Its identity pool lacks a role."""
 
 
 def demo(options: argparse.Namespace) -> int:
     """Serve the exporter with a simulated Confluent Cloud until SIGTERM or SIGINT."""
-    with listening(options) as listeners:
-        threads.run(_demo(options, listeners))
+    with contextlib.ExitStack() as stack:
+        listeners = stack.enter_context(listening(options))
+        folder = (
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="keyless-demo-"))
+            if options.keyless
+            else ""
+        )
+        threads.run(_demo(options, listeners, Path(folder)))
     return 0
 
 
-async def _demo(options: argparse.Namespace, listeners: Listeners) -> None:
-    simulator = _simulator(options, rate_limit=_DEMO_RATE_LIMIT)
+async def _demo(options: argparse.Namespace, listeners: Listeners, folder: Path) -> None:
+    keyless: bool = options.keyless
+    clock = SystemClock()
+    simulated = simulation(options, rate_limit=_DEMO_RATE_LIMIT, api_keys=not keyless)
     sockets = bind(["127.0.0.1:0"])
     url = url_of(sockets[0])
-    settings, web_settings = load_configs(
-        lambda: config.parse(
-            _DEMO_CONFIG.format(url=url), file="demo", folder=Path(), environ=_DEMO_ENVIRONMENT
-        ),
-        options.web_config_file,
-    )
-    web_config = web_settings.settings.config
-    inventory = is_protected(listeners.main, web_config)
-    check_exposure(listeners.main, web_config, inventory=inventory, lifecycle=False)
-    external_url = options.web_external_url or url_of(
-        listeners.main[0], tls=web_config.tls is not None
-    )
-
-    def on_listening(urls: Sequence[str]) -> None:
-        path = options.web_telemetry_path
-        print_output(
-            "A simulated Confluent Cloud and its exporter are running; press Ctrl-C to stop"
-            " both.\n\n"
-            f"  status page    {urls[0]}/\n"
-            f"  metrics        {urls[0]}{path}\n"
-            + (f"  API keys       {urls[0]}/keys\n" if inventory else "")
-            + f"  simulated API  {url}/iam/v2/api-keys\n"
-            f"  admin login    curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
-            "Two organizations: acme is healthy, globex-without-role lacks a role."
+    async with (
+        renewed_token_file(
+            folder / "token",
+            lambda seconds: simulated.provider.token(subject=_SUBJECT, lifetime=seconds),
+            clock=clock,
+        )
+        if keyless
+        else contextlib.nullcontext()
+    ):
+        settings, web_settings = load_configs(
+            lambda: config.parse(
+                _configuration(url, keyless=keyless),
+                file="demo",
+                folder=folder,
+                environ=_DEMO_ENVIRONMENT,
+            ),
+            options.web_config_file,
+        )
+        web_config = web_settings.settings.config
+        inventory = is_protected(listeners.main, web_config)
+        check_exposure(listeners.main, web_config, inventory=inventory, lifecycle=False)
+        external_url = options.web_external_url or url_of(
+            listeners.main[0], tls=web_config.tls is not None
         )
 
-    exporter = Exporter(
-        settings,
-        clock=SystemClock(),
-        web_config_file=options.web_config_file is not None,
-        keys_url=f"{external_url}/keys" if inventory else None,
+        def on_listening(urls: Sequence[str]) -> None:
+            path = options.web_telemetry_path
+            print_output(
+                "A simulated Confluent Cloud and its exporter are running; press Ctrl-C to stop"
+                " both.\n\n"
+                f"  status page    {urls[0]}/\n"
+                f"  metrics        {urls[0]}{path}\n"
+                + (f"  API keys       {urls[0]}/keys\n" if inventory else "")
+                + f"  simulated API  {url}/iam/v2/api-keys\n"
+                + (
+                    f"  token file     {escaped(str(folder / 'token'))}\n\n{_KEYLESS}"
+                    if keyless
+                    else f"  admin login    curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
+                    "Two organizations: acme is healthy, globex-without-role lacks a role."
+                )
+            )
+
+        exporter = Exporter(
+            settings,
+            clock=clock,
+            web_config_file=options.web_config_file is not None,
+            keys_url=f"{external_url}/keys" if inventory else None,
+        )
+        web = WebOptions(
+            telemetry_path=options.web_telemetry_path,
+            inventory=inventory,
+            config_file=open_web_config(
+                options.web_config_file,
+                web_settings,
+                exporter,
+                require_authentication=inventory and web_config.authenticates,
+            ),
+        )
+        async with serve(simulated.simulator, sockets, reads_bodies=True):
+            await serve_until_stopped(exporter, web, listeners, on_listening=on_listening)
+
+
+def _configuration(url: str, *, keyless: bool) -> str:
+    """Return the configuration of the demo, with the simulator at ``url``."""
+    if not keyless:
+        return _DEMO_CONFIG.format(url=url)
+    return _KEYLESS_CONFIG.format(
+        url=url,
+        pool=ADMIN_POOL,
+        pool_without_role=POOL_WITHOUT_ROLE,
+        token_url=url + IDENTITY_PROVIDER_PATH,
+        client_id=CLIENT[0],
     )
-    web = WebOptions(
-        telemetry_path=options.web_telemetry_path,
-        inventory=inventory,
-        config_file=open_web_config(
-            options.web_config_file,
-            web_settings,
-            exporter,
-            require_authentication=inventory and web_config.authenticates,
-        ),
-    )
-    async with serve(simulator, sockets):
-        await serve_until_stopped(exporter, web, listeners, on_listening=on_listening)
 
 
 def simulate(options: argparse.Namespace) -> int:
@@ -125,52 +178,23 @@ def simulate(options: argparse.Namespace) -> int:
 async def _simulate(options: argparse.Namespace) -> None:
     sockets = bind(options.web_listen_addresses or [options.web_default_address])
     url = url_of(sockets[0])
-    simulator = _simulator(options, rate_limit=options.rate_limit)
-    async with stop_event() as stop, serve(simulator, sockets):
+    simulator = simulation(options, rate_limit=options.rate_limit).simulator
+    async with stop_event() as stop, serve(simulator, sockets, reads_bodies=True):
         print_output(
             f"A simulated Confluent Cloud listens on {url}; press Ctrl-C to stop it.\n\n"
             f"Setting for the exporter's configuration:  url: {url}\n"
             "Credentials of an OrganizationAdmin:\n\n"
             f"  export CONFLUENT_CLOUD_API_KEY={ADMIN[0]}\n"
             f"  export CONFLUENT_CLOUD_API_SECRET={ADMIN[1]}\n\n"
-            f"Credentials without a role: {WITHOUT_ROLE[0]}, {WITHOUT_ROLE[1]}"
+            f"Credentials without a role: {WITHOUT_ROLE[0]}, {WITHOUT_ROLE[1]}\n\n"
+            "Or, without an API key, the credentials of an identity pool:\n\n"
+            f"  export CLIENT_SECRET={CLIENT[1]}\n\n"
+            "  credentials:\n"
+            f"    identity_pool: {ADMIN_POOL}\n"
+            "    oauth:\n"
+            f"      token_url: {url}{IDENTITY_PROVIDER_PATH}\n"
+            f"      client_id: {CLIENT[0]}\n"
+            "      client_secret_env: CLIENT_SECRET\n\n"
+            f"Identity pool without a role: {POOL_WITHOUT_ROLE}"
         )
         await stop.wait()
-
-
-def _simulator(options: argparse.Namespace, *, rate_limit: str) -> Simulator:
-    clock = SystemClock()
-    organization = seeded_organization(
-        seed=options.seed,
-        keys=max(0, options.keys - 1),
-        owners=options.owners,
-        clusters=options.clusters,
-        environments=options.environments,
-        now=clock.wall(),
-    )
-    if options.keys:
-        organization.add(_exporter_key(clock.wall()))
-        organization.add(SimulatedServiceAccount(OWNER, "api-keys-exporter"))
-    other = seeded_organization(seed=options.seed + 1, keys=0, now=clock.wall())
-    return Simulator(
-        [Account(*ADMIN, organization), Account(*WITHOUT_ROLE, other, role="none")],
-        clock=clock,
-        seed=options.seed,
-        rate_limit=None if rate_limit == "none" else parse_rate_limit(rate_limit),
-        faults=options.faults,
-        lifecycles=[
-            Lifecycle(organization, seed=options.seed, speed=options.speed, protected={ADMIN[0]})
-        ],
-    )
-
-
-def _exporter_key(now: float) -> SimulatedKey:
-    """Return the API key of the exporter itself, which a real listing also contains."""
-    return SimulatedKey(
-        id=ADMIN[0],
-        owner=SimulatedOwner(OWNER, "service-account"),
-        resources=(CLOUD,),
-        created_at=round(now - 30 * 86_400, 6),
-        display_name="api-keys-exporter",
-        description="confluent-api-keys-exporter",
-    )

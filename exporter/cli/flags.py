@@ -12,7 +12,11 @@ from exporter import logs
 from exporter.cli import argument_types as types
 from exporter.cli.output import PROGRAM
 from exporter.cli.report_flags import REPORT_EPILOG, add_report_flags
-from exporter.cli.simulator_flags import add_api_flags, add_organization_flags
+from exporter.cli.simulator_flags import (
+    add_api_flags,
+    add_keyless_flag,
+    add_organization_flags,
+)
 from exporter.cli.web_flags import add_run_web_flags, add_web_flags
 from exporter.version import __version__
 
@@ -100,6 +104,7 @@ def build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
 
     demo = command("demo", "Serve the metrics of a simulated Confluent Cloud, without credentials.")
     add_organization_flags(demo, speed=60)
+    add_keyless_flag(demo)
     _add_web_flags(demo, default=f"127.0.0.1:{DEFAULT_PORT}")
 
     simulate = command("simulate", "Serve a simulated Confluent Cloud API, for tests and trials.")

@@ -43,6 +43,16 @@ def add_organization_flags(parser: argparse.ArgumentParser, *, speed: float) -> 
     parser.set_defaults(faults=[])
 
 
+def add_keyless_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of ``demo`` that chooses the kind of credentials."""
+    parser.add_argument(
+        "--keyless",
+        action="store_true",
+        help="Use identity pools instead of API keys: one organization with a token file, one with"
+        " OAuth client credentials.",
+    )
+
+
 def add_api_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that describe the simulated API."""
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MAX_BODY = 64 * 1024  # bytes
 _MAX_FIELDS = 32
+_TIMEOUT = 10.0  # seconds
 
 
 class InvalidForm(ValueError):
@@ -28,13 +30,17 @@ class InvalidForm(ValueError):
 async def read_form(scope: Scope, receive: Receive) -> Mapping[str, str]:
     """Return the fields of a form. Empty ones count as missing (RFC 6749 §3.2).
 
-    Raises :class:`InvalidForm` for another media type, and for a form that is too large, malformed
-    or repeats a field.
+    Raises :class:`InvalidForm` for another media type, and for a form that is too large, malformed,
+    not complete after 10 seconds, or repeats a field.
     """
     media_type = (header(scope, "content-type") or "").partition(";")[0].strip().lower()
     if media_type != _MEDIA_TYPE:
         raise InvalidForm(f"The Content-Type is not {_MEDIA_TYPE}.", status=415)
-    body = await _read_body(receive)
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            body = await _read_body(receive)
+    except TimeoutError:
+        raise InvalidForm("The form is incomplete.", status=408) from None
     try:
         pairs = parse_qsl(
             body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS

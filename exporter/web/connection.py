@@ -63,7 +63,7 @@ _logger = _Logger(logging.getLogger(__name__))
 
 
 class Connection(H11Protocol, asyncio.BufferedProtocol):
-    """Serves the requests of one connection and discards their bodies.
+    """Serves the requests of one connection and discards their bodies, unless it ``reads_bodies``.
 
     Stores its deadline for :meth:`Connections.close_expired`, because setting and cancelling timers
     for every request is slow.
@@ -77,6 +77,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         limits: Limits,
         connections: Connections,
         received: bytearray,
+        reads_bodies: bool,
     ) -> None:
         """``received``: the receive buffer shared by all connections."""
         super().__init__(config, state, app_state={})
@@ -84,6 +85,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         self._limits = limits
         self._connections = connections
         self._received = received
+        self._reads_bodies = reads_bodies
         self._phase = Phase.HEADER
         self._served = False
         self._rejected = False
@@ -122,7 +124,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         if self._rejected or self.conn.their_state is h11.MUST_CLOSE:
             return  # ignore everything after the last request
         super().data_received(data)
-        if self.cycle is not None:
+        if not self._reads_bodies and self.cycle is not None:
             self.cycle.body.clear()
         self._update_phase()
 

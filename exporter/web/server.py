@@ -56,8 +56,11 @@ class _Server:
         limits: Limits,
         tls: Callable[[], Awaitable[TlsContext]] | None,
         on_handshake_failure: Callable[[], None],
+        *,
+        reads_bodies: bool,
     ) -> None:
         self._limits = limits
+        self._reads_bodies = reads_bodies
         self._tls = tls
         self._failures = HandshakeFailures(on_handshake_failure)
         self._connections = Connections(limits.connections)
@@ -122,6 +125,7 @@ class _Server:
             limits=self._limits,
             connections=self._connections,
             received=self._received,
+            reads_bodies=self._reads_bodies,
         )
         self._connections.add(connection)
 
@@ -181,17 +185,24 @@ async def serve(
     on_handshake_failure: Callable[[], None] = lambda: None,
     ended: Callable[[], None] = lambda: None,
     limits: Limits | None = None,
+    reads_bodies: bool = False,
 ) -> AsyncIterator[None]:
     """Serve ``app`` on ``sockets`` in this context, and close them at its end.
 
-    ``app`` does not receive the bodies of requests. With ``tls``, serves HTTPS and awaits ``tls``
-    for the settings of each connection; without it, serves plain HTTP. Calls
+    ``app`` receives the bodies of requests only if it ``reads_bodies``. With ``tls``, serves HTTPS
+    and awaits ``tls`` for the settings of each connection; without it, serves plain HTTP. Calls
     ``on_handshake_failure`` for each client that began to send, but completed no handshake. Calls
     ``ended`` if the server stops unexpectedly; the context then raises the cause.
     """
     loop = asyncio.get_running_loop()
     with logged_sparingly(loop):
-        server = _Server(app, limits or process_limits(), tls, on_handshake_failure)
+        server = _Server(
+            app,
+            limits or process_limits(),
+            tls,
+            on_handshake_failure,
+            reads_bodies=reads_bodies,
+        )
         task = loop.create_task(server.run(sockets))
         task.add_done_callback(lambda _: ended())
         try:

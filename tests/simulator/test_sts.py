@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +20,9 @@ from exporter.simulator.rate_limit import Tally
 from tests.simulator.helpers import SECRET, some_keys
 from tests.simulator.tokens import ISSUER, SUBJECT, Keyless, part_of
 from tests.virtual_time import EPOCH, FakeClock
+
+if TYPE_CHECKING:
+    from starlette.types import Message
 
 
 def detail(response: Any) -> str:
@@ -328,6 +332,29 @@ async def test_a_body_that_is_not_a_small_form_is_refused(
 
     assert (response.status_code, detail(response)) == (status, expected)
     assert response.json()["errors"][0]["status"] == str(status)
+
+
+async def test_a_form_that_is_not_complete_after_ten_seconds_is_refused() -> None:
+    keyless = Keyless()
+    messages: list[Message] = []
+    answers = iter([{"type": "http.request", "body": b"grant_type=", "more_body": True}])
+
+    async def receive() -> Message:
+        for message in answers:
+            return message
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    headers = [(b"content-type", FORM.encode())]
+    scope = {"type": "http", "method": "POST", "scheme": "http", "path": STS_PATH}
+    began = asyncio.get_running_loop().time()
+    await keyless.simulator({**scope, "query_string": b"", "headers": headers}, receive, send)
+
+    assert asyncio.get_running_loop().time() - began == 10
+    assert messages[0]["status"] == 408
 
 
 async def test_a_media_type_may_have_parameters() -> None:

@@ -243,16 +243,20 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, limits: Limits | None = None, *, tls: ServedTls | None = None
+    app: ASGIApp,
+    limits: Limits | None = None,
+    *,
+    tls: ServedTls | None = None,
+    reads_bodies: bool = False,
 ) -> AsyncIterator[Serving]:
     """Serve ``app`` while the context is open, with ``tls`` over HTTPS."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SkippingLoop)
     sockets = bind(["127.0.0.1:0"])
     served = Serving(sockets[0].getsockname(), loop, tls)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"reads_bodies": reads_bodies}
     if tls is not None:
-        options = {"tls": tls.current, "on_handshake_failure": tls.count_failure}
+        options |= {"tls": tls.current, "on_handshake_failure": tls.count_failure}
     try:
         async with serve(app, sockets, limits=limits or Limits(), **options):
             yield served

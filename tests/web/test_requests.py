@@ -176,3 +176,29 @@ def test_request_bodies_are_discarded() -> None:
 
     run(main())
     assert held[0] < 2**20
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_bodies_reach_an_application_that_reads_them_in_bounded_chunks(*, reads: bool) -> None:
+    received: list[int] = []
+
+    async def reader(scope: Scope, receive: Receive, send: Send) -> None:
+        more = reads and scope["method"] == "POST"
+        while more:
+            message = await receive()
+            received.append(len(message["body"]))
+            more = message["more_body"]
+        await PlainTextResponse("Taken.\n")(scope, receive, send)
+
+    async def main() -> None:
+        async with serving(reader, reads_bodies=True) as server:
+            client = await server.client()
+            head = b"POST / HTTP/1.1\r\nHost: exporter\r\nContent-Length: %d\r\n\r\n" % len(LARGE)
+            await client.send(head)
+            await client.send(LARGE)
+            assert (await client.response("POST"))[2] == b"Taken.\n"
+            assert await answers(client)
+
+    run(main())
+    assert sum(received) == (len(LARGE) if reads else 0)
+    assert max(received, default=0) < 2**19
