@@ -126,6 +126,8 @@ def _misplaced(value: str, source: Source) -> str:
             )
         if re.fullmatch(IDENTITY_POOL, value.strip()):
             return "is the id of an identity pool; expected the path of a file"
+        if value.strip().startswith("~") or "$" in value:
+            return "has a `~` or a variable, which are not expanded; expected the path of a file"
     return ""
 
 
