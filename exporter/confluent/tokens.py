@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
@@ -92,7 +91,7 @@ def _seconds(value: object) -> float | None:
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else None
+        return float(max(-1, min(value, _LONGEST_LIFE)))  # an integer may be too large for a float
     return None
 
 
