@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from exporter.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     import httpx
@@ -187,10 +187,13 @@ class Host:
                 await self._yield_to_priority(request, budget)
             # Without the lock, because only this endpoint asks for the wait.
             await self._pacer.wait_for_endpoint(request, budget)
-            async with self._lock:
+            async with self._locked(request, budget):
                 if self._pacer.endpoint_asks_to_wait(request):  # since another answer
                     continue
-                authorization = await self._authorize(request, budget)
+                authorization = await budget.authentication.authorize(budget)
+                await self._pacer.wait_for_window(request, budget)
+                if self._clock.monotonic() >= authorization.expires:
+                    continue  # without the lock, so that a prioritized request comes first
                 try:
                     answer = await self._send_once(request, target, authorization, budget)
                     if answer.status == HTTPStatus.OK:
@@ -232,13 +235,22 @@ class Host:
         finally:
             waiting.cancel()
 
-    async def _authorize(self, request: Request, budget: Budget) -> Authorization:
-        """Wait until the rate limit allows ``request``; return an authorization for it."""
-        while True:
-            authorization = await budget.authentication.authorize(budget)
-            await self._pacer.wait_for_window(request, budget)
-            if self._clock.monotonic() < authorization.expires:
-                return authorization
+    @asynccontextmanager
+    async def _locked(self, request: Request, budget: Budget) -> AsyncIterator[None]:
+        """Hold the lock in the context.
+
+        The deadline applies to the wait for it, because a low-priority refresh may hold it for
+        longer, such as until the STS allows a request.
+        """
+        try:
+            async with asyncio.timeout(budget.deadline - self._clock.monotonic()):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise out_of_time(request, budget) from None
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     async def _send_once(
         self, request: Request, target: httpx.URL, authorization: Authorization, budget: Budget

@@ -285,3 +285,19 @@ async def test_an_exchange_is_part_of_the_share_of_the_rate_limit(
     assert refused == 0
     assert set(harness.statuses()) == set(harness.statuses(STS_PATH)) == {200}
     assert harness.value(TOTAL) == 100
+
+
+async def test_names_do_not_keep_the_keys_from_the_little_that_the_rate_limit_grants(
+    tmp_path: Path,
+) -> None:
+    # One request per minute: a token of less than a minute expires before it can be used.
+    limit = SimulatedRateLimit(2, 60)
+    settings = "names: {enabled: true, refresh_interval: 1h}"
+    harness = PoolHarness(tmp_path, life=59, settings=settings, rate_limit=limit)
+    async with harness.exporter.running():
+        await harness.clock.sleep(3600)
+    keys = harness.state.prioritized
+    assert keys.refreshes >= 6
+    assert keys.failure is not None
+    assert keys.failure.reason == "rate_limited"
+    assert harness.exchanges <= 61
