@@ -121,11 +121,16 @@ class IdentityPool(Credentials):
                     token = self._parsed(answer)
         finally:
             await self._sts.aclose()  # the next exchange follows in minutes
-        redactor = redaction.register(token.secret.reveal())
+        known = (subject.reveal(), token.secret.reveal())  # to the API and its STS
         headers = MappingProxyType({"Authorization": f"Bearer {token.secret.reveal()}"})
         return _Exchanged(
             token,
-            Authorization(headers, redactor, self._causes, token.expires),
+            Authorization(
+                headers,
+                tuple(map(redaction.register_token, known)),
+                self._causes,
+                token.expires,
+            ),
             expires=self._clock.wall() + token.expires - self._clock.monotonic(),
         )
 

@@ -77,7 +77,7 @@ class FileTokens(SubjectTokens):
                 f"the token: {self._file.source} could not be read within the {budget.limit_name}."
                 " Check the file system that it is on"
             ) from None
-        redaction.register(token.reveal())
+        redaction.register_token(token.reveal())
         return token
 
 

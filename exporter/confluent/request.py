@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.redaction import Redactor
@@ -44,8 +44,8 @@ class Authorization:
     """What authenticates one request."""
 
     headers: Mapping[str, str] = field(repr=False)
-    redactor: Redactor | None = field(repr=False)
-    """Removes the secret in ``headers`` from an answer that repeats it."""
+    redactors: Sequence[Redactor] = field(default=(), repr=False)
+    """Remove the secrets that the host knows from an answer that repeats them."""
     causes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     """By status of an answer: the cause and the remedy, where they depend on the credentials."""
     expires: float = math.inf

@@ -63,7 +63,7 @@ def parse_token(
             "the access_token in the answer is empty, too long or has characters that a header"
             " must not have"
         )
-    redaction.register(text)
+    redaction.register_token(text)
     if bearer and (answer.token_type or "").lower() != "bearer":
         raise ValueError("the token_type in the answer is not Bearer")
     life = _seconds(answer.expires_in)
