@@ -50,7 +50,7 @@ class SubjectTokens(ABC):
         return False
 
     def resume(self, previous: SubjectTokens) -> None:
-        """Continue with the token of ``previous`` if it has the same settings."""
+        """Continue with the token and rate limits of ``previous`` if it has the same settings."""
         del previous
 
     async def aclose(self) -> None:
@@ -157,6 +157,7 @@ class ClientTokens(SubjectTokens):
     def _resume(self, previous: ClientTokens) -> None:
         if previous._client == self._client:
             self._token = previous._token
+            self._host.resume(previous._host)
 
     async def aclose(self) -> None:
         """See :class:`SubjectTokens`."""

@@ -301,3 +301,32 @@ async def test_names_do_not_keep_the_keys_from_the_little_that_the_rate_limit_gr
     assert keys.failure is not None
     assert keys.failure.reason == "rate_limited"
     assert harness.exchanges <= 61
+
+
+async def test_the_end_of_the_token_is_exposed_throughout_a_reload(tmp_path: Path) -> None:
+    expiry = "confluent_cloud_exporter_token_expiry_timestamp_seconds"
+    harness = PoolHarness(tmp_path)
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        exporter, before = harness.exporter, harness.value(expiry)
+        assert before is not None
+        harness.simulator.faults.append(parse_fault("slow:9s"))
+        await exporter.reload(harness.configured("    page_size: 50\n").config)
+        harness.exporter = exporter
+        assert harness.value(expiry) == before
+        await exporter.aclose()
+
+
+async def test_a_reload_does_not_forget_that_an_identity_provider_asked_to_wait(
+    tmp_path: Path,
+) -> None:
+    fault = parse_fault(f"429:30m@{IDENTITY_PROVIDER_PATH}")
+    harness = PoolHarness(tmp_path, subject="client", faults=[fault])
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        exporter = harness.exporter
+        for size in (10, 20, 30):
+            await exporter.reload(harness.configured(f"    page_size: {size}\n").config)
+            await harness.clock.sleep(60)
+        assert harness.logins == 1
+        await exporter.aclose()
