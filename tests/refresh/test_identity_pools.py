@@ -330,3 +330,19 @@ async def test_a_reload_does_not_forget_that_an_identity_provider_asked_to_wait(
             await harness.clock.sleep(60)
         assert harness.logins == 1
         await exporter.aclose()
+
+
+@pytest.mark.parametrize("fault", ["redirect", "truncated", "html502"])
+async def test_a_refresh_without_a_token_asks_the_sts_only_for_one(
+    tmp_path: Path, fault: str
+) -> None:
+    settings = f"{NAMES}, quotas: {{enabled: true}}"
+    harness = PoolHarness(tmp_path, settings=settings)
+    await harness.exporter.refresh_once()
+    harness.simulator.faults.append(parse_fault(f"{fault}@{STS_PATH}"))
+    await harness.clock.sleep(900)
+    harness.simulator.reset_requests()
+    await harness.exporter.refresh_once()
+    assert [each.up for each in harness.state.refreshes.values()] == [False] * 3
+    attempts = 5 if fault == "html502" else 1  # with four retries
+    assert harness.exchanges == 3 * attempts, "one for each collector, not for each listing"
