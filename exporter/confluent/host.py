@@ -208,7 +208,7 @@ class Host:
                     hops_left -= 1
                     continue
                 except Unauthorized:
-                    if was_refused or not budget.authentication.refused(authorization):
+                    if was_refused or not budget.replaces(authorization):
                         raise
                     was_refused = True
                     continue

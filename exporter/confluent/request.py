@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from exporter.redaction import Redactor
 
 _RETRIES = 10
+_REPLACEMENTS = 3
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Budget:
     """Whether its requests wait while a prioritized refresh is running."""
     retries: int = _RETRIES
     """Retries left."""
+    replacements: int = _REPLACEMENTS
+    """Refused authorizations that may still be replaced."""
     requests: Counter[str] = field(default_factory=Counter)
     """Requests sent, by endpoint."""
     failures: Counter[str] = field(default_factory=Counter)
@@ -91,6 +94,16 @@ class Budget:
     def limit_name(self) -> str:
         """The setting that limits the refresh and its value, for messages."""
         return f"`{self.setting}` of {self.timeout:.0f} s"
+
+    def replaces(self, refused: Authorization) -> bool:
+        """Handle a 401 for ``refused``; return whether to try once more with another authorization.
+
+        An API that refuses now and then would otherwise cost a token for each request.
+        """
+        if self.replacements == 0:
+            return False
+        self.replacements -= 1
+        return self.authentication.refused(refused)
 
     @contextmanager
     def lent(self, authentication: Authentication) -> Iterator[Budget]:

@@ -155,6 +155,20 @@ async def test_a_token_that_is_revoked_in_the_middle_of_a_walk_is_replaced(tmp_p
     assert harness.exchanges == 2
 
 
+async def test_an_api_that_refuses_now_and_then_costs_few_tokens_in_a_refresh(
+    tmp_path: Path,
+) -> None:
+    harness = PoolHarness(tmp_path, keys=100, settings="page_size: 10")
+    for number in range(2, 20, 2):
+        harness.simulator.script(number, "401", path=API_KEYS)
+    await harness.exporter.refresh_once()
+    failure = harness.state.prioritized.failure
+    assert failure is not None
+    assert failure.reason == "unauthorized"
+    assert harness.statuses() == [200, 401, 200, 401, 200, 401, 200, 401]
+    assert harness.exchanges == 4
+
+
 async def test_a_slow_identity_provider_stalls_no_other_organization(tmp_path: Path) -> None:
     harness = PoolHarness(
         tmp_path,
