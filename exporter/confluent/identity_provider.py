@@ -33,6 +33,10 @@ _BAD_CLIENT = (
     "the identity provider rejects the client. Check `client_id`, `scope` and the client secret,"
     " and that the client may use the client credentials grant"
 )
+_TOO_MANY = (
+    "the identity provider limits the requests for tokens. Check what else uses this client, and"
+    " whether its tokens live long enough"
+)
 
 
 class SubjectTokens(ABC):
@@ -113,7 +117,7 @@ class ClientTokens(SubjectTokens):
             body=await self._form(budget),
             content_type=FORM,
             follow_redirects=False,
-            causes={400: _BAD_CLIENT, 401: _BAD_CLIENT, 403: _BAD_CLIENT},
+            causes={**dict.fromkeys((400, 401, 403), _BAD_CLIENT), 429: _TOO_MANY},
         )
         try:
             with budget.lent(ANONYMOUS) as lent:

@@ -396,6 +396,7 @@ async def test_a_refused_token_of_the_identity_provider_is_replaced_once_if_it_w
         (httpx.Response(200), "the answer has no usable access_token"),
         (token(1, 0), "the token has already expired"),
         (httpx.Response(503), "503 Service Unavailable: the identity provider is failing"),
+        (httpx.Response(429), "limits the requests for tokens. Check what else uses this client"),
         (httpx.ConnectError("x"), "Check `token_url`, proxies and firewalls"),
     ],
 )
