@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from exporter.confluent.connection import Connection, url_of
 from exporter.confluent.exchange import Exchange
 from exporter.confluent.failures import API, REDIRECTS, failure_of, target_of
 from exporter.confluent.headers import IAM
-from exporter.confluent.pacing import out_of_time
+from exporter.confluent.pacing import locked, out_of_time
 from exporter.confluent.reading import FileReader, is_done_by
 from exporter.confluent.request import Budget
 from exporter.errors import (
@@ -25,7 +25,7 @@ from exporter.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     import httpx
@@ -187,7 +187,7 @@ class Host:
                 await self._yield_to_priority(request, budget)
             # Without the lock, because only this endpoint asks for the wait.
             await self._pacer.wait_for_endpoint(request, budget)
-            async with self._locked(request, budget):
+            async with locked(self._lock, request, budget, clock=self._clock):
                 if self._pacer.endpoint_asks_to_wait(request):  # since another answer
                     continue
                 authorization = await budget.authentication.authorize(budget)
@@ -234,23 +234,6 @@ class Host:
                 raise out_of_time(request, budget)
         finally:
             waiting.cancel()
-
-    @asynccontextmanager
-    async def _locked(self, request: Request, budget: Budget) -> AsyncIterator[None]:
-        """Hold the lock in the context.
-
-        The deadline applies to the wait for it, because a low-priority refresh may hold it for
-        longer, such as until the STS allows a request.
-        """
-        try:
-            async with asyncio.timeout(budget.deadline - self._clock.monotonic()):
-                await self._lock.acquire()
-        except TimeoutError:
-            raise out_of_time(request, budget) from None
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     async def _send_once(
         self, request: Request, target: httpx.URL, authorization: Authorization, budget: Budget

@@ -501,13 +501,15 @@ async def test_a_token_that_expires_during_a_wait_for_the_rate_limit_is_not_sent
     assert one.wire.paths() == [STS, LISTING.endpoint, STS, LISTING.endpoint]
 
 
+@pytest.mark.parametrize("of_same_host", [True, False])
 async def test_no_refresh_waits_beyond_its_deadline_for_one_that_waits_for_a_token(
-    world: Callable[..., World],
+    world: Callable[..., World], *, of_same_host: bool
 ) -> None:
     one = world()
     one.wire.answers[STS] = [httpx.Response(503, headers={"Retry-After": "1800"}), token(1)]
     names = await one.host.begin(timeout=3600, low_priority=True)
-    low_priority = asyncio.create_task(one.host.send(Request("/org/v2/environments"), names))
+    host = one.host if of_same_host else one.other_host
+    low_priority = asyncio.create_task(host.send(Request("/org/v2/environments"), names))
     await one.clock.sleep(1)
     began = one.clock.monotonic()
     with pytest.raises(RequestTimeout, match="did not end within the `refresh_timeout` of 300 s"):
