@@ -10,7 +10,7 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of controls, format characters (bidirectional marks, zero-width), lone
 surrogates, and separators of lines and paragraphs."""
 _SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_MAX_SECRET = 4096  # characters, in any encoding
+_MAX_SECRET = 64 * 1024  # characters, of the longest token in any encoding
 
 
 def escaped(text: str) -> str:

@@ -24,7 +24,8 @@ _MIN_LENGTH = 8  # characters; a shorter secret may be an ordinary word
 _MIN_LENGTH_MIXED = 12  # characters, with letters and digits
 _MIN_LENGTH_LETTERS = 20  # characters, with letters in both cases
 _MAX_REGISTERED = 4096
-"""Enough for the current and the previous secret of two thousand organizations."""
+"""Enough for the current and the previous secret of two thousand organizations, and for as many
+tokens."""
 
 
 class Redactor:
@@ -117,6 +118,9 @@ _START_LENGTH = 4  # characters
 _lock = Lock()
 _registered: dict[tuple[str, str], Redactor] = {}
 """By secret and user, the most recently registered last."""
+_tokens: dict[tuple[str, str], Redactor] = {}
+"""The same for tokens. They change every few minutes, and must not displace a secret that is
+registered only once, such as the password of a proxy."""
 _by_start: dict[str, tuple[Redactor, ...]] = {}
 """By the first characters of their probes. Searching a line for every secret would be too slow."""
 
@@ -126,14 +130,23 @@ def register(secret: str, *, user: str = "") -> Redactor:
 
     Previous secrets stay registered, because a response may still repeat them.
     """
+    return _register(_registered, secret, user)
+
+
+def register_token(token: str) -> Redactor:
+    """Do the same for ``token``, which another one will soon replace."""
+    return _register(_tokens, token, "")
+
+
+def _register(registered: dict[tuple[str, str], Redactor], secret: str, user: str) -> Redactor:
     with _lock:
-        existing = _registered.pop((secret, user), None)
-        redactor = _registered[secret, user] = existing or Redactor(secret, user=user)
+        existing = registered.pop((secret, user), None)
+        redactor = registered[secret, user] = existing or Redactor(secret, user=user)
         if existing is None:
             for start in redactor.starts():
                 _by_start[start] = (*_by_start.get(start, ()), redactor)
-            while len(_registered) > _MAX_REGISTERED:
-                _unregister(_registered.pop(next(iter(_registered))))
+            while len(registered) > _MAX_REGISTERED:
+                _unregister(registered.pop(next(iter(registered))))
         return redactor
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
 from exporter import redaction
-from exporter.redaction import REDACTED, Redactor, looks_like_a_secret, redacted, register
+from exporter.escaping import one_line
+from exporter.redaction import (
+    REDACTED,
+    Redactor,
+    looks_like_a_secret,
+    redacted,
+    register,
+    register_token,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECRET = "pass+word/42?"
 
@@ -17,6 +29,7 @@ SECRET = "pass+word/42?"
 @pytest.fixture(autouse=True)
 def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_registered", {})
+    monkeypatch.setattr(redaction, "_tokens", {})
     monkeypatch.setattr(redaction, "_by_start", {})
 
 
@@ -80,6 +93,32 @@ def test_the_least_recently_registered_secret_is_dropped(monkeypatch: pytest.Mon
     assert [redacted(each) for each in secrets] == secrets
     starts = {probe for probe, redactors in redaction._by_start.items() if not redactors}
     assert starts == set()  # nothing is left in the index of what was dropped
+
+
+def test_no_number_of_tokens_displaces_another_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_MAX_REGISTERED", 2)
+    register("password-of-the-proxy")
+    tokens = [f"opaque-token-{number}" for number in range(5)]
+    for token in tokens:
+        register_token(token)
+    assert redacted("password-of-the-proxy") == REDACTED
+    assert [redacted(each) for each in tokens] == [*tokens[:3], REDACTED, REDACTED]
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        pytest.param(str, id="plain"),
+        pytest.param(lambda text: base64.b64encode(text.encode()).decode(), id="base64"),
+    ],
+)
+def test_the_longest_token_is_removed_before_its_line_is_truncated(
+    encoded: Callable[[str], str],
+) -> None:
+    token = "".join(f"{number:x}." for number in range(4_000))[: 16 * 1024]
+    assert REDACTED not in one_line(encoded(token), 64)
+    register_token(token)
+    assert one_line(encoded(token), 64).startswith(REDACTED)
 
 
 @pytest.mark.parametrize(

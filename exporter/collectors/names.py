@@ -18,7 +18,7 @@ from exporter.confluent.endpoints import (
     USERS,
 )
 from exporter.confluent.listing import pages
-from exporter.errors import ApiError, Forbidden, NotFound, PaginationError, Unauthorized
+from exporter.errors import ApiError, Forbidden, NotFound, PaginationError
 from exporter.exposition import catalogue, part
 from exporter.inventory import Cluster, Directory
 from exporter.refresh import Failure, Outcome, Slice, failure_from
@@ -233,6 +233,8 @@ class _Walk:
                 try:
                     items = await self._all(listing, {"environment": environment_id})
                 except (Forbidden, NotFound) as error:
+                    if not listing.may_fail_alone(error):
+                        raise
                     refused.append(error)
                     if not listed and len(refused) >= _MAX_REFUSALS:
                         break
@@ -245,9 +247,9 @@ class _Walk:
                     break
             if refused and not listed:
                 raise refused[0]
-        except Unauthorized:
-            raise
         except ApiError as error:
+            if not listing.may_fail_alone(error):
+                raise
             self.failures[listing.endpoint] = error
         previous = {
             cluster_id: cluster
@@ -259,9 +261,9 @@ class _Walk:
     async def _items(self, listing: Listing[T]) -> list[T] | None:
         try:
             return await self._all(listing, {})
-        except Unauthorized:
-            raise  # nothing else will be answered either
         except ApiError as error:
+            if not listing.may_fail_alone(error):
+                raise
             self.failures[listing.endpoint] = error
             return None
 

@@ -15,7 +15,7 @@ from exporter.collectors.names import DIRECTORY
 from exporter.collectors.unreadable import UnreadableLog
 from exporter.confluent.endpoints import APPLIED_QUOTAS, QUOTA_SCOPES
 from exporter.confluent.listing import pages
-from exporter.errors import ApiError, PaginationError, Unauthorized
+from exporter.errors import ApiError, PaginationError
 from exporter.exposition import catalogue, part
 from exporter.inventory.quotas import counted_usage
 from exporter.refresh import Failure, Outcome, Slice, failure_from
@@ -119,9 +119,9 @@ class QuotasCollector:
         for scope in scopes:
             try:
                 found = await self._rows(host, budget, scope, unreadable)
-            except Unauthorized:
-                raise
             except ApiError as error:
+                if not APPLIED_QUOTAS.may_fail_alone(error):
+                    raise
                 failure = failure or failure_from(error)
                 at = before.scopes.get(scope.lower())
                 if at is None or began - at > _KEPT * self.interval:

@@ -81,7 +81,7 @@ class FixedAuthentication:
         return False
 
 
-ANONYMOUS = FixedAuthentication(Authorization(MappingProxyType({}), None))
+ANONYMOUS = FixedAuthentication(Authorization(MappingProxyType({})))
 """For requests whose body holds the credentials."""
 
 
@@ -106,4 +106,4 @@ class BasicCredentials(Credentials):
         redactor = redaction.register(text, user=api_key)
         token = b64encode(f"{api_key}:{text}".encode()).decode()
         headers = MappingProxyType({"Authorization": f"Basic {token}"})
-        return FixedAuthentication(Authorization(headers, redactor, _CAUSES))
+        return FixedAuthentication(Authorization(headers, (redactor,), _CAUSES))

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from exporter.confluent import wire
+from exporter.errors import Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from exporter.errors import ApiError
 
 T = TypeVar("T")
 
@@ -34,6 +37,13 @@ class Listing(Generic[T]):
     decoder: wire.Decoder[T]
     causes: Mapping[int, str] = field(default_factory=lambda: _BAD_LISTING)
     """See :class:`~exporter.confluent.request.Request`."""
+
+    def may_fail_alone(self, error: ApiError) -> bool:
+        """Whether other listings may succeed after ``error``, which ended this one.
+
+        They do not if the credentials are rejected or the STS issues no token.
+        """
+        return error.endpoint == self.endpoint and not isinstance(error, Unauthorized)
 
 
 def _optional(endpoint: str, decoder: wire.Decoder[T]) -> Listing[T]:

@@ -96,8 +96,9 @@ class Exchange:
                 on_send=self._pacer.record_request,
                 on_headers=on_headers,
             )
-            redactor = authorization.redactor
-            body = redactor.data(answer.body) if redactor else answer.body
+            body = answer.body
+            for redactor in authorization.redactors:
+                body = redactor.data(body)
             return replace(answer, body=body, requested_at=began)
         except (TimeoutError, ValueError, *TRANSPORT_ERRORS) as error:
             is_timeout = isinstance(error, TimeoutError)

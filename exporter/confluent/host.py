@@ -12,7 +12,7 @@ from exporter.confluent.connection import Connection, url_of
 from exporter.confluent.exchange import Exchange
 from exporter.confluent.failures import API, REDIRECTS, failure_of, target_of
 from exporter.confluent.headers import IAM
-from exporter.confluent.pacing import out_of_time
+from exporter.confluent.pacing import locked, out_of_time
 from exporter.confluent.reading import FileReader, is_done_by
 from exporter.confluent.request import Budget
 from exporter.errors import (
@@ -187,10 +187,13 @@ class Host:
                 await self._yield_to_priority(request, budget)
             # Without the lock, because only this endpoint asks for the wait.
             await self._pacer.wait_for_endpoint(request, budget)
-            async with self._lock:
+            async with locked(self._lock, request, budget, clock=self._clock):
                 if self._pacer.endpoint_asks_to_wait(request):  # since another answer
                     continue
-                authorization = await self._authorize(request, budget)
+                authorization = await budget.authentication.authorize(budget)
+                await self._pacer.wait_for_window(request, budget)
+                if self._clock.monotonic() >= authorization.expires:
+                    continue  # without the lock, so that a prioritized request comes first
                 try:
                     answer = await self._send_once(request, target, authorization, budget)
                     if answer.status == HTTPStatus.OK:
@@ -205,7 +208,7 @@ class Host:
                     hops_left -= 1
                     continue
                 except Unauthorized:
-                    if was_refused or not budget.authentication.refused(authorization):
+                    if was_refused or not budget.replaces(authorization):
                         raise
                     was_refused = True
                     continue
@@ -231,14 +234,6 @@ class Host:
                 raise out_of_time(request, budget)
         finally:
             waiting.cancel()
-
-    async def _authorize(self, request: Request, budget: Budget) -> Authorization:
-        """Wait until the rate limit allows ``request``; return an authorization for it."""
-        while True:
-            authorization = await budget.authentication.authorize(budget)
-            await self._pacer.wait_for_window(request, budget)
-            if self._clock.monotonic() < authorization.expires:
-                return authorization
 
     async def _send_once(
         self, request: Request, target: httpx.URL, authorization: Authorization, budget: Budget

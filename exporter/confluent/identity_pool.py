@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ from exporter import redaction
 from exporter.confluent.credentials import ANONYMOUS, Credentials, TokenStatus
 from exporter.confluent.endpoints import STS
 from exporter.confluent.identity_provider import FORM
+from exporter.confluent.pacing import locked
 from exporter.confluent.request import Authorization, Request
 from exporter.confluent.tokens import describe_claims, parse_token
 from exporter.errors import BadRequest, Forbidden, InvalidResponse, TokenRefused, Unauthorized
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from exporter.confluent.request import Budget
     from exporter.confluent.tokens import Token
 
+_EXCHANGE = Request(STS, method="POST")
 _DEFAULT_LIFE = 900.0
 """Seconds, of a token whose answer does not tell; docs/confluent-cloud-api.md#bearer-tokens."""
 _REFUSED = (
@@ -70,7 +72,8 @@ class IdentityPool(Credentials):
 
     async def authorize(self, budget: Budget) -> Authorization:
         """See :class:`~exporter.confluent.request.Authentication`."""
-        async with self._lock:  # one exchange at a time: those who wait use its token
+        # One exchange at a time: those who wait use its token.
+        async with locked(self._lock, _EXCHANGE, budget, clock=self._clock):
             current = self._current
             if current is None or self._clock.monotonic() >= current.token.renew_at:
                 self._current = current = await self._exchange(budget)
@@ -98,9 +101,8 @@ class IdentityPool(Credentials):
 
     async def _exchanged(self, subject: Secret, budget: Budget) -> _Exchanged:
         pool = self._settings.identity_pool
-        request = Request(
-            STS,
-            method="POST",
+        request = replace(
+            _EXCHANGE,
             body=urlencode(
                 {
                     "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -121,11 +123,16 @@ class IdentityPool(Credentials):
                     token = self._parsed(answer)
         finally:
             await self._sts.aclose()  # the next exchange follows in minutes
-        redactor = redaction.register(token.secret.reveal())
+        known = (subject.reveal(), token.secret.reveal())  # to the API and its STS
         headers = MappingProxyType({"Authorization": f"Bearer {token.secret.reveal()}"})
         return _Exchanged(
             token,
-            Authorization(headers, redactor, self._causes, token.expires),
+            Authorization(
+                headers,
+                tuple(map(redaction.register_token, known)),
+                self._causes,
+                token.expires,
+            ),
             expires=self._clock.wall() + token.expires - self._clock.monotonic(),
         )
 

@@ -33,6 +33,10 @@ _BAD_CLIENT = (
     "the identity provider rejects the client. Check `client_id`, `scope` and the client secret,"
     " and that the client may use the client credentials grant"
 )
+_TOO_MANY = (
+    "the identity provider limits the requests for tokens. Check what else uses this client, and"
+    " whether its tokens live long enough"
+)
 
 
 class SubjectTokens(ABC):
@@ -50,7 +54,7 @@ class SubjectTokens(ABC):
         return False
 
     def resume(self, previous: SubjectTokens) -> None:
-        """Continue with the token of ``previous`` if it has the same settings."""
+        """Continue with the token and rate limits of ``previous`` if it has the same settings."""
         del previous
 
     async def aclose(self) -> None:
@@ -77,7 +81,7 @@ class FileTokens(SubjectTokens):
                 f"the token: {self._file.source} could not be read within the {budget.limit_name}."
                 " Check the file system that it is on"
             ) from None
-        redaction.register(token.reveal())
+        redaction.register_token(token.reveal())
         return token
 
 
@@ -113,7 +117,7 @@ class ClientTokens(SubjectTokens):
             body=await self._form(budget),
             content_type=FORM,
             follow_redirects=False,
-            causes={400: _BAD_CLIENT, 401: _BAD_CLIENT, 403: _BAD_CLIENT},
+            causes={**dict.fromkeys((400, 401, 403), _BAD_CLIENT), 429: _TOO_MANY},
         )
         try:
             with budget.lent(ANONYMOUS) as lent:
@@ -157,6 +161,7 @@ class ClientTokens(SubjectTokens):
     def _resume(self, previous: ClientTokens) -> None:
         if previous._client == self._client:
             self._token = previous._token
+            self._host.resume(previous._host)
 
     async def aclose(self) -> None:
         """See :class:`SubjectTokens`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -11,7 +13,7 @@ from exporter.confluent.throttle import Throttle, backoff, rate_limit_backoff
 from exporter.errors import ApiError, OutOfBudget, RateLimited, RequestTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
     from random import Random
 
     from exporter.clock import Clock
@@ -171,6 +173,26 @@ class Pacer:
         finally:
             self.waits = tuple(each for each in self.waits if each is not wait)
             self._observer.throttled(reason, self._clock.monotonic() - began)
+
+
+@asynccontextmanager
+async def locked(
+    lock: asyncio.Lock, request: Request, budget: Budget, *, clock: Clock
+) -> AsyncIterator[None]:
+    """Hold ``lock`` in the context.
+
+    The deadline applies to the wait for it, because a low-priority refresh may hold it for longer,
+    such as until the STS allows a request. Raises :class:`~exporter.errors.RequestTimeout`.
+    """
+    try:
+        async with asyncio.timeout(budget.deadline - clock.monotonic()):
+            await lock.acquire()
+    except TimeoutError:
+        raise out_of_time(request, budget) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def out_of_time(request: Request, budget: Budget) -> RequestTimeout:

@@ -31,9 +31,9 @@ class FileReader(Generic[T]):
         """
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
+            self._reading.add_done_callback(_retrieve)
         reading = self._reading
         if not await is_done_by(deadline, reading, clock=self._clock):
-            reading.add_done_callback(_retrieve)
             raise TimeoutError
         return reading.result()
 
@@ -49,6 +49,6 @@ async def is_done_by(deadline: float, future: asyncio.Future[Any], *, clock: Clo
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:
-    """Retrieve an exception that nobody waits for, which asyncio would log."""
+    """Retrieve the exception, which asyncio would log if nobody waits for it any more."""
     if not future.cancelled():
         future.exception()

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.redaction import Redactor
 
 _RETRIES = 10
+_REPLACEMENTS = 3
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Authorization:
     """What authenticates one request."""
 
     headers: Mapping[str, str] = field(repr=False)
-    redactor: Redactor | None = field(repr=False)
-    """Removes the secret in ``headers`` from an answer that repeats it."""
+    redactors: Sequence[Redactor] = field(default=(), repr=False)
+    """Remove the secrets that the host knows from an answer that repeats them."""
     causes: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     """By status of an answer: the cause and the remedy, where they depend on the credentials."""
     expires: float = math.inf
@@ -82,6 +83,8 @@ class Budget:
     """Whether its requests wait while a prioritized refresh is running."""
     retries: int = _RETRIES
     """Retries left."""
+    replacements: int = _REPLACEMENTS
+    """Refused authorizations that may still be replaced."""
     requests: Counter[str] = field(default_factory=Counter)
     """Requests sent, by endpoint."""
     failures: Counter[str] = field(default_factory=Counter)
@@ -91,6 +94,16 @@ class Budget:
     def limit_name(self) -> str:
         """The setting that limits the refresh and its value, for messages."""
         return f"`{self.setting}` of {self.timeout:.0f} s"
+
+    def replaces(self, refused: Authorization) -> bool:
+        """Handle a 401 for ``refused``; return whether to try once more with another authorization.
+
+        An API that refuses now and then would otherwise cost a token for each request.
+        """
+        if self.replacements == 0:
+            return False
+        self.replacements -= 1
+        return self.authentication.refused(refused)
 
     @contextmanager
     def lent(self, authentication: Authentication) -> Iterator[Budget]:

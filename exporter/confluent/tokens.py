@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
@@ -64,7 +63,7 @@ def parse_token(
             "the access_token in the answer is empty, too long or has characters that a header"
             " must not have"
         )
-    redaction.register(text)
+    redaction.register_token(text)
     if bearer and (answer.token_type or "").lower() != "bearer":
         raise ValueError("the token_type in the answer is not Bearer")
     life = _seconds(answer.expires_in)
@@ -92,7 +91,7 @@ def _seconds(value: object) -> float | None:
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else None
+        return float(max(-1, min(value, _LONGEST_LIFE)))  # an integer may be too large for a float
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 _MAX_REQUESTS = 10_000
+_MAX_PATHS = 1000
+"""Paths whose requests are counted, or a client could fill the memory with new ones."""
 
 
 @dataclass
@@ -65,18 +67,21 @@ class RequestLog:
         self.received = 0
         self._seed = seed
         self._number = 0
-        self._numbers: Counter[str] = Counter()
+        self._numbers: dict[str, int] = {}
+        """By path, the most recently requested last."""
 
     def record(self, scope: Scope, *, time: float) -> ServedRequest:
         """Record a request that arrived at the monotonic ``time``, and return it."""
         self.received += 1
         self._number += 1
         path = scope["path"]
-        self._numbers[path] += 1
+        number_of_path = self._numbers[path] = self._numbers.pop(path, 0) + 1
+        if len(self._numbers) > _MAX_PATHS:
+            del self._numbers[next(iter(self._numbers))]
         digest = hashlib.blake2b(f"{self._seed} {self.received}".encode(), digest_size=16)
         request = ServedRequest(
             number=self._number,
-            number_of_path=self._numbers[path],
+            number_of_path=number_of_path,
             time=time,
             request_id=digest.hexdigest(),
             method=scope["method"],

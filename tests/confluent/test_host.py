@@ -58,7 +58,7 @@ class Tokens(Credentials):
 
     async def authorize(self, _budget: Budget) -> Authorization:
         token = f"token-{self.refusals}-secret"
-        return Authorization({"Authorization": f"Bearer {token}"}, redaction.Redactor(token))
+        return Authorization({"Authorization": f"Bearer {token}"}, [redaction.Redactor(token)])
 
     def refused(self, _authorization: Authorization) -> bool:
         self.refusals += 1

@@ -28,6 +28,7 @@ from exporter.errors import (
     IdentityProviderFailed,
     InvalidResponse,
     NotFound,
+    RequestTimeout,
     ServerError,
     TokenRefused,
     TokenUnreadable,
@@ -395,6 +396,7 @@ async def test_a_refused_token_of_the_identity_provider_is_replaced_once_if_it_w
         (httpx.Response(200), "the answer has no usable access_token"),
         (token(1, 0), "the token has already expired"),
         (httpx.Response(503), "503 Service Unavailable: the identity provider is failing"),
+        (httpx.Response(429), "limits the requests for tokens. Check what else uses this client"),
         (httpx.ConnectError("x"), "Check `token_url`, proxies and firewalls"),
     ],
 )
@@ -497,6 +499,50 @@ async def test_a_token_that_expires_during_a_wait_for_the_rate_limit_is_not_sent
     assert one.clock.monotonic() - began > 100
     assert one.wire.used() == ["Bearer token-1", "Bearer token-2"]
     assert one.wire.paths() == [STS, LISTING.endpoint, STS, LISTING.endpoint]
+
+
+@pytest.mark.parametrize("of_same_host", [True, False])
+async def test_no_refresh_waits_beyond_its_deadline_for_one_that_waits_for_a_token(
+    world: Callable[..., World], *, of_same_host: bool
+) -> None:
+    one = world()
+    one.wire.answers[STS] = [httpx.Response(503, headers={"Retry-After": "1800"}), token(1)]
+    names = await one.host.begin(timeout=3600, low_priority=True)
+    host = one.host if of_same_host else one.other_host
+    low_priority = asyncio.create_task(host.send(Request("/org/v2/environments"), names))
+    await one.clock.sleep(1)
+    began = one.clock.monotonic()
+    with pytest.raises(RequestTimeout, match="did not end within the `refresh_timeout` of 300 s"):
+        await one.list()
+    assert one.clock.monotonic() - began == 300
+    await low_priority
+    await one.list()  # the lock is free
+    assert one.wire.paths() == [STS, STS, "/org/v2/environments", LISTING.endpoint]
+
+
+async def test_a_refresh_that_is_cancelled_while_it_waits_for_the_lock_does_not_keep_it(
+    world: Callable[..., World],
+) -> None:
+    one = world()
+    one.wire.delay[STS] = 5
+    first, second = (asyncio.create_task(one.list()) for _ in range(2))
+    await one.clock.sleep(1)
+    second.cancel()
+    await first
+    await one.list()
+    assert second.cancelled()
+    assert one.wire.paths() == [STS, LISTING.endpoint, LISTING.endpoint]
+
+
+async def test_an_exchange_that_is_cancelled_is_begun_again(world: Callable[..., World]) -> None:
+    one = world()
+    one.wire.delay[STS] = 5
+    exchanging = asyncio.create_task(one.list())
+    await one.clock.sleep(1)
+    exchanging.cancel()
+    await one.list()
+    assert exchanging.cancelled()
+    assert one.wire.paths() == [STS, STS, LISTING.endpoint]
 
 
 async def test_a_token_that_expires_before_its_answer_arrives_is_not_sent(

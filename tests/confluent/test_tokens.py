@@ -34,6 +34,7 @@ def parsed(default_life: float = 900, *, bearer: bool = False, **members: Any) -
         (1, 1000.5, 1001),
         (10**12, 87_340, 87_400),  # a day at most
         (1e300, 87_340, 87_400),
+        pytest.param(10**400, 87_340, 87_400, id="more than a float holds"),
     ],
 )
 def test_a_token_is_renewed_a_minute_before_its_end_or_after_half_of_a_short_life(
@@ -62,7 +63,9 @@ def test_an_answer_without_a_usable_life_has_the_documented_one(members: dict[st
     assert parsed(0, **members).renew_at == 1000  # used once
 
 
-@pytest.mark.parametrize("expires_in", [0, -1, 0.0, "0", "0.0", -1e300])
+@pytest.mark.parametrize(
+    "expires_in", [0, -1, 0.0, "0", "0.0", -1e300, pytest.param(-(10**400), id="less")]
+)
 def test_a_token_without_life_is_not_used(expires_in: object) -> None:
     with pytest.raises(ValueError, match="already expired: expires_in in the answer is not pos"):
         parsed(expires_in=expires_in)

@@ -155,6 +155,20 @@ async def test_a_token_that_is_revoked_in_the_middle_of_a_walk_is_replaced(tmp_p
     assert harness.exchanges == 2
 
 
+async def test_an_api_that_refuses_now_and_then_costs_few_tokens_in_a_refresh(
+    tmp_path: Path,
+) -> None:
+    harness = PoolHarness(tmp_path, keys=100, settings="page_size: 10")
+    for number in range(2, 20, 2):
+        harness.simulator.script(number, "401", path=API_KEYS)
+    await harness.exporter.refresh_once()
+    failure = harness.state.prioritized.failure
+    assert failure is not None
+    assert failure.reason == "unauthorized"
+    assert harness.statuses() == [200, 401, 200, 401, 200, 401, 200, 401]
+    assert harness.exchanges == 4
+
+
 async def test_a_slow_identity_provider_stalls_no_other_organization(tmp_path: Path) -> None:
     harness = PoolHarness(
         tmp_path,
@@ -285,3 +299,64 @@ async def test_an_exchange_is_part_of_the_share_of_the_rate_limit(
     assert refused == 0
     assert set(harness.statuses()) == set(harness.statuses(STS_PATH)) == {200}
     assert harness.value(TOTAL) == 100
+
+
+async def test_names_do_not_keep_the_keys_from_the_little_that_the_rate_limit_grants(
+    tmp_path: Path,
+) -> None:
+    # One request per minute: a token of less than a minute expires before it can be used.
+    limit = SimulatedRateLimit(2, 60)
+    settings = "names: {enabled: true, refresh_interval: 1h}"
+    harness = PoolHarness(tmp_path, life=59, settings=settings, rate_limit=limit)
+    async with harness.exporter.running():
+        await harness.clock.sleep(3600)
+    keys = harness.state.prioritized
+    assert keys.refreshes >= 6
+    assert keys.failure is not None
+    assert keys.failure.reason == "rate_limited"
+    assert harness.exchanges <= 61
+
+
+async def test_the_end_of_the_token_is_exposed_throughout_a_reload(tmp_path: Path) -> None:
+    expiry = "confluent_cloud_exporter_token_expiry_timestamp_seconds"
+    harness = PoolHarness(tmp_path)
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        exporter, before = harness.exporter, harness.value(expiry)
+        assert before is not None
+        harness.simulator.faults.append(parse_fault("slow:9s"))
+        await exporter.reload(harness.configured("    page_size: 50\n").config)
+        harness.exporter = exporter
+        assert harness.value(expiry) == before
+        await exporter.aclose()
+
+
+async def test_a_reload_does_not_forget_that_an_identity_provider_asked_to_wait(
+    tmp_path: Path,
+) -> None:
+    fault = parse_fault(f"429:30m@{IDENTITY_PROVIDER_PATH}")
+    harness = PoolHarness(tmp_path, subject="client", faults=[fault])
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        exporter = harness.exporter
+        for size in (10, 20, 30):
+            await exporter.reload(harness.configured(f"    page_size: {size}\n").config)
+            await harness.clock.sleep(60)
+        assert harness.logins == 1
+        await exporter.aclose()
+
+
+@pytest.mark.parametrize("fault", ["redirect", "truncated", "html502"])
+async def test_a_refresh_without_a_token_asks_the_sts_only_for_one(
+    tmp_path: Path, fault: str
+) -> None:
+    settings = f"{NAMES}, quotas: {{enabled: true}}"
+    harness = PoolHarness(tmp_path, settings=settings)
+    await harness.exporter.refresh_once()
+    harness.simulator.faults.append(parse_fault(f"{fault}@{STS_PATH}"))
+    await harness.clock.sleep(900)
+    harness.simulator.reset_requests()
+    await harness.exporter.refresh_once()
+    assert [each.up for each in harness.state.refreshes.values()] == [False] * 3
+    attempts = 5 if fault == "html502" else 1  # with four retries
+    assert harness.exchanges == 3 * attempts, "one for each collector, not for each listing"

@@ -343,6 +343,18 @@ async def test_a_script_can_count_the_requests_to_one_endpoint() -> None:
     assert [request.number_of_path for request in simulator.requests] == [1]
 
 
+async def test_no_number_of_paths_fills_the_memory() -> None:
+    simulator = simulator_with()
+    await ask(simulator, PATH)
+    await ask(simulator, "/kept")
+    for number in range(999):
+        await ask(simulator, f"/path-{number}")
+    await ask(simulator, "/kept")
+    assert simulator.requests[-1].number_of_path == 2
+    await ask(simulator, PATH)
+    assert simulator.requests[-1].number_of_path == 1  # it was requested longest ago
+
+
 def test_the_examples_of_the_grammar_can_be_parsed() -> None:
     _, *examples = FAULT_GRAMMAR.splitlines()
 
