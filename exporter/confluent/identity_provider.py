@@ -36,11 +36,11 @@ _BAD_CLIENT = (
 
 
 class SubjectTokens(ABC):
-    """Where the tokens of an identity provider come from."""
+    """A source of tokens of an identity provider, which the STS exchanges."""
 
     @abstractmethod
     async def get(self, budget: Budget) -> Secret:
-        """Return a token that has not expired, as far as that is known.
+        """Return a token that has not expired, unless its expiry is unknown.
 
         Raises :class:`~exporter.errors.CredentialsError`.
         """
@@ -54,14 +54,14 @@ class SubjectTokens(ABC):
         del previous
 
     async def aclose(self) -> None:
-        """Close the connection that it opened itself."""
+        """Close the connection to the identity provider, if there is one."""
         return
 
 
 class FileTokens(SubjectTokens):
     """Tokens in a file that something else renews, such as a kubelet.
 
-    The file is read for each exchange, whatever its modification time.
+    The file is read for each exchange, even if its modification time is the same.
     """
 
     def __init__(self, file: TokenFile, *, clock: Clock) -> None:
@@ -84,8 +84,7 @@ class FileTokens(SubjectTokens):
 class ClientTokens(SubjectTokens):
     """Tokens by the client credentials grant (RFC 6749 §4.4). ``host``: the identity provider.
 
-    A token is used until shortly before its end. One whose life the provider does not tell is used
-    once.
+    A token is used until shortly before it expires. A token of unknown lifetime is used once.
     """
 
     def __init__(self, client: OAuthClient, host: Host, *, clock: Clock) -> None:
@@ -123,7 +122,7 @@ class ClientTokens(SubjectTokens):
         except ApiError as error:
             raise IdentityProviderFailed(str(error), request_id=error.request_id) from error
         finally:
-            await self._host.aclose()  # the next request follows in minutes or hours
+            await self._host.aclose()  # idle for minutes or hours
 
     async def _form(self, budget: Budget) -> bytes:
         try:
@@ -165,6 +164,6 @@ class ClientTokens(SubjectTokens):
 
 def _parsed(answer: Answer) -> Token:
     try:
-        return parse_token(answer.body, requested_at=answer.requested_at, default_life=0)
+        return parse_token(answer.body, requested_at=answer.requested_at, default_lifetime=0)
     except ValueError as error:
-        raise InvalidResponse(str(error), endpoint=IDENTITY_PROVIDER) from None
+        raise InvalidResponse(f"{error}. Check `token_url`", endpoint=IDENTITY_PROVIDER) from None

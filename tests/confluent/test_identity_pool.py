@@ -28,8 +28,8 @@ from exporter.errors import (
     Unauthorized,
 )
 from tests.confluent.test_host import Recorder
-from tests.confluent.test_tokens import jwt
 from tests.harness import configuration
+from tests.jwts import jwt
 from tests.virtual_time import EPOCH, FakeClock
 
 if TYPE_CHECKING:
@@ -482,7 +482,7 @@ async def test_a_token_that_expires_before_its_answer_arrives_is_not_sent(
 ) -> None:
     one = with_file(3)
     one.api.delay[STS] = 3
-    with pytest.raises(InvalidResponse, match="the token expired before its answer arrived"):
+    with pytest.raises(InvalidResponse, match="the token expired before the answer arrived"):
         await one.list()
     assert one.api.paths() == [STS]
 
