@@ -17,7 +17,7 @@ from exporter.escaping import one_line
 _RENEWAL_MARGIN = 60.0
 """Seconds before its expiry at which a token is renewed, at most half of its lifetime."""
 _MAX_LIFETIME = 86_400.0
-"""Seconds. Nothing is lost by replacing a token once a day."""
+"""Seconds. A longer-lived token is renewed once a day, which costs nothing."""
 _MAX_TOKEN_LENGTH = 16 * 1024  # characters; it has to fit into a header
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750 §2.1."""
@@ -82,7 +82,7 @@ _DECODER = msgspec.json.Decoder(_Answer)
 
 
 def _problem(error: Exception) -> str:
-    """Return what is wrong with the answer; msgspec names types and paths, never values."""
+    """Return the problem with the answer. msgspec names types and paths, never values."""
     is_named = isinstance(error, msgspec.MsgspecError)
     return one_line(str(error), _MAX_CLAIM_LENGTH) if is_named else "it is not valid JSON"
 
@@ -99,8 +99,8 @@ def _seconds(value: object) -> float | None:
 def describe_claims(token: str, *, wall: float) -> str:
     """Return the claims of a JWT that identity pools compare, for the message about a refusal.
 
-    ``wall``: the Unix time to compare its end with. The signature is not verified, so nothing is
-    decided by the claims.
+    ``wall``: the current Unix time, to recognize an expired token. The signature is not verified,
+    so no decision may depend on the claims.
     """
     claims = _claims(token)
     if claims is None:
@@ -130,5 +130,5 @@ def _claims(token: str) -> dict[str, object] | None:
 
 
 def _as_text(claim: object) -> str:
-    """Return a claim as it is written in a filter; ``aud`` may be a list."""
+    """Return a claim as text; ``aud`` may be a list."""
     return claim if isinstance(claim, str) else msgspec.json.encode(claim).decode()

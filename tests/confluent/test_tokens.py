@@ -57,7 +57,7 @@ def test_a_token_is_renewed_a_minute_before_its_end_or_after_half_of_a_short_lif
         {"expires_in": [900]},
     ],
 )
-def test_an_answer_without_a_usable_lifetime_has_the_documented_one(members: dict[str, Any]) -> None:
+def test_an_answer_without_a_usable_lifetime_gets_the_default(members: dict[str, Any]) -> None:
     assert (parsed(**members).renew_at, parsed(**members).expires) == (1840, 1900)
     assert parsed(0, **members).renew_at == 1000  # used once
 
