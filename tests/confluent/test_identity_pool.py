@@ -515,6 +515,31 @@ async def test_tokens_of_equal_settings_are_taken_over(
     assert other.api.paths() == [IDP, STS, LISTING.endpoint]
 
 
+async def test_the_token_of_the_identity_provider_is_taken_over(
+    with_client: Callable[..., PoolHost],
+) -> None:
+    one, same = with_client(), with_client()
+    one.api.answers[IDP] = [token(100, 3600)]
+    await one.list()
+    same.host.resume(one.host)
+    await same.clock.sleep(900)
+    await same.list()
+    assert same.api.paths() == [STS, LISTING.endpoint]
+    assert same.api.form(STS)["subject_token"] == ["token-100"]
+
+
+async def test_a_token_that_the_api_repeats_is_removed_from_its_answer(
+    with_file: Callable[..., PoolHost],
+) -> None:
+    one = with_file()
+    text = "a-token-of-the-pool-0123456789"
+    one.api.answers[STS] = [token(1, access_token=text)]
+    one.api.answers[LISTING.endpoint] = [httpx.Response(200, content=f'{{"x": "{text}"}}')]
+    answer = await one.host.send(LISTING, await one.begin())
+    assert one.api.used() == [f"Bearer {text}"]
+    assert answer.body == b'{"x": "<redacted>"}'
+
+
 async def test_nothing_shows_a_token(with_client: Callable[..., PoolHost]) -> None:
     one = with_client()
     await one.list()
