@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 from exporter import redaction
 from exporter.confluent.credentials import ANONYMOUS, Credentials, TokenStatus
 from exporter.confluent.endpoints import STS
-from exporter.confluent.identity_provider import FORM
-from exporter.confluent.request import Authorization, Request
+from exporter.confluent.request import FORM, Authorization, Request
 from exporter.confluent.tokens import describe_claims, parse_token
 from exporter.errors import BadRequest, Forbidden, InvalidResponse, TokenRefused, Unauthorized
 

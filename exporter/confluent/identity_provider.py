@@ -10,7 +10,7 @@ from exporter import redaction
 from exporter.confluent.credentials import ANONYMOUS
 from exporter.confluent.endpoints import IDENTITY_PROVIDER
 from exporter.confluent.reading import FileReader
-from exporter.confluent.request import Request
+from exporter.confluent.request import FORM, Request
 from exporter.confluent.tokens import parse_token
 from exporter.errors import (
     ApiError,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from exporter.confluent.request import Budget
     from exporter.confluent.tokens import Token
 
-FORM = "application/x-www-form-urlencoded"
 _BAD_CLIENT = (
     "the identity provider rejects the client. Check `client_id`, `scope` and the client secret,"
     " and that the client may use the client credentials grant"

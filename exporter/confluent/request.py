@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.redaction import Redactor
 
+FORM = "application/x-www-form-urlencoded"
+"""The content type of requests for tokens (RFC 6749 §4.4.2, RFC 8693 §2.1)."""
 _RETRIES = 10
 
 

@@ -108,11 +108,21 @@ class ScriptedApi:
         return parse_qs(found[-1].content.decode(), strict_parsing=True)
 
 
+class CountingTransport(httpx.MockTransport):
+    """Counts how often it is closed. Each host closes it as if it were its own."""
+
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
 class PoolHost:
     """The host of an organization with an identity pool. ``api`` answers its requests."""
 
     def __init__(self, credentials: str, api: ScriptedApi) -> None:
         self.clock, self.observer, self.api = FakeClock(), Recorder(), api
+        self.transport = CountingTransport(api)
         (organization,) = configuration(
             url=URL, credentials=lambda _: f"{{identity_pool: pool-abc, {credentials}}}"
         ).organizations
@@ -122,7 +132,7 @@ class PoolHost:
             observer=self.observer,
             random=Random(0),
             trusts=TrustStore({}),
-            transport=httpx.MockTransport(api),
+            transport=self.transport,
         ).api()
 
     async def begin(self) -> Budget:
@@ -538,6 +548,19 @@ async def test_a_token_that_the_api_repeats_is_removed_from_its_answer(
     answer = await one.host.send(LISTING, await one.begin())
     assert one.api.used() == [f"Bearer {text}"]
     assert answer.body == b'{"x": "<redacted>"}'
+
+
+async def test_no_connection_to_a_token_endpoint_stays_open(
+    with_client: Callable[..., PoolHost],
+) -> None:
+    one = with_client()
+    for exchanges in (1, 2):
+        await one.list()
+        assert one.transport.closed == 2 * exchanges  # the identity provider and the STS
+        await one.clock.sleep(900)
+    before = one.transport.closed
+    await one.host.aclose()
+    assert one.transport.closed == before + 3  # and the API
 
 
 async def test_nothing_shows_a_token(with_client: Callable[..., PoolHost]) -> None:
