@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CLIENT_SECRET = "the-secret-of-the-client"
 ISSUER = "https://idp.example.invalid"
+Subject = Literal["file", "client"]
+"""Where an organization gets the token of the identity provider."""
 SUBJECT = "system:serviceaccount:monitoring:exporter"
 AUDIENCE = "confluent-cloud"
 
@@ -27,7 +29,6 @@ AUDIENCE = "confluent-cloud"
 class PoolHarness(Harness):
     """As :class:`Harness`; the organizations are seen by pools ``pool-0``, ``pool-1`` and so on.
 
-    ``subject``: how they get the token of the identity provider, ``file`` or ``client``.
     ``folder``: for the files with the tokens and the client secret. ``lifetime``: seconds, of the
     tokens of the STS.
     """
@@ -36,7 +37,7 @@ class PoolHarness(Harness):
         self,
         folder: Path,
         *,
-        subject: Literal["file", "client"] = "file",
+        subject: Subject = "file",
         lifetime: int = 900,
         **settings: Any,
     ) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.simulator import SimulatedRateLimit
 from tests.harness import Harness
-from tests.pools import PoolHarness
+from tests.pools import PoolHarness, Subject
 from tests.virtual_time import EPOCH
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _EXPIRY = "confluent_cloud_exporter_token_expiry_timestamp_seconds"
 _ALL_COLLECTORS = "names: {enabled: true}, quotas: {enabled: true}"
-_Subject = Literal["file", "client"]
 
 
 def first_lines(harness: Harness) -> list[str]:
@@ -25,7 +24,7 @@ def first_lines(harness: Harness) -> list[str]:
 
 
 @pytest.mark.parametrize("subject", ["file", "client"])
-async def test_the_expiry_of_the_current_token_is_shown(tmp_path: Path, subject: _Subject) -> None:
+async def test_the_expiry_of_the_current_token_is_shown(tmp_path: Path, subject: Subject) -> None:
     harness = PoolHarness(tmp_path, subject=subject)
     assert harness.value(_EXPIRY) is None
     for began, shown in ((EPOCH, "14:28:20"), (EPOCH + 1000, "14:45:00")):
@@ -54,7 +53,7 @@ async def test_an_api_key_has_no_expiry() -> None:
     ],
 )
 async def test_each_failure_has_its_reason_and_keeps_the_expiry_of_the_latest_token(
-    tmp_path: Path, subject: _Subject, reason: str
+    tmp_path: Path, subject: Subject, reason: str
 ) -> None:
     harness = PoolHarness(tmp_path, subject=subject, settings=_ALL_COLLECTORS)
     await harness.exporter.refresh_once()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +16,7 @@ from exporter.simulator import (
     parse_fault,
 )
 from tests.harness import API_KEYS, Harness
-from tests.pools import CLIENT_SECRET, PoolHarness
+from tests.pools import CLIENT_SECRET, PoolHarness, Subject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 TOTAL = "confluent_cloud_organization_api_keys"
 NAMES = "names: {enabled: true, refresh_interval: 2m}"
 SUBJECTS = pytest.mark.parametrize("subject", ["file", "client"])
-Subject = Literal["file", "client"]
 
 
 def inventory(harness: Harness) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
