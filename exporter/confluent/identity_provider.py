@@ -49,7 +49,7 @@ class SubjectTokens(ABC):
         return False
 
     def resume(self, previous: SubjectTokens) -> None:
-        """Continue with the token of ``previous`` if it has the same settings."""
+        """Continue with the token of ``previous``, which has the same settings."""
         del previous
 
     async def aclose(self) -> None:
@@ -153,8 +153,7 @@ class ClientTokens(SubjectTokens):
             self._resume(previous)
 
     def _resume(self, previous: ClientTokens) -> None:
-        if previous._client == self._client:
-            self._token = previous._token
+        self._token = previous._token
 
     async def aclose(self) -> None:
         """See :class:`SubjectTokens`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from random import Random
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import httpx
 import pytest
@@ -295,11 +296,11 @@ async def test_the_token_of_the_identity_provider_serves_several_exchanges(
 async def test_a_token_of_unknown_lifetime_is_exchanged_once(
     with_client: Callable[..., PoolHost],
 ) -> None:
-    one = with_client()
+    one = with_client(60)
     one.api.answers[IDP] = [httpx.Response(200, content=b'{"access_token": "opaque"}')]
     for _ in range(2):
         await one.list()
-        await one.clock.sleep(900)
+        await one.clock.sleep(60)
     assert one.api.paths().count(IDP) == one.api.paths().count(STS) == 2
 
 
@@ -548,6 +549,34 @@ async def test_a_token_that_the_api_repeats_is_removed_from_its_answer(
     answer = await one.host.send(LISTING, await one.begin())
     assert one.api.used() == [f"Bearer {text}"]
     assert answer.body == b'{"x": "<redacted>"}'
+
+
+async def test_a_client_secret_that_the_identity_provider_repeats_is_removed(
+    with_client: Callable[..., PoolHost], secret: Path
+) -> None:
+    text = "a-secret+that/only=this-test-uses"
+    write(secret, text)
+    one = with_client()
+    body = {"error": "invalid_client", "error_description": f"{text} {quote(text, safe='')}"}
+    one.api.answers[IDP] = [httpx.Response(401, content=json.dumps(body))]
+    with pytest.raises(
+        IdentityProviderFailed, match=r"says: invalid_client: <redacted> <redacted>$"
+    ):
+        await one.list()
+
+
+async def test_a_token_of_a_file_that_the_sts_repeats_in_base64_is_removed(
+    with_file: Callable[..., PoolHost], file: Path
+) -> None:
+    text = jwt({"sub": "only in this test"})
+    write(file, text)
+    one = with_file()
+    body = {"message": b64encode(text.encode()).decode()}
+    one.api.answers[STS] = [httpx.Response(400, content=json.dumps(body))]
+    with pytest.raises(
+        TokenRefused, match=r"The API says: <redacted>[A-Za-z0-9+/=]{0,3}\. The token"
+    ):
+        await one.list()
 
 
 async def test_no_connection_to_a_token_endpoint_stays_open(
