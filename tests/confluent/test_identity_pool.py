@@ -232,7 +232,7 @@ async def test_a_client_asks_its_identity_provider_for_the_token(
         (None, [0, 839.5, 840], 2),
     ],
 )
-async def test_one_token_serves_all_requests_until_shortly_before_its_end(
+async def test_one_token_serves_all_requests_until_shortly_before_it_expires(
     with_file: Callable[..., PoolHost], lifetime: object, ages: list[float], exchanges: int
 ) -> None:
     one = with_file(lifetime)
@@ -488,7 +488,7 @@ async def test_a_token_that_expires_during_a_wait_for_the_rate_limit_is_not_sent
     assert one.api.paths() == [STS, LISTING.endpoint, STS, LISTING.endpoint]
 
 
-async def test_a_token_that_expires_before_its_answer_arrives_is_not_sent(
+async def test_a_token_that_expires_before_the_answer_arrives_is_not_sent(
     with_file: Callable[..., PoolHost],
 ) -> None:
     one = with_file(3)
@@ -576,6 +576,17 @@ async def test_a_token_of_a_file_that_the_sts_repeats_in_base64_is_removed(
     with pytest.raises(
         TokenRefused, match=r"The API says: <redacted>[A-Za-z0-9+/=]{0,3}\. The token"
     ):
+        await one.list()
+
+
+async def test_a_token_of_the_identity_provider_that_the_sts_repeats_is_removed(
+    with_client: Callable[..., PoolHost],
+) -> None:
+    one = with_client()
+    text = "an-opaque-token-of-the-identity-provider"
+    one.api.answers[IDP] = [token(1, access_token=text)]
+    one.api.answers[STS] = [httpx.Response(400, content=json.dumps({"message": f"bad {text}"}))]
+    with pytest.raises(TokenRefused, match=r"The API says: bad <redacted>\. The token is not a JWT"):
         await one.list()
 
 

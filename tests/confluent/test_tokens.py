@@ -36,7 +36,7 @@ def parsed(default_lifetime: float = 900, *, bearer: bool = False, **members: An
         (1e300, 87_340, 87_400),
     ],
 )
-def test_a_token_is_renewed_a_minute_before_its_end_or_after_half_of_a_short_life(
+def test_a_token_is_renewed_a_minute_before_it_expires_or_after_half_of_a_short_lifetime(
     expires_in: object, renew_at: float, expires: float
 ) -> None:
     token = parsed(expires_in=expires_in)
