@@ -44,7 +44,7 @@ class _PoolToken:
     """Unix seconds."""
 
 
-class IdentityPool(Credentials):
+class IdentityPoolCredentials(Credentials):
     """The credentials of the identity pool in ``settings``, which also authenticate requests.
 
     ``sts``: the host with the STS. ``subject``: the tokens of the identity provider. All refreshes
@@ -63,7 +63,7 @@ class IdentityPool(Credentials):
         self._current: _PoolToken | None = None
         self._expires: float | None = None
 
-    def read(self) -> IdentityPool:
+    def read(self) -> IdentityPoolCredentials:
         """See :class:`~exporter.confluent.credentials.Credentials`. Reads no file yet."""
         return self
 
@@ -153,10 +153,10 @@ class IdentityPool(Credentials):
 
     def resume(self, previous: Credentials) -> None:
         """See :class:`~exporter.confluent.credentials.Credentials`."""
-        if isinstance(previous, IdentityPool):
+        if isinstance(previous, IdentityPoolCredentials):
             self._resume(previous)
 
-    def _resume(self, previous: IdentityPool) -> None:
+    def _resume(self, previous: IdentityPoolCredentials) -> None:
         if previous._settings == self._settings:
             self._current, self._expires = previous._current, previous._expires
             self._subject.resume(previous._subject)

@@ -586,7 +586,7 @@ async def test_a_token_of_the_identity_provider_that_the_sts_repeats_is_removed(
     text = "an-opaque-token-of-the-identity-provider"
     one.api.answers[IDP] = [token(1, access_token=text)]
     one.api.answers[STS] = [httpx.Response(400, content=json.dumps({"message": f"bad {text}"}))]
-    with pytest.raises(TokenRefused, match=r"The API says: bad <redacted>\. The token is not a JWT"):
+    with pytest.raises(TokenRefused, match=r"says: bad <redacted>\. The token is not a JWT"):
         await one.list()
 
 
