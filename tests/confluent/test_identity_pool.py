@@ -488,6 +488,22 @@ async def test_a_token_that_expires_during_a_wait_for_the_rate_limit_is_not_sent
     assert one.api.paths() == [STS, LISTING.endpoint, STS, LISTING.endpoint]
 
 
+async def test_an_exchange_waits_for_the_rate_limit_of_the_api(
+    with_file: Callable[..., PoolHost],
+) -> None:
+    one = with_file(200)
+    spent = {"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "300"}
+    one.api.answers[LISTING.endpoint] = [httpx.Response(200, headers=spent, content=b"{}"), OK]
+    await one.list()
+    await one.clock.sleep(150)  # the token is due for renewal, and the window is still exhausted
+    await one.list()
+    assert one.api.paths() == [STS, LISTING.endpoint] * 2
+    status = one.host.token_status
+    assert status is not None
+    assert status.expires is not None
+    assert status.expires >= EPOCH + 300 + 200
+
+
 async def test_a_token_that_expires_before_the_answer_arrives_is_not_sent(
     with_file: Callable[..., PoolHost],
 ) -> None:
