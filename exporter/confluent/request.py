@@ -98,9 +98,9 @@ class Budget:
     def lent(self, authentication: Authentication) -> Iterator[Budget]:
         """Lend the rest to a request that this refresh needs before its own, such as for a token.
 
-        It has priority, because prioritized requests may wait for it.
+        Its requests, failures and retries count as those of this refresh.
         """
-        lent = replace(self, authentication=authentication, low_priority=False)
+        lent = replace(self, authentication=authentication)
         try:
             yield lent
         finally:

@@ -23,6 +23,7 @@ from exporter.errors import (
     IdentityProviderFailed,
     InvalidResponse,
     NotFound,
+    OutOfBudget,
     ServerError,
     TokenRefused,
     TokenUnreadable,
@@ -502,6 +503,22 @@ async def test_an_exchange_waits_for_the_rate_limit_of_the_api(
     assert status is not None
     assert status.expires is not None
     assert status.expires >= EPOCH + 300 + 200
+
+
+@pytest.mark.parametrize(
+    ("low_priority", "remedy"), [(False, "list fewer keys with `filters`"), (True, "disable part")]
+)
+async def test_an_exchange_that_the_rate_limit_does_not_allow_in_time_names_the_remedy(
+    with_file: Callable[..., PoolHost], *, low_priority: bool, remedy: str
+) -> None:
+    one = with_file(60)
+    spent = {"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "300"}
+    one.api.answers[LISTING.endpoint] = [httpx.Response(200, headers=spent, content=b"{}")]
+    await one.list()
+    await one.clock.sleep(60)
+    budget = await one.host.begin(timeout=100, low_priority=low_priority)
+    with pytest.raises(OutOfBudget, match=f"^POST {STS}: .* or {remedy}"):
+        await one.host.send(Request("/iam/v2/users"), budget)
 
 
 async def test_a_token_that_expires_before_the_answer_arrives_is_not_sent(
