@@ -21,7 +21,7 @@ READY_WITHIN = 1.0
 OTHER_COMMANDS = (
     "exporter.simulator.",
     "exporter.cli.demo.",
-    "exporter.cli.simulated.",
+    "exporter.cli.simulation.",
     "exporter.cli.report.",
 )
 """Modules that only other commands than `run` need. structlog imports rich by itself."""

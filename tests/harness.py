@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -131,13 +131,17 @@ class Harness:
         if not isinstance(keys, int):
             for key in keys:
                 self.organization.add(key)
-        self.simulator = Simulator(
-            self.accounts, clock=self.clock, faults=faults, rate_limit=rate_limit, options=options
+        self.simulator = self.create_simulator(
+            faults=faults, rate_limit=rate_limit, options=options
         )
         self.wire: httpx.AsyncBaseTransport = Wire(self.simulator.transport(), clock=self.clock)
         self._settings, self._names = settings, names
         self.environ = environment()
         self.configured()
+
+    def create_simulator(self, **settings: Any) -> Simulator:
+        """Return the simulator of the organizations, with further ``settings``."""
+        return Simulator(self.accounts, clock=self.clock, **settings)
 
     def configured(  # each a property of the exporter that tests choose
         self,
@@ -147,7 +151,7 @@ class Harness:
         random_seed: int = 0,
         web_config_file: bool = False,
         keys_url: str | None = None,
-    ) -> Harness:
+    ) -> Self:
         """Begin with a new exporter; ``more`` and ``url`` as in :func:`configuration`."""
         self.config = configuration(
             self._settings,

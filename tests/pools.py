@@ -13,16 +13,15 @@ from exporter.simulator import (
     IdentityProvider,
     Simulator,
 )
-from tests.harness import API_KEYS, URL, Harness, Wire
+from tests.harness import API_KEYS, URL, Harness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
-
-    from exporter.simulator import Fault, SimulatedRateLimit
 
 CLIENT_SECRET = "the-secret-of-the-client"
 ISSUER = "https://idp.example.invalid"
+Subject = Literal["file", "client"]
+"""Where an organization gets the token of the identity provider."""
 SUBJECT = "system:serviceaccount:monitoring:exporter"
 AUDIENCE = "confluent-cloud"
 
@@ -30,8 +29,7 @@ AUDIENCE = "confluent-cloud"
 class PoolHarness(Harness):
     """As :class:`Harness`; the organizations are seen by pools ``pool-0``, ``pool-1`` and so on.
 
-    ``subject``: how they get the token of the identity provider, ``file`` or ``client``.
-    ``folder``: for the files with the tokens and the client secret. ``life``: seconds, of the
+    ``folder``: for the files with the tokens and the client secret. ``lifetime``: seconds, of the
     tokens of the STS.
     """
 
@@ -39,15 +37,14 @@ class PoolHarness(Harness):
         self,
         folder: Path,
         *,
-        subject: Literal["file", "client"] = "file",
-        life: int = 900,
-        faults: Iterable[Fault] = (),
-        rate_limit: SimulatedRateLimit | None = None,
+        subject: Subject = "file",
+        lifetime: int = 900,
         **settings: Any,
     ) -> None:
-        self.folder, self._subject, self._life = folder, subject, life
-        self._faults, self._rate_limit = tuple(faults), rate_limit
-        super().__init__(**settings)
+        self.folder, self._subject = folder, subject
+        super().__init__(options=ApiOptions(token_lifetime=lifetime), **settings)
+
+    def create_simulator(self, **settings: Any) -> Simulator:
         self.provider = IdentityProvider(
             issuer=ISSUER,
             clock=self.clock,
@@ -59,29 +56,20 @@ class PoolHarness(Harness):
                 f"pool-{number}",
                 Account(f"pool-{number}", "", account.organization),
                 issuer=ISSUER,
-                subject=SUBJECT if subject == "file" else f"client-{number}",
+                subject=SUBJECT if self._subject == "file" else f"client-{number}",
                 audience=AUDIENCE,
             )
             for number, account in enumerate(self.accounts)
         ]
-        self.simulator = Simulator(
-            [],
-            clock=self.clock,
-            faults=faults,
-            rate_limit=rate_limit,
-            options=ApiOptions(token_lifetime=life),
-            identity_providers=[self.provider],
-            pools=self.pools,
-        )
         self.write_token(lifetime=86_400)
         self.write_secret(CLIENT_SECRET)
-        self.wire = Wire(self.simulator.transport(), clock=self.clock)
-        self.configured()
-
-    def configured(self, more: str = "", **settings: Any) -> PoolHarness:
-        if hasattr(self, "pools"):  # not yet in the constructor of the base class
-            super().configured(more, **settings)
-        return self
+        return Simulator(
+            [],
+            clock=self.clock,
+            identity_providers=[self.provider],
+            pools=self.pools,
+            **settings,
+        )
 
     def credentials(self, number: int) -> str:
         if self._subject == "file":

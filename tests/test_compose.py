@@ -14,7 +14,7 @@ import pytest
 
 from exporter import config
 from exporter.cli import arguments
-from exporter.cli.simulated import ADMIN, WITHOUT_ROLE
+from exporter.cli.simulation import ADMIN, WITHOUT_ROLE
 from tests.compose_file import (
     COMPOSE,
     DATASOURCES,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from exporter import config
 from exporter.errors import CREDENTIALS_FAILURE_REASONS, REQUEST_FAILURE_REASONS
+from tests.jwts import jwt
 from tests.markdown import ROOT, relative_links
 from tests.test_messages import is_in_the_program
 
@@ -32,10 +32,7 @@ TOKENS_OF_THE_PLATFORM = {
 REASONS = {*CREDENTIALS_FAILURE_REASONS, *REQUEST_FAILURE_REASONS}
 FILTER = re.compile(r'^ *filter += (".*"|join\(.*?^ *\]\))$', re.MULTILINE | re.DOTALL)
 DECLARATION = re.compile(r'^(resource|data) "(\w+)" "(\w+)"', re.MULTILINE)
-JWT = ".".join(
-    urlsafe_b64encode(part).decode().rstrip("=")
-    for part in (b'{"alg":"RS256"}', b'{"sub":"exporter"}', b"signature")
-)
+JWT = jwt({"sub": "exporter"})
 SECRET = "a-secret-of-a-client"
 
 
@@ -93,9 +90,7 @@ def filters(page: Path) -> list[dict[str, str]]:
     """Return the claims that each filter of ``page`` pins, in their order."""
     found = []
     for block in blocks(page, "hcl"):
-        for text in re.findall(
-            r'^ *filter += (".*"|join\(.*?^ *\]\))$', block, re.MULTILINE | re.DOTALL
-        ):
+        for text in FILTER.findall(block):
             expression = text.replace('\\"', "'")
             assert "||" not in re.sub(r"\(claims\.aud[^()]*\)", "", expression)
             found.append(dict(re.findall(r"claims\.(\w+) == '([^']*)'", expression)))
@@ -163,9 +158,7 @@ def test_the_terraform_files_refer_to_what_they_declare(page: Path) -> None:
     for block in complete:
         declared = {
             f"{'data.' if kind == 'data' else ''}{type_}.{name}"
-            for kind, type_, name in re.findall(
-                r'^(resource|data) "(\w+)" "(\w+)"', block, re.MULTILINE
-            )
+            for kind, type_, name in DECLARATION.findall(block)
         }
         used = re.findall(r"(?:data\.)?\b(?:confluent|azurerm|aws)_\w+\.\w+", block)
         assert declared - {"confluent_role_binding.api_keys_exporter"} == set(used)

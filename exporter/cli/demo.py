@@ -16,7 +16,7 @@ from exporter.cli.listening import listening
 from exporter.cli.output import print_output
 from exporter.cli.serving import WebOptions, serve_until_stopped
 from exporter.cli.signals import stop_event
-from exporter.cli.simulated import (
+from exporter.cli.simulation import (
     ADMIN,
     ADMIN_POOL,
     CLIENT,
@@ -33,7 +33,7 @@ from exporter.web.sockets import url_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from exporter.cli.listening import Listeners
 
@@ -68,6 +68,7 @@ _DEMO_ENVIRONMENT = {
     "CLIENT_SECRET": CLIENT[1],
 }
 _SUBJECT = "system:serviceaccount:monitoring:api-keys-exporter"
+_WITH_API_KEYS = "Two organizations: acme is healthy, globex-without-role lacks a role."
 _KEYLESS = """\
 Two organizations, both without an API key. acme exchanges the token in the
 file, which is replaced every 8 minutes, as the kubelet does.
@@ -120,21 +121,18 @@ async def _demo(options: argparse.Namespace, listeners: Listeners, folder: Path)
         )
 
         def on_listening(urls: Sequence[str]) -> None:
-            path = options.web_telemetry_path
-            print_output(
-                "A simulated Confluent Cloud and its exporter are running; press Ctrl-C to stop"
-                " both.\n\n"
-                f"  status page    {urls[0]}/\n"
-                f"  metrics        {urls[0]}{path}\n"
-                + (f"  API keys       {urls[0]}/keys\n" if inventory else "")
-                + f"  simulated API  {url}/iam/v2/api-keys\n"
-                + (
-                    f"  token file     {escaped(str(folder / 'token'))}\n\n{_KEYLESS}"
+            lines = {
+                "status page": f"{urls[0]}/",
+                "metrics": f"{urls[0]}{options.web_telemetry_path}",
+                **({"API keys": f"{urls[0]}/keys"} if inventory else {}),
+                "simulated API": f"{url}/iam/v2/api-keys",
+                **(
+                    {"token file": escaped(str(folder / "token"))}
                     if keyless
-                    else f"  admin login    curl -u {ADMIN[0]}:{ADMIN[1]}\n\n"
-                    "Two organizations: acme is healthy, globex-without-role lacks a role."
-                )
-            )
+                    else {"admin login": f"curl -u {ADMIN[0]}:{ADMIN[1]}"}
+                ),
+            }
+            print_output(_announcement(lines, _KEYLESS if keyless else _WITH_API_KEYS))
 
         exporter = Exporter(
             settings,
@@ -154,6 +152,15 @@ async def _demo(options: argparse.Namespace, listeners: Listeners, folder: Path)
         )
         async with serve(simulated.simulator, sockets, reads_bodies=True):
             await serve_until_stopped(exporter, web, listeners, on_listening=on_listening)
+
+
+def _announcement(lines: Mapping[str, str], organizations: str) -> str:
+    """Return what ``demo`` prints when it listens: addresses by name, and its organizations."""
+    return (
+        "A simulated Confluent Cloud and its exporter are running; press Ctrl-C to stop both.\n\n"
+        + "".join(f"  {name:<15}{text}\n" for name, text in lines.items())
+        + f"\n{organizations}"
+    )
 
 
 def _configuration(url: str, *, keyless: bool) -> str:

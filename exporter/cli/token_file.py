@@ -1,4 +1,4 @@
-"""A file with a token that is replaced before the token ends, as the kubelet does."""
+"""A token file that is replaced before the token expires, as the kubelet does."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
 
 LIFETIME = 600
-"""The life of a token in seconds: the shortest that Kubernetes allows."""
+"""The lifetime of a token in seconds: the shortest that Kubernetes allows."""
 RENEWAL = 0.8 * LIFETIME
-"""Seconds after which the file is replaced. The kubelet also renews after 80 % of the life."""
+"""Seconds after which the file is replaced. The kubelet also renews after 80 % of the lifetime."""
 _RETRY = 10.0  # seconds
 
 log = structlog.get_logger(__name__)
@@ -30,8 +30,8 @@ async def renewed_token_file(
 ) -> AsyncIterator[None]:
     """Write the file at ``path`` for its owner only, and replace it every 8 minutes.
 
-    ``token``: returns a new token for a life in seconds. Raises ``OSError`` if the file cannot be
-    written at first. Later errors are logged, and the next attempt follows after 10 seconds.
+    ``token``: returns a new token for a lifetime in seconds. Raises ``OSError`` if the file cannot
+    be written at first. Later errors are logged, and the next attempt follows after 10 seconds.
     """
     _replace(path, token(LIFETIME))
     task = asyncio.create_task(_renew(path, token, clock))

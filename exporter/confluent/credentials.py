@@ -56,11 +56,11 @@ class Credentials(ABC):
         return None
 
     def resume(self, previous: Credentials) -> None:
-        """Continue with the tokens of ``previous`` if they are right for these credentials."""
+        """Continue with the tokens of ``previous`` if it has the same settings."""
         del previous
 
     async def aclose(self) -> None:
-        """Close the connections that they opened themselves."""
+        """Close the connections to token endpoints."""
         return
 
 

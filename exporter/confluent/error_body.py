@@ -51,5 +51,5 @@ def error_message(body: bytes) -> str:
     ]
     others = (parsed.error, parsed.error_description, parsed.message)
     texts += [text for text in others if isinstance(text, str) and text]
-    # Before a secret that the body repeats is cut off, because a part of it is not recognized.
+    # A token may be longer than one_line() looks ahead, and a part of it would not be recognized.
     return one_line(redacted(": ".join(dict.fromkeys(texts))), _MAX_LENGTH)

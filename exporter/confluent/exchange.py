@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.confluent.connection import TRANSPORT_ERRORS
-from exporter.confluent.failures import failure_of_transport
 from exporter.confluent.network import NameResolutionTimeout
 from exporter.confluent.pacing import out_of_time
+from exporter.confluent.transport_failures import failure_of_transport
 from exporter.errors import ApiError
 from exporter.escaping import one_line
 

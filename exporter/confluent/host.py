@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from exporter.confluent.connection import Connection, url_of
 from exporter.confluent.exchange import Exchange
-from exporter.confluent.failures import API, REDIRECTS, failure_of, target_of
+from exporter.confluent.failures import API, failure_of
 from exporter.confluent.headers import IAM
-from exporter.confluent.pacing import locked, out_of_time
-from exporter.confluent.reading import FileReader, is_done_by
+from exporter.confluent.pacing import locked
+from exporter.confluent.priority import Priority
+from exporter.confluent.reading import FileReader
+from exporter.confluent.redirects import MAX_REDIRECTS, is_followed, target_of
 from exporter.confluent.request import Budget
 from exporter.errors import (
     ConnectionFailed,
@@ -25,7 +26,7 @@ from exporter.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
     import httpx
@@ -44,8 +45,6 @@ _MAX_RETRIES = 4
 _RETRIED = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
 _RETRIED_UNREPEATABLE = (RateLimited,)
 """A request with a 429 was not processed."""
-_MAX_REDIRECTS = 3
-_REDIRECTS_WITH_METHOD = frozenset({307, 308})
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,7 @@ class Host:
             observer=observer,
         )
         self._lock = asyncio.Lock()
-        self._no_priority_requests = asyncio.Event()
-        self._no_priority_requests.set()
+        self._priority = Priority(clock=clock)
         self._files = FileReader(self._read_files, clock=clock)
 
     @property
@@ -160,14 +158,9 @@ class Host:
         self._pacer.resume(previous._pacer)
         self._credentials.resume(previous._credentials)
 
-    @contextmanager
-    def prioritized(self) -> Iterator[None]:
+    def prioritized(self) -> AbstractContextManager[None]:
         """Make low-priority requests wait while the context is open."""
-        self._no_priority_requests.clear()
-        try:
-            yield
-        finally:
-            self._no_priority_requests.set()
+        return self._priority.held()
 
     def seconds_until_allowed(self, endpoints: Iterable[str]) -> float:
         """Return the seconds for which no request to ``endpoints`` may be sent; 0 if at once."""
@@ -181,10 +174,10 @@ class Host:
         retried = _RETRIED if request.repeatable else _RETRIED_UNREPEATABLE
         path = request.endpoint if request.path is None else request.path
         target = url_of(self._settings.url + path, request.query)
-        retries, hops_left, was_refused = 0, _MAX_REDIRECTS, False
+        retries, hops_left, was_refused = 0, MAX_REDIRECTS, False
         while True:
             if budget.low_priority:
-                await self._yield_to_priority(request, budget)
+                await self._priority.wait(request, budget)
             # Without the lock, because only this endpoint asks for the wait.
             await self._pacer.wait_for_endpoint(request, budget)
             async with locked(self._lock, request, budget, clock=self._clock):
@@ -225,28 +218,15 @@ class Host:
             budget.retries -= 1
             await self._pacer.sleep(reason, pause, error=str(failure))
 
-    async def _yield_to_priority(self, request: Request, budget: Budget) -> None:
-        if self._no_priority_requests.is_set():
-            return
-        waiting = asyncio.ensure_future(self._no_priority_requests.wait())
-        try:
-            if not await is_done_by(budget.deadline, waiting, clock=self._clock):
-                raise out_of_time(request, budget)
-        finally:
-            waiting.cancel()
-
     async def _send_once(
         self, request: Request, target: httpx.URL, authorization: Authorization, budget: Budget
     ) -> Answer:
         """Return the 200, or a redirect that may be followed."""
-        redirects = REDIRECTS if request.method == "GET" else _REDIRECTS_WITH_METHOD
         with self._exchange.counting_failures(request, budget):
             answer = await self._exchange.send(
                 request, target, authorization=authorization, budget=budget
             )
-            if answer.status == HTTPStatus.OK:
-                return answer
-            if request.follow_redirects and answer.status in redirects:
+            if answer.status == HTTPStatus.OK or is_followed(request, answer):
                 return answer
             error = failure_of(
                 answer,

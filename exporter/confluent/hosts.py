@@ -10,7 +10,7 @@ from exporter.confluent.credentials import BasicCredentials, NoCredentials
 from exporter.confluent.failures import API, IDENTITY_PROVIDER
 from exporter.confluent.headers import IAM
 from exporter.confluent.host import Host, HostSettings
-from exporter.confluent.identity_pool import IdentityPool
+from exporter.confluent.identity_pool import IdentityPoolCredentials
 from exporter.confluent.identity_provider import ClientTokens, FileTokens
 from exporter.confluent.pacing import Pacer
 
@@ -62,7 +62,7 @@ class HostFactory:
         # The STS has its own lock, because the API's is held while it waits for a token.
         sts = self._host(url, NoCredentials(), pacer, API)
         subject = self._subject_tokens(credentials)
-        pool = IdentityPool(credentials, sts=sts, subject=subject, clock=self._clock)
+        pool = IdentityPoolCredentials(credentials, sts=sts, subject=subject, clock=self._clock)
         return self._host(url, pool, pacer, API)
 
     def _subject_tokens(self, credentials: PoolCredentials) -> SubjectTokens:

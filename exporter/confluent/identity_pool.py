@@ -11,9 +11,8 @@ from urllib.parse import urlencode
 from exporter import redaction
 from exporter.confluent.credentials import ANONYMOUS, Credentials, TokenStatus
 from exporter.confluent.endpoints import STS
-from exporter.confluent.identity_provider import FORM
 from exporter.confluent.pacing import locked
-from exporter.confluent.request import Authorization, Request
+from exporter.confluent.request import FORM, Authorization, Request
 from exporter.confluent.tokens import describe_claims, parse_token
 from exporter.errors import BadRequest, Forbidden, InvalidResponse, TokenRefused, Unauthorized
 
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from exporter.confluent.tokens import Token
 
 _EXCHANGE = Request(STS, method="POST")
-_DEFAULT_LIFE = 900.0
-"""Seconds, of a token whose answer does not tell; docs/confluent-cloud-api.md#bearer-tokens."""
+_DEFAULT_LIFETIME = 900.0
+"""Seconds, for an answer without ``expires_in``; docs/confluent-cloud-api.md#bearer-tokens."""
 _REFUSED = (
     "the STS does not accept the identity provider's token for the identity pool. Compare the"
     " token with the issuer of the identity provider and with the filter of the pool"
@@ -38,8 +37,8 @@ _REFUSED = (
 
 
 @dataclass(frozen=True)
-class _Exchanged:
-    """A token of the pool and what a request needs of it."""
+class _PoolToken:
+    """A token of the pool and the authorization with it."""
 
     token: Token
     authorization: Authorization
@@ -47,11 +46,11 @@ class _Exchanged:
     """Unix seconds."""
 
 
-class IdentityPool(Credentials):
-    """The credentials of the identity pool in ``settings``, and also their authentication.
+class IdentityPoolCredentials(Credentials):
+    """The credentials of the identity pool in ``settings``, which also authenticate requests.
 
-    ``sts``: the host with the STS. ``subject``: the tokens of the identity provider. A token is
-    used until shortly before its end, by all refreshes of the organization.
+    ``sts``: the host with the STS. ``subject``: the tokens of the identity provider. All refreshes
+    of the organization use the same token until shortly before it expires.
     """
 
     def __init__(
@@ -63,20 +62,20 @@ class IdentityPool(Credentials):
         self._clock = clock
         self._causes = _causes(settings.identity_pool)
         self._lock = asyncio.Lock()
-        self._current: _Exchanged | None = None
+        self._current: _PoolToken | None = None
         self._expires: float | None = None
 
-    def read(self) -> IdentityPool:
-        """See :class:`~exporter.confluent.credentials.Credentials`. Files are read later."""
+    def read(self) -> IdentityPoolCredentials:
+        """See :class:`~exporter.confluent.credentials.Credentials`. Reads no file yet."""
         return self
 
     async def authorize(self, budget: Budget) -> Authorization:
         """See :class:`~exporter.confluent.request.Authentication`."""
-        # One exchange at a time: those who wait use its token.
+        # One exchange at a time, whose token all waiting requests use.
         async with locked(self._lock, _EXCHANGE, budget, clock=self._clock):
             current = self._current
             if current is None or self._clock.monotonic() >= current.token.renew_at:
-                self._current = current = await self._exchange(budget)
+                self._current = current = await self._new_token(budget)
                 self._expires = current.expires
             return current.authorization
 
@@ -86,11 +85,11 @@ class IdentityPool(Credentials):
             self._current = None
         return True
 
-    async def _exchange(self, budget: Budget) -> _Exchanged:
+    async def _new_token(self, budget: Budget) -> _PoolToken:
         while True:
             subject = await self._subject.get(budget)
             try:
-                return await self._exchanged(subject, budget)
+                return await self._exchange(subject, budget)
             except (BadRequest, Unauthorized, Forbidden) as error:
                 if self._subject.refused():
                     continue
@@ -99,7 +98,7 @@ class IdentityPool(Credentials):
                     f"{str(error).rstrip('.')}. {claims}", request_id=error.request_id
                 ) from None
 
-    async def _exchanged(self, subject: Secret, budget: Budget) -> _Exchanged:
+    async def _exchange(self, subject: Secret, budget: Budget) -> _PoolToken:
         pool = self._settings.identity_pool
         request = replace(
             _EXCHANGE,
@@ -120,12 +119,12 @@ class IdentityPool(Credentials):
             with budget.lent(ANONYMOUS) as lent:
                 answer = await self._sts.send(request, lent)
                 with self._sts.counting_failures(request, lent, answer):
-                    token = self._parsed(answer)
+                    token = self._parse(answer)
         finally:
-            await self._sts.aclose()  # the next exchange follows in minutes
+            await self._sts.aclose()  # idle for minutes
         known = (subject.reveal(), token.secret.reveal())  # to the API and its STS
         headers = MappingProxyType({"Authorization": f"Bearer {token.secret.reveal()}"})
-        return _Exchanged(
+        return _PoolToken(
             token,
             Authorization(
                 headers,
@@ -136,18 +135,22 @@ class IdentityPool(Credentials):
             expires=self._clock.wall() + token.expires - self._clock.monotonic(),
         )
 
-    def _parsed(self, answer: Answer) -> Token:
+    def _parse(self, answer: Answer) -> Token:
         try:
             token = parse_token(
                 answer.body,
                 requested_at=answer.requested_at,
-                default_life=_DEFAULT_LIFE,
+                default_lifetime=_DEFAULT_LIFETIME,
                 bearer=True,
             )
         except ValueError as error:
-            raise InvalidResponse(str(error), endpoint=STS) from None
+            raise InvalidResponse(f"{error}. Check `url`", endpoint=STS) from None
         if token.expires <= self._clock.monotonic():
-            raise InvalidResponse("the token expired before its answer arrived", endpoint=STS)
+            raise InvalidResponse(
+                "the token expired before the answer arrived. Check why the STS or the network is"
+                " slow",
+                endpoint=STS,
+            )
         return token
 
     @property
@@ -157,10 +160,10 @@ class IdentityPool(Credentials):
 
     def resume(self, previous: Credentials) -> None:
         """See :class:`~exporter.confluent.credentials.Credentials`."""
-        if isinstance(previous, IdentityPool):
+        if isinstance(previous, IdentityPoolCredentials):
             self._resume(previous)
 
-    def _resume(self, previous: IdentityPool) -> None:
+    def _resume(self, previous: IdentityPoolCredentials) -> None:
         if previous._settings == self._settings:
             self._current, self._expires = previous._current, previous._expires
             self._subject.resume(previous._subject)

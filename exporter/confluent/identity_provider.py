@@ -10,7 +10,7 @@ from exporter import redaction
 from exporter.confluent.credentials import ANONYMOUS
 from exporter.confluent.endpoints import IDENTITY_PROVIDER
 from exporter.confluent.reading import FileReader
-from exporter.confluent.request import Request
+from exporter.confluent.request import FORM, Request
 from exporter.confluent.tokens import parse_token
 from exporter.errors import (
     ApiError,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from exporter.confluent.request import Budget
     from exporter.confluent.tokens import Token
 
-FORM = "application/x-www-form-urlencoded"
 _BAD_CLIENT = (
     "the identity provider rejects the client. Check `client_id`, `scope` and the client secret,"
     " and that the client may use the client credentials grant"
@@ -40,11 +39,11 @@ _TOO_MANY = (
 
 
 class SubjectTokens(ABC):
-    """Where the tokens of an identity provider come from."""
+    """A source of tokens of an identity provider, which the STS exchanges."""
 
     @abstractmethod
     async def get(self, budget: Budget) -> Secret:
-        """Return a token that has not expired, as far as that is known.
+        """Return a token that has not expired, unless its expiry is unknown.
 
         Raises :class:`~exporter.errors.CredentialsError`.
         """
@@ -54,18 +53,18 @@ class SubjectTokens(ABC):
         return False
 
     def resume(self, previous: SubjectTokens) -> None:
-        """Continue with the token and rate limits of ``previous`` if it has the same settings."""
+        """Continue with the token and rate limits of ``previous``, which has the same settings."""
         del previous
 
     async def aclose(self) -> None:
-        """Close the connection that it opened itself."""
+        """Close the connection to the identity provider, if there is one."""
         return
 
 
 class FileTokens(SubjectTokens):
     """Tokens in a file that something else renews, such as a kubelet.
 
-    The file is read for each exchange, whatever its modification time.
+    The file is read for each exchange, even if its modification time is the same.
     """
 
     def __init__(self, file: TokenFile, *, clock: Clock) -> None:
@@ -88,8 +87,7 @@ class FileTokens(SubjectTokens):
 class ClientTokens(SubjectTokens):
     """Tokens by the client credentials grant (RFC 6749 §4.4). ``host``: the identity provider.
 
-    A token is used until shortly before its end. One whose life the provider does not tell is used
-    once.
+    A token is used until shortly before it expires. A token of unknown lifetime is used once.
     """
 
     def __init__(self, client: OAuthClient, host: Host, *, clock: Clock) -> None:
@@ -127,7 +125,7 @@ class ClientTokens(SubjectTokens):
         except ApiError as error:
             raise IdentityProviderFailed(str(error), request_id=error.request_id) from error
         finally:
-            await self._host.aclose()  # the next request follows in minutes or hours
+            await self._host.aclose()  # idle for minutes or hours
 
     async def _form(self, budget: Budget) -> bytes:
         try:
@@ -159,9 +157,8 @@ class ClientTokens(SubjectTokens):
             self._resume(previous)
 
     def _resume(self, previous: ClientTokens) -> None:
-        if previous._client == self._client:
-            self._token = previous._token
-            self._host.resume(previous._host)
+        self._token = previous._token
+        self._host.resume(previous._host)
 
     async def aclose(self) -> None:
         """See :class:`SubjectTokens`."""
@@ -170,6 +167,6 @@ class ClientTokens(SubjectTokens):
 
 def _parsed(answer: Answer) -> Token:
     try:
-        return parse_token(answer.body, requested_at=answer.requested_at, default_life=0)
+        return parse_token(answer.body, requested_at=answer.requested_at, default_lifetime=0)
     except ValueError as error:
-        raise InvalidResponse(str(error), endpoint=IDENTITY_PROVIDER) from None
+        raise InvalidResponse(f"{error}. Check `token_url`", endpoint=IDENTITY_PROVIDER) from None

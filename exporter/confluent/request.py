@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.redaction import Redactor
 
+FORM = "application/x-www-form-urlencoded"
+"""The content type of requests for tokens (RFC 6749 §4.4.2, RFC 8693 §2.1)."""
 _RETRIES = 10
 _REPLACEMENTS = 3
 
@@ -109,9 +111,9 @@ class Budget:
     def lent(self, authentication: Authentication) -> Iterator[Budget]:
         """Lend the rest to a request that this refresh needs before its own, such as for a token.
 
-        It has priority, because prioritized requests may wait for it.
+        Its requests, failures and retries count as those of this refresh.
         """
-        lent = replace(self, authentication=authentication, low_priority=False)
+        lent = replace(self, authentication=authentication)
         try:
             yield lent
         finally:

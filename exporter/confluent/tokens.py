@@ -1,4 +1,4 @@
-"""OAuth tokens: the answer of a token endpoint, the life of a token, and the claims in it."""
+"""OAuth tokens: the answer of a token endpoint, the lifetime of a token, and the claims in it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from exporter import redaction
 from exporter.config import Secret
 from exporter.escaping import one_line
 
-_EARLY = 60.0
-"""Seconds before its end at which a token is replaced, if it lives at least twice as long."""
-_LONGEST_LIFE = 86_400.0
-"""Seconds. Nothing is lost by replacing a token once a day."""
-_LONGEST_TOKEN = 16 * 1024  # characters; it has to fit into a header
+_RENEWAL_MARGIN = 60.0
+"""Seconds before its expiry at which a token is renewed, at most half of its lifetime."""
+_MAX_LIFETIME = 86_400.0
+"""Seconds. A longer-lived token is renewed once a day, which costs nothing."""
+_MAX_TOKEN_LENGTH = 16 * 1024  # characters; it has to fit into a header
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750 §2.1."""
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-_LONGEST_CLAIM = 120  # characters, in a message
+_MAX_CLAIM_LENGTH = 120  # characters, in a message
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -34,31 +34,31 @@ class _Answer(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True)
 class Token:
-    """A token and its life, in monotonic seconds."""
+    """A token. Times are monotonic seconds."""
 
     secret: Secret
     renew_at: float
-    """From then on, it is replaced before it is used."""
+    """From then on, a new token is requested before the next use."""
     expires: float
-    """From then on, it is not used."""
+    """From then on, it must not be sent."""
 
 
 def parse_token(
-    body: bytes, *, requested_at: float, default_life: float, bearer: bool = False
+    body: bytes, *, requested_at: float, default_lifetime: float, bearer: bool = False
 ) -> Token:
     """Return the token in the answer of a token endpoint.
 
-    ``requested_at``: when the request was sent, in monotonic seconds. The life of the token counts
-    from then, because the answer does not tell when it began. ``default_life``: seconds, for an
-    answer without a usable ``expires_in``; 0 for a token that is used once. ``bearer``: whether it
-    must be a bearer token. Raises ``ValueError`` with a message that does not quote the answer.
+    ``requested_at``: when the request was sent, in monotonic seconds. The lifetime counts from
+    then, because the answer does not contain the time of issue. ``default_lifetime``: seconds, for
+    an answer without a usable ``expires_in``; 0 for a token that is used once. ``bearer``: whether
+    it must be a bearer token. Raises ``ValueError`` with a message that does not quote the answer.
     """
     try:
         answer = _DECODER.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ValueError(f"the answer has no usable access_token ({_problem(error)})") from None
     text = answer.access_token
-    if len(text) > _LONGEST_TOKEN or not _TOKEN.fullmatch(text):
+    if len(text) > _MAX_TOKEN_LENGTH or not _TOKEN.fullmatch(text):
         raise ValueError(
             "the access_token in the answer is empty, too long or has characters that a header"
             " must not have"
@@ -66,14 +66,14 @@ def parse_token(
     redaction.register_token(text)
     if bearer and (answer.token_type or "").lower() != "bearer":
         raise ValueError("the token_type in the answer is not Bearer")
-    life = _seconds(answer.expires_in)
-    if life is not None and life <= 0:
+    lifetime = _seconds(answer.expires_in)
+    if lifetime is not None and lifetime <= 0:
         raise ValueError("the token has already expired: expires_in in the answer is not positive")
-    life = min(default_life if life is None else life, _LONGEST_LIFE)
+    lifetime = min(default_lifetime if lifetime is None else lifetime, _MAX_LIFETIME)
     return Token(
         Secret(text),
-        renew_at=requested_at + life - min(_EARLY, life / 2),
-        expires=requested_at + life,
+        renew_at=requested_at + lifetime - min(_RENEWAL_MARGIN, lifetime / 2),
+        expires=requested_at + lifetime,
     )
 
 
@@ -81,9 +81,9 @@ _DECODER = msgspec.json.Decoder(_Answer)
 
 
 def _problem(error: Exception) -> str:
-    """Return what is wrong with the answer; msgspec names types and paths, never values."""
+    """Return the problem with the answer. msgspec names types and paths, never values."""
     is_named = isinstance(error, msgspec.MsgspecError)
-    return one_line(str(error), _LONGEST_CLAIM) if is_named else "it is not valid JSON"
+    return one_line(str(error), _MAX_CLAIM_LENGTH) if is_named else "it is not valid JSON"
 
 
 def _seconds(value: object) -> float | None:
@@ -91,21 +91,21 @@ def _seconds(value: object) -> float | None:
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(max(-1, min(value, _LONGEST_LIFE)))  # an integer may be too large for a float
+        return float(max(-1, min(value, _MAX_LIFETIME)))  # an integer may be too large for a float
     return None
 
 
 def describe_claims(token: str, *, wall: float) -> str:
     """Return the claims of a JWT that identity pools compare, for the message about a refusal.
 
-    ``wall``: the Unix time to compare its end with. The signature is not verified, so nothing is
-    decided by the claims.
+    ``wall``: the current Unix time, to recognize an expired token. The signature is not verified,
+    so no decision may depend on the claims.
     """
     claims = _claims(token)
     if claims is None:
         return "The token is not a JWT"
     shown = [
-        f"{name} `{one_line(_as_text(claims[name]), _LONGEST_CLAIM)}`"
+        f"{name} `{one_line(_as_text(claims[name]), _MAX_CLAIM_LENGTH)}`"
         for name in ("iss", "aud", "sub")
         if name in claims
     ]
@@ -129,5 +129,5 @@ def _claims(token: str) -> dict[str, object] | None:
 
 
 def _as_text(claim: object) -> str:
-    """Return a claim as it is written in a filter; ``aud`` may be a list."""
+    """Return a claim as text; ``aud`` may be a list."""
     return claim if isinstance(claim, str) else msgspec.json.encode(claim).decode()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from exporter.confluent.host import Host
     from exporter.confluent.request import Budget
-    from exporter.refresh.state import Failure
+    from exporter.refresh.failure import Failure
 
 Change = Callable[[OrganizationState], OrganizationState]
 

@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.errors import (
-    CREDENTIALS_FAILURE_REASONS,
-    REQUEST_FAILURE_REASONS,
-    ApiError,
-    ConnectionFailed,
-    CredentialsError,
-    Forbidden,
-    TlsFailed,
-    Unauthorized,
-)
+from exporter.errors import ApiError, CredentialsError, Forbidden
 from exporter.refresh.collector import Outcome
+from exporter.refresh.failure import INTERNAL_FAILURE, Failure, failure_from
 from exporter.refresh.schedule import delay_after_failure, delay_after_success
-from exporter.refresh.state import Failure, failure_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,24 +26,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_INTERNAL = "internal"
 _EARLY_RETRIES = 3
 """Retries before the next interval after rejected credentials; each waits for a key listing."""
-REFRESH_FAILURE_REASONS: tuple[str, ...] = (
-    *REQUEST_FAILURE_REASONS,
-    *CREDENTIALS_FAILURE_REASONS,
-    _INTERNAL,
-)
-"""Every value of the label ``reason`` of the refresh failures."""
-_SHARED = frozenset(
-    {
-        *CREDENTIALS_FAILURE_REASONS,
-        *(kind.reason for kind in (Unauthorized, Forbidden, ConnectionFailed, TlsFailed)),
-    }
-)
-"""The reasons of failures that all endpoints share."""
 _NOT_REQUESTED = "not requested, because the API keys could not be listed for the same reason"
-_INTERNAL_FAILURE = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)
 
 
 class Refresher:
@@ -140,7 +116,7 @@ class Refresher:
         except (ApiError, CredentialsError) as error:
             outcome = Outcome(_no_change, failure_from(error))
         except Exception:
-            outcome = Outcome(_no_change, _INTERNAL_FAILURE)
+            outcome = Outcome(_no_change, INTERNAL_FAILURE)
             log.exception("error in the exporter; please report it")
         before = self._holder.state.refreshes[self.collector.name]
         ended = self._clock.monotonic()
@@ -148,7 +124,7 @@ class Refresher:
             after = await self._record(outcome, budget, began=began, ended=ended)
         except Exception:
             log.exception("error in the exporter; please report it")
-            outcome = Outcome(_no_change, _INTERNAL_FAILURE)
+            outcome = Outcome(_no_change, INTERNAL_FAILURE)
             after = await self._record(outcome, budget, began=began, ended=ended)
         self._log(before, after, budget)
         await asyncio.to_thread(outcome.on_published)
@@ -166,9 +142,9 @@ class Refresher:
     def _shared_failure(self) -> Failure | None:
         """Return why the keys could not be listed, if all endpoints share the reason."""
         failure = self._holder.state.prioritized.failure
-        if not self.collector.low_priority or failure is None:
+        if not self.collector.low_priority or failure is None or not failure.affects_all_endpoints:
             return None
-        return Failure(failure.reason, _NOT_REQUESTED, None) if failure.reason in _SHARED else None
+        return Failure(failure.reason, _NOT_REQUESTED, None)
 
     async def _record(
         self, outcome: Outcome, budget: Budget | None, *, began: float, ended: float

@@ -6,47 +6,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from exporter.errors import CREDENTIALS_FAILURE_REASONS, Forbidden, Unauthorized
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.confluent.credentials import TokenStatus
     from exporter.confluent.throttle import RateLimitStatus
-    from exporter.errors import ApiError, CredentialsError
+    from exporter.refresh.failure import Failure
 
 S = TypeVar("S")
-_CREDENTIALS = frozenset({*CREDENTIALS_FAILURE_REASONS, Unauthorized.reason, Forbidden.reason})
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why the latest refresh failed."""
-
-    reason: str
-    """Value of the label of that name."""
-    message: str
-    """Cause and remedy, for people."""
-    request_id: str | None
-    """The API's ``X-Request-Id``, for its support."""
-
-    def __str__(self) -> str:
-        suffix = f" (X-Request-Id {self.request_id})" if self.request_id else ""
-        return self.message + suffix
-
-    @property
-    def is_credentials_failure(self) -> bool:
-        """Whether the credentials are missing, not accepted or lack a role."""
-        return self.reason in _CREDENTIALS
-
-    def is_like(self, other: Failure | None) -> bool:
-        """Whether ``other`` has the same reason and message; the request may differ."""
-        return other is not None and (self.reason, self.message) == (other.reason, other.message)
-
-
-def failure_from(error: ApiError | CredentialsError) -> Failure:
-    """Return the failure that ``error`` stands for."""
-    return Failure(error.reason, str(error), error.request_id)
 
 
 @dataclass(frozen=True)

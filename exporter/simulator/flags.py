@@ -33,7 +33,7 @@ FAULTS: dict[str, str] = {
     "token-type": "token_type of a token is MAC instead of Bearer",
     "no-access-token": "the response of a token endpoint has no access_token",
     "extra-fields": "the response of a token endpoint has unknown fields",
-    "revoked": "a bearer token is revoked before its end, so the API answers 401",
+    "revoked": "a bearer token is revoked before it expires, so the API answers 401",
 }
 """Every fault with a line of help."""
 EXPIRES_IN = ("string", "zero", "negative", "null", "missing")

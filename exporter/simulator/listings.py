@@ -167,7 +167,7 @@ class ApiOptions:
     path_prefix: str = ""
     """What precedes the paths, such as ``/api``."""
     token_lifetime: int = MAX_LIFETIME
-    """The life of the STS's bearer tokens in seconds, at most 900."""
+    """The lifetime of the STS's bearer tokens in seconds, at most 900."""
 
 
 class Listings:

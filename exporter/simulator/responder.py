@@ -1,4 +1,4 @@
-"""How a request is answered, once it is known whose it is."""
+"""How an authenticated request is answered."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.simulator.responses import Response
 
 MAX_LIFETIME = 900
-"""The longest life of a bearer token, in seconds."""
+"""The maximum lifetime of a bearer token, in seconds."""
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 # a type
 _CONSTANTS = {
     "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -59,8 +59,8 @@ class InvalidExchange(ValueError):
 class SecurityTokenService:
     """Exchanges tokens of identity providers for bearer tokens, which it also recognizes.
 
-    A bearer token is valid on the monotonic clock. The claim ``exp`` of a subject token is compared
-    with the wall clock. The latest 10,000 bearer tokens are valid at most.
+    A bearer token expires by the monotonic clock. The claim ``exp`` of a subject token is compared
+    with the wall clock. At most the latest 10,000 bearer tokens are valid.
 
     Raises ``ValueError`` if two pools have the same id, if two providers have the same issuer, or
     if no provider is the issuer of a pool.
@@ -86,7 +86,7 @@ class SecurityTokenService:
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._tokens: dict[str, tuple[str, float]] = {}
-        """The pool and the monotonic end of each bearer token, in the order of their issue."""
+        """The pool and the monotonic expiry of each bearer token, in the order of their issue."""
 
     def pool(self, form: Mapping[str, str]) -> IdentityPool | None:
         """Return the pool that ``form`` names, if it exists."""
@@ -119,8 +119,8 @@ class SecurityTokenService:
 
     def authenticate(self, token: str) -> IdentityPool | None:
         """Return the pool of a bearer token, if the token is valid now."""
-        pool_id, end = self._tokens.get(token, ("", 0.0))
-        return self._pools.get(pool_id) if self._clock.monotonic() < end else None
+        pool_id, expires = self._tokens.get(token, ("", 0.0))
+        return self._pools.get(pool_id) if self._clock.monotonic() < expires else None
 
     def revoke(self, token: str) -> None:
         """Make a bearer token invalid."""
@@ -180,7 +180,7 @@ class SecurityTokenService:
 
 
 def _expires_in(form: Mapping[str, str]) -> int:
-    """Return the life in seconds that ``form`` asks for. Raises :class:`InvalidExchange`."""
+    """Return the lifetime in seconds that ``form`` asks for. Raises :class:`InvalidExchange`."""
     text = form.get("expires_in", str(MAX_LIFETIME))
     seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004 # longer than any valid number
     if not 1 <= seconds <= MAX_LIFETIME:

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.cli.systemd import Systemd, status_line
-from exporter.refresh.state import Failure, OrganizationState, RefreshStatus
+from exporter.refresh import Failure, OrganizationState, RefreshStatus
 from tests.harness import Harness
 from tests.programs import EXPORTER, free_address, printed, started, stop
 

@@ -12,9 +12,10 @@ import pytest
 
 from exporter.confluent.connection import Answer, Route
 from exporter.confluent.endpoints import API_KEYS, USERS
-from exporter.confluent.failures import API, failure_of, failure_of_transport
+from exporter.confluent.failures import API, failure_of
 from exporter.confluent.headers import IAM
 from exporter.confluent.network import NameResolutionTimeout, UnresolvedHost
+from exporter.confluent.transport_failures import failure_of_transport
 from exporter.errors import (
     ApiError,
     BadRequest,

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from random import Random
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import httpx
 import pytest
 
-from exporter.config import OAuthClient, PoolCredentials, TokenFile
-from exporter.config.secrets import FromFile
-from exporter.confluent.credentials import NoCredentials, TokenStatus
-from exporter.confluent.failures import IDENTITY_PROVIDER
-from exporter.confluent.headers import IAM
-from exporter.confluent.host import Host, HostSettings
-from exporter.confluent.identity_pool import IdentityPool
-from exporter.confluent.identity_provider import ClientTokens, FileTokens
-from exporter.confluent.pacing import Pacer
+from exporter.confluent.credentials import TokenStatus
+from exporter.confluent.hosts import HostFactory
 from exporter.confluent.request import Request
+from exporter.confluent.trust import TrustStore
 from exporter.errors import (
     ApiError,
     CredentialsError,
@@ -28,6 +23,7 @@ from exporter.errors import (
     IdentityProviderFailed,
     InvalidResponse,
     NotFound,
+    OutOfBudget,
     RequestTimeout,
     ServerError,
     TokenRefused,
@@ -35,7 +31,8 @@ from exporter.errors import (
     Unauthorized,
 )
 from tests.confluent.test_host import Recorder
-from tests.confluent.test_tokens import jwt
+from tests.harness import configuration
+from tests.jwts import jwt
 from tests.virtual_time import EPOCH, FakeClock
 
 if TYPE_CHECKING:
@@ -68,15 +65,15 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-class Wire:
+class ScriptedApi:
     """Answers requests, each path with its own answers in turn; the last one again and again.
 
-    Without answers, the token endpoints issue numbered tokens of ``life`` seconds, and the API
+    Without answers, the token endpoints issue numbered tokens of ``lifetime`` seconds, and the API
     accepts everything. ``delay``: seconds, by path.
     """
 
-    def __init__(self, life: object = 900) -> None:
-        self.life = life
+    def __init__(self, lifetime: object = 900) -> None:
+        self.lifetime = lifetime
         self.answers: dict[str, list[httpx.Response | Exception]] = {}
         self.delay: dict[str, float] = {}
         self.requests: list[tuple[str, httpx.Request]] = []
@@ -92,7 +89,7 @@ class Wire:
             answer = given.pop(0) if len(given) > 1 else given[0]
         elif request.method == "POST" and path != "/query":
             self._issued += 1
-            answer = token(self._issued, self.life)
+            answer = token(self._issued, self.lifetime)
         else:
             answer = OK
         if isinstance(answer, Exception):
@@ -114,47 +111,32 @@ class Wire:
         return parse_qs(found[-1].content.decode(), strict_parsing=True)
 
 
-class World:
-    """An API, its STS and an identity provider, for one identity pool."""
+class CountingTransport(httpx.MockTransport):
+    """Counts how often it is closed. Each host closes it as if it were its own."""
 
-    def __init__(self, subject: TokenFile | OAuthClient, wire: Wire) -> None:
-        self.clock, self.observer, self.wire = FakeClock(), Recorder(), wire
-        self.settings = PoolCredentials("pool-abc", subject)
-        pacer = self._pacer()
-        self.pool = IdentityPool(
-            self.settings,
-            sts=self._host(URL, NoCredentials(), pacer),
-            subject=self._subject(subject),
-            clock=self.clock,
-        )
-        self.host = self._host(URL, self.pool, pacer)
-        self.other_host = self._host("https://other.example.invalid", self.pool, self._pacer())
+    closed = 0
 
-    def _subject(self, subject: TokenFile | OAuthClient) -> FileTokens | ClientTokens:
-        if isinstance(subject, TokenFile):
-            return FileTokens(subject, clock=self.clock)
-        provider = self._host(subject.token_url, NoCredentials(), self._pacer(), IDENTITY_PROVIDER)
-        return ClientTokens(subject, provider, clock=self.clock)
+    async def aclose(self) -> None:
+        self.closed += 1
 
-    def _pacer(self) -> Pacer:
-        return Pacer(
-            reserve=0.5,
-            reset_header=IAM.reset,
+
+class PoolHost:
+    """The host of an organization with an identity pool. ``api`` answers its requests."""
+
+    def __init__(self, credentials: str, api: ScriptedApi) -> None:
+        self.clock, self.observer, self.api = FakeClock(), Recorder(), api
+        self.transport = CountingTransport(api)
+        (organization,) = configuration(
+            url=URL, credentials=lambda _: f"{{identity_pool: pool-abc, {credentials}}}"
+        ).organizations
+        self.host = HostFactory(
+            organization,
             clock=self.clock,
             observer=self.observer,
             random=Random(0),
-        )
-
-    def _host(self, url: str, credentials: object, pacer: Pacer, server: object = None) -> Host:
-        more = {"server": server} if server else {}
-        return Host(
-            HostSettings(url, request_timeout=10, max_body=65_536, **more),  # type: ignore[arg-type] # one of two hosts
-            credentials,  # type: ignore[arg-type] # one of two kinds
-            pacer=pacer,
-            clock=self.clock,
-            observer=self.observer,
-            transport=httpx.MockTransport(self.wire),
-        )
+            trusts=TrustStore({}),
+            transport=self.transport,
+        ).api()
 
     async def begin(self) -> Budget:
         return await self.host.begin(timeout=300)
@@ -171,9 +153,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def world(file: Path) -> Callable[..., World]:
-    """Return a function that creates a world with a token file."""
-    return lambda life=900: World(TokenFile(FromFile(file)), Wire(life))
+def with_file(file: Path) -> Callable[..., PoolHost]:
+    """Return a function that creates the host of a pool with a token file."""
+    return lambda lifetime=900: PoolHost(f"token_file: {file}", ScriptedApi(lifetime))
 
 
 @pytest.fixture
@@ -184,60 +166,65 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def client_world(secret: Path) -> Callable[..., World]:
-    """Return a function that creates a world with a client of the identity provider."""
+def with_client(secret: Path) -> Callable[..., PoolHost]:
+    """Return a function that creates the host of a pool with a client."""
 
-    def create(life: object = 900, scope: str | None = None) -> World:
-        return World(OAuthClient(TOKEN_URL, "the client", FromFile(secret), scope), Wire(life))
+    def create(
+        lifetime: object = 900, *, client: str = "the-client", scope: str | None = None
+    ) -> PoolHost:
+        oauth = f"token_url: {TOKEN_URL}, client_id: {client}, client_secret_file: {secret}"
+        if scope:
+            oauth += f", scope: '{scope}'"
+        return PoolHost(f"oauth: {{{oauth}}}", ScriptedApi(lifetime))
 
     return create
 
 
 async def test_the_token_of_the_file_is_exchanged_as_the_sts_documents(
-    world: Callable[..., World],
+    with_file: Callable[..., PoolHost],
 ) -> None:
-    one = world()
+    one = with_file()
     assert one.host.token_status == TokenStatus("pool-abc", None)
     await one.list()
-    assert one.wire.paths() == [STS, "/iam/v2/api-keys"]
-    exchange = one.wire.requests[0][1]
+    assert one.api.paths() == [STS, "/iam/v2/api-keys"]
+    exchange = one.api.requests[0][1]
     assert exchange.method == "POST"
     assert "authorization" not in exchange.headers
     assert exchange.headers["content-type"] == "application/x-www-form-urlencoded"
-    assert one.wire.form(STS) == {
+    assert one.api.form(STS) == {
         "grant_type": ["urn:ietf:params:oauth:grant-type:token-exchange"],
         "subject_token": [SUBJECT],
         "identity_pool_id": ["pool-abc"],
         "subject_token_type": ["urn:ietf:params:oauth:token-type:jwt"],
         "requested_token_type": ["urn:ietf:params:oauth:token-type:access_token"],
     }
-    assert one.wire.used() == ["Bearer token-1"]
+    assert one.api.used() == ["Bearer token-1"]
     assert one.host.token_status == TokenStatus("pool-abc", EPOCH + 900)
     assert one.observer.statuses == [(STS, 200), ("/iam/v2/api-keys", 200)]
 
 
 @pytest.mark.parametrize("scope", [None, "api://x/.default read:all"])
 async def test_a_client_asks_its_identity_provider_for_the_token(
-    client_world: Callable[..., World], scope: str | None
+    with_client: Callable[..., PoolHost], scope: str | None
 ) -> None:
-    one = client_world(scope=scope)
+    one = with_client(scope=scope)
     await one.list()
-    assert one.wire.paths() == [IDP, STS, "/iam/v2/api-keys"]
-    assert one.wire.form(IDP) == {
+    assert one.api.paths() == [IDP, STS, "/iam/v2/api-keys"]
+    assert one.api.form(IDP) == {
         "grant_type": ["client_credentials"],
-        "client_id": ["the client"],
+        "client_id": ["the-client"],
         "client_secret": ["client+secret/with=chars"],
         **({"scope": [scope]} if scope else {}),
     }
-    assert b"client_secret=client%2Bsecret%2Fwith%3Dchars" in one.wire.requests[0][1].content
-    assert one.wire.requests[0][1].headers["accept"] == "application/json"
-    assert one.wire.form(STS)["subject_token"] == ["token-1"]
-    assert one.wire.used()[-1] == "Bearer token-2"
+    assert b"client_secret=client%2Bsecret%2Fwith%3Dchars" in one.api.requests[0][1].content
+    assert one.api.requests[0][1].headers["accept"] == "application/json"
+    assert one.api.form(STS)["subject_token"] == ["token-1"]
+    assert one.api.used()[-1] == "Bearer token-2"
     assert one.observer.statuses[0] == ("token_url", 200)
 
 
 @pytest.mark.parametrize(
-    ("life", "ages", "exchanges"),
+    ("lifetime", "ages", "exchanges"),
     [
         (900, [0, 300, 839.5], 1),
         (900, [0, 840], 2),
@@ -247,43 +234,45 @@ async def test_a_client_asks_its_identity_provider_for_the_token(
         (None, [0, 839.5, 840], 2),
     ],
 )
-async def test_one_token_serves_all_requests_until_shortly_before_its_end(
-    world: Callable[..., World], life: object, ages: list[float], exchanges: int
+async def test_one_token_serves_all_requests_until_shortly_before_it_expires(
+    with_file: Callable[..., PoolHost], lifetime: object, ages: list[float], exchanges: int
 ) -> None:
-    one = world(life)
+    one = with_file(lifetime)
     began = one.clock.monotonic()
     for age in ages:
         await one.clock.sleep(began + age - one.clock.monotonic())
         await one.list()
-    assert one.wire.paths().count(STS) == exchanges
+    assert one.api.paths().count(STS) == exchanges
 
 
-async def test_the_file_is_read_for_each_exchange(world: Callable[..., World], file: Path) -> None:
-    one = world()
+async def test_the_file_is_read_for_each_exchange(
+    with_file: Callable[..., PoolHost], file: Path
+) -> None:
+    one = with_file()
     await one.list()
     renewed = jwt({"sub": "renewed"})
     write(file, renewed)
     await one.clock.sleep(840)
     await one.list()
-    assert one.wire.form(STS)["subject_token"] == [renewed]
+    assert one.api.form(STS)["subject_token"] == [renewed]
     remove(file)
     await one.clock.sleep(100)
     await one.list()  # the token is still right
     await one.clock.sleep(740)
     with pytest.raises(TokenUnreadable, match=rf"the token: file {file} does not exist"):
         await one.list()
-    assert len(one.wire.requests) == 5
+    assert len(one.api.requests) == 5
 
 
 async def test_a_rotated_client_secret_is_used_at_the_next_login(
-    client_world: Callable[..., World], secret: Path
+    with_client: Callable[..., PoolHost], secret: Path
 ) -> None:
-    one = client_world()
+    one = with_client()
     await one.list()
     write(secret, "the-next-secret")
     await one.clock.sleep(900)
     await one.list()
-    assert one.wire.form(IDP)["client_secret"] == ["the-next-secret"]
+    assert one.api.form(IDP)["client_secret"] == ["the-next-secret"]
     remove(secret)
     await one.clock.sleep(900)
     with pytest.raises(
@@ -294,57 +283,57 @@ async def test_a_rotated_client_secret_is_used_at_the_next_login(
 
 
 async def test_the_token_of_the_identity_provider_serves_several_exchanges(
-    client_world: Callable[..., World],
+    with_client: Callable[..., PoolHost],
 ) -> None:
-    one = client_world()
-    one.wire.answers[IDP] = [token(100, 3600), token(200, 3600)]
+    one = with_client()
+    one.api.answers[IDP] = [token(100, 3600), token(200, 3600)]
     for _ in range(6):  # at 0, 840, 1680, 2520 and 3360 s; the provider's token lasts until 3540
         await one.list()
         await one.clock.sleep(840)
-    assert one.wire.paths().count(STS) == 6
-    assert one.wire.paths().count(IDP) == 2
-    assert one.wire.form(STS)["subject_token"] == ["token-200"]
+    assert one.api.paths().count(STS) == 6
+    assert one.api.paths().count(IDP) == 2
+    assert one.api.form(STS)["subject_token"] == ["token-200"]
 
 
-async def test_a_token_of_unknown_life_is_exchanged_once(
-    client_world: Callable[..., World],
+async def test_a_token_of_unknown_lifetime_is_exchanged_once(
+    with_client: Callable[..., PoolHost],
 ) -> None:
-    one = client_world()
-    one.wire.answers[IDP] = [httpx.Response(200, content=b'{"access_token": "opaque"}')]
+    one = with_client(60)
+    one.api.answers[IDP] = [httpx.Response(200, content=b'{"access_token": "opaque"}')]
     for _ in range(2):
         await one.list()
-        await one.clock.sleep(900)
-    assert one.wire.paths().count(IDP) == one.wire.paths().count(STS) == 2
+        await one.clock.sleep(60)
+    assert one.api.paths().count(IDP) == one.api.paths().count(STS) == 2
 
 
-async def test_a_refused_token_is_exchanged_again_once(world: Callable[..., World]) -> None:
-    one = world()
-    one.wire.answers[LISTING.endpoint] = [httpx.Response(401), OK]
+async def test_a_refused_token_is_exchanged_again_once(with_file: Callable[..., PoolHost]) -> None:
+    one = with_file()
+    one.api.answers[LISTING.endpoint] = [httpx.Response(401), OK]
     await one.list()
-    assert one.wire.used() == ["Bearer token-1", "Bearer token-2"]
-    one.wire.answers[LISTING.endpoint] = [httpx.Response(401)]
+    assert one.api.used() == ["Bearer token-1", "Bearer token-2"]
+    one.api.answers[LISTING.endpoint] = [httpx.Response(401)]
     with pytest.raises(Unauthorized, match="the token of the identity pool pool-abc is not acc"):
         await one.list()
-    assert one.wire.used()[2:] == ["Bearer token-2", "Bearer token-3"]
+    assert one.api.used()[2:] == ["Bearer token-2", "Bearer token-3"]
     assert one.observer.waits == []
 
 
-async def test_a_missing_role_is_named_with_its_pool(world: Callable[..., World]) -> None:
-    one = world()
-    one.wire.answers[LISTING.endpoint] = [httpx.Response(403)]
+async def test_a_missing_role_is_named_with_its_pool(with_file: Callable[..., PoolHost]) -> None:
+    one = with_file()
+    one.api.answers[LISTING.endpoint] = [httpx.Response(403)]
     with pytest.raises(Forbidden, match="Grant OrganizationAdmin to the principal `User:pool-abc`"):
         await one.list()
-    assert one.wire.paths() == [STS, LISTING.endpoint]
+    assert one.api.paths() == [STS, LISTING.endpoint]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
 async def test_a_refusal_by_the_sts_says_what_the_sts_says(
-    world: Callable[..., World], status: int
+    with_file: Callable[..., PoolHost], status: int
 ) -> None:
-    one = world()
+    one = with_file()
     body = json.dumps({"errors": [{"detail": f"no pool matches {SUBJECT}"}]}).encode()
     headers = {"X-Request-Id": "abc123"}
-    one.wire.answers[STS] = [httpx.Response(status, headers=headers, content=body)]
+    one.api.answers[STS] = [httpx.Response(status, headers=headers, content=body)]
     with pytest.raises(TokenRefused) as refused:
         await one.list()
     message = str(refused.value)
@@ -353,28 +342,28 @@ async def test_a_refusal_by_the_sts_says_what_the_sts_says(
     assert "The token has iss `https://idp`, aud `confluent`, sub `exporter`" in message
     assert SUBJECT not in message
     assert (refused.value.reason, refused.value.request_id) == ("token_refused", "abc123")
-    assert one.wire.paths() == [STS]
+    assert one.api.paths() == [STS]
     assert len(one.observer.reasons) == 1
 
 
 async def test_a_refused_token_of_the_identity_provider_is_replaced_once_if_it_was_reused(
-    client_world: Callable[..., World],
+    with_client: Callable[..., PoolHost],
 ) -> None:
-    one = client_world()
-    one.wire.answers[IDP] = [token(100, 3600), token(200, 3600), token(300, 3600)]
+    one = with_client()
+    one.api.answers[IDP] = [token(100, 3600), token(200, 3600), token(300, 3600)]
     await one.list()
     await one.clock.sleep(900)
-    one.wire.answers[STS] = [httpx.Response(400), token(7)]
+    one.api.answers[STS] = [httpx.Response(400), token(7)]
     await one.list()
-    assert one.wire.used()[-1] == "Bearer token-7"
-    assert one.wire.form(STS)["subject_token"] == ["token-200"]
+    assert one.api.used()[-1] == "Bearer token-7"
+    assert one.api.form(STS)["subject_token"] == ["token-200"]
     await one.clock.sleep(900)
-    one.wire.answers[STS] = [httpx.Response(400)]
-    before = one.wire.paths().count(STS)
+    one.api.answers[STS] = [httpx.Response(400)]
+    before = one.api.paths().count(STS)
     with pytest.raises(TokenRefused, match="The token is not a JWT"):
         await one.list()
-    assert one.wire.paths().count(STS) == before + 2  # the reused and a new one
-    assert one.wire.form(STS)["subject_token"] == ["token-300"]
+    assert one.api.paths().count(STS) == before + 2  # the reused and a new one
+    assert one.api.form(STS)["subject_token"] == ["token-300"]
 
 
 @pytest.mark.parametrize(
@@ -401,30 +390,30 @@ async def test_a_refused_token_of_the_identity_provider_is_replaced_once_if_it_w
     ],
 )
 async def test_a_failing_identity_provider_is_named(
-    client_world: Callable[..., World], answer: httpx.Response | Exception, says: str
+    with_client: Callable[..., PoolHost], answer: httpx.Response | Exception, says: str
 ) -> None:
-    one = client_world()
-    one.wire.answers[IDP] = [answer]
+    one = with_client()
+    one.api.answers[IDP] = [answer]
     with pytest.raises(IdentityProviderFailed) as failed:
         await one.list()
     assert str(failed.value).startswith("POST token_url: ")
     assert says in str(failed.value)
     assert "the API" not in str(failed.value)
     assert failed.value.reason == "identity_provider"
-    assert set(one.wire.paths()) == {IDP}
+    assert set(one.api.paths()) == {IDP}
     assert one.observer.reasons[0][0] == "token_url"
 
 
 @pytest.mark.parametrize("location", ["/elsewhere", URL + STS, "https://evil.example.invalid/"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_redirect_of_the_sts_is_followed(
-    world: Callable[..., World], status: int, location: str
+    with_file: Callable[..., PoolHost], status: int, location: str
 ) -> None:
-    one = world()
-    one.wire.answers[STS] = [httpx.Response(status, headers={"Location": location})]
+    one = with_file()
+    one.api.answers[STS] = [httpx.Response(status, headers={"Location": location})]
     with pytest.raises(InvalidResponse, match="a redirect, which was not followed"):
         await one.list()
-    assert one.wire.paths() == [STS]
+    assert one.api.paths() == [STS]
 
 
 @pytest.mark.parametrize(
@@ -438,78 +427,82 @@ async def test_no_redirect_of_the_sts_is_followed(
     ],
 )
 async def test_any_other_failure_of_the_sts_is_one_of_the_api(
-    world: Callable[..., World], answer: httpx.Response, kind: type[ApiError], exchanges: int
+    with_file: Callable[..., PoolHost], answer: httpx.Response, kind: type[ApiError], exchanges: int
 ) -> None:
-    one = world()
-    one.wire.answers[STS] = [answer]
+    one = with_file()
+    one.api.answers[STS] = [answer]
     with pytest.raises(kind) as failed:
         await one.list()
     assert failed.value.endpoint == STS
-    assert one.wire.paths() == [STS] * exchanges
+    assert one.api.paths() == [STS] * exchanges
 
 
 async def test_a_failing_exchange_is_retried_within_the_budget_of_the_refresh(
-    world: Callable[..., World],
+    with_file: Callable[..., PoolHost],
 ) -> None:
-    one = world()
-    one.wire.answers[STS] = [httpx.Response(503), httpx.Response(503), token(1)]
+    one = with_file()
+    one.api.answers[STS] = [httpx.Response(503), httpx.Response(503), token(1)]
     budget = await one.begin()
     await one.host.send(LISTING, budget)
-    assert one.wire.paths() == [STS, STS, STS, LISTING.endpoint]
+    assert one.api.paths() == [STS, STS, STS, LISTING.endpoint]
     assert budget.retries == 8
     assert budget.requests == {STS: 3, LISTING.endpoint: 1}
     assert budget.failures == {STS: 2}
 
 
-async def test_two_hosts_share_one_exchange(world: Callable[..., World]) -> None:
-    one = world()
-    one.wire.delay[STS] = 5
+async def test_requests_at_the_same_time_share_one_exchange(
+    with_file: Callable[..., PoolHost],
+) -> None:
+    one = with_file()
+    one.api.delay[STS] = 5
     budget = await one.begin()
-    await asyncio.gather(
-        one.host.send(LISTING, budget), one.other_host.send(Request("/other"), budget)
-    )
-    assert one.wire.paths()[0] == STS
-    assert sorted(one.wire.paths()[1:]) == ["/iam/v2/api-keys", "/other"]
-    assert one.wire.used() == ["Bearer token-1"] * 2
+    authorize = budget.authentication.authorize
+    first, second = await asyncio.gather(authorize(budget), authorize(budget))
+    assert first is second
+    assert one.api.paths() == [STS]
 
 
 async def test_a_refusal_of_an_older_token_does_not_discard_the_current_one(
-    world: Callable[..., World],
+    with_file: Callable[..., PoolHost],
 ) -> None:
-    one = world(60)
+    one = with_file(60)
     budget = await one.begin()
-    older = await one.pool.authorize(budget)
+    pool = budget.authentication
+    older = await pool.authorize(budget)
     await one.clock.sleep(30)
-    current = await one.pool.authorize(budget)
-    assert one.pool.refused(older)
-    assert await one.pool.authorize(budget) is current
-    assert one.pool.refused(current)
-    assert await one.pool.authorize(budget) is not current
+    current = await pool.authorize(budget)
+    assert pool.refused(older)
+    assert await pool.authorize(budget) is current
+    assert pool.refused(current)
+    assert await pool.authorize(budget) is not current
 
 
 async def test_a_token_that_expires_during_a_wait_for_the_rate_limit_is_not_sent(
-    world: Callable[..., World],
+    with_file: Callable[..., PoolHost],
 ) -> None:
-    one = world(60)
+    one = with_file(60)
     spent = {"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "100"}
-    one.wire.answers[LISTING.endpoint] = [httpx.Response(200, headers=spent, content=b"{}"), OK]
+    one.api.answers[LISTING.endpoint] = [httpx.Response(200, headers=spent, content=b"{}"), OK]
     await one.list()
     began = one.clock.monotonic()
     await one.list()
     assert one.clock.monotonic() - began > 100
-    assert one.wire.used() == ["Bearer token-1", "Bearer token-2"]
-    assert one.wire.paths() == [STS, LISTING.endpoint, STS, LISTING.endpoint]
+    assert one.api.used() == ["Bearer token-1", "Bearer token-2"]
+    assert one.api.paths() == [STS, LISTING.endpoint, STS, LISTING.endpoint]
 
 
-@pytest.mark.parametrize("of_same_host", [True, False])
+@pytest.mark.parametrize("holds_host", [True, False])
 async def test_no_refresh_waits_beyond_its_deadline_for_one_that_waits_for_a_token(
-    world: Callable[..., World], *, of_same_host: bool
+    with_file: Callable[..., PoolHost], *, holds_host: bool
 ) -> None:
-    one = world()
-    one.wire.answers[STS] = [httpx.Response(503, headers={"Retry-After": "1800"}), token(1)]
+    one = with_file()
+    one.api.answers[STS] = [httpx.Response(503, headers={"Retry-After": "1800"}), token(1)]
     names = await one.host.begin(timeout=3600, low_priority=True)
-    host = one.host if of_same_host else one.other_host
-    low_priority = asyncio.create_task(host.send(Request("/org/v2/environments"), names))
+    low_priority = asyncio.create_task(
+        one.host.send(Request("/org/v2/environments"), names)
+        if holds_host
+        else names.authentication.authorize(names)
+    )
     await one.clock.sleep(1)
     began = one.clock.monotonic()
     with pytest.raises(RequestTimeout, match="did not end within the `refresh_timeout` of 300 s"):
@@ -517,78 +510,201 @@ async def test_no_refresh_waits_beyond_its_deadline_for_one_that_waits_for_a_tok
     assert one.clock.monotonic() - began == 300
     await low_priority
     await one.list()  # the lock is free
-    assert one.wire.paths() == [STS, STS, "/org/v2/environments", LISTING.endpoint]
+    listed = ["/org/v2/environments"] if holds_host else []
+    assert one.api.paths() == [STS, STS, *listed, LISTING.endpoint]
 
 
 async def test_a_refresh_that_is_cancelled_while_it_waits_for_the_lock_does_not_keep_it(
-    world: Callable[..., World],
+    with_file: Callable[..., PoolHost],
 ) -> None:
-    one = world()
-    one.wire.delay[STS] = 5
+    one = with_file()
+    one.api.delay[STS] = 5
     first, second = (asyncio.create_task(one.list()) for _ in range(2))
     await one.clock.sleep(1)
     second.cancel()
     await first
     await one.list()
     assert second.cancelled()
-    assert one.wire.paths() == [STS, LISTING.endpoint, LISTING.endpoint]
+    assert one.api.paths() == [STS, LISTING.endpoint, LISTING.endpoint]
 
 
-async def test_an_exchange_that_is_cancelled_is_begun_again(world: Callable[..., World]) -> None:
-    one = world()
-    one.wire.delay[STS] = 5
+async def test_an_exchange_that_is_cancelled_is_begun_again(
+    with_file: Callable[..., PoolHost],
+) -> None:
+    one = with_file()
+    one.api.delay[STS] = 5
     exchanging = asyncio.create_task(one.list())
     await one.clock.sleep(1)
     exchanging.cancel()
     await one.list()
     assert exchanging.cancelled()
-    assert one.wire.paths() == [STS, STS, LISTING.endpoint]
+    assert one.api.paths() == [STS, STS, LISTING.endpoint]
 
 
-async def test_a_token_that_expires_before_its_answer_arrives_is_not_sent(
-    world: Callable[..., World],
+async def test_an_exchange_waits_for_the_rate_limit_of_the_api(
+    with_file: Callable[..., PoolHost],
 ) -> None:
-    one = world(3)
-    one.wire.delay[STS] = 3
-    with pytest.raises(InvalidResponse, match="the token expired before its answer arrived"):
+    one = with_file(200)
+    spent = {"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "300"}
+    one.api.answers[LISTING.endpoint] = [httpx.Response(200, headers=spent, content=b"{}"), OK]
+    await one.list()
+    await one.clock.sleep(150)  # the token is due for renewal, and the window is still exhausted
+    await one.list()
+    assert one.api.paths() == [STS, LISTING.endpoint] * 2
+    status = one.host.token_status
+    assert status is not None
+    assert status.expires is not None
+    assert status.expires >= EPOCH + 300 + 200
+
+
+@pytest.mark.parametrize(
+    ("low_priority", "remedy"), [(False, "list fewer keys with `filters`"), (True, "disable part")]
+)
+async def test_an_exchange_that_the_rate_limit_does_not_allow_in_time_names_the_remedy(
+    with_file: Callable[..., PoolHost], *, low_priority: bool, remedy: str
+) -> None:
+    one = with_file(60)
+    spent = {"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "300"}
+    one.api.answers[LISTING.endpoint] = [httpx.Response(200, headers=spent, content=b"{}")]
+    await one.list()
+    await one.clock.sleep(60)
+    budget = await one.host.begin(timeout=100, low_priority=low_priority)
+    with pytest.raises(OutOfBudget, match=f"^POST {STS}: .* or {remedy}"):
+        await one.host.send(Request("/iam/v2/users"), budget)
+
+
+async def test_a_token_that_expires_before_the_answer_arrives_is_not_sent(
+    with_file: Callable[..., PoolHost],
+) -> None:
+    one = with_file(3)
+    one.api.delay[STS] = 3
+    with pytest.raises(InvalidResponse, match="the token expired before the answer arrived"):
         await one.list()
-    assert one.wire.paths() == [STS]
+    assert one.api.paths() == [STS]
 
 
 @pytest.mark.parametrize("jump", [-86_400, 86_400])
 async def test_a_jump_of_the_wall_clock_changes_nothing(
-    world: Callable[..., World], jump: float
+    with_file: Callable[..., PoolHost], jump: float
 ) -> None:
-    one = world()
+    one = with_file()
     await one.list()
     one.clock.jump(jump)
     await one.clock.sleep(800)
     await one.list()
-    assert one.wire.paths().count(STS) == 1
+    assert one.api.paths().count(STS) == 1
     await one.clock.sleep(40)
     await one.list()
-    assert one.wire.paths().count(STS) == 2
+    assert one.api.paths().count(STS) == 2
 
 
 async def test_tokens_of_equal_settings_are_taken_over(
-    client_world: Callable[..., World], secret: Path
+    with_client: Callable[..., PoolHost],
 ) -> None:
-    one, same = client_world(), client_world()
-    other = World(OAuthClient(TOKEN_URL, "another", FromFile(secret)), Wire())
+    one, same, other = with_client(), with_client(), with_client(client="another")
     await one.list()
     for each in (same, other):
-        each.clock, each.wire = one.clock, Wire()
         each.host.resume(one.host)
+        await each.list()
+    assert same.api.paths() == [LISTING.endpoint]
     assert same.host.token_status == one.host.token_status
-    assert other.host.token_status == TokenStatus("pool-abc", None)
-    budget = await one.begin()
-    assert await same.pool.authorize(budget) is await one.pool.authorize(budget)
+    assert other.api.paths() == [IDP, STS, LISTING.endpoint]
 
 
-async def test_nothing_shows_a_token(client_world: Callable[..., World]) -> None:
-    one = client_world()
+async def test_the_token_of_the_identity_provider_is_taken_over(
+    with_client: Callable[..., PoolHost],
+) -> None:
+    one, same = with_client(), with_client()
+    one.api.answers[IDP] = [token(100, 3600)]
     await one.list()
-    shown = repr([vars(one.pool), vars(one.host), await one.begin(), one.host.token_status])
+    same.host.resume(one.host)
+    await same.clock.sleep(900)
+    await same.list()
+    assert same.api.paths() == [STS, LISTING.endpoint]
+    assert same.api.form(STS)["subject_token"] == ["token-100"]
+
+
+async def test_a_token_that_the_api_repeats_is_removed_from_its_answer(
+    with_file: Callable[..., PoolHost],
+) -> None:
+    one = with_file()
+    text = "a-token-of-the-pool-0123456789"
+    one.api.answers[STS] = [token(1, access_token=text)]
+    one.api.answers[LISTING.endpoint] = [httpx.Response(200, content=f'{{"x": "{text}"}}')]
+    answer = await one.host.send(LISTING, await one.begin())
+    assert one.api.used() == [f"Bearer {text}"]
+    assert answer.body == b'{"x": "<redacted>"}'
+
+
+async def test_a_client_secret_that_the_identity_provider_repeats_is_removed(
+    with_client: Callable[..., PoolHost], secret: Path
+) -> None:
+    text = "a-secret+that/only=this-test-uses"
+    write(secret, text)
+    one = with_client()
+    body = {"error": "invalid_client", "error_description": f"{text} {quote(text, safe='')}"}
+    one.api.answers[IDP] = [httpx.Response(401, content=json.dumps(body))]
+    with pytest.raises(
+        IdentityProviderFailed, match=r"says: invalid_client: <redacted> <redacted>$"
+    ):
+        await one.list()
+
+
+async def test_no_part_of_a_repeated_token_remains_where_a_message_is_cut_off(
+    with_client: Callable[..., PoolHost],
+) -> None:
+    one = with_client()
+    text = "Zq8Kd0Wm4Yt6Rb2X" * 500  # longer than one_line() looks ahead
+    one.api.answers[IDP] = [token(1, access_token=text)]
+    one.api.answers[STS] = [httpx.Response(400, content=json.dumps({"message": f"bad {text}"}))]
+    with pytest.raises(TokenRefused, match=r"says: bad <redacted>\.") as refused:
+        await one.list()
+    assert text[:6] not in str(refused.value)
+
+
+async def test_a_token_of_a_file_that_the_sts_repeats_in_base64_is_removed(
+    with_file: Callable[..., PoolHost], file: Path
+) -> None:
+    text = jwt({"sub": "only in this test"})
+    write(file, text)
+    one = with_file()
+    body = {"message": b64encode(text.encode()).decode()}
+    one.api.answers[STS] = [httpx.Response(400, content=json.dumps(body))]
+    with pytest.raises(
+        TokenRefused, match=r"The API says: <redacted>[A-Za-z0-9+/=]{0,3}\. The token"
+    ):
+        await one.list()
+
+
+async def test_a_token_of_the_identity_provider_that_the_sts_repeats_is_removed(
+    with_client: Callable[..., PoolHost],
+) -> None:
+    one = with_client()
+    text = "an-opaque-token-of-the-identity-provider"
+    one.api.answers[IDP] = [token(1, access_token=text)]
+    one.api.answers[STS] = [httpx.Response(400, content=json.dumps({"message": f"bad {text}"}))]
+    with pytest.raises(TokenRefused, match=r"says: bad <redacted>\. The token is not a JWT"):
+        await one.list()
+
+
+async def test_no_connection_to_a_token_endpoint_stays_open(
+    with_client: Callable[..., PoolHost],
+) -> None:
+    one = with_client()
+    for exchanges in (1, 2):
+        await one.list()
+        assert one.transport.closed == 2 * exchanges  # the identity provider and the STS
+        await one.clock.sleep(900)
+    before = one.transport.closed
+    await one.host.aclose()
+    assert one.transport.closed == before + 3  # and the API
+
+
+async def test_nothing_shows_a_token(with_client: Callable[..., PoolHost]) -> None:
+    one = with_client()
+    await one.list()
+    budget = await one.begin()
+    shown = repr([vars(budget.authentication), vars(one.host), budget, one.host.token_status])
     assert "token-1" not in shown
     assert "token-2" not in shown
     assert "client+secret" not in shown

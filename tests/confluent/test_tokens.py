@@ -1,23 +1,23 @@
-"""Answers of token endpoints, the life of a token, and the claims that messages show."""
+"""Answers of token endpoints, the lifetime of a token, and the claims that messages show."""
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 import pytest
 
 from exporter.confluent.tokens import Token, describe_claims, parse_token
+from tests.jwts import jwt
 
 NOW = 1_790_000_000
 TEXT = "an-access-token.of~the_STS+/=="
 
 
-def parsed(default_life: float = 900, *, bearer: bool = False, **members: Any) -> Token:
+def parsed(default_lifetime: float = 900, *, bearer: bool = False, **members: Any) -> Token:
     """Return the token in an answer that was requested at the monotonic time 1000."""
     body = json.dumps({"access_token": TEXT, **members}).encode()
-    return parse_token(body, requested_at=1000, default_life=default_life, bearer=bearer)
+    return parse_token(body, requested_at=1000, default_lifetime=default_lifetime, bearer=bearer)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def parsed(default_life: float = 900, *, bearer: bool = False, **members: Any) -
         ("900", 1840, 1900),
         ("3599.5", 4539.5, 4599.5),
         (120, 1060, 1120),
-        (119, 1059.5, 1119),  # half of a short life
+        (119, 1059.5, 1119),  # half of a short lifetime
         (60, 1030, 1060),
         (1, 1000.5, 1001),
         (10**12, 87_340, 87_400),  # a day at most
@@ -37,7 +37,7 @@ def parsed(default_life: float = 900, *, bearer: bool = False, **members: Any) -
         pytest.param(10**400, 87_340, 87_400, id="more than a float holds"),
     ],
 )
-def test_a_token_is_renewed_a_minute_before_its_end_or_after_half_of_a_short_life(
+def test_a_token_is_renewed_a_minute_before_it_expires_or_after_half_of_a_short_lifetime(
     expires_in: object, renew_at: float, expires: float
 ) -> None:
     token = parsed(expires_in=expires_in)
@@ -58,7 +58,7 @@ def test_a_token_is_renewed_a_minute_before_its_end_or_after_half_of_a_short_lif
         {"expires_in": [900]},
     ],
 )
-def test_an_answer_without_a_usable_life_has_the_documented_one(members: dict[str, Any]) -> None:
+def test_an_answer_without_a_usable_lifetime_gets_the_default(members: dict[str, Any]) -> None:
     assert (parsed(**members).renew_at, parsed(**members).expires) == (1840, 1900)
     assert parsed(0, **members).renew_at == 1000  # used once
 
@@ -66,7 +66,7 @@ def test_an_answer_without_a_usable_life_has_the_documented_one(members: dict[st
 @pytest.mark.parametrize(
     "expires_in", [0, -1, 0.0, "0", "0.0", -1e300, pytest.param(-(10**400), id="less")]
 )
-def test_a_token_without_life_is_not_used(expires_in: object) -> None:
+def test_a_token_without_lifetime_is_not_used(expires_in: object) -> None:
     with pytest.raises(ValueError, match="already expired: expires_in in the answer is not pos"):
         parsed(expires_in=expires_in)
 
@@ -103,7 +103,7 @@ def test_unknown_members_are_ignored() -> None:
 )
 def test_an_answer_without_a_token_is_refused_and_not_quoted(body: bytes) -> None:
     with pytest.raises(ValueError, match="no usable access_token") as refused:
-        parse_token(body, requested_at=0, default_life=900)
+        parse_token(body, requested_at=0, default_lifetime=900)
     assert "top-secret" not in str(refused.value)
 
 
@@ -123,11 +123,6 @@ def test_only_a_bearer_token_authenticates_requests(kind: str | None) -> None:
 
 def test_a_token_does_not_show_itself() -> None:
     assert TEXT not in repr(parsed())
-
-
-def jwt(claims: object) -> str:
-    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return f"eyJhbGciOiJSUzI1NiJ9.{payload}.c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""The exporter with identity pools: the same truth, over tokens that end at any moment."""
+"""The exporter with identity pools: the same truth, although tokens expire at any time."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,20 +16,17 @@ from exporter.simulator import (
     parse_fault,
 )
 from tests.harness import API_KEYS, Harness
-from tests.pools import CLIENT_SECRET, PoolHarness
+from tests.pools import CLIENT_SECRET, PoolHarness, Subject
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.harness import Harness as AnyHarness
-
 TOTAL = "confluent_cloud_organization_api_keys"
 NAMES = "names: {enabled: true, refresh_interval: 2m}"
 SUBJECTS = pytest.mark.parametrize("subject", ["file", "client"])
-Subject = Literal["file", "client"]
 
 
-def inventory(harness: AnyHarness) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def inventory(harness: Harness) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Return the series that do not tell how they were fetched."""
     return {
         key: value
@@ -84,7 +81,7 @@ async def test_an_hour_with_tokens_of_a_minute(tmp_path: Path, subject: Subject)
     harness = PoolHarness(
         tmp_path,
         subject=subject,
-        life=60,
+        lifetime=60,
         keys=60,
         names=("acme", "globex"),
         settings=f"refresh_interval: 40s, page_size: 10, {NAMES}, quotas: {{enabled: true}}",
@@ -130,10 +127,10 @@ async def test_an_hour_with_tokens_of_a_minute(tmp_path: Path, subject: Subject)
         assert sum(failures) == 0
 
 
-async def test_a_token_that_ends_in_the_middle_of_a_walk_is_replaced(tmp_path: Path) -> None:
+async def test_a_token_that_expires_during_a_listing_is_replaced(tmp_path: Path) -> None:
     harness = PoolHarness(
         tmp_path,
-        life=60,
+        lifetime=60,
         keys=100,
         settings="page_size: 10",
         faults=[parse_fault(f"slow:9s@{API_KEYS}")],
@@ -141,12 +138,19 @@ async def test_a_token_that_ends_in_the_middle_of_a_walk_is_replaced(tmp_path: P
     await harness.exporter.refresh_once()  # ten pages of nine seconds
     assert harness.value(TOTAL) == 100
     assert harness.statuses() == [200] * 10
-    walk = [request.path for request in harness.simulator.requests]
+    paths = [request.path for request in harness.simulator.requests]
     # The requests begin at 0, 9, 18, 27 and 36 s, and a token is replaced after 30 s.
-    assert walk == [STS_PATH, *[API_KEYS] * 4, STS_PATH, *[API_KEYS] * 4, STS_PATH, *[API_KEYS] * 2]
+    assert paths == [
+        STS_PATH,
+        *[API_KEYS] * 4,
+        STS_PATH,
+        *[API_KEYS] * 4,
+        STS_PATH,
+        *[API_KEYS] * 2,
+    ]
 
 
-async def test_a_token_that_is_revoked_in_the_middle_of_a_walk_is_replaced(tmp_path: Path) -> None:
+async def test_a_token_that_is_revoked_during_a_listing_is_replaced(tmp_path: Path) -> None:
     harness = PoolHarness(tmp_path, keys=100, settings="page_size: 10")
     harness.simulator.script(4, "revoked", path=API_KEYS)
     await harness.exporter.refresh_once()
@@ -278,7 +282,7 @@ async def test_an_exchange_is_part_of_the_share_of_the_rate_limit(
 ) -> None:
     harness = PoolHarness(
         tmp_path,
-        life=60,
+        lifetime=60,
         keys=100,
         settings="page_size: 10, refresh_timeout: 5m",
         rate_limit=SimulatedRateLimit(limit, 10),
@@ -307,7 +311,7 @@ async def test_names_do_not_keep_the_keys_from_the_little_that_the_rate_limit_gr
     # One request per minute: a token of less than a minute expires before it can be used.
     limit = SimulatedRateLimit(2, 60)
     settings = "names: {enabled: true, refresh_interval: 1h}"
-    harness = PoolHarness(tmp_path, life=59, settings=settings, rate_limit=limit)
+    harness = PoolHarness(tmp_path, lifetime=59, settings=settings, rate_limit=limit)
     async with harness.exporter.running():
         await harness.clock.sleep(3600)
     keys = harness.state.prioritized

@@ -6,7 +6,8 @@ import pytest
 
 from exporter.simulator import IDENTITY_PROVIDER_PATH, IdentityProvider, Simulator
 from exporter.simulator.rate_limit import Tally
-from tests.simulator.tokens import CLIENT, CLIENT_SECRET, ISSUER, Keyless, json_of
+from tests.jwts import content_of
+from tests.simulator.tokens import CLIENT, CLIENT_SECRET, ISSUER, Keyless
 from tests.virtual_time import EPOCH, FakeClock
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ async def test_a_client_gets_a_signed_token_that_the_sts_accepts() -> None:
     assert response.headers["Cache-Control"] == "no-store"
     assert response.json() == {"access_token": token, "token_type": "Bearer", "expires_in": 3600}
     header, claims, _ = token.split(".")
-    assert json_of(header) == {"alg": "HS256", "typ": "JWT"}
-    content = json_of(claims)
+    assert content_of(header) == {"alg": "HS256", "typ": "JWT"}
+    content = content_of(claims)
     assert len(bytes.fromhex(content.pop("jti"))) == 8
     assert content == {
         "iss": ISSUER,
@@ -48,14 +49,14 @@ async def test_each_token_has_an_id_of_its_own() -> None:
 
     tokens = [(await keyless.log_in()).json()["access_token"] for _ in range(2)]
 
-    assert len({json_of(token.split(".")[1])["jti"] for token in tokens}) == 2
+    assert len({content_of(token.split(".")[1])["jti"] for token in tokens}) == 2
 
 
 async def test_a_token_for_a_file_has_the_given_claims() -> None:
     provider = IdentityProvider(issuer=ISSUER, clock=FakeClock(), audience="usual")
 
     chosen, default = [
-        json_of(token.split(".")[1])
+        content_of(token.split(".")[1])
         for token in (
             provider.token(subject="me", audience="you", lifetime=600),
             provider.token(subject="me"),
@@ -139,7 +140,7 @@ async def test_the_client_id_decides_between_providers() -> None:
     response = await keyless.log_in(client_id="two", client_secret="two")
     crossed = await keyless.log_in(client_id="two", client_secret="one")
 
-    assert json_of(response.json()["access_token"].split(".")[1])["iss"] == (
+    assert content_of(response.json()["access_token"].split(".")[1])["iss"] == (
         "https://two.example.com"
     )
     assert crossed.status_code == 401

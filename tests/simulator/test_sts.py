@@ -17,8 +17,9 @@ from exporter.simulator import (
     Simulator,
 )
 from exporter.simulator.rate_limit import Tally
+from tests.jwts import part
 from tests.simulator.helpers import SECRET, some_keys
-from tests.simulator.tokens import ISSUER, SUBJECT, Keyless, part_of
+from tests.simulator.tokens import ISSUER, SUBJECT, Keyless
 from tests.virtual_time import EPOCH, FakeClock
 
 if TYPE_CHECKING:
@@ -149,11 +150,11 @@ async def test_a_token_is_refused_for_its_claims() -> None:
             subject=SUBJECT, audience="https://kubernetes.default.svc"
         ),
         "The algorithm of the token is not HS256.": ".".join(
-            [part_of({"alg": "none"}), good.split(".")[1], ""]
+            [part({"alg": "none"}), good.split(".")[1], ""]
         ),
         "The token has no claim exp.": keyless.signed({"iss": ISSUER, "sub": SUBJECT}),
         "The claims of the token cannot be read.": ".".join(
-            [good.split(".")[0], part_of({"exp": "soon"}), "x"]
+            [good.split(".")[0], part({"exp": "soon"}), "x"]
         ),
     }
     for expected, token in tokens.items():
@@ -167,7 +168,7 @@ async def test_changed_claims_invalidate_the_signature() -> None:
     header, _, signature = keyless.provider.token(subject="somebody").split(".")
     claims = {"iss": ISSUER, "sub": SUBJECT, "aud": "confluent-cloud", "exp": EPOCH + 60}
 
-    response = await keyless.exchange(subject_token=".".join([header, part_of(claims), signature]))
+    response = await keyless.exchange(subject_token=".".join([header, part(claims), signature]))
 
     assert detail(response) == "The signature of the token is not valid."
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -19,6 +17,7 @@ from exporter.simulator import (
     Simulator,
     parse_fault,
 )
+from tests.jwts import part, to_base64
 from tests.simulator.helpers import ORIGIN, SECRET, some_keys
 from tests.virtual_time import FakeClock
 
@@ -66,8 +65,8 @@ class Keyless:
 
     def signed(self, claims: dict[str, object]) -> str:
         """Return a token with ``claims`` and a valid signature of the provider."""
-        signed = f"{part_of({'alg': 'HS256'})}.{part_of(claims)}"
-        return f"{signed}.{base64_of(hmac.digest(self.provider._key, signed.encode(), 'sha256'))}"
+        signed = f"{part({'alg': 'HS256'})}.{part(claims)}"
+        return f"{signed}.{to_base64(hmac.digest(self.provider._key, signed.encode(), 'sha256'))}"
 
     async def exchange(self, path: str = STS_PATH, /, **changes: str | None) -> httpx.Response:
         """Ask the STS for a token of ``pool-1``, with some fields changed or left out (None)."""
@@ -114,19 +113,3 @@ class Keyless:
                 data={name: text for name, text in fields.items() if text is not None},
                 auth=httpx.BasicAuth(*basic) if basic else httpx.USE_CLIENT_DEFAULT,
             )
-
-
-def json_of(part: str) -> dict[str, Any]:
-    """Return the header or the claims of a token."""
-    padded = part + "=" * (-len(part) % 4)
-    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(padded))
-    return decoded
-
-
-def part_of(content: dict[str, object]) -> str:
-    """Return the base64 of a header or of claims."""
-    return base64_of(json.dumps(content).encode())
-
-
-def base64_of(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
