@@ -22,6 +22,9 @@ endef
 # One more than the cores, because some tests wait for other programs.
 WORKERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 
+# Otherwise, each worker and each program compiles all modules again.
+test quick: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/.dev ## run all tests and print the coverage
 	@rm -f .coverage .coverage.*
 	@$(call timed,240,$(BIN)/python -m coverage run -m pytest --numprocesses=$(WORKERS) --dist=loadgroup $(ARGS) \

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 _IGNORED = {"build", "dist", "venv", "__pycache__"}
+_COVERAGE = ".coverage"  # other processes write, rename and delete such files during the tests
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 
 
@@ -31,7 +32,8 @@ def _walk() -> Iterator[Path]:
             and (each[0] != "." or each in {".ci", ".github"})
         ]
         for name in names:
-            yield Path(folder, name)
+            if not name.startswith(_COVERAGE):
+                yield Path(folder, name)
 
 
 def anchors(text: str) -> set[str]:

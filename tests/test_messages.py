@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 
 import pytest
 
@@ -15,6 +16,7 @@ VARIABLES = re.compile(r"the API(?= \()|the proxy in HTTPS_PROXY|not seen|407|40
 """What the program puts into messages; the documentation shows an example."""
 
 
+@cache
 def templates() -> list[str]:
     """Return every text in the program, with ``…`` for each value in it."""
     return [
@@ -35,9 +37,6 @@ def _template(node: ast.JoinedStr | ast.Constant) -> str:
     )
 
 
-TEMPLATES = templates()
-
-
 def messages(page: str) -> list[str]:
     """Return the messages in the first columns of the tables of ``page``."""
     text = (ROOT / "docs" / page).read_text()
@@ -48,7 +47,7 @@ def messages(page: str) -> list[str]:
 
 def is_in_the_program(message: str) -> bool:
     fragment = re.sub(r"…(?:[ :]*…)*$", "", VARIABLES.sub("…", message)).strip()
-    return any(fragment in template for template in TEMPLATES)
+    return any(fragment in template for template in templates())
 
 
 @pytest.mark.parametrize("page", PAGES)

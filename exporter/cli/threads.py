@@ -6,7 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class DaemonThreads(ThreadPoolExecutor):
         super().__init__(max_workers=1)  # never started: `submit` is replaced
         self._calls: SimpleQueue[tuple[Future[object], Callable[[], object]]] = SimpleQueue()
         self._idle = threading.Semaphore(0)
+        """Counts the threads without a call. It is exact until the last thread has started."""
         self._started = 0
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -43,20 +44,25 @@ class DaemonThreads(ThreadPoolExecutor):
 
     def _work(self) -> None:
         while True:
-            try:
-                future, call = self._calls.get_nowait()
-            except Empty:
-                self._idle.release()
-                future, call = self._calls.get()
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(call())
-                except BaseException as error:  # noqa: BLE001 # raised again in the caller
-                    future.set_exception(error)
-            del future, call  # free them before the next call
+            future, call = self._calls.get()
+            report = _run(future, call)
+            # Before the caller sees the result: its next call then needs no other thread.
+            self._idle.release()
+            report()
+            del future, call, report  # free them before the next call
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 # the executor's signature
         """Do nothing: the threads end with the process."""
+
+
+def _run(future: Future[object], call: Callable[[], object]) -> Callable[[], None]:
+    """Run ``call``, unless ``future`` was cancelled; return what sets its result."""
+    if not future.set_running_or_notify_cancel():
+        return lambda: None
+    try:
+        return partial(future.set_result, call())
+    except BaseException as error:  # noqa: BLE001 # raised again in the caller
+        return partial(future.set_exception, error)
 
 
 def run(main: Coroutine[None, None, T]) -> T:

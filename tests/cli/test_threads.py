@@ -11,6 +11,21 @@ if TYPE_CHECKING:
     import pytest
 
 
+def test_there_are_no_more_threads_than_calls_at_a_time() -> None:
+    executor, idents = DaemonThreads(), set[int]()
+    for _ in range(500):
+        calls = [executor.submit(threading.get_ident) for _ in range(2)]
+        idents.update(call.result(TIMEOUT) for call in calls)
+    assert len(idents) <= 2
+
+
+def test_calls_that_wait_for_each_other_have_threads_of_their_own() -> None:
+    executor, barrier = DaemonThreads(), threading.Barrier(3, timeout=TIMEOUT)
+    for _ in range(3):
+        calls = [executor.submit(barrier.wait) for _ in range(3)]
+        assert {call.result(TIMEOUT) for call in calls} == {0, 1, 2}
+
+
 def test_a_call_that_is_cancelled_before_it_starts_is_skipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

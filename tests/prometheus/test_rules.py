@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -37,15 +38,19 @@ if TYPE_CHECKING:
 
 ABSENT = "ConfluentApiKeysExporterAbsent"
 """The one alert that is about there being no series."""
-FILES = sorted((ROOT / "tests" / "prometheus" / "rules").glob("*.yml"))
-CASES: dict[str, list[Any]] = {
-    file.stem: yaml.safe_load(file.read_text())["tests"] for file in FILES
-}
-"""By the name of the file: that of the alert, or ``recording``."""
+CASES = ROOT / "tests" / "prometheus" / "rules"
+FILES = sorted(CASES.glob("*.yml"))
 
 alerts = pytest.mark.parametrize("name", ALERTS)
 recorded = pytest.mark.parametrize("name", RECORDED)
 files = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+@cache
+def cases_of(name: str) -> list[Any]:
+    """Return the cases in the file ``name``: the name of an alert, or ``recording``."""
+    found: list[Any] = yaml.safe_load((CASES / f"{name}.yml").read_text())["tests"]
+    return found
 
 
 @pytest.mark.integration
@@ -57,9 +62,8 @@ def test_promtool_accepts_the_rules() -> None:
 @files
 def test_promtool_proves(file: Path, tmp_path: Path) -> None:
     """Without the alerts that no case asks for, whose evaluation takes most of the time."""
-    named = {
-        check["alertname"] for case in CASES[file.stem] for check in case.get("alert_rule_test", ())
-    }
+    checks = [check for case in cases_of(file.stem) for check in case.get("alert_rule_test", ())]
+    named = {check["alertname"] for check in checks}
     kept = [
         group | {"rules": [rule for rule in group["rules"] if rule.get("alert") in {None, *named}]}
         for group in GROUPS
@@ -130,7 +134,7 @@ def test_an_expression_reads_no_histogram_which_prometheus_may_convert(expressio
 
 @files
 def test_the_cases_have_series_as_they_are_exposed(file: Path) -> None:
-    for case in CASES[file.stem]:
+    for case in cases_of(file.stem):
         for each in case["input_series"]:
             ((name, labels),) = selectors(each["series"]).items()
             assert EXPOSED[name] - {"pod"} <= labels <= EXPOSED[name] | {"cluster"}, each
@@ -140,7 +144,7 @@ def test_the_cases_have_series_as_they_are_exposed(file: Path) -> None:
 
 
 def test_every_alert_has_its_cases() -> None:
-    assert CASES.keys() == ALERTS.keys() | {"recording"}
+    assert {file.stem for file in FILES} == ALERTS.keys() | {"recording"}
 
 
 def expected(case: Any, alert: str) -> list[list[Any]]:
@@ -157,7 +161,7 @@ def begins_with(case: Any) -> set[str]:
 
 @alerts
 def test_a_case_fires_and_is_over(name: str) -> None:
-    found = [expected(case, name) for case in CASES[name]]
+    found = [expected(case, name) for case in cases_of(name)]
     for alert in [alert for case in found for check in case for alert in check]:
         assert alert["exp_labels"]["severity"] == ALERTS[name]["labels"]["severity"]
         assert alert["exp_annotations"].keys() == ALERTS[name]["annotations"].keys()
@@ -167,13 +171,14 @@ def test_a_case_fires_and_is_over(name: str) -> None:
 @alerts
 def test_a_case_has_series_and_does_not_fire(name: str) -> None:
     read = samples_of(ALERTS[name]["expr"])
-    assert any(begins_with(case) & read and not any(expected(case, name)) for case in CASES[name])
+    with_series = [case for case in cases_of(name) if begins_with(case) & read]
+    assert any(not any(expected(case, name)) for case in with_series)
 
 
 @alerts
 def test_a_case_has_no_series(name: str) -> None:
     read = samples_of(ALERTS[name]["expr"])
-    without = [case for case in CASES[name] if not begins_with(case) & read]
+    without = [case for case in cases_of(name) if not begins_with(case) & read]
     found = [check for case in without for check in expected(case, name)]
     assert found
     assert any(found) == (name == ABSENT)
@@ -181,7 +186,7 @@ def test_a_case_has_no_series(name: str) -> None:
 
 @alerts
 def test_a_case_has_two_replicas(name: str) -> None:
-    fires_in = [case for case in CASES[name] if any(expected(case, name))]
+    fires_in = [case for case in cases_of(name) if any(expected(case, name))]
     labels = {
         label
         for case in fires_in
@@ -256,7 +261,8 @@ def test_every_limit_is_that_of_an_alert() -> None:
 
 @pytest.mark.parametrize(("limit", "name"), LIMITED)
 def test_the_same_data_has_another_outcome_with_another_limit(limit: str, name: str) -> None:
-    found = [world for case in CASES[name] for world in worlds(case, name, limit) if world.limits]
+    several = [world for case in cases_of(name) for world in worlds(case, name, limit)]
+    found = [world for world in several if world.limits]
     assert any(
         one.data == other.data and one.limits != other.limits and one.differs_from(other)
         for one, other in combinations(found, 2)
@@ -267,7 +273,7 @@ def test_the_same_data_has_another_outcome_with_another_limit(limit: str, name: 
 def test_a_recorded_series_changes_and_is_missing_without_input(name: str) -> None:
     there: list[Any] = []
     missing: list[Any] = []
-    for case in CASES["recording"]:
+    for case in cases_of("recording"):
         for check in case["promql_expr_test"]:
             if check["expr"].partition("{")[0] == name:
                 (there if case["input_series"] else missing).append(check["exp_samples"])
