@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from exporter.confluent.request import Authentication, Authorization, Observer, Request
     from exporter.confluent.throttle import RateLimitStatus
     from exporter.confluent.trust import Trust
+    from exporter.errors import ApiError
 
 _MAX_RETRIES = 4
 _RETRIED = (RateLimited, ServerError, RequestTimeout, ConnectionFailed)
@@ -175,6 +176,7 @@ class Host:
         path = request.endpoint if request.path is None else request.path
         target = url_of(self._settings.url + path, request.query)
         retries, hops_left, was_refused = 0, MAX_REDIRECTS, False
+        failure: ApiError | None = None
         while True:
             if budget.low_priority:
                 await self._priority.wait(request, budget)
@@ -206,17 +208,24 @@ class Host:
                     was_refused = True
                     continue
                 except retried as error:
+                    reason, pause = self._pause_after(error, failure, retries, budget)
                     failure = error
-                    reason, pause = self._pacer.pause_after(error, retries)
-                    if (
-                        retries == _MAX_RETRIES
-                        or budget.retries == 0
-                        or self._clock.monotonic() + pause >= budget.deadline
-                    ):
-                        raise
             retries += 1
             budget.retries -= 1
             await self._pacer.sleep(reason, pause, error=str(failure))
+
+    def _pause_after(
+        self, error: ApiError, previous: ApiError | None, retries: int, budget: Budget
+    ) -> tuple[str, float]:
+        """Return the reason and the seconds of the wait before the next retry.
+
+        Raises ``error`` if there is none, or ``previous`` if the deadline only cut a retry short.
+        """
+        reason, pause = self._pacer.pause_after(error, retries)
+        now = self._clock.monotonic()
+        if retries < _MAX_RETRIES and budget.retries > 0 and now + pause < budget.deadline:
+            return reason, pause
+        raise previous if previous and now >= budget.deadline else error
 
     async def _send_once(
         self, request: Request, target: httpx.URL, authorization: Authorization, budget: Budget

@@ -82,7 +82,7 @@ class IdentityPoolCredentials(Credentials):
     def refused(self, authorization: Authorization) -> bool:
         """See :class:`~exporter.confluent.request.Authentication`."""
         if self._current is not None and self._current.authorization is authorization:
-            self._current = None
+            self._current = self._expires = None
         return True
 
     async def _new_token(self, budget: Budget) -> _PoolToken:

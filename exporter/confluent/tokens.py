@@ -21,6 +21,7 @@ _MAX_TOKEN_LENGTH = 16 * 1024  # characters; it has to fit into a header
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750 §2.1."""
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _MAX_CLAIM_LENGTH = 120  # characters, in a message
 
 
@@ -110,11 +111,28 @@ def describe_claims(token: str, *, wall: float) -> str:
         if name in claims
     ]
     text = f"The token has {', '.join(shown)}" if shown else "The token has no iss, aud or sub"
-    expires = claims.get("exp")
-    if isinstance(expires, int | float) and not isinstance(expires, bool) and 0 < expires <= wall:
-        ended = f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%dT%H:%M:%SZ}"
-        text += f". It expired at {ended}: check what renews it, and the clock of this machine"
+    expires, begins = _time(claims.get("exp")), _time(claims.get("nbf"))
+    if expires is not None and expires.timestamp() <= wall:
+        text += (
+            f". It expired at {expires:{_TIME}}: check what renews it, and the clock of this"
+            " machine"
+        )
+    elif begins is not None and begins.timestamp() > wall:
+        text += (
+            f". It is not valid before {begins:{_TIME}}: check the clocks of the identity provider"
+            " and of this machine"
+        )
     return text
+
+
+def _time(claim: object) -> datetime | None:
+    """Return the time in a claim; None where it is not a number or out of range."""
+    if not isinstance(claim, int | float) or isinstance(claim, bool) or claim <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(claim, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _claims(token: str) -> dict[str, object] | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.confluent.endpoints import STS
 from exporter.errors import (
     CREDENTIALS_FAILURE_REASONS,
     REQUEST_FAILURE_REASONS,
+    ApiError,
     ConnectionFailed,
     Forbidden,
     TlsFailed,
@@ -15,7 +17,7 @@ from exporter.errors import (
 )
 
 if TYPE_CHECKING:
-    from exporter.errors import ApiError, CredentialsError
+    from exporter.errors import CredentialsError
 
 _INTERNAL = "internal"
 REFRESH_FAILURE_REASONS: tuple[str, ...] = (
@@ -38,6 +40,8 @@ class Failure:
     """Cause and remedy, for people."""
     request_id: str | None
     """The API's ``X-Request-Id``, for its support."""
+    endpoint: str = ""
+    """Of the request that failed; empty if none was sent."""
 
     def __str__(self) -> str:
         suffix = f" (X-Request-Id {self.request_id})" if self.request_id else ""
@@ -51,7 +55,7 @@ class Failure:
     @property
     def affects_all_endpoints(self) -> bool:
         """Whether requests to any endpoint of the API would fail for the same reason."""
-        return self.reason in _SHARED
+        return self.reason in _SHARED or self.endpoint == STS
 
     def is_like(self, other: Failure | None) -> bool:
         """Whether ``other`` has the same reason and message; the request may differ."""
@@ -60,7 +64,8 @@ class Failure:
 
 def failure_from(error: ApiError | CredentialsError) -> Failure:
     """Return the failure that ``error`` stands for."""
-    return Failure(error.reason, str(error), error.request_id)
+    endpoint = error.endpoint if isinstance(error, ApiError) else ""
+    return Failure(error.reason, str(error), error.request_id, endpoint)
 
 
 INTERNAL_FAILURE = Failure(_INTERNAL, "an error in the exporter itself; see its log", None)

@@ -142,6 +142,14 @@ def test_a_token_does_not_show_itself() -> None:
                 " and the clock of this machine"
             ),
         ),
+        (
+            {"sub": "me", "nbf": NOW + 60, "exp": NOW + 600},
+            (
+                "The token has sub `me`. It is not valid before 2026-09-21T14:14:20Z: check the"
+                " clocks of the identity provider and of this machine"
+            ),
+        ),
+        ({"sub": "me", "nbf": NOW, "exp": 10**17}, "The token has sub `me`"),
         ({"iss": "a\nb\x1b[31m"}, r"The token has iss `a\nb\u001b[31m`"),
         ({"sub": "s" * 500}, f"The token has sub `{'s' * 119}…`"),
     ],

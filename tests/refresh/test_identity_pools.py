@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.confluent.credentials import TokenStatus
 from exporter.simulator import (
     IDENTITY_PROVIDER_PATH,
     STS_PATH,
@@ -365,3 +366,31 @@ async def test_a_refresh_without_a_token_asks_the_sts_only_for_one(
     assert [each.up for each in harness.state.refreshes.values()] == [False] * 3
     attempts = 5 if fault == "html502" else 1  # with four retries
     assert harness.exchanges == 3 * attempts, "one for each collector, not for each listing"
+
+
+async def test_a_slow_sts_is_named_and_asked_by_one_collector(tmp_path: Path) -> None:
+    settings = f"{NAMES}, quotas: {{enabled: true}}, refresh_timeout: 25s"
+    fault = parse_fault(f"slow:1h@{STS_PATH}")
+    harness = PoolHarness(tmp_path, settings=settings, faults=[fault])
+    await harness.exporter.refresh_once()
+    failures = {name: each.failure for name, each in harness.state.refreshes.items()}
+    keys = failures.pop("api_keys")
+    assert keys is not None
+    assert keys.message == (
+        f"POST {STS_PATH}: no complete answer within the `request_timeout` of 10 s; raise it if the"
+        " API is slow"
+    )
+    assert harness.exchanges == 3  # two of ten seconds, and one that the deadline cut short
+    assert {each.message for each in failures.values() if each} == {
+        "not requested, because the API keys could not be listed for the same reason"
+    }
+
+
+async def test_a_token_that_the_api_rejected_is_not_shown_as_valid(tmp_path: Path) -> None:
+    harness = PoolHarness(tmp_path)
+    await harness.exporter.refresh_once()
+    harness.simulator.revoke_tokens("pool-0")
+    (tmp_path / "token").unlink()
+    await harness.exporter.refresh_once()
+    assert harness.state.token == TokenStatus("pool-0", None)
+    assert harness.value("confluent_cloud_exporter_token_expiry_timestamp_seconds") is None
