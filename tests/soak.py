@@ -295,8 +295,8 @@ async def _settle(harness: Harness, url: str, findings: Findings) -> None:
 def _samples(text: str, name: str) -> Iterator[tuple[str, str, float]]:
     """Yield organization, collector and value of the samples of ``name``."""
     # Parsing all of it takes a second, in which this process answers no request to the API.
-    lines = "".join(line for line in text.splitlines(keepends=True) if line.startswith(name))
-    for family in text_string_to_metric_families(lines):
+    lines = [f"{line}\n" for line in text.split("\n") if line.startswith(name)]
+    for family in text_string_to_metric_families("".join(lines)):
         for sample in family.samples:
             if sample.name == name:
                 labels = sample.labels

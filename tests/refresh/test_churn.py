@@ -23,8 +23,8 @@ def key(
 def counted(harness: Harness, what: str) -> dict[tuple[str, str], float]:
     return {
         (dict(labels)["owner_kind"], dict(labels)["resource_kind"]): value
-        for (name, labels), value in harness.series().items()
-        if name == f"confluent_cloud_api_keys_{what}_total" and value
+        for (_, labels), value in harness.series(f"confluent_cloud_api_keys_{what}_total").items()
+        if value
     }
 
 

@@ -26,6 +26,7 @@ from tests.harness import Harness, configuration
 from tests.web.browser import page_of
 
 NAMES = "names: {enabled: true}"
+VIOLATIONS = "confluent_cloud_api_key_policy_violations"
 WITH_USERS = "names: {enabled: true, users: true}"
 PER_ENVIRONMENT = (KAFKA_CLUSTERS_PATH, SCHEMA_REGISTRIES_PATH, KSQL_CLUSTERS_PATH)
 
@@ -35,8 +36,8 @@ def infos(harness: Harness, kind: str, *labels: str) -> set[tuple[str, ...]]:
     name = f"confluent_cloud_{kind}_info"
     return {
         tuple(dict(given)[label] for label in labels)
-        for (sample, given), value in harness.series().items()
-        if sample == name and value == 1
+        for (_, given), value in harness.series(name).items()
+        if value == 1
     }
 
 
@@ -69,11 +70,7 @@ async def test_every_counted_id_has_one_info_series_with_and_without_names() -> 
     for settings in (WITH_USERS, ""):
         harness = Harness(400, settings=settings)
         await harness.exporter.refresh_once()
-        pairs = [
-            dict(labels)
-            for (name, labels), _ in harness.series().items()
-            if name == "confluent_cloud_api_keys"
-        ]
+        pairs = [dict(labels) for (_, labels) in harness.series("confluent_cloud_api_keys")]
         owners = Counter(owner for (owner,) in map(tuple, _listed(harness, "owner", "owner_id")))
         places = Counter(map(tuple, _listed(harness, "resource", "resource_id", "environment_id")))
         assert {pair["owner_id"] for pair in pairs} <= owners.keys()
@@ -83,11 +80,7 @@ async def test_every_counted_id_has_one_info_series_with_and_without_names() -> 
 
 def _listed(harness: Harness, kind: str, *labels: str) -> list[list[str]]:
     name = f"confluent_cloud_{kind}_info"
-    return [
-        [dict(given)[label] for label in labels]
-        for (sample, given) in harness.series()
-        if sample == name
-    ]
+    return [[dict(given)[label] for label in labels] for (_, given) in harness.series(name)]
 
 
 async def test_environments_missing_from_keys_are_taken_from_the_clusters() -> None:
@@ -107,9 +100,8 @@ async def test_environments_missing_from_keys_are_taken_from_the_clusters() -> N
 def infos_of_resources(harness: Harness) -> dict[str, str]:
     return {
         dict(labels)["resource_id"]: dict(labels)["environment_id"]
-        for (name, labels) in harness.series()
-        if name == "confluent_cloud_resource_api_keys"
-        and dict(labels)["resource_kind"] in {"kafka", "schema-registry", "ksql"}
+        for (_, labels) in harness.series("confluent_cloud_resource_api_keys")
+        if dict(labels)["resource_kind"] in {"kafka", "schema-registry", "ksql"}
     }
 
 
@@ -280,10 +272,8 @@ async def test_exactly_the_deleted_owners_are_unknown() -> None:
     owners = {key.owner.id for key in harness.organization.keys.values() if key.owner}
     accused = {
         dict(labels)["owner_id"]
-        for (name, labels), value in harness.series().items()
-        if name == "confluent_cloud_api_key_policy_violations"
-        and dict(labels)["policy"] == "unknown_owner"
-        and value
+        for (_, labels), value in harness.series(VIOLATIONS).items()
+        if dict(labels)["policy"] == "unknown_owner" and value
     }
     assert accused == gone & owners
     assert accused
@@ -298,10 +288,8 @@ async def test_no_user_is_unknown_if_users_cannot_be_listed() -> None:
         await harness.exporter.refresh_once()
         accused = {
             dict(labels)["owner_kind"]
-            for (name, labels), value in harness.series().items()
-            if name == "confluent_cloud_api_key_policy_violations"
-            and dict(labels)["policy"] == "unknown_owner"
-            and value
+            for (_, labels), value in harness.series(VIOLATIONS).items()
+            if dict(labels)["policy"] == "unknown_owner" and value
         }
         assert accused == {"service-account"}
 
@@ -309,11 +297,7 @@ async def test_no_user_is_unknown_if_users_cannot_be_listed() -> None:
 async def test_unknown_owners_are_reported_as_not_judged_without_names() -> None:
     harness = Harness(200)
     await harness.exporter.refresh_once()
-    policies = {
-        dict(labels)["policy"]
-        for (name, labels) in harness.series()
-        if name == "confluent_cloud_api_key_policy_violations"
-    }
+    policies = {dict(labels)["policy"] for (_, labels) in harness.series(VIOLATIONS)}
     assert "unknown_owner" not in policies
     assert "max_age" in policies
     assert "not judged" in await page_of(harness)
@@ -413,11 +397,7 @@ async def test_no_owner_is_unknown_if_a_service_account_is_unreadable() -> None:
     harness = Harness(300, settings=NAMES)
     harness.simulator.script(1, "truncated", path=SERVICE_ACCOUNTS_PATH)
     await harness.exporter.refresh_once()
-    judged = {
-        dict(labels)["policy"]
-        for (name, labels) in harness.series()
-        if name == "confluent_cloud_api_key_policy_violations"
-    }
+    judged = {dict(labels)["policy"] for (_, labels) in harness.series(VIOLATIONS)}
     assert "unknown_owner" not in judged
 
 
@@ -450,9 +430,8 @@ async def test_unknown_owners_are_kept_during_a_temporary_failure() -> None:
     def accused() -> dict[str, float]:
         return {
             dict(labels)["owner_id"]: value
-            for (name, labels), value in harness.series().items()
-            if name == "confluent_cloud_api_key_policy_violations"
-            and dict(labels)["policy"] == "unknown_owner"
+            for (_, labels), value in harness.series(VIOLATIONS).items()
+            if dict(labels)["policy"] == "unknown_owner"
         }
 
     await harness.exporter.refresh_once()

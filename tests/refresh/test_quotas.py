@@ -18,8 +18,7 @@ LABELS = ("quota_id", "scope", "owner_id", "environment_id", "resource_id")
 def rows(harness: Harness, name: str) -> dict[tuple[str, ...], float]:
     return {
         tuple(dict(labels)[label] for label in LABELS): value
-        for (sample, labels), value in harness.series().items()
-        if sample == f"confluent_cloud_quota_{name}"
+        for (_, labels), value in harness.series(f"confluent_cloud_quota_{name}").items()
     }
 
 

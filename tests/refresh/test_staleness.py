@@ -95,9 +95,7 @@ async def test_a_scope_that_keeps_failing_does_not_hide_other_quotas() -> None:
 
     def shown() -> dict[str, int]:
         return Counter(
-            dict(labels)["scope"]
-            for (name, labels) in harness.series()
-            if name == "confluent_cloud_quota_limit"
+            dict(labels)["scope"] for (_, labels) in harness.series("confluent_cloud_quota_limit")
         )
 
     harness.wire = httpx.MockTransport(answer)
