@@ -11,10 +11,14 @@ import pytest
 import yaml
 
 from exporter import config
-from exporter.errors import CREDENTIALS_FAILURE_REASONS, REQUEST_FAILURE_REASONS
+from exporter.errors import (
+    CREDENTIALS_FAILURE_REASONS,
+    REQUEST_FAILURE_REASONS,
+    TokenUnreadable,
+)
 from tests.jwts import jwt
 from tests.markdown import ROOT, relative_links
-from tests.test_messages import is_in_the_program
+from tests.test_messages import is_in_the_program, messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -381,3 +385,24 @@ def test_the_mistakes_have_the_reasons_and_messages_of_the_program(page: Path) -
         elif "does not start" in seen or "log" in seen:
             assert quoted
             assert all(is_in_the_program(each) for each in quoted if each not in REASONS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"two words", b'"quoted"', b"\xff", b"x" * 65537, b"opaque", "a directory", "missing"],
+    ids=repr,
+)
+def test_each_problem_of_a_token_file_is_explained(content: bytes | str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(JWT)
+    text = "organizations: [{name: a, credentials: {identity_pool: pool-1, token_file: token}}]"
+    (organization,) = config.parse(text, file="c", folder=tmp_path, environ={}).organizations
+    file.unlink()
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content == "a directory":
+        file.mkdir()
+    assert isinstance(organization.credentials, config.PoolCredentials)
+    with pytest.raises(TokenUnreadable) as raised:
+        organization.credentials.subject_token.read()
+    assert [each for each in messages("troubleshooting.md") if each in str(raised.value)]
