@@ -98,18 +98,18 @@ class Exporter:
             *(endpoint for each in collectors for endpoint in each.endpoints),
         ]
         observer = self.instruments.of(organization.name, endpoints=endpoints)
-        host = HostFactory(
+        hosts = HostFactory(
             organization,
             clock=self._clock,
             observer=observer,
             random=self._random,
             trusts=self._trusts,
             transport=self._transport(organization),
-        ).api()
+        ).create()
         return OrganizationRefresh(
             organization,
             collectors,
-            host,
+            hosts,
             clock=self._clock,
             random=self._random,
             publish=self.exposition.publish,

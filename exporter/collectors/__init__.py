@@ -8,8 +8,14 @@ from exporter.collectors.api_keys import ApiKeysCollector
 from exporter.collectors.collector import Collector
 from exporter.collectors.names import NamesCollector, SampledNamesCollector
 from exporter.collectors.quotas import QuotasCollector
+from exporter.collectors.usage import UsageCollector
 
-COLLECTORS: tuple[type[Collector], ...] = (ApiKeysCollector, NamesCollector, QuotasCollector)
+COLLECTORS: tuple[type[Collector], ...] = (
+    ApiKeysCollector,
+    NamesCollector,
+    QuotasCollector,
+    UsageCollector,
+)
 """Every collector of the exporter."""
 
 __all__ = [
@@ -19,4 +25,5 @@ __all__ = [
     "NamesCollector",
     "QuotasCollector",
     "SampledNamesCollector",
+    "UsageCollector",
 ]

@@ -58,6 +58,7 @@ class NamesCollector:
 
     name = DIRECTORY.collector
     low_priority = True
+    host_name = "api"
     stale_after = None
     metrics: ClassVar[Sequence[Metric]] = (catalogue.ORGANIZATION_INFO,)
     _sample_clusters = False

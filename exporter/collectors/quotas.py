@@ -85,6 +85,7 @@ class QuotasCollector:
 
     name = QUOTAS_STATE.collector
     low_priority = True
+    host_name = "api"
     endpoints = (QUOTA_SCOPES.endpoint, APPLIED_QUOTAS.endpoint)
     metrics: ClassVar[Sequence[Metric]] = catalogue.QUOTAS.metrics
 

@@ -139,7 +139,7 @@ def _locations_of_settings() -> dict[str, str]:
     locations = dict.fromkeys(Organization.model_fields, "an entry of `organizations`")
     locations |= dict.fromkeys(Settings.model_fields, "`defaults` or an entry of `organizations`")
     locations |= dict.fromkeys(ConfigFile.model_fields, "the top level")
-    sections = "credentials credentials.oauth filters names policy quotas rate_limit tls"
+    sections = "credentials credentials.oauth filters names policy quotas rate_limit tls usage"
     for section in sections.split():
         for name in _settings_at(section.split("."), Organization):
             locations.setdefault(name, f"`{section}`")

@@ -89,6 +89,17 @@ class Quotas(ConfigSection):
     """Patterns of the quota codes to fetch; `*` matches any characters."""
 
 
+class Usage(ConfigSection):
+    """Which owners use which Kafka clusters, from the Metrics API."""
+
+    enabled: bool = False
+    """Whether to fetch usage. Needs the role MetricsViewer."""
+    url: Url = "https://api.telemetry.confluent.cloud"
+    """URL of the Metrics API. Plain http is allowed only for this machine."""
+    refresh_interval: Duration = duration_default("1h")
+    """Time between the starts of two refreshes of the usage."""
+
+
 class Exempt(ConfigSection):
     """Patterns of exempt API keys, which are counted separately. `*` matches any characters."""
 
@@ -185,6 +196,8 @@ class Settings(ConfigSection):
     """Display names of owners, resources and environments."""
     quotas: Quotas = Field(default_factory=Quotas)
     """Quotas of the organization and their usage."""
+    usage: Usage = Field(default_factory=Usage)
+    """Which owners use which Kafka clusters, from the Metrics API."""
     policy: Policy = Field(default_factory=Policy)
     """Rules for API keys. A key that violates one is a finding."""
     per_key_metrics: bool = False

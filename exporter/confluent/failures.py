@@ -59,6 +59,7 @@ class Server:
 
 API = Server("the API", "url")
 IDENTITY_PROVIDER = Server("the identity provider", "token_url")
+METRICS_API = Server("the Metrics API", "usage.url")
 
 
 def failure_of(

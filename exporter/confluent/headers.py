@@ -36,6 +36,25 @@ def first_limit(
     )
 
 
+def tightest_scope(
+    limits: Sequence[float], remaining: Sequence[float], resets: Sequence[float]
+) -> RateLimitStatus:
+    """Return the scope with the smallest share left; of equal ones, the one that ends later.
+
+    A host with several limits repeats the headers once for each, in the same order. If their
+    numbers differ, the smallest numbers and the longest reset are combined, which is cautious.
+    """
+    if limits and len(limits) == len(remaining) == len(resets):
+        scopes = zip(limits, remaining, resets, strict=True)
+        limit, left, reset = min(scopes, key=lambda each: (each[1] / max(1.0, each[0]), -each[2]))
+        return RateLimitStatus(limit=_count(limit), remaining=_count(left), reset=reset)
+    return RateLimitStatus(
+        limit=_count(min(limits)) if limits else None,
+        remaining=_count(min(remaining)) if remaining else None,
+        reset=max(resets) if resets else None,
+    )
+
+
 @dataclass(frozen=True)
 class HeaderDialect:
     """How a host spells its rate limit."""
@@ -78,6 +97,12 @@ class HeaderDialect:
 
 IAM = HeaderDialect("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 """The headers of the API that lists API keys; docs/confluent-cloud-api.md#rate-limits."""
+
+
+METRICS = HeaderDialect(
+    "rateLimit-limit", "rateLimit-remaining", "rateLimit-reset", combine=tightest_scope
+)
+"""The headers of the Metrics API, which sends them once for each scope of its limits."""
 
 
 def retry_after(headers: httpx.Headers, *, wall: float) -> float | None:

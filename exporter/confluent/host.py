@@ -114,6 +114,11 @@ class Host:
         return self._pacer.waits
 
     @property
+    def credentials(self) -> Credentials:
+        """The credentials, which other hosts may share."""
+        return self._credentials
+
+    @property
     def token_status(self) -> TokenStatus | None:
         """The latest token of its credentials; None if they are not exchanged for tokens."""
         return self._credentials.token_status

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from exporter.config import ApiKeyCredentials, TokenFile
 from exporter.confluent import endpoints
 from exporter.confluent.credentials import BasicCredentials, NoCredentials
-from exporter.confluent.failures import API, IDENTITY_PROVIDER
-from exporter.confluent.headers import IAM
+from exporter.confluent.failures import API, IDENTITY_PROVIDER, METRICS_API
+from exporter.confluent.headers import IAM, METRICS
 from exporter.confluent.host import Host, HostSettings
 from exporter.confluent.identity_pool import IdentityPoolCredentials
 from exporter.confluent.identity_provider import ClientTokens, FileTokens
 from exporter.confluent.pacing import Pacer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from random import Random
 
     import httpx
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from exporter.config import Organization, PoolCredentials
     from exporter.confluent.credentials import Credentials
     from exporter.confluent.failures import Server
+    from exporter.confluent.headers import HeaderDialect
     from exporter.confluent.identity_provider import SubjectTokens
     from exporter.confluent.request import Observer
     from exporter.confluent.trust import TrustStore
@@ -53,8 +55,22 @@ class HostFactory:
         self._trusts = trusts
         self._transport = transport
 
-    def api(self) -> Host:
-        """Return the host of the API, with the organization's credentials."""
+    def create(self) -> Mapping[str, Host]:
+        """Return the hosts that collectors use, by name, with the organization's credentials.
+
+        ``api`` always exists, ``metrics`` only where the configuration needs the Metrics API.
+        """
+        api = self._api()
+        usage = self._organization.usage
+        if not usage.enabled:
+            return {"api": api}
+        pacer = self._pacer(METRICS)
+        return {
+            "api": api,
+            "metrics": self._host(usage.url, api.credentials, pacer, METRICS_API, METRICS),
+        }
+
+    def _api(self) -> Host:
         url, credentials = self._organization.url, self._organization.credentials
         pacer = self._pacer()
         if isinstance(credentials, ApiKeyCredentials):
@@ -72,16 +88,23 @@ class HostFactory:
         provider = self._host(subject.token_url, NoCredentials(), self._pacer(), IDENTITY_PROVIDER)
         return ClientTokens(subject, provider, clock=self._clock)
 
-    def _pacer(self) -> Pacer:
+    def _pacer(self, dialect: HeaderDialect = IAM) -> Pacer:
         return Pacer(
             reserve=self._organization.rate_limit.reserve,
-            reset_header=IAM.reset,
+            reset_header=dialect.reset,
             clock=self._clock,
             observer=self._observer,
             random=self._random,
         )
 
-    def _host(self, url: str, credentials: Credentials, pacer: Pacer, server: Server) -> Host:
+    def _host(  # each differs between hosts
+        self,
+        url: str,
+        credentials: Credentials,
+        pacer: Pacer,
+        server: Server,
+        dialect: HeaderDialect = IAM,
+    ) -> Host:
         one = self._organization
         over_tls = self._transport is None and url.startswith("https:")
         return Host(
@@ -89,6 +112,7 @@ class HostFactory:
                 url=url,
                 request_timeout=one.request_timeout,
                 max_body=one.max_response_bytes,
+                dialect=dialect,
                 server=server,
             ),
             credentials,

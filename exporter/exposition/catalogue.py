@@ -437,6 +437,28 @@ KEYS_PAGE_INFO = Metric(
     details="Alerts link to it.",
 )
 
+OWNER_LAST_ACTIVE = Metric(
+    "confluent_cloud_owner_last_active_timestamp_seconds",
+    "gauge",
+    "End of the latest hour in which the owner made a request to the Kafka cluster, in Unix"
+    " seconds. Absent if none was seen.",
+    ("organization", "owner_id", "owner_kind", "resource_id"),
+    details="Only owners that have API keys. Needs `usage.enabled`.",
+)
+USAGE_WINDOW_START = Metric(
+    "confluent_cloud_usage_window_start_timestamp_seconds",
+    "gauge",
+    "Time since which activity is known for every Kafka cluster, in Unix seconds.",
+    ("organization",),
+)
+USAGE_UNJUDGED = Metric(
+    "confluent_cloud_usage_unjudged_resources",
+    "gauge",
+    "Number of Kafka clusters with API keys that did not tell of any owner, or whose activity is"
+    " not known.",
+    ("organization",),
+    details="Keys for these clusters are never findings of `unused_for`.",
+)
 INVENTORY = MetricGroup(
     "Inventory",
     "From the latest complete listing of the API keys. Info metrics name each owner, resource and"
@@ -470,6 +492,12 @@ QUOTAS = MetricGroup(
     "From the latest listing of the quotas, which has its own interval. They become stale after"
     " three intervals without success.",
     (QUOTA_LIMIT, QUOTA_USAGE, QUOTA_COUNTED),
+)
+USAGE = MetricGroup(
+    "Usage",
+    "Which owners use which Kafka clusters, from the Metrics API. They never become stale: activity"
+    " that was seen does not become untrue.",
+    (OWNER_LAST_ACTIVE, USAGE_WINDOW_START, USAGE_UNJUDGED),
 )
 POLICY_AND_CHURN = MetricGroup(
     "Policy, churn and the organization",
@@ -528,6 +556,7 @@ WEB = MetricGroup(
 CATALOGUE: tuple[MetricGroup, ...] = (
     INVENTORY,
     QUOTAS,
+    USAGE,
     POLICY_AND_CHURN,
     REFRESH,
     API,

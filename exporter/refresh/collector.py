@@ -50,6 +50,10 @@ class RefreshedCollector(Protocol):
         """Whether it yields to the key listing, and is skipped while that is refused."""
 
     @property
+    def host_name(self) -> str:
+        """The host of its requests: ``api``, or ``metrics`` for the Metrics API."""
+
+    @property
     def endpoints(self) -> Sequence[str]:
         """The path templates of its requests."""
 

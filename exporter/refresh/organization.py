@@ -12,7 +12,7 @@ from exporter.refresh.loop import Refresher
 from exporter.refresh.state import OrganizationState, RefreshStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from random import Random
 
     from exporter.clock import Clock
@@ -30,7 +30,8 @@ _LOW_PRIORITY_STAGGER = 0.1
 class OrganizationRefresh(Generic[C]):
     """Keeps the state of one organization up to date.
 
-    ``collectors``: at least one; the first lists the keys and has priority. ``publish`` and
+    ``collectors``: at least one; the first lists the keys and has priority. ``hosts``: by the name
+    that collectors use, ``api`` at least. ``publish`` and
     ``lock``: see :class:`~exporter.refresh.holder.Holder`.
     """
 
@@ -38,7 +39,7 @@ class OrganizationRefresh(Generic[C]):
         self,
         organization: Organization,
         collectors: Sequence[C],
-        host: Host,
+        hosts: Mapping[str, Host],
         *,
         clock: Clock,
         random: Random,
@@ -47,7 +48,7 @@ class OrganizationRefresh(Generic[C]):
     ) -> None:
         self.organization = organization
         self.collectors = collectors
-        self.host = host
+        self.hosts = hosts
         initial = OrganizationState(
             organization.name,
             {each.name: RefreshStatus(stale_after=each.stale_after) for each in collectors},
@@ -63,7 +64,7 @@ class OrganizationRefresh(Generic[C]):
             Refresher(
                 each,
                 self._holder,
-                host=host,
+                host=hosts[each.host_name],
                 refresh_timeout=organization.refresh_timeout,
                 clock=clock,
                 random=random,
@@ -78,6 +79,11 @@ class OrganizationRefresh(Generic[C]):
         return self._holder.state
 
     @property
+    def host(self) -> Host:
+        """The host of the API."""
+        return self.hosts["api"]
+
+    @property
     def has_ended(self) -> bool:
         """Whether a refresh loop has ended, although none should."""
         return any(task.done() for task in self._tasks)
@@ -85,7 +91,8 @@ class OrganizationRefresh(Generic[C]):
     async def resume(self, previous: OrganizationRefresh[C]) -> None:
         """Continue where ``previous`` stopped: its tokens, and its state if both list the same."""
         if _host(previous.organization) == _host(self.organization):
-            self.host.resume(previous.host)
+            for name in self.hosts.keys() & previous.hosts.keys():
+                self.hosts[name].resume(previous.hosts[name])
         if _lists(previous.organization) == _lists(self.organization):
             await self._holder.restore(_restored(self.state, previous.state))
 
@@ -114,12 +121,13 @@ class OrganizationRefresh(Generic[C]):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self.host.aclose()
+        for host in self.hosts.values():
+            await host.aclose()
 
 
 def _host(organization: Organization) -> tuple[object, ...]:
     """Return the settings that decide which rate limit and which tokens are used."""
-    return organization.url, organization.credentials
+    return organization.url, organization.credentials, organization.usage.url
 
 
 def _lists(organization: Organization) -> tuple[object, ...]:

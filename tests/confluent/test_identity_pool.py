@@ -136,7 +136,7 @@ class PoolHost:
             random=Random(0),
             trusts=TrustStore({}),
             transport=self.transport,
-        ).api()
+        ).create()["api"]
 
     async def begin(self) -> Budget:
         return await self.host.begin(timeout=300)

@@ -36,7 +36,7 @@ BUG = "error in the exporter; please report it"
 
 class ToyCollector:
     name, interval, stale_after = COUNT.collector, 10.0, 30.0
-    low_priority, endpoints = True, ("/toy",)
+    low_priority, host_name, endpoints = True, "api", ("/toy",)
     metrics: ClassVar[Sequence[catalogue.Metric]] = (COUNT_METRIC,)
 
     @classmethod

@@ -47,6 +47,7 @@ class ApiKeysCollector:
 
     name = API_KEYS_STATE.collector
     low_priority = False
+    host_name = "api"
     endpoints = (API_KEYS.endpoint,)
     metrics: ClassVar[Sequence[Metric]] = METRICS
 

@@ -1,0 +1,194 @@
+"""The collector of usage: which owners made requests to which Kafka clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from exporter.collectors.api_keys.state import API_KEYS_STATE
+from exporter.confluent import metrics_api
+from exporter.errors import ApiError, Forbidden, Unauthorized
+from exporter.exposition import catalogue, part
+from exporter.inventory.usage import (
+    Activity,
+    Usage,
+    batches,
+    kafka_clusters,
+    next_period,
+    retain,
+    with_answer,
+)
+from exporter.refresh import Failure, Outcome, Slice, failure_from
+from exporter.summary import Fact, Summary, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Self
+
+    from exporter.clock import Clock
+    from exporter.config import Organization
+    from exporter.confluent.host import Host
+    from exporter.confluent.request import Budget
+    from exporter.exposition import Part
+    from exporter.exposition.catalogue import Metric
+    from exporter.inventory.usage import Period
+    from exporter.refresh import OrganizationState
+
+MEMORY = 7 * 86_400.0
+"""Seconds for which the Metrics API answers."""
+_AVAILABLE_AFTER = 180.0
+"""Seconds until the API has the data."""
+_LATE = 3 * 3600.0
+"""Seconds that are asked for again, because buckets may arrive late."""
+_CLUSTERS_PER_QUERY = 40
+_SHARED = (Unauthorized, Forbidden)
+"""Failures that further queries would share."""
+
+
+@dataclass(frozen=True)
+class UsageState:
+    """The usage of one organization."""
+
+    known: Usage = field(default_factory=Usage)
+    """Everything that is known."""
+    current: Usage = field(default_factory=Usage)
+    """The part of ``known`` that is not too old to evaluate keys by."""
+
+
+USAGE = Slice("usage", UsageState())
+
+
+class UsageCollector:
+    """Asks the Metrics API which principals made requests to the Kafka clusters of the keys.
+
+    Each query covers some clusters and fails alone. What is known about a cluster ends with the
+    latest complete answer.
+    """
+
+    name = USAGE.collector
+    low_priority = True
+    host_name = "metrics"
+    endpoints = (metrics_api.DESCRIPTORS, metrics_api.QUERY)
+    metrics: ClassVar[Sequence[Metric]] = (
+        catalogue.OWNER_LAST_ACTIVE,
+        catalogue.USAGE_WINDOW_START,
+        catalogue.USAGE_UNJUDGED,
+    )
+
+    def __init__(self, organization: Organization, *, clock: Clock) -> None:
+        self._clock = clock
+        self._checked = False
+        """Whether the API is known to count by principal."""
+        self.interval = organization.usage.refresh_interval
+        self.stale_after = 3 * self.interval
+
+    @classmethod
+    def create(cls, organization: Organization, *, clock: Clock) -> Self | None:
+        """See :class:`~exporter.collectors.Collector`."""
+        return cls(organization, clock=clock) if organization.usage.enabled else None
+
+    async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
+        """See :class:`~exporter.refresh.RefreshedCollector`."""
+        if not self._checked:
+            await metrics_api.check_descriptors(host, budget)
+            self._checked = True
+        clusters = kafka_clusters(state.get(API_KEYS_STATE).keys.values())
+        before = retain(state.get(USAGE).known, clusters)
+        now = self._clock.wall() - _AVAILABLE_AFTER
+        asked = {
+            cluster: next_period(before.periods.get(cluster), now=now, memory=MEMORY, late=_LATE)
+            for cluster in clusters
+        }
+        after, failure = await self._ask(host, budget, before, asked)
+        return Outcome(
+            lambda state: state.with_slice(USAGE, replace(state.get(USAGE), known=after)),
+            failure=failure,
+        )
+
+    async def _ask(
+        self, host: Host, budget: Budget, usage: Usage, asked: Mapping[str, Period]
+    ) -> tuple[Usage, Failure | None]:
+        """Return ``usage`` with all complete answers, and the first failure."""
+        failure: Failure | None = None
+        waiting = list(batches(asked, size=_CLUSTERS_PER_QUERY))
+        while waiting:
+            batch = waiting.pop(0)
+            period = next(iter(batch.values()))
+            try:
+                found, is_complete = await metrics_api.buckets(host, tuple(batch), *period, budget)
+            except ApiError as error:
+                if error.endpoint != metrics_api.QUERY or isinstance(error, _SHARED):
+                    raise
+                failure = failure or failure_from(error)
+                continue
+            if not is_complete:
+                halves = batches(batch, size=-(-len(batch) // 2))
+                waiting[:0] = halves if len(batch) > 1 else ()
+                continue
+            usage = with_answer(
+                usage,
+                batch,
+                [
+                    Activity(each.principal, each.cluster, each.start + metrics_api.BUCKET)
+                    for each in found
+                ],
+            )
+        return usage, failure
+
+    def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
+        """See :class:`~exporter.refresh.RefreshedCollector`."""
+        mine = state.get(USAGE)
+        oldest = now - _AVAILABLE_AFTER - self.stale_after
+        current = retain(
+            mine.known,
+            [cluster for cluster, period in mine.known.periods.items() if period.end >= oldest],
+        )
+        if current == mine.current:
+            return state
+        return state.with_slice(USAGE, replace(mine, current=current))
+
+    def render(self, state: OrganizationState, before: OrganizationState | None) -> Iterable[Part]:
+        """See :class:`~exporter.exposition.rendering.Renderer`."""
+        del before
+        mine, keys = state.get(USAGE), state.get(API_KEYS_STATE).keys.values()
+        if state.refreshes[self.name].succeeded is None:
+            return
+        owners = {key.owner.id: key.owner.kind for key in keys}
+        name = state.name
+        clusters = kafka_clusters(keys)
+        start = mine.current.window_start
+        yield part(
+            [
+                (
+                    catalogue.OWNER_LAST_ACTIVE,
+                    [
+                        ((name, owner_id, owners[owner_id], cluster), end)
+                        for (owner_id, cluster), end in sorted(mine.known.last_active.items())
+                        if owner_id in owners
+                    ],
+                ),
+                (catalogue.USAGE_WINDOW_START, [] if start is None else [((name,), start)]),
+                (
+                    catalogue.USAGE_UNJUDGED,
+                    [((name,), len(clusters - mine.current.evaluated))],
+                ),
+            ]
+        )
+
+    def summarize(self, state: OrganizationState) -> Summary:
+        """See :class:`~exporter.collectors.Collector`."""
+        mine = state.get(USAGE)
+        start = mine.current.window_start
+        if start is None:
+            return Summary([Fact("Activity", "not known yet")])
+        clusters = kafka_clusters(state.get(API_KEYS_STATE).keys.values())
+        silent = len(clusters - mine.current.evaluated)
+        return Summary(
+            [
+                Fact(
+                    "Activity known for",
+                    duration(max(0.0, self._clock.wall() - start)),
+                    note=f"{silent} Kafka clusters do not tell of owners" if silent else "",
+                )
+            ]
+        )

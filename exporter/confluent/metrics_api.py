@@ -1,0 +1,216 @@
+"""The Metrics API: which principals made requests to which Kafka clusters.
+
+What is known about it: docs/confluent-cloud-api.md#metrics-api.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from exporter.confluent.repair import Repair
+from exporter.confluent.request import Request
+from exporter.errors import InvalidResponse, NotFound, PaginationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from exporter.confluent.connection import Answer
+    from exporter.confluent.host import Host
+    from exporter.confluent.request import Budget
+
+DESCRIPTORS = "/v2/metrics/cloud/descriptors/metrics"
+QUERY = "/v2/metrics/cloud/query"
+METRIC = "io.confluent.kafka.server/request_count"
+_PRINCIPAL = "metric.principal_id"
+_CLUSTER = "resource.kafka.id"
+MAX_GROUPS = 1000
+"""Groups of a cluster and a principal in one answer, as documented."""
+_MAX_ROWS = 200_000
+"""Rows of one page: all groups in every hour of a week."""
+_MAX_PAGES = 1000
+_MAX_DESCRIPTORS = 10_000
+_NO_ROLE = (
+    "the role does not allow to read metrics. Grant MetricsViewer to the service account of the API"
+    " key, or to the identity pool, or disable `usage`"
+)
+_CAUSES = {403: _NO_ROLE}
+_Id = Annotated[str, msgspec.Meta(max_length=255)]
+BUCKET = 3600.0
+"""Seconds of a bucket."""
+
+
+class _Label(msgspec.Struct, gc=False):
+    key: str = ""
+
+
+class _Descriptor(msgspec.Struct, gc=False):
+    name: str = ""
+    labels: list[_Label] = []
+
+
+class _Descriptors(msgspec.Struct, gc=False):
+    data: Annotated[list[_Descriptor], msgspec.Meta(max_length=_MAX_DESCRIPTORS)]
+
+
+class _Row(msgspec.Struct, gc=False, rename={"cluster": _CLUSTER, "principal": _PRINCIPAL}):
+    timestamp: str | None = None
+    value: object = None
+    cluster: _Id | None = None
+    principal: _Id | None = None
+
+
+class _Pagination(msgspec.Struct, gc=False):
+    next_page_token: str | None = None
+
+
+class _Meta(msgspec.Struct, gc=False):
+    pagination: _Pagination | None = None
+
+
+class _Rows(msgspec.Struct, gc=False):
+    data: Annotated[list[_Row], msgspec.Meta(max_length=_MAX_ROWS)]
+    meta: _Meta | None = None
+
+
+_DESCRIPTORS_DECODER = msgspec.json.Decoder(_Descriptors)
+_ROWS_DECODER = msgspec.json.Decoder(_Rows)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An hour in which a principal made requests to a cluster."""
+
+    cluster: str
+    principal: str
+    start: float
+    """Unix seconds."""
+
+
+async def check_descriptors(host: Host, budget: Budget) -> None:
+    """Check that the API counts requests by principal.
+
+    Raises :class:`~exporter.errors.ApiError`.
+    """
+    request = Request(
+        DESCRIPTORS, query={"page_size": "1000", "resource_type": "kafka"}, causes=_CAUSES
+    )
+    answer = await host.send(request, budget)
+    with host.counting_failures(request, budget, answer):
+        try:
+            found = _DESCRIPTORS_DECODER.decode(answer.body).data
+        except (ValueError, RecursionError) as error:
+            raise _invalid(error, DESCRIPTORS) from None
+        labels = {label.key for each in found if each.name == METRIC for label in each.labels}
+        if not labels & {_PRINCIPAL, _PRINCIPAL.removeprefix("metric.")}:
+            raise NotFound(
+                f"the Metrics API does not count {METRIC} by principal. Disable `usage`",
+                endpoint=DESCRIPTORS,
+            )
+
+
+async def buckets(
+    host: Host, clusters: Sequence[str], start: float, end: float, budget: Budget
+) -> tuple[Sequence[Bucket], bool]:
+    """Return the hours with requests to ``clusters`` between two Unix times.
+
+    The second value tells whether the answer is complete: it may lack principals if it has as many
+    groups as an answer can have. Raises :class:`~exporter.errors.ApiError`.
+    """
+    found: dict[tuple[str, str, float], Bucket] = {}
+    async for row in _rows(host, _query(clusters, start, end), budget):
+        bucket = _bucket(row)
+        if bucket is not None and bucket.cluster in clusters:
+            found[bucket.cluster, bucket.principal, bucket.start] = bucket
+    groups = {(cluster, principal) for cluster, principal, _ in found}
+    return tuple(found.values()), len(groups) < MAX_GROUPS
+
+
+def _query(clusters: Sequence[str], start: float, end: float) -> Mapping[str, object]:
+    filters = [{"field": _CLUSTER, "op": "EQ", "value": cluster} for cluster in clusters]
+    return {
+        "aggregations": [{"metric": METRIC}],
+        "group_by": [_CLUSTER, _PRINCIPAL],
+        "granularity": "PT1H",
+        "filter": filters[0] if len(filters) == 1 else {"op": "OR", "filters": filters},
+        # Not `now`, which would make the tokens of further pages invalid.
+        "intervals": [f"{_iso8601(start)}/{_iso8601(end)}"],
+        "limit": MAX_GROUPS,
+    }
+
+
+async def _rows(host: Host, query: Mapping[str, object], budget: Budget) -> AsyncIterator[_Row]:
+    """Yield the rows of all pages; the answer is complete only if this ends without an error."""
+    body = msgspec.json.encode(query)
+    seen: set[str] = set()
+    token: str | None = None
+    for _ in range(_MAX_PAGES):
+        request = Request(
+            QUERY,
+            method="POST",
+            query={"page_token": token} if token else {},
+            body=body,
+            content_type="application/json",
+            causes=_CAUSES,
+        )
+        answer = await host.send(request, budget)
+        with host.counting_failures(request, budget, answer):
+            page = _decode(answer)
+            pagination = page.meta.pagination if page.meta else None
+            token = (pagination.next_page_token if pagination else None) or None
+            if token in seen:
+                raise PaginationError(
+                    "next_page_token leads to a page that has been read already. The answer is not"
+                    " used",
+                    endpoint=QUERY,
+                )
+        for row in page.data:
+            yield row
+        if token is None:
+            return
+        seen.add(token)
+    raise PaginationError(f"the answer has more than {_MAX_PAGES} pages", endpoint=QUERY)
+
+
+def _decode(answer: Answer) -> _Rows:
+    try:
+        return _ROWS_DECODER.decode(answer.body)
+    except (ValueError, RecursionError) as error:
+        first = error
+    try:
+        return _ROWS_DECODER.decode(Repair()(answer.body))  # such as a NaN in place of a number
+    except (ValueError, RecursionError):
+        raise _invalid(first, QUERY) from None
+
+
+def _invalid(error: Exception, endpoint: str) -> InvalidResponse:
+    return InvalidResponse(
+        f"the body is not an answer of the Metrics API ({error}). Check `usage.url`",
+        endpoint=endpoint,
+    )
+
+
+def _bucket(row: _Row) -> Bucket | None:
+    """Return the bucket of a row; None for one without a request, a principal or a time."""
+    if not row.cluster or not row.principal or row.timestamp is None:
+        return None
+    value = row.value
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        return None
+    try:
+        start = datetime.fromisoformat(row.timestamp)
+    except ValueError:
+        return None
+    return Bucket(
+        row.cluster,
+        row.principal,
+        (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp(),
+    )
+
+
+def _iso8601(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(math.floor(seconds), UTC):%Y-%m-%dT%H:%M:%SZ}"
