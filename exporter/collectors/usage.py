@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from exporter.collectors.api_keys.state import API_KEYS_STATE
+from exporter.collectors.usage_file import UsageFile
 from exporter.confluent import metrics_api
 from exporter.errors import ApiError, Forbidden, Unauthorized
 from exporter.exposition import catalogue, part
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from exporter.confluent.request import Budget
     from exporter.exposition import Part
     from exporter.exposition.catalogue import Metric
+    from exporter.inventory import Key
     from exporter.inventory.usage import Period
     from exporter.refresh import OrganizationState
 
@@ -77,6 +80,9 @@ class UsageCollector:
 
     def __init__(self, organization: Organization, *, clock: Clock) -> None:
         self._clock = clock
+        path = organization.usage.state_file
+        self._file = None if path is None else UsageFile(path, organization.name)
+        self._clusters_of: tuple[Mapping[str, Key], frozenset[str]] = {}, frozenset()
         self._checked = False
         """Whether the API is known to count by principal."""
         self.interval = organization.usage.refresh_interval
@@ -92,9 +98,15 @@ class UsageCollector:
         if not self._checked:
             await metrics_api.check_descriptors(host, budget)
             self._checked = True
-        clusters = kafka_clusters(state.get(API_KEYS_STATE).keys.values())
-        before = retain(state.get(USAGE).known, clusters)
+        clusters = self._clusters(state)
+        known = state.get(USAGE).known
+        if self._file is not None and not known.periods:  # since the start
+            known = await asyncio.to_thread(self._file.read)
         now = self._clock.wall() - _AVAILABLE_AFTER
+        # Also clusters whose keys are not listed now, perhaps because a role was lost. After a
+        # longer time, what is known about them would begin again anyway.
+        recent = [each for each, period in known.periods.items() if period.end >= now - MEMORY]
+        before = retain(known, clusters.union(recent))
         asked = {
             cluster: next_period(before.periods.get(cluster), now=now, memory=MEMORY, late=_LATE)
             for cluster in clusters
@@ -103,6 +115,7 @@ class UsageCollector:
         return Outcome(
             lambda state: state.with_slice(USAGE, replace(state.get(USAGE), known=after)),
             failure=failure,
+            on_published=lambda: self._file.write(after) if self._file else None,
         )
 
     async def _ask(
@@ -135,13 +148,21 @@ class UsageCollector:
             )
         return usage, failure
 
+    def _clusters(self, state: OrganizationState) -> frozenset[str]:
+        """Return the Kafka clusters of the keys, computed again only if the keys have changed."""
+        keys = state.get(API_KEYS_STATE).keys
+        if self._clusters_of[0] is not keys:
+            self._clusters_of = keys, kafka_clusters(keys.values())
+        return self._clusters_of[1]
+
     def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
         """See :class:`~exporter.refresh.RefreshedCollector`."""
-        mine = state.get(USAGE)
+        mine, clusters = state.get(USAGE), self._clusters(state)
         oldest = now - _AVAILABLE_AFTER - self.stale_after
+        periods = mine.known.periods
         current = retain(
             mine.known,
-            [cluster for cluster, period in mine.known.periods.items() if period.end >= oldest],
+            [each for each in clusters if each in periods and periods[each].end >= oldest],
         )
         if current == mine.current:
             return state
@@ -155,7 +176,7 @@ class UsageCollector:
             return
         owners = {key.owner.id: key.owner.kind for key in keys}
         name = state.name
-        clusters = kafka_clusters(keys)
+        clusters = self._clusters(state)
         start = mine.current.window_start
         yield part(
             [
@@ -181,7 +202,7 @@ class UsageCollector:
         start = mine.current.window_start
         if start is None:
             return Summary([Fact("Activity", "not known yet")])
-        clusters = kafka_clusters(state.get(API_KEYS_STATE).keys.values())
+        clusters = self._clusters(state)
         silent = len(clusters - mine.current.evaluated)
         return Summary(
             [

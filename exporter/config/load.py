@@ -93,12 +93,25 @@ class _ConfigReader:
             self._validate(Settings, defaults, ("defaults",), contradictions=not entries)
             defaults = {key: defaults[key] for key in defaults if key in Settings.model_fields}
         self._check_names(entries)
-        found = (
-            self._organization(position, entry, defaults)
+        organizations = {
+            position: organization
             for position, entry in entries.items()
-            if isinstance(entry, dict) and not self._has_too_many_problems()
-        )
-        return tuple(organization for organization in found if organization)
+            if isinstance(entry, dict)
+            and not self._has_too_many_problems()
+            and (organization := self._organization(position, entry, defaults))
+        }
+        self._check_state_files(organizations)
+        return tuple(organizations.values())
+
+    def _check_state_files(self, organizations: Mapping[int, Organization]) -> None:
+        first: dict[Path, str] = {}
+        for position, each in organizations.items():
+            path = each.usage.state_file
+            if path is not None and first.setdefault(path, each.name) != each.name:
+                self._add_problem(
+                    ("organizations", position, "usage", "state_file"),
+                    f"is also the file of `{first[path]}`; expected a file for each organization",
+                )
 
     def _has_too_many_problems(self) -> bool:
         """Whether more problems were found than are shown; looking for others may take seconds."""

@@ -30,11 +30,17 @@ from exporter.config.fields import (
     Url,
     duration_default,
 )
+from exporter.config.state_files import check_state_file
 
 _MIB = 1024 * 1024
 
 CaFile = Annotated[
     Path, PlainValidator(check_ca_file), WithJsonSchema({"type": "string", "minLength": 1})
+]
+
+
+StateFile = Annotated[
+    Path, PlainValidator(check_state_file), WithJsonSchema({"type": "string", "minLength": 1})
 ]
 
 
@@ -98,6 +104,9 @@ class Usage(ConfigSection):
     """URL of the Metrics API. Plain http is allowed only for this machine."""
     refresh_interval: Duration = duration_default("1h")
     """Time between the starts of two refreshes of the usage."""
+    state_file: StateFile | None = None
+    """File that keeps what is known about activity over a restart, one for each organization.
+    Relative to the folder of this configuration file. Default: none."""
 
 
 class Exempt(ConfigSection):

@@ -1,0 +1,84 @@
+"""The usage state file survives a restart, and no content of it stops the exporter."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.collectors.usage_file import UsageFile
+from exporter.inventory.usage import Period, Usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USAGE = Usage({("sa-1", "lkc-a"): 1_790_000_000.5}, {"lkc-a": Period(1_789_000_000, 1_790_000_100)})
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    UsageFile(path, "acme").write(Usage({("sa-0", "lkc-0"): 1.0}, {}))
+    UsageFile(path, "acme").write(USAGE)
+    assert UsageFile(path, "acme").read() == USAGE
+    assert [each.name for each in tmp_path.iterdir()] == ["usage.json"]
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_missing_file_is_empty_and_no_problem(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        assert UsageFile(tmp_path / "usage.json", "acme").read() == Usage()
+    assert logs == []
+
+
+def changed(**members: Any) -> bytes:
+    document = {"version": 1, "organization": "acme", "clusters": {}, "last_active": []}
+    return json.dumps({**document, **members}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        changed(version=2),
+        changed(organization="globex"),
+        changed(clusters={"lkc-a": [1]}),
+        changed(clusters={"lkc-a": [1, 1e300]}),
+        changed(clusters={"": [1, 2]}),
+        changed(last_active=[["sa-1", "lkc-a", -1]]),
+        changed(last_active=[["s" * 256, "lkc-a", 1]]),
+        changed(last_active=[["sa-1", "lkc-a", "1"]]),
+    ],
+)
+def test_an_unusable_file_is_logged_and_not_used(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "usage.json"
+    path.write_bytes(content)
+    with capture_logs() as logs:
+        assert UsageFile(path, "acme").read() == Usage()
+    (line,) = logs
+    assert line["event"].startswith("the usage state file is not used")
+    assert line["file"] == str(path)
+
+
+def test_a_period_that_ends_before_it_starts_is_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    path.write_bytes(changed(clusters={"lkc-a": [2, 1], "lkc-b": [1, 2]}))
+    assert UsageFile(path, "acme").read() == Usage({}, {"lkc-b": Period(1, 2)})
+
+
+def test_a_file_that_cannot_be_written_is_logged_and_keeps_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    path.mkdir()
+    with capture_logs() as logs:
+        UsageFile(path, "acme").write(USAGE)
+        assert UsageFile(path, "acme").read() == Usage()
+    assert [line["event"].partition(";")[0] for line in logs] == [
+        "the usage state file cannot be written",
+        "the usage state file is not used",
+    ]
+    assert [each.name for each in tmp_path.iterdir()] == ["usage.json"]
