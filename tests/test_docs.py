@@ -28,6 +28,7 @@ API_SECTIONS = [
     "Quotas",
     "Authentication",
     "Bearer tokens",
+    "Metrics API",
     "Official clients",
     "Unverified",
 ]

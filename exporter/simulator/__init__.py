@@ -5,8 +5,9 @@ It asserts no more about the real API than ``docs/confluent-cloud-api.md`` does.
 An ``organization`` holds ``records`` of the ``model``, from which its ``quotas`` are computed.
 ``seed`` generates one, a ``lifecycle`` changes it. The ``server`` serves organizations
 over HTTP: it authenticates (``accounts``), counts (``rate_limit``), injects ``faults``, and leaves
-the content to a service, which is ``listings`` here. The ``sts`` exchanges the tokens of an
-``identity_provider`` for bearer tokens, which it accepts as well as API keys.
+the content to a service, which is ``listings`` here.
+The ``metrics_api`` answers from the ``usage`` of an organization. The ``sts`` exchanges the tokens
+of an ``identity_provider`` for bearer tokens, which are accepted as well as API keys.
 """
 
 from exporter.simulator.accounts import Account
@@ -46,6 +47,8 @@ from exporter.simulator.paths import (
     IDENTITY_PROVIDER_PATH,
     KAFKA_CLUSTERS_PATH,
     KSQL_CLUSTERS_PATH,
+    METRICS_DESCRIPTORS_PATH,
+    METRICS_QUERY_PATH,
     ORGANIZATIONS_PATH,
     QUOTA_SCOPES_PATH,
     REGIONS_PATH,
@@ -59,6 +62,7 @@ from exporter.simulator.requests import ServedRequest
 from exporter.simulator.seed import seeded_organization
 from exporter.simulator.server import Simulator
 from exporter.simulator.sts import IdentityPool
+from exporter.simulator.usage import PrincipalLabel, SimulatedUsage, Workload
 
 __all__ = [
     "API_KEYS_PATH",
@@ -71,6 +75,8 @@ __all__ = [
     "IDENTITY_PROVIDER_PATH",
     "KAFKA_CLUSTERS_PATH",
     "KSQL_CLUSTERS_PATH",
+    "METRICS_DESCRIPTORS_PATH",
+    "METRICS_QUERY_PATH",
     "ORGANIZATIONS_PATH",
     "QUOTA_SCOPES_PATH",
     "REGIONS_PATH",
@@ -89,6 +95,7 @@ __all__ = [
     "IdentityProvider",
     "ItemFormat",
     "Lifecycle",
+    "PrincipalLabel",
     "RateWindow",
     "ServedRequest",
     "SimulatedCluster",
@@ -101,8 +108,10 @@ __all__ = [
     "SimulatedRegion",
     "SimulatedResource",
     "SimulatedServiceAccount",
+    "SimulatedUsage",
     "SimulatedUser",
     "Simulator",
+    "Workload",
     "parse_fault",
     "parse_rate_limit",
     "seeded_organization",

@@ -21,6 +21,9 @@ class Account:
     May be changed while in use, as roles and secrets do change. ``role`` ``none`` gets a 403 for
     every listing. ``visible`` filters the keys silently. Paths in ``denied`` get a 403, those in
     ``empty`` a 200 without items (``docs/confluent-cloud-api.md#who-sees-which-keys``).
+
+    Without ``metrics_viewer``, the Metrics API answers 403. It does, too, for a query that names
+    one of ``unreadable_clusters``.
     """
 
     api_key: str
@@ -30,6 +33,8 @@ class Account:
     visible: Callable[[SimulatedKey], bool] | None = None
     denied: frozenset[str] = frozenset()
     empty: frozenset[str] = frozenset()
+    metrics_viewer: bool = True
+    unreadable_clusters: frozenset[str] = frozenset()
 
 
 class Accounts:

@@ -38,6 +38,8 @@ _GARBLED_HEADERS = {
     "X-RateLimit-Reset": "1e999",
 }
 
+_METRICS_HEADERS = ("rateLimit-limit", "rateLimit-remaining", "rateLimit-reset")
+
 
 def delay_of(faults: Iterable[Fault]) -> float:
     """Return the seconds by which a response is delayed."""
@@ -53,23 +55,28 @@ def replacement(
     request: ServedRequest,
     *,
     render: Callable[[Error, str], Response] = error_response,
+    refuse: Callable[[], Response] = responses.too_many_requests,
 ) -> Response | None:
     """Return the response of the first fault that replaces the regular one, if any.
 
-    ``render``: returns the response for an error and the id of the request.
+    ``render``: returns the response for an error and the id of the request. ``refuse``: returns the
+    response to a request above a rate limit.
     """
-    found = (_replacement(fault, request, render) for fault in faults)
+    found = (_replacement(fault, request, render, refuse) for fault in faults)
     return next((response for response in found if response is not None), None)
 
 
 def _replacement(
-    fault: Fault, request: ServedRequest, render: Callable[[Error, str], Response]
+    fault: Fault,
+    request: ServedRequest,
+    render: Callable[[Error, str], Response],
+    refuse: Callable[[], Response],
 ) -> Response | None:
     if fault.name in _ERRORS:
         return render(_ERRORS[fault.name], request.request_id)
     match fault.name:
         case "429":
-            response = responses.too_many_requests()
+            response = refuse()
             if fault.seconds is not None:
                 response.headers["Retry-After"] = str(math.ceil(fault.seconds))
             return response
@@ -137,10 +144,15 @@ def damage(response: Response, faults: Collection[str]) -> None:
     if "reset" in faults:
         response.breaks = True
     if "no-headers" in faults or "garbled-headers" in faults:
+        garbled = dict(zip(_METRICS_HEADERS, _GARBLED_HEADERS.values(), strict=True))
+        response.repeated = [
+            (name, garbled[name]) for name, _ in response.repeated if "garbled-headers" in faults
+        ]
         retry_after = response.headers.pop("Retry-After", None)
         for name in _GARBLED_HEADERS:
             response.headers.pop(name, None)
         if "garbled-headers" in faults:
-            response.headers |= _GARBLED_HEADERS
+            if not response.repeated:
+                response.headers |= _GARBLED_HEADERS
             if retry_after is not None:
                 response.headers["Retry-After"] = "soon"

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from exporter.simulator.paths import PATHS, TOKEN_PATHS
+from exporter.simulator.paths import METRICS_PATHS, PATHS, TOKEN_PATHS
 
 FAULTS: dict[str, str] = {
     "429": "the rate limit is reached; an argument such as 5s sets Retry-After",
@@ -34,10 +34,20 @@ FAULTS: dict[str, str] = {
     "no-access-token": "the response of a token endpoint has no access_token",
     "extra-fields": "the response of a token endpoint has unknown fields",
     "revoked": "a bearer token is revoked before it expires, so the API answers 401",
+    "empty": "an answer of the Metrics API without data",
+    "cut": "an answer of the Metrics API ends after half of its groups, without a next page",
+    "fewer-groups": "a page of the Metrics API has at most half of the groups asked for",
+    "late": "the Metrics API has no data of the latest hour, or of the duration in the argument",
+    "nan": "the Metrics API has rows for buckets without requests, with NaN as a string, or, with"
+    " an argument, literal or zero",
+    "extra-labels": "rows of the Metrics API have labels that were not asked for",
+    "expired-token": "the page token of a query has expired, so the Metrics API answers 400",
 }
 """Every fault with a line of help."""
 EXPIRES_IN = ("string", "zero", "negative", "null", "missing")
 """The arguments of ``expires-in``; the first is the default."""
+IDLE_VALUES = ("string", "literal", "zero")
+"""The arguments of ``nan``; the first is the default."""
 
 FAULT_GRAMMAR = """\
 SPEC is name[:argument][:probability][@PATH], such as
@@ -49,7 +59,8 @@ SPEC is name[:argument][:probability][@PATH], such as
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _RATE = re.compile(r"(\d{1,9})/(\S+)")
-_WITH_DURATION = frozenset({"429", "slow"})
+_WITH_DURATION = frozenset({"429", "slow", "late"})
+_VALUES = {"expires-in": EXPIRES_IN, "nan": IDLE_VALUES}
 
 
 @dataclass(frozen=True)
@@ -68,9 +79,10 @@ class SimulatedRateLimit:
 class Fault:
     """A fault that affects a request with ``probability``.
 
-    ``seconds``: the delay of ``slow``, the ``Retry-After`` of ``429``; None for the default.
-    ``foreign``: ``redirect`` leads to another host. ``value``: of ``expires-in``, one of
-    :data:`EXPIRES_IN`. ``path``: the only endpoint that is affected; None for all of them.
+    ``seconds``: the delay of ``slow`` and ``late``, the ``Retry-After`` of ``429``; None for the
+    default. ``foreign``: ``redirect`` leads to another host. ``value``: of ``expires-in``, one of
+    :data:`EXPIRES_IN`; of ``nan``, one of :data:`IDLE_VALUES`. ``path``: the only endpoint that is
+    affected; None for all of them.
     """
 
     name: str
@@ -93,7 +105,7 @@ def parse_rate_limit(text: str) -> SimulatedRateLimit:
 def parse_fault(spec: str) -> Fault:
     """Return the fault for a SPEC. Raises ``ValueError`` with the problem and the known faults."""
     text, at, path = spec.partition("@")
-    paths = (*PATHS, *TOKEN_PATHS)
+    paths = (*PATHS, *TOKEN_PATHS, *METRICS_PATHS)
     if at and path not in paths:
         raise _error(spec, f"there is no endpoint {path!r}, only {', '.join(paths)}")
     return replace(_parse(spec, text), path=path if at else None)
@@ -116,7 +128,7 @@ def _parse(spec: str, text: str) -> Fault:
         raise _error(spec, f"{rest[0]!r} is one part too many or not a probability")
     if name == "redirect" and argument == "foreign":
         return replace(fault, foreign=True)
-    if name == "expires-in" and argument in EXPIRES_IN:
+    if argument in _VALUES.get(name, ()):
         return replace(fault, value=argument)
     if name in _WITH_DURATION and (seconds := _duration(argument)) is not None:
         return replace(fault, seconds=seconds)

@@ -1,4 +1,4 @@
-"""Reads the form in the body of a request to a token endpoint."""
+"""Reads bodies of requests, and the form in the body of one to a token endpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMEOUT = 10.0  # seconds
 
 
 class InvalidForm(ValueError):
-    """A body that is not a form; the text says why. ``status``: that of the response."""
+    """A body that is not as expected; the text says why. ``status``: that of the response."""
 
     def __init__(self, detail: str, *, status: int = 400) -> None:
         super().__init__(detail)
@@ -36,11 +36,7 @@ async def read_form(scope: Scope, receive: Receive) -> Mapping[str, str]:
     media_type = (header(scope, "content-type") or "").partition(";")[0].strip().lower()
     if media_type != _MEDIA_TYPE:
         raise InvalidForm(f"The Content-Type is not {_MEDIA_TYPE}.", status=415)
-    try:
-        async with asyncio.timeout(_TIMEOUT):
-            body = await _read_body(receive)
-    except TimeoutError:
-        raise InvalidForm("The form is incomplete.", status=408) from None
+    body = await read_body(receive, noun="form")
     try:
         pairs = parse_qsl(
             body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
@@ -53,13 +49,25 @@ async def read_form(scope: Scope, receive: Receive) -> Mapping[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-async def _read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive, *, noun: str) -> bytes:
+    """Return the body of a request. ``noun``: what it is called in messages.
+
+    Raises :class:`InvalidForm` if it is too large, or not complete after 10 seconds.
+    """
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            return await _read_all(receive, noun)
+    except TimeoutError:
+        raise InvalidForm(f"The {noun} is incomplete.", status=408) from None
+
+
+async def _read_all(receive: Receive, noun: str) -> bytes:
     body = bytearray()
     more = True
     while more:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > _MAX_BODY:
-            raise InvalidForm(f"The form is larger than {_MAX_BODY} bytes.", status=413)
+            raise InvalidForm(f"The {noun} is larger than {_MAX_BODY} bytes.", status=413)
         more = message["type"] == "http.request" and message.get("more_body", False)
     return bytes(body)

@@ -18,6 +18,7 @@ from exporter.simulator.model import (
 )
 from exporter.simulator.quotas import applied_quotas, quota_sort_key
 from exporter.simulator.records import Records
+from exporter.simulator.usage import SimulatedUsage
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -56,7 +57,8 @@ class SimulatedOrganization:
 
     Each kind of record can be changed at any time; deleting an account or a cluster leaves its
     keys. The same ``seed`` and the same calls give the same ids. ``id``: a UUID, drawn if not
-    given. ``name``: the display name, left out where it is empty.
+    given. ``name``: the display name, left out where it is empty. ``usage``: who makes requests to
+    its Kafka clusters; by default nobody.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class SimulatedOrganization:
         id: str | None = None,  # noqa: A002 # the field's name in the API
         name: str = "",
         entities: Entities | None = None,
+        usage: SimulatedUsage | None = None,
     ) -> None:
         self._random = Random(f"organization {seed}")
         drawn = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
         self.id = drawn if id is None else id
         self.name = name
         self.entities = Entities() if entities is None else entities
+        self.usage = SimulatedUsage() if usage is None else usage
         by_type: dict[type, list[Any]] = defaultdict(list)
         for record in records:
             by_type[type(record)].append(record)

@@ -1,4 +1,4 @@
-"""The paths of the listings and of the token endpoints that are served."""
+"""The paths that are served: of the listings, the token endpoints and the Metrics API."""
 
 from __future__ import annotations
 
@@ -34,3 +34,9 @@ IDENTITY_PROVIDER_PATH = "/identity-provider/oauth2/token"
 """The token endpoint of the identity providers, which in practice are other hosts."""
 
 TOKEN_PATHS = (STS_PATH, IDENTITY_PROVIDER_PATH)
+
+METRICS_DESCRIPTORS_PATH = "/v2/metrics/cloud/descriptors/metrics"
+METRICS_QUERY_PATH = "/v2/metrics/cloud/query"
+
+METRICS_PATHS = (METRICS_DESCRIPTORS_PATH, METRICS_QUERY_PATH)
+"""The endpoints of the Metrics API, which in practice is another host."""

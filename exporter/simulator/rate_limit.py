@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from exporter.clock import Clock
     from exporter.simulator.flags import SimulatedRateLimit
     from exporter.simulator.responses import Response
@@ -95,8 +97,9 @@ class RateWindow:
         return Tally(sum(t.accepted for t in tallies), sum(t.refused for t in tallies))
 
 
-def add_rate_limit_headers(response: Response, window: WindowState | None) -> None:
-    """Add rate-limit headers to a 2xx or a 429. Every 429 has ``Retry-After``."""
+def add_rate_limit_headers(response: Response, windows: Sequence[WindowState]) -> None:
+    """Add the headers of the window, if any, to a 2xx or a 429. Every 429 has ``Retry-After``."""
+    window = windows[0] if windows else None
     refused = response.status == 429  # noqa: PLR2004 # Too Many Requests
     if window is not None and (refused or 200 <= response.status < 300):  # noqa: PLR2004 # success
         response.headers = {**window.headers(refused=refused), **response.headers}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.simulator.responses import Error, Response, error_response
+from exporter.simulator.rate_limit import add_rate_limit_headers
+from exporter.simulator.responses import Error, Response, error_response, too_many_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from exporter.simulator.flags import Fault
     from exporter.simulator.organization import SimulatedOrganization
+    from exporter.simulator.rate_limit import RateWindow, WindowState
 
 
 @dataclass(frozen=True)
@@ -26,3 +28,8 @@ class Responder:
     """The organization with the rate limit; None for no limit."""
     render: Callable[[Error, str], Response] = error_response
     """Returns the response for an error and the id of the request."""
+    windows: tuple[RateWindow, ...] = ()
+    """What the request is counted in, instead of the window of the organization."""
+    refuse: Callable[[], Response] = too_many_requests
+    """Returns the response to a request above a rate limit."""
+    add_headers: Callable[[Response, Sequence[WindowState]], None] = add_rate_limit_headers

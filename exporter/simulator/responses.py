@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 class Response:
     """A response that faults may change before it is sent.
 
-    ``breaks``: the connection breaks after half of the body.
+    ``breaks``: the connection breaks after half of the body. ``repeated``: headers that are sent
+    in addition to ``headers``, also several times.
     """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     breaks: bool = False
+    repeated: list[tuple[str, str]] = field(default_factory=list)
 
     async def send(self, send: Send) -> None:
         """Send it. If it breaks, leave it incomplete, at which servers drop the connection."""
@@ -34,7 +36,7 @@ class Response:
                 "status": self.status,
                 "headers": [
                     (name.lower().encode(), value.encode("latin-1"))
-                    for name, value in headers.items()
+                    for name, value in (*headers.items(), *self.repeated)
                 ],
             }
         )

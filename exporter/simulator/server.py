@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.simulator import responses
@@ -10,8 +12,14 @@ from exporter.simulator.fault_selection import FaultSelector
 from exporter.simulator.faults import damage, delay_of, replacement
 from exporter.simulator.identity_provider import ClientCredentialsEndpoint
 from exporter.simulator.listings import ApiOptions, Listings
-from exporter.simulator.paths import TOKEN_PATHS
-from exporter.simulator.rate_limit import RateWindow, add_rate_limit_headers
+from exporter.simulator.metrics_api import DEFAULT_LIMITS, MetricsApi
+from exporter.simulator.metrics_limits import (
+    add_metrics_headers,
+    metrics_error,
+    metrics_too_many_requests,
+)
+from exporter.simulator.paths import METRICS_PATHS, TOKEN_PATHS
+from exporter.simulator.rate_limit import RateWindow
 from exporter.simulator.requests import RequestLog, ServedRequest, header
 from exporter.simulator.responder import Responder
 from exporter.simulator.responses import Response, error_response
@@ -21,7 +29,7 @@ from exporter.simulator.transport import InProcessTransport
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     import httpx
     from starlette.types import Receive, Scope, Send
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from exporter.simulator.identity_provider import IdentityProvider
     from exporter.simulator.lifecycle import Lifecycle
     from exporter.simulator.organization import SimulatedOrganization
+    from exporter.simulator.responses import Error
     from exporter.simulator.service import Service
     from exporter.simulator.sts import IdentityPool
 
@@ -44,6 +53,8 @@ class Simulator:
     any time. ``lifecycles`` advance before each request. ``seed`` determines which requests
     are affected by faults, and the request ids. ``service``: by default the listings of
     ``api.confluent.cloud``. ``pools`` exchange the tokens of ``identity_providers``.
+    ``metrics_limits``: the rate limits of the Metrics API for all clients together and for each
+    organization.
 
     Raises ``ValueError`` if two accounts have the same API key, or two organizations, pools or
     clients of providers the same id, or if no provider is the issuer of a pool.
@@ -62,6 +73,7 @@ class Simulator:
         service: Service | None = None,
         identity_providers: Iterable[IdentityProvider] = (),
         pools: Iterable[IdentityPool] = (),
+        metrics_limits: tuple[SimulatedRateLimit, SimulatedRateLimit] = DEFAULT_LIMITS,
     ) -> None:
         providers, pools = tuple(identity_providers), tuple(pools)
         self.options = ApiOptions() if options is None else options
@@ -76,6 +88,7 @@ class Simulator:
         self._lifecycles = tuple(lifecycles)
         self._service = Listings() if service is None else service
         self._windows: dict[str, RateWindow] = {}
+        self._metrics = MetricsApi(clock=clock, limits=metrics_limits)
 
     @property
     def requests(self) -> deque[ServedRequest]:
@@ -94,6 +107,10 @@ class Simulator:
             window = RateWindow(self._rate_limit, clock=self._clock)
             self._windows[organization.id] = window
         return window
+
+    def metrics_windows(self, organization: SimulatedOrganization) -> tuple[RateWindow, RateWindow]:
+        """Return the windows of the Metrics API: of all clients together, of ``organization``."""
+        return self._metrics.windows(organization)
 
     def script(self, request_number: int, *faults: Fault | str, path: str | None = None) -> None:
         """Apply ``faults`` or their SPECs to one request, in addition to the other faults.
@@ -132,53 +149,83 @@ class Simulator:
         for lifecycle in self._lifecycles:
             lifecycle.advance(request.time, wall=self._clock.wall())
         path = request.path_after(self.options.path_prefix)
-        if path in TOKEN_PATHS:
-            lifetime = self.options.token_lifetime
-            found = await self._tokens.receive(path, request, scope, receive, lifetime=lifetime)
-        else:
-            found = self._responder(request, header(scope, "authorization"))
+        found = await self._receive(path, request, scope, receive)
         if isinstance(found, Response):
             return found
         request.account = found.client
-        window = None
-        if found.organization is not None:
-            window = self.window(found.organization).take(found.client or "")
-        if window is not None and not window.accepted:
-            response = responses.too_many_requests()
-            add_rate_limit_headers(response, window)
+        windows = found.windows
+        if not windows and found.organization is not None:
+            windows = (self.window(found.organization),)
+        taken = [window.take(found.client or "") for window in windows]
+        states = [state for state in taken if state is not None]
+        if not all(state.accepted for state in states):
+            response = found.refuse()
+            found.add_headers(response, states)
             return response
         faults = self._selector.select(self.faults, request, path)
         names = {fault.name for fault in faults}
         if "slow" in names:
             await self._clock.sleep(delay_of(faults))
-        response = replacement(faults, request, render=found.render) or found.respond(faults)
-        add_rate_limit_headers(response, window)
+        replaced = replacement(faults, request, render=found.render, refuse=found.refuse)
+        response = replaced or found.respond(faults)
+        found.add_headers(response, states)
         damage(response, names)
         return response
 
-    def _responder(self, request: ServedRequest, authorization: str | None) -> Responder | Response:
-        """Return how to answer a request to the service, or a 401."""
+    async def _receive(
+        self, path: str, request: ServedRequest, scope: Scope, receive: Receive
+    ) -> Responder | Response:
+        """Return how to answer a request to ``path``, or an error."""
+        if path in TOKEN_PATHS:
+            lifetime = self.options.token_lifetime
+            return await self._tokens.receive(path, request, scope, receive, lifetime=lifetime)
+        authorization = header(scope, "authorization")
+        if path not in METRICS_PATHS:
+            return self._responder(request, authorization, partial(self._serve, request))
+        serve = await self._metrics.receive(path, request, scope, receive)
+        if isinstance(serve, Response):
+            return serve
+        found = self._responder(request, authorization, serve, render=metrics_error)
+        if isinstance(found, Response) or found.organization is None:
+            return found
+        return replace(
+            found,
+            windows=self._metrics.windows(found.organization),
+            refuse=metrics_too_many_requests,
+            add_headers=add_metrics_headers,
+        )
+
+    def _responder(
+        self,
+        request: ServedRequest,
+        authorization: str | None,
+        serve: Callable[[Account, Collection[Fault]], Response],
+        *,
+        render: Callable[[Error, str], Response] = error_response,
+    ) -> Responder | Response:
+        """Return how ``serve`` answers an authenticated request, or a 401."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             account = self._accounts.authenticate(authorization)
             if account is None:
-                return error_response(responses.UNAUTHORIZED, request.request_id)
+                return render(responses.UNAUTHORIZED, request.request_id)
             return Responder(
-                lambda faults: self._serve(request, account, faults),
+                lambda faults: serve(account, faults),
                 account.api_key,
                 account.organization,
+                render,
             )
         pool = self._sts.authenticate(token)
         if pool is None:
-            return error_response(responses.INVALID_TOKEN, request.request_id)
+            return render(responses.INVALID_TOKEN, request.request_id)
 
         def respond(faults: Collection[Fault]) -> Response:
             if any(fault.name == "revoked" for fault in faults):
                 self._sts.revoke(token)
-                return error_response(responses.INVALID_TOKEN, request.request_id)
-            return self._serve(request, pool.account, faults)
+                return render(responses.INVALID_TOKEN, request.request_id)
+            return serve(pool.account, faults)
 
-        return Responder(respond, pool.id, pool.account.organization)
+        return Responder(respond, pool.id, pool.account.organization, render)
 
     def _serve(
         self, request: ServedRequest, account: Account, faults: Collection[Fault]
