@@ -92,7 +92,7 @@ def with_answer(usage: Usage, asked: Mapping[str, Period], activities: Iterable[
     """Return ``usage`` with the complete answer about ``asked``: a period by cluster.
 
     A period that continues the known one without a gap extends it; otherwise what was known before
-    says nothing about the gap, and the period begins anew.
+    says nothing about the gap, and a new period begins.
     """
     periods = dict(usage.periods)
     for cluster, period in asked.items():

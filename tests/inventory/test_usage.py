@@ -91,7 +91,7 @@ def test_an_owner_is_idle_from_the_end_of_its_last_hour() -> None:
     idle = key("idle", "sa-idle", "lkc-a")
     assert unused(idle, hours=176) == ["idle"]
     assert unused(idle, hours=176.1) == []
-    assert unused(idle, hours=200.1) == [], "not known for so long"
+    assert unused(idle, hours=200.1) == [], "longer than what is known"
 
 
 def test_a_silent_cluster_is_not_evaluated() -> None:
