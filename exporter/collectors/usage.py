@@ -172,7 +172,7 @@ class UsageCollector:
         """See :class:`~exporter.exposition.rendering.Renderer`."""
         del before
         mine, keys = state.get(USAGE), state.get(API_KEYS_STATE).keys.values()
-        if state.refreshes[self.name].succeeded is None:
+        if not mine.known.periods and state.refreshes[self.name].succeeded is None:
             return
         owners = {key.owner.id: key.owner.kind for key in keys}
         name = state.name

@@ -1,0 +1,260 @@
+"""What the Metrics API tells about owners becomes metrics, and nothing that it does not tell."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.collectors.usage import USAGE
+from exporter.simulator import (
+    METRICS_DESCRIPTORS_PATH,
+    METRICS_QUERY_PATH,
+    STS_PATH,
+    PrincipalLabel,
+    SimulatedKey,
+    SimulatedOwner,
+    SimulatedResource,
+    SimulatedUsage,
+    Workload,
+    parse_fault,
+)
+from tests.harness import URL, Harness
+from tests.pools import PoolHarness
+from tests.virtual_time import EPOCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+HOUR, DAY = 3600.0, 86_400.0
+DELAY = 180
+LAST_ACTIVE = "confluent_cloud_owner_last_active_timestamp_seconds"
+WINDOW_START = "confluent_cloud_usage_window_start_timestamp_seconds"
+UNJUDGED = "confluent_cloud_usage_unjudged_resources"
+SETTINGS = f"usage: {{enabled: true, url: '{URL}'}}"
+
+
+def key(number: int, owner: str, cluster: str, *, age: float = 400) -> SimulatedKey:
+    return SimulatedKey(
+        id=f"KEY{number:05}",
+        owner=SimulatedOwner(owner, "service-account"),
+        resources=(SimulatedResource(cluster, "kafka", environment_id="env-1"),),
+        created_at=EPOCH - age * DAY,
+    )
+
+
+def keys_of(pairs: Iterable[tuple[str, str]]) -> list[SimulatedKey]:
+    return [key(number, *pair) for number, pair in enumerate(pairs)]
+
+
+PAIRS = [(f"sa-{owner}", f"lkc-{cluster}") for owner in range(4) for cluster in "abc"]
+
+
+def workload(
+    owner: int, cluster: str, *, ago: float, every: float = 60, until: float = math.inf
+) -> Workload:
+    """Requests from ``ago`` hours before the start until ``until`` hours after it."""
+    return Workload(
+        f"sa-{owner}",
+        f"lkc-{cluster}",
+        EPOCH - ago * HOUR,
+        every=every,
+        until=math.inf if until == math.inf else EPOCH + until * HOUR,
+    )
+
+
+def harness_with(usage: SimulatedUsage, keys: Iterable[SimulatedKey], more: str = "") -> Harness:
+    harness = Harness(list(keys), settings=SETTINGS + more)
+    harness.organization.usage = usage
+    return harness
+
+
+def shown(harness: Harness) -> dict[tuple[str, str], float]:
+    return {
+        (dict(labels)["owner_id"], dict(labels)["resource_id"]): value
+        for (_, labels), value in harness.series(LAST_ACTIVE).items()
+    }
+
+
+def truth(usage: SimulatedUsage, *, now: float, since: float) -> dict[tuple[str, str], float]:
+    """Return what can be known at ``now``; an hour that is not over ends with what is known."""
+    found = {pair: usage.last_active(*pair, at=now, since=since) for pair in usage.pairs()}
+    return {pair: min(end, math.floor(now - DELAY)) for pair, end in found.items() if end}
+
+
+def queries(harness: Harness) -> int:
+    return sum(each.path == METRICS_QUERY_PATH for each in harness.simulator.requests)
+
+
+async def test_activity_is_that_of_the_last_seven_days() -> None:
+    usage = SimulatedUsage(
+        [
+            workload(0, "a", ago=1000),
+            workload(1, "a", ago=300, until=-200),  # longer ago than the API remembers
+            workload(2, "a", ago=300, until=-100),
+            workload(0, "b", ago=0.2),
+            workload(3, "b", ago=0.04),  # too recent to be known
+        ],
+        silent=["lkc-c"],
+    )
+    harness = harness_with(usage, keys_of(PAIRS))
+    await harness.exporter.refresh_once()
+    start = harness.value(WINDOW_START)
+    assert start == math.ceil((EPOCH - DELAY - 7 * DAY) / HOUR) * HOUR
+    assert shown(harness) == truth(usage, now=EPOCH, since=start)
+    assert set(shown(harness)) == {("sa-0", "lkc-a"), ("sa-2", "lkc-a"), ("sa-0", "lkc-b")}
+    assert harness.value(UNJUDGED) == 1
+    assert queries(harness) == 1, "one query for all clusters"
+
+
+async def test_what_is_known_equals_the_truth_in_every_hour_of_ten_days() -> None:
+    usage = SimulatedUsage(
+        [
+            workload(0, "a", ago=1000),
+            workload(1, "a", ago=300, until=30.5),
+            workload(2, "b", ago=10, every=7 * HOUR),
+            workload(3, "b", ago=-20, until=21),
+            workload(0, "c", ago=2, until=-1),
+        ]
+    )
+    harness = harness_with(usage, keys_of(PAIRS), ", refresh_interval: 1h")
+    async with harness.exporter.running():
+        await harness.clock.sleep(60)
+        start = harness.value(WINDOW_START) or 0
+        for hour in range(240):
+            # The latest refresh was at the beginning of this hour, or a few seconds later.
+            known = shown(harness)
+            expected = truth(usage, now=harness.clock.wall() - 60, since=start)
+            wrong = {
+                pair: (known.get(pair), end)
+                for pair, end in expected.items()
+                if abs(known.get(pair, 0.0) - end) > 30
+            }
+            assert known.keys() == expected.keys()
+            assert wrong == {}, hour
+            await harness.clock.sleep(HOUR)
+    assert harness.value(WINDOW_START) == start
+    assert queries(harness) == 241
+    paths = [each.path for each in harness.simulator.requests]
+    assert paths.count(METRICS_DESCRIPTORS_PATH) == 1
+
+
+async def test_a_failing_query_changes_nothing_about_other_clusters() -> None:
+    pairs = [("sa-0", f"lkc-{number:03}") for number in range(60)]
+    usage = SimulatedUsage(Workload(owner, cluster, EPOCH - DAY) for owner, cluster in pairs)
+    harness = harness_with(usage, keys_of(pairs))
+    for number in range(2, 7):  # the second query and its retries
+        harness.simulator.script(number, "500", path=METRICS_QUERY_PATH)
+    await harness.exporter.refresh_once()
+    assert len(shown(harness)) == 40
+    assert harness.value(UNJUDGED) == 20
+    failure = harness.state.refreshes["usage"].failure
+    assert failure is not None
+    assert failure.message.startswith(
+        f"POST {METRICS_QUERY_PATH}: 500 Internal Server Error: the Metrics API is failing"
+    )
+    assert harness.state.prioritized.up
+    await harness.clock.sleep(HOUR)
+    await harness.exporter.refresh_once()
+    assert len(shown(harness)) == 60
+    assert harness.value(UNJUDGED) == 0
+
+
+@pytest.mark.parametrize("label", [each for each in PrincipalLabel if each.name != "TOLD"])
+async def test_a_cluster_that_names_no_principal_is_not_evaluated(label: PrincipalLabel) -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=9), workload(0, "b", ago=9)])
+    usage.labels["lkc-a"] = label
+    harness = harness_with(usage, keys_of([("sa-0", "lkc-a"), ("sa-0", "lkc-b")]))
+    await harness.exporter.refresh_once()
+    assert set(shown(harness)) == {("sa-0", "lkc-b")}
+    assert harness.value(UNJUDGED) == 1
+    assert harness.state.refreshes["usage"].up
+
+
+@pytest.mark.parametrize("spec", ["403", "401", "500", "html502", "truncated", "array", "reset"])
+async def test_a_failing_metrics_api_harms_nothing_else(spec: str) -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=9)])
+    harness = harness_with(usage, keys_of(PAIRS))
+    await harness.exporter.refresh_once()
+    before = shown(harness)
+    harness.simulator.faults.append(parse_fault(f"{spec}@{METRICS_QUERY_PATH}"))
+    await harness.clock.sleep(HOUR)
+    await harness.exporter.refresh_once()
+    assert not harness.state.refreshes["usage"].up
+    assert harness.state.prioritized.up
+    assert shown(harness) == before
+    await harness.clock.sleep(4 * HOUR)
+    await harness.exporter.refresh_once()
+    assert harness.value(UNJUDGED) == 3, "what is known is too old to evaluate keys by"
+    assert shown(harness) == before
+
+
+async def test_a_missing_role_is_named() -> None:
+    harness = harness_with(SimulatedUsage(), keys_of(PAIRS))
+    harness.simulator.faults.append(parse_fault(f"403@{METRICS_DESCRIPTORS_PATH}"))
+    await harness.exporter.refresh_once()
+    failure = harness.state.refreshes["usage"].failure
+    assert failure is not None
+    assert "Grant MetricsViewer" in failure.message
+
+
+async def test_more_principals_than_an_answer_holds_are_asked_for_by_cluster() -> None:
+    pairs = [(f"sa-{number:04}", f"lkc-{number % 4}") for number in range(1600)]
+    usage = SimulatedUsage(Workload(owner, cluster, EPOCH - 2 * HOUR) for owner, cluster in pairs)
+    harness = harness_with(usage, keys_of(pairs))
+    await harness.exporter.refresh_once()
+    assert len(shown(harness)) == 1600
+    assert harness.value(UNJUDGED) == 0
+
+
+async def test_a_cluster_with_too_many_principals_is_not_evaluated() -> None:
+    pairs = [(f"sa-{number:04}", "lkc-a") for number in range(1100)]
+    usage = SimulatedUsage(Workload(owner, cluster, EPOCH - 2 * HOUR) for owner, cluster in pairs)
+    harness = harness_with(usage, keys_of(pairs))
+    await harness.exporter.refresh_once()
+    assert shown(harness) == {}
+    assert harness.value(UNJUDGED) == 1
+
+
+async def test_a_pool_shares_its_token_with_the_metrics_api(tmp_path: Path) -> None:
+    harness = PoolHarness(tmp_path, settings=SETTINGS, keys=keys_of(PAIRS))
+    harness.organization.usage = SimulatedUsage([workload(0, "a", ago=9)])
+    await harness.exporter.refresh_once()
+    assert harness.state.refreshes["usage"].up
+    assert set(shown(harness)) == {("sa-0", "lkc-a")}
+    assert harness.exchanges == 1
+    assert harness.value("confluent_cloud_api_requests_total", endpoint=STS_PATH, code="200") == 1
+
+
+async def test_a_state_file_keeps_what_is_known_over_a_restart(tmp_path: Path) -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=300, until=1), workload(1, "a", ago=300)])
+    path = tmp_path / "usage.json"
+    more = SETTINGS.replace("enabled: true", f"enabled: true, state_file: '{path}'")
+    harness = Harness(keys_of(PAIRS), settings=more)
+    harness.organization.usage = usage
+    for _ in range(20):
+        await harness.exporter.refresh_once()
+        await harness.clock.sleep(DAY)
+    start = harness.value(WINDOW_START)
+    assert start is not None
+    assert start < EPOCH - 6 * DAY
+    before = shown(harness)
+    assert before["sa-0", "lkc-a"] == EPOCH + HOUR - EPOCH % HOUR + HOUR * (EPOCH % HOUR > 0)
+    restarted = harness.configured()
+    await restarted.exporter.refresh_once()
+    assert restarted.value(WINDOW_START) == start
+    assert shown(restarted)["sa-0", "lkc-a"] == before["sa-0", "lkc-a"]
+    assert restarted.state.get(USAGE).known.periods["lkc-a"].start == start
+    await harness.clock.sleep(8 * DAY)  # longer than the API remembers
+    again = harness.configured()
+    await again.exporter.refresh_once()
+    assert (again.value(WINDOW_START) or 0) > harness.clock.wall() - 7 * DAY - 2 * HOUR
+
+
+async def test_without_the_setting_no_request_goes_to_the_metrics_api() -> None:
+    harness = Harness(keys_of(PAIRS))
+    await harness.exporter.refresh_once()
+    assert queries(harness) == 0
+    assert harness.value(UNJUDGED) is None
