@@ -11,6 +11,7 @@ from exporter.config.credentials import (
 from exporter.config.editor_schema import json_schema
 from exporter.config.files import version_of
 from exporter.config.load import Config, load, parse
+from exporter.config.policy_overrides import Override
 from exporter.config.schema import (
     Filters,
     Names,
@@ -21,6 +22,7 @@ from exporter.config.schema import (
     Tls,
 )
 from exporter.config.secrets import Secret
+from exporter.config.teams import Team
 from exporter.config.web_config import (
     ClientAuth,
     TlsConfig,
@@ -38,11 +40,13 @@ __all__ = [
     "Names",
     "OAuthClient",
     "Organization",
+    "Override",
     "Policy",
     "PoolCredentials",
     "Quotas",
     "RateLimit",
     "Secret",
+    "Team",
     "Tls",
     "TlsConfig",
     "TokenFile",

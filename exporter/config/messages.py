@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from exporter.config.credentials_section import CredentialsSection
 from exporter.config.fields import LONGEST_NUMBER
 from exporter.config.oauth_section import OAuthSection
+from exporter.config.policy_overrides import RULES, Override
 from exporter.config.schema import ConfigFile, Organization, Settings
 from exporter.config.yaml_document import kind_of
 
@@ -43,10 +44,12 @@ _SECRETS = {
     "client_secret": "`client_secret_file` or `client_secret_env` in `credentials.oauth`",
 }
 """By setting that must not exist: the settings to use instead."""
-_CREDENTIALS_SECTIONS: dict[str, type[BaseModel]] = {
+_OTHER_SECTIONS: dict[str, type[BaseModel]] = {
     "credentials": CredentialsSection,
     "oauth": OAuthSection,
+    "overrides": Override,
 }
+"""By setting, the sections that its annotation does not show."""
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than_equal": ("le", "at most"),
@@ -79,7 +82,7 @@ def problem_message(error: ErrorDetails, *, model: type[BaseModel]) -> str:
         shown = value if len(str(value)) <= LONGEST_NUMBER else "out of range"
         return f"is {shown}; expected {relation} {error['ctx'][key]:.15g}"
     if kind in _TYPES:
-        nothing = ", or null" if path[:1] == ("policy",) and len(path) > 1 else ""
+        nothing = ", or null" if path[:1] == ("policy",) and path[-1] in RULES else ""
         return f"is {kind_of(value)}; expected {_TYPES[kind]}{nothing}{hint_for(kind, value)}"
     return "is not valid; see the output of the `schema` command"
 
@@ -126,9 +129,11 @@ def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
 
 def _settings_at(parents: list[str], model: type[BaseModel]) -> list[str]:
     for parent in parents:
+        if parent.isdecimal():  # an entry of a list
+            continue
         annotation = model.model_fields[parent].annotation
-        if parent in _CREDENTIALS_SECTIONS:
-            model = _CREDENTIALS_SECTIONS[parent]
+        if parent in _OTHER_SECTIONS:
+            model = _OTHER_SECTIONS[parent]
         elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
     return list(model.model_fields)

@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -30,7 +31,10 @@ from exporter.config.fields import (
     Url,
     duration_default,
 )
+from exporter.config.policy_overrides import Override
+from exporter.config.source_settings import ValidationContext
 from exporter.config.state_files import check_state_file
+from exporter.config.teams import Team
 
 _MIB = 1024 * 1024
 
@@ -139,6 +143,8 @@ class Policy(ConfigSection):
     """Finding: a key whose owner no longer exists. Needs a complete listing of names."""
     exempt: Exempt = Field(default_factory=Exempt)
     """API keys that are exempt from all rules."""
+    overrides: tuple[Override, ...] = Field(default=(), strict=False)
+    """Other rules for some keys. The first entry that matches a key applies to it."""
 
 
 class Filters(ConfigSection):
@@ -257,6 +263,18 @@ class Organization(Settings):
     filters: Filters = Field(default_factory=Filters)
     """Which keys to list. Default: all."""
 
+    _teams: tuple[Team, ...] = PrivateAttr(())
+
+    @property
+    def teams(self) -> tuple[Team, ...]:
+        """The teams of all organizations, which are set at the top level. The first match wins."""
+        return self._teams
+
+    def model_post_init(self, context: object, /) -> None:
+        """Take the teams from the context of the validation, as a part of this value."""
+        if isinstance(context, ValidationContext):
+            self._teams = context.teams
+
 
 class ConfigFile(ConfigSection):
     """The configuration file."""
@@ -265,3 +283,8 @@ class ConfigFile(ConfigSection):
     """Settings of all organizations, unless overridden there."""
     organizations: tuple[Organization, ...] = Field(json_schema_extra={"minItems": 1})
     """Confluent Cloud organizations, at least one."""
+    teams: tuple[Team, ...] = ()
+    """Who is responsible for which owners. Of several teams that match, the first one is."""
+    teams_file: str | None = Field(default=None, json_schema_extra={"minLength": 1})
+    """YAML file with a list of more teams, which follow those of `teams`. Relative to the folder of
+    this configuration file. Read again at every reload."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
     from exporter.config.secrets import Source
+    from exporter.config.teams import Team
 
 VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
 IDENTITY_POOL = "^pool-[A-Za-z0-9_-]{1,59}$"
@@ -32,6 +33,8 @@ class ValidationContext:
     folder: Path
     """Relative paths are resolved from it."""
     environ: Mapping[str, str]
+    teams: tuple[Team, ...] = ()
+    """The teams of all organizations."""
 
 
 def validation_context(info: ValidationInfo) -> ValidationContext:

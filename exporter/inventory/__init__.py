@@ -20,7 +20,8 @@ from exporter.inventory.keys import (
     Resource,
     key_from,
 )
-from exporter.inventory.policy import POLICIES, Rules, judged, judged_kinds
+from exporter.inventory.overrides import override_of
+from exporter.inventory.policy import POLICIES, Override, Rules, judged, judged_kinds
 from exporter.inventory.timestamps import plausible_creation, plausible_expiry
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Histogram",
     "Inventory",
     "Key",
+    "Override",
     "Owner",
     "Resource",
     "Rules",
@@ -51,6 +53,7 @@ __all__ = [
     "judged",
     "judged_kinds",
     "key_from",
+    "override_of",
     "plausible_creation",
     "plausible_expiry",
     "sorted_by_creation",

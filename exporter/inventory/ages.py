@@ -13,7 +13,7 @@ from functools import cached_property
 from heapq import merge
 from itertools import islice
 from math import inf
-from operator import attrgetter, itemgetter
+from operator import add, attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 from exporter.inventory.timestamps import (
@@ -45,6 +45,13 @@ class Histogram:
     count: int
     """All keys, including those above the last bound."""
     sum: float
+
+    def plus(self, other: Histogram) -> Histogram:
+        """Return the histogram of the keys of both, which have the same bounds."""
+        buckets = map(add, self.buckets, other.buckets)
+        return Histogram(
+            self.bounds, tuple(buckets), self.count + other.count, self.sum + other.sum
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.inventory.ages import Dates, Timeline, dates_of, sorted_by_creation
+from exporter.inventory.ages import Timeline, dates_of, sorted_by_creation
+from exporter.inventory.overrides import keys_by_rules
 from exporter.inventory.policy import (
     judged,
     judged_kinds,
@@ -22,7 +22,7 @@ from exporter.inventory.policy import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from exporter.inventory.ages import Histogram
+    from exporter.inventory.ages import Dates, Histogram
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
     from exporter.inventory.policy import Rules
@@ -66,17 +66,24 @@ class Findings(FindingCounts):
     """The kinds of owners that ``unknown_owner`` was evaluated for."""
 
 
+class DatesWithRules(NamedTuple):
+    """The dates of the keys that the same rules apply to: of all exempt ones, or all others."""
+
+    rules: Rules
+    dates: Dates
+    exempted: bool
+
+
 @dataclass(frozen=True, eq=False)
 class PolicyInputs:
     """The input of the policies, independent of the current time."""
 
     rules: Rules
+    """Those of the organization, with their overrides."""
     kinds: tuple[str, ...]
     """The kinds of owners that ``unknown_owner`` can be evaluated for."""
-    dates: Dates
-    """Of the keys that have an owner and are not exempt."""
-    exempted: Dates
-    """Of the exempt keys."""
+    dates: Sequence[DatesWithRules]
+    """Of the keys that have an owner."""
     timeless: Sequence[ViolatingKeys]
     """Findings of the policies that do not depend on the current time."""
     timeless_counts: FindingCounts
@@ -88,25 +95,33 @@ def policy_inputs_of(
 ) -> PolicyInputs:
     """Return the policy inputs of ``keys``, which are :func:`sorted_by_creation`."""
     owned_keys = keys_with_owner(keys)
-    judged_dates, exempted_dates = dates.without("internal"), Dates({}, ())
+    groups = keys_by_rules(owned_keys, rules)
     exempt: set[str] = set()
-    if rules.has_exempt:
+    if rules.has_exempt or len(groups) > 1:
         exempt = {key.id for key in owned_keys if rules.exempts(key)}
-        judged_dates = dates_of((key for key in owned_keys if key.id not in exempt), now=now)
-        exempted_dates = dates_of((key for key in owned_keys if key.id in exempt), now=now)
+        dated = [
+            DatesWithRules(
+                of_group,
+                dates_of((key for key in group if (key.id in exempt) is exempted), now=now),
+                exempted,
+            )
+            for of_group, group in groups
+            for exempted in (False, True)
+        ]
+    else:
+        dated = [DatesWithRules(groups[0].rules, dates.without("internal"), exempted=False)]
     kinds = judged_kinds({key.owner for key in owned_keys}, directory)
     timeless = tuple(
         each
         for policy, found in timeless_violations(
-            owned_keys, rules, directory=directory, kinds=kinds
+            owned_keys, groups, directory=directory, kinds=kinds
         )
         for each in _by_exemption(policy, found, exempt)
     )
     return PolicyInputs(
         rules,
         kinds=kinds,
-        dates=judged_dates,
-        exempted=exempted_dates,
+        dates=dated,
         timeless=timeless,
         timeless_counts=_counted(timeless),
     )
@@ -131,9 +146,13 @@ def violating_keys_at(policy_inputs: PolicyInputs, *, now: float) -> Sequence[Vi
 
 
 def _timed(policy_inputs: PolicyInputs, *, now: float) -> Iterator[ViolatingKeys]:
-    for exempted, dates in ((False, policy_inputs.dates), (True, policy_inputs.exempted)):
-        for policy, keys in timed_violations(dates, policy_inputs.rules, now=now):
-            yield ViolatingKeys(policy, keys, exempted)
+    found: dict[tuple[str, bool], Sequence[Key]] = {}
+    for rules, dates, exempted in policy_inputs.dates:
+        for policy, keys in timed_violations(dates, rules, now=now):
+            before = found.get((policy, exempted))
+            found[policy, exempted] = [*before, *keys] if before else keys
+    for (policy, exempted), keys in found.items():
+        yield ViolatingKeys(policy, keys, exempted)
 
 
 def _by_exemption(
@@ -152,14 +171,15 @@ def remaining_at(policy_inputs: PolicyInputs, *, now: float) -> Mapping[str, His
     0 for keys that already have; empty if the policy is off. Excludes exempt keys and keys without
     an owner, so that the first bucket counts the findings.
     """
-    max_age = policy_inputs.rules.max_age
-    if max_age is None:
-        return {}
-    none_left = dict.fromkeys(policy_inputs.exempted.created, Timeline((), ()))
-    return {
-        kind: timeline.remaining(max_age, now=now)
-        for kind, timeline in (none_left | {**policy_inputs.dates.created}).items()
-    }
+    found: dict[str, Histogram] = {}
+    for rules, dates, exempted in policy_inputs.dates:
+        if rules.max_age is None:
+            continue
+        for kind, timeline in dates.created.items():
+            judged_keys = Timeline((), ()) if exempted else timeline
+            histogram = judged_keys.remaining(rules.max_age, now=now)
+            found[kind] = found[kind].plus(histogram) if kind in found else histogram
+    return found
 
 
 def _counted(violations: Iterable[ViolatingKeys]) -> FindingCounts:
@@ -178,11 +198,9 @@ def findings_of(
     keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
 ) -> Iterator[Finding]:
     """Yield every finding among ``keys`` at the Unix time ``now``, grouped by policy."""
-    owned_keys = keys_with_owner(sorted_by_creation(keys, now=now))
-    kinds = judged_kinds({key.owner for key in owned_keys}, directory)
-    for policy, violations in chain(
-        timed_violations(dates_of(owned_keys, now=now), rules, now=now),
-        timeless_violations(owned_keys, rules, directory=directory, kinds=kinds),
-    ):
-        for key in violations:
-            yield Finding(policy, key, rules.exempts(key))
+    ordered = sorted_by_creation(keys, now=now)
+    dates = dates_of(ordered, now=now)
+    policy_inputs = policy_inputs_of(ordered, dates, rules, directory=directory, now=now)
+    for policy, violating, exempted in violating_keys_at(policy_inputs, now=now):
+        for key in violating:
+            yield Finding(policy, key, exempted)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from fnmatch import translate
 from functools import cached_property
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
+from exporter.inventory.patterns import matcher
 from exporter.inventory.timestamps import CLOCK_SKEW, LONGEST_LIFE, plausible_creation
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Violations = Iterator[tuple[str, Sequence[Key]]]
     """Policies, each with the keys that violate it."""
+    Groups = Sequence[tuple["Rules", Sequence[Key]]]
+    """The keys that have an owner, by the rules that apply to them; at least one group."""
 
 POLICIES = (
     "max_age",
@@ -31,7 +33,6 @@ POLICIES = (
     "unknown_owner",
 )
 """The names of all policies: their settings, and the values of the label ``policy``."""
-_NOTHING = "(?!)"
 _MOST_MISSING = 0.25  # share of the owners of a kind; one may always be missing
 
 
@@ -50,10 +51,17 @@ class Rules:
     """Shell-style patterns of ids, as in the next two."""
     exempt_resources: tuple[str, ...] = ()
     exempt_api_keys: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    """Other rules for some keys; the first that matches a key applies. Exemptions are the same."""
 
     def active(self) -> tuple[str, ...]:
-        """Return the enabled policies."""
-        return tuple(name for name in POLICIES if getattr(self, name) not in {None, False})
+        """Return the policies that are enabled for any key."""
+        all_rules = (self, *(override.rules for override in self.overrides))
+        return tuple(
+            name
+            for name in POLICIES
+            if any(getattr(rules, name) not in {None, False} for rules in all_rules)
+        )
 
     @property
     def has_exempt(self) -> bool:
@@ -70,19 +78,42 @@ class Rules:
 
     @cached_property
     def _exempt_owners(self) -> Callable[[str], object]:
-        return _matcher(self.exempt_owners)
+        return matcher(self.exempt_owners)
 
     @cached_property
     def _exempt_resources(self) -> Callable[[str], object]:
-        return _matcher(self.exempt_resources)
+        return matcher(self.exempt_resources)
 
     @cached_property
     def _exempt_api_keys(self) -> Callable[[str], object]:
-        return _matcher(self.exempt_api_keys)
+        return matcher(self.exempt_api_keys)
 
 
-def _matcher(patterns: tuple[str, ...]) -> Callable[[str], object]:
-    return re.compile("|".join(map(translate, patterns)) or _NOTHING).match
+@dataclass(frozen=True)
+class Override:
+    """The rules of the keys that match. With patterns of both kinds, both must match."""
+
+    rules: Rules
+    """All of them, including those that are the same as the organization's."""
+    owners: tuple[str, ...] = ()
+    """Shell-style patterns of ids; empty for all owners."""
+    resources: tuple[str, ...] = ()
+    """As ``owners``. A key matches if all of its resources do."""
+
+    def matches(self, key: Key) -> bool:
+        """Whether these are the rules of ``key``, unless an earlier override matches."""
+        return (not self.owners or bool(self._match_owner(key.owner.id))) and (
+            not self.resources
+            or all(self._match_resource(resource.id) for resource in key.resources)
+        )
+
+    @cached_property
+    def _match_owner(self) -> Callable[[str], object]:
+        return matcher(self.owners)
+
+    @cached_property
+    def _match_resource(self) -> Callable[[str], object]:
+        return matcher(self.resources)
 
 
 def judged(rules: Rules, kinds: Collection[str]) -> tuple[str, ...]:
@@ -133,34 +164,41 @@ def timed_violations(dates: Dates, rules: Rules, *, now: float) -> Violations:
 
 
 def timeless_violations(
-    keys: Sequence[Key], rules: Rules, *, directory: Directory, kinds: Collection[str]
+    keys: Sequence[Key],
+    groups: Groups,
+    *,
+    directory: Directory,
+    kinds: Collection[str],
 ) -> Violations:
     """Yield each enabled policy that does not depend on the time, with the keys that violate it.
 
-    ``keys``: sorted by :func:`~exporter.inventory.ages.sorted_by_creation`. ``kinds``: the result
-    of :func:`judged_kinds`.
+    ``keys``: sorted by :func:`~exporter.inventory.ages.sorted_by_creation`. ``groups``: all of
+    them. ``kinds``: the result of :func:`judged_kinds`.
     """
-    if rules.max_keys_per_owner_and_resource is not None:
-        policy = "max_keys_per_owner_and_resource"
-        yield policy, _surplus(keys, rules.max_keys_per_owner_and_resource)
-    if rules.user_owned:
-        yield "user_owned", [key for key in keys if key.owner.kind == "user"]
-    if rules.undescribed:
-        yield "undescribed", [key for key in keys if not key.described]
-    if rules.unknown_owner:
+    if any(rules.max_keys_per_owner_and_resource is not None for rules, _ in groups):
+        yield "max_keys_per_owner_and_resource", _surplus(keys, groups)
+    if user_owned := [group for rules, group in groups if rules.user_owned]:
+        yield "user_owned", [key for key in chain(*user_owned) if key.owner.kind == "user"]
+    if undescribed := [group for rules, group in groups if rules.undescribed]:
+        yield "undescribed", [key for key in chain(*undescribed) if not key.described]
+    if unknown_owner := [group for rules, group in groups if rules.unknown_owner]:
         deleted = _deleted_owners(keys, directory, kinds)
-        yield "unknown_owner", [key for key in keys if key.owner in deleted]
+        yield "unknown_owner", [key for key in chain(*unknown_owner) if key.owner in deleted]
 
 
-def _surplus(keys: Sequence[Key], most: int) -> list[Key]:
-    """Return the keys beyond the ``most`` newest of an owner for a resource.
+def _surplus(keys: Sequence[Key], groups: Groups) -> list[Key]:
+    """Return the keys beyond the newest ones that an owner may have for a resource.
 
     They are usually left over from an unfinished rotation or a failed creation. Keys without a
-    creation time count as the oldest.
+    creation time count as the oldest. All keys count, and each is compared with the limit of its
+    own rules.
     """
+    usual = _most_keys(groups[0][0])
+    limits = {key.id: _most_keys(rules) for rules, group in groups[1:] for key in group}
     newer: dict[tuple[str, str], int] = {}
     surplus = []
     for key in reversed(keys):
+        most = limits.get(key.id, usual) if limits else usual
         beyond = False
         for resource in key.resources:
             pair = key.owner.id, resource.id
@@ -169,6 +207,11 @@ def _surplus(keys: Sequence[Key], most: int) -> list[Key]:
         if beyond:
             surplus.append(key)
     return surplus
+
+
+def _most_keys(rules: Rules) -> float:
+    limit = rules.max_keys_per_owner_and_resource
+    return inf if limit is None else limit
 
 
 def _deleted_owners(

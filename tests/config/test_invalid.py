@@ -1,6 +1,7 @@
 """Each YAML file in ``invalid`` has one kind of problem; its text file has the expected messages.
 
-Each line of the text is a problem without the name of the file. Values that must not be shown are
+Each line of the text is a problem without the name of the file; that of a file with teams is
+relative. Values that must not be shown are
 called HIDDEN.
 """
 
@@ -29,7 +30,8 @@ def _problems(name: str) -> list[str]:
     path = INVALID / f"{name}.yaml"
     with pytest.raises(ConfigurationError) as caught:
         load(path, environ=ENVIRON)
-    return [line.removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+    lines = [line.removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+    return [line.removeprefix(f"{INVALID}/") for line in lines]
 
 
 @pytest.mark.parametrize("name", NAMES)

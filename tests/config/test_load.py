@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from exporter.config import ApiKeyCredentials, Config, Filters, Organization, Secret, load, parse
+from exporter.config import (
+    ApiKeyCredentials,
+    Config,
+    Filters,
+    Organization,
+    Policy,
+    Secret,
+    load,
+    parse,
+)
+from exporter.config.policy_overrides import RULES
 from exporter.config.yaml_document import parse_yaml
 from exporter.errors import ConfigurationError
 from tests.certificates import authority
@@ -92,7 +102,7 @@ def test_every_setting_can_be_set() -> None:
     assert (found.names.enabled, found.names.refresh_interval) == (False, 7_200)
     assert (found.quotas.enabled, found.quotas.refresh_interval) == (False, 10_800)
     assert found.quotas.include == ("a", "b*")
-    assert set(found.policy.model_dump(exclude={"exempt"}).values()) == {None, False}
+    assert set(found.policy.model_dump(exclude={"exempt", "overrides"}).values()) == {None, False}
     assert found.policy.exempt.owners == ("u-*",)
     assert found.policy.exempt.resources == ("lkc-1",)
     assert found.policy.exempt.api_keys == ("A", "B")
@@ -398,3 +408,79 @@ def test_both_yaml_parsers_return_the_same(path: Path, monkeypatch: pytest.Monke
     found = read()
     monkeypatch.setattr("yaml.__with_libyaml__", False)
     assert read() == found
+
+
+def test_an_override_keeps_the_rules_that_it_does_not_set() -> None:
+    policy = _one("""
+        organizations:
+          - name: acme
+            policy:
+              overrides:
+                - {owners: ["sa-batch*"], resources: [lkc-1], max_age: 7d, undescribed: null}
+                - {resources: [cloud]}
+    """).policy
+    first, second = policy.overrides
+    assert (first.owners, first.resources) == (("sa-batch*",), ("lkc-1",))
+    assert first.rules == {"max_age": 604_800, "undescribed": None}
+    assert (second.owners, second.resources, second.rules) == ((), ("cloud",), {})
+
+
+def test_an_override_may_set_every_rule_of_the_policy() -> None:
+    assert [*Policy.model_fields] == [*RULES, "exempt", "overrides"]
+
+
+def test_a_rule_that_is_null_differs_from_one_that_is_not_set() -> None:
+    text = "organizations: [{name: acme, policy: {overrides: [{owners: [sa-1]%s}]}}]"
+    assert _one(text % "") == _one(text % "")
+    assert _one(text % "") != _one(text % ", max_age: null")
+    assert _one(text % ", max_age: 7d") != _one(text % ", max_age: 8d")
+
+
+def test_the_overrides_of_an_organization_replace_those_of_the_defaults() -> None:
+    acme, beta = _read("""
+        defaults: {policy: {overrides: [{owners: [sa-1]}]}}
+        organizations: [{name: acme}, {name: beta, policy: {overrides: []}}]
+    """).organizations
+    assert [each.owners for each in acme.policy.overrides] == [("sa-1",)]
+    assert beta.policy.overrides == ()
+
+
+TEAMS = """
+teams:
+  - {name: payments, owners: ["sa-pay*"]}
+  - {name: orders, resources: [lkc-1, lkc-2]}
+teams_file: teams.yaml
+organizations: [{name: acme}, {name: beta}]
+"""
+
+
+def test_the_teams_of_the_file_follow_those_of_the_configuration(tmp_path: Path) -> None:
+    # A name is unique in its list only, so that the file may add to a team.
+    (tmp_path / "teams.yaml").write_text("- {name: payments, owners: [u-1], resources: [cloud]}\n")
+    acme, beta = _read(TEAMS, folder=tmp_path).organizations
+    assert [(team.name, team.owners, team.resources) for team in acme.teams] == [
+        ("payments", ("sa-pay*",), ()),
+        ("orders", (), ("lkc-1", "lkc-2")),
+        ("payments", ("u-1",), ("cloud",)),
+    ]
+    assert beta.teams == acme.teams
+
+
+def test_a_changed_teams_file_changes_the_organizations(tmp_path: Path) -> None:
+    # A reload does not touch organizations that are equal.
+    (tmp_path / "teams.yaml").write_text("- {name: data, owners: [sa-1]}\n")
+    before = _read(TEAMS, folder=tmp_path)
+    assert _read(TEAMS, folder=tmp_path) == before
+    (tmp_path / "teams.yaml").write_text("[]\n")
+    assert _read(TEAMS, folder=tmp_path) != before
+
+
+def test_teams_are_not_a_setting_of_an_organization() -> None:
+    assert "teams" not in Organization.model_fields
+    assert _one("organizations: [{name: acme}]").teams == ()
+
+
+def test_a_teams_file_that_is_a_folder_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "teams.yaml").mkdir()
+    with pytest.raises(ConfigurationError, match="expected a regular file"):
+        _read(TEAMS, folder=tmp_path)

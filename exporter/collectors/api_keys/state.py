@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from exporter.inventory import FoldSettings, Rules, at_time, fold, with_environments
+from exporter.inventory import FoldSettings, Override, Rules, at_time, fold, with_environments
 from exporter.refresh import Slice
 
 if TYPE_CHECKING:
@@ -131,4 +131,12 @@ def rules_of(policy: Policy) -> Rules:
         exempt_owners=policy.exempt.owners,
         exempt_resources=policy.exempt.resources,
         exempt_api_keys=policy.exempt.api_keys,
+        overrides=tuple(
+            Override(
+                rules_of(policy.model_copy(update={**each.rules, "overrides": ()})),
+                each.owners,
+                each.resources,
+            )
+            for each in policy.overrides
+        ),
     )
