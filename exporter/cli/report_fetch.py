@@ -13,7 +13,7 @@ from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
 from exporter.collectors.names import list_names
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
-from exporter.inventory import Directory, judged, judged_kinds, key_from
+from exporter.inventory import Directory, Usage, judged, judged_kinds, key_from
 from exporter.refresh import failure_from
 from exporter.report import ListedKey, build_rows
 
@@ -104,9 +104,11 @@ def _judge(
         kinds = ()  # an owner of a requested kind cannot be judged, so the result is unknown
     return OrganizationReport(
         organization.name,
-        rows=build_rows(organization.name, listed, rules, directory=directory, now=now),
+        rows=build_rows(
+            organization.name, listed, rules, directory=directory, usage=Usage(), now=now
+        ),
         active=frozenset(rules.active()),
-        judged=frozenset(judged(rules, kinds)),
+        judged=frozenset(judged(rules, kinds, Usage())),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.usage_file import UsageFile
+from exporter.collectors.usage_state import USAGE
 from exporter.confluent import metrics_api
 from exporter.errors import ApiError, Forbidden, Unauthorized
 from exporter.exposition import catalogue, part
@@ -20,7 +21,7 @@ from exporter.inventory.usage import (
     retain,
     with_answer,
 )
-from exporter.refresh import Failure, Outcome, Slice, failure_from
+from exporter.refresh import Failure, Outcome, failure_from
 from exporter.summary import Fact, Summary, duration
 
 if TYPE_CHECKING:
@@ -46,19 +47,6 @@ _LATE = 3 * 3600.0
 _CLUSTERS_PER_QUERY = 40
 _SHARED = (Unauthorized, Forbidden)
 """Failures that further queries would share."""
-
-
-@dataclass(frozen=True)
-class UsageState:
-    """The usage of one organization."""
-
-    known: Usage = field(default_factory=Usage)
-    """Everything that is known."""
-    current: Usage = field(default_factory=Usage)
-    """The part of ``known`` that is not too old to evaluate keys by."""
-
-
-USAGE = Slice("usage", UsageState())
 
 
 class UsageCollector:

@@ -49,6 +49,9 @@ class Override(PatternsSection):
     """Finding: a key with neither a display name nor a description. null disables the rule."""
     unknown_owner: bool | None = None
     """Finding: a key whose owner no longer exists. null disables the rule."""
+    unused_for: Duration | None = None
+    """Finding: a Kafka key whose owner made no request to the cluster for this time. null disables
+    the rule."""
 
     def __eq__(self, other: object) -> bool:
         # A rule that is null is not a rule that is not set.

@@ -37,6 +37,8 @@ from exporter.config.state_files import check_state_file
 from exporter.config.teams import Team
 
 _MIB = 1024 * 1024
+_METRICS_MEMORY = 7 * 86_400.0
+"""Seconds for which the Metrics API answers."""
 
 CaFile = Annotated[
     Path, PlainValidator(check_ca_file), WithJsonSchema({"type": "string", "minLength": 1})
@@ -141,6 +143,9 @@ class Policy(ConfigSection):
     """Finding: a key with neither a display name nor a description."""
     unknown_owner: bool | None = True
     """Finding: a key whose owner no longer exists. Needs a complete listing of names."""
+    unused_for: Duration | None = None
+    """Finding: a Kafka key whose owner made no request to the cluster for this time. Needs `usage`.
+    More than 7 days need a `usage.state_file`."""
     exempt: Exempt = Field(default_factory=Exempt)
     """API keys that are exempt from all rules."""
     overrides: tuple[Override, ...] = Field(default=(), strict=False)
@@ -220,6 +225,26 @@ class Settings(ConfigSection):
     max_pairs: int = Field(default=20_000, ge=1, le=1_000_000)
     """Maximum number of owner-resource pairs with their own series. The smallest pairs beyond it
     are combined into `other`."""
+
+    @field_validator("policy")
+    @classmethod
+    def _check_unused_for(cls, policy: Policy, info: ValidationInfo) -> Policy:
+        usage = info.data.get("usage", Usage())
+        times = [policy.unused_for, *(each.unused_for for each in policy.overrides)]
+        longest = max((each for each in times if each is not None), default=0.0)
+        if longest and not usage.enabled:
+            raise ContradictionError(
+                "`unused_for` is set while `usage.enabled` is false; enable usage, or remove"
+                " `unused_for`",
+                others=("usage",),
+            )
+        if longest > _METRICS_MEMORY and usage.state_file is None:
+            raise ContradictionError(
+                f"`unused_for` (`{format_duration(longest)}`) is longer than the 7 days that the"
+                " Metrics API remembers; lower it, or set `usage.state_file`",
+                others=("usage",),
+            )
+        return policy
 
     @field_validator("request_timeout")
     @classmethod

@@ -23,6 +23,7 @@ from exporter.inventory.keys import (
 from exporter.inventory.overrides import override_of
 from exporter.inventory.policy import POLICIES, Override, Rules, judged, judged_kinds
 from exporter.inventory.timestamps import plausible_creation, plausible_expiry
+from exporter.inventory.usage import Usage
 
 __all__ = [
     "AGE_BOUNDS",
@@ -44,6 +45,7 @@ __all__ = [
     "Owner",
     "Resource",
     "Rules",
+    "Usage",
     "ViolatingKeys",
     "at_time",
     "churn",

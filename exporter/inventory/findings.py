@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
     from exporter.inventory.policy import Rules
+    from exporter.inventory.usage import Usage
 
 
 class Finding(NamedTuple):
@@ -82,6 +83,8 @@ class PolicyInputs:
     """Those of the organization, with their overrides."""
     kinds: tuple[str, ...]
     """The kinds of owners that ``unknown_owner`` can be evaluated for."""
+    usage: Usage
+    """What is known about the activity of owners."""
     dates: Sequence[DatesWithRules]
     """Of the keys that have an owner."""
     timeless: Sequence[ViolatingKeys]
@@ -91,7 +94,13 @@ class PolicyInputs:
 
 
 def policy_inputs_of(
-    keys: Sequence[Key], dates: Dates, rules: Rules, *, directory: Directory, now: float
+    keys: Sequence[Key],
+    dates: Dates,
+    rules: Rules,
+    *,
+    directory: Directory,
+    usage: Usage,
+    now: float,
 ) -> PolicyInputs:
     """Return the policy inputs of ``keys``, which are :func:`sorted_by_creation`."""
     owned_keys = keys_with_owner(keys)
@@ -114,13 +123,14 @@ def policy_inputs_of(
     timeless = tuple(
         each
         for policy, found in timeless_violations(
-            owned_keys, groups, directory=directory, kinds=kinds
+            owned_keys, groups, directory=directory, kinds=kinds, usage=usage
         )
         for each in _by_exemption(policy, found, exempt)
     )
     return PolicyInputs(
         rules,
         kinds=kinds,
+        usage=usage,
         dates=dated,
         timeless=timeless,
         timeless_counts=_counted(timeless),
@@ -135,7 +145,7 @@ def findings_at(policy_inputs: PolicyInputs, *, now: float) -> Findings:
         by_owner={**timed.by_owner, **timeless.by_owner},
         exempted={**timed.exempted, **timeless.exempted},
         active=rules.active(),
-        judged=judged(rules, policy_inputs.kinds),
+        judged=judged(rules, policy_inputs.kinds, policy_inputs.usage),
         judged_kinds=policy_inputs.kinds,
     )
 
@@ -195,12 +205,14 @@ def _counted(violations: Iterable[ViolatingKeys]) -> FindingCounts:
 
 
 def findings_of(
-    keys: Collection[Key], rules: Rules, *, directory: Directory, now: float
+    keys: Collection[Key], rules: Rules, *, directory: Directory, usage: Usage, now: float
 ) -> Iterator[Finding]:
     """Yield every finding among ``keys`` at the Unix time ``now``, grouped by policy."""
     ordered = sorted_by_creation(keys, now=now)
     dates = dates_of(ordered, now=now)
-    policy_inputs = policy_inputs_of(ordered, dates, rules, directory=directory, now=now)
+    policy_inputs = policy_inputs_of(
+        ordered, dates, rules, directory=directory, usage=usage, now=now
+    )
     for policy, violating, exempted in violating_keys_at(policy_inputs, now=now):
         for key in violating:
             yield Finding(policy, key, exempted)

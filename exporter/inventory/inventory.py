@@ -30,6 +30,7 @@ from exporter.inventory.findings import (
 from exporter.inventory.keys import Owner, Resource
 from exporter.inventory.policy import Rules
 from exporter.inventory.timestamps import CLOCK_SKEW
+from exporter.inventory.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -106,6 +107,7 @@ def fold(
     *,
     now: float,
     directory: Directory | None = None,
+    usage: Usage | None = None,
 ) -> Inventory:
     """Return the inventory of ``keys``, which have distinct ids, at the Unix time ``now``."""
     owners = Counter(key.owner for key in keys)
@@ -127,7 +129,9 @@ def fold(
     ordered = sorted_by_creation(keys, now=now)
     dates = dates_of(ordered, now=now)
     known = directory or Directory()
-    policy_inputs = policy_inputs_of(ordered, dates, settings.rules, directory=known, now=now)
+    policy_inputs = policy_inputs_of(
+        ordered, dates, settings.rules, directory=known, usage=usage or Usage(), now=now
+    )
     times = [key.created_at for key in keys if key.created_at is not None]
     return Inventory(
         keys=tuple(ordered),

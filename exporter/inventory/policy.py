@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.inventory.patterns import matcher
 from exporter.inventory.timestamps import CLOCK_SKEW, LONGEST_LIFE, plausible_creation
+from exporter.inventory.usage import unused_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from exporter.inventory.ages import Dates
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
+    from exporter.inventory.usage import Usage
 
     Violations = Iterator[tuple[str, Sequence[Key]]]
     """Policies, each with the keys that violate it."""
@@ -31,6 +33,7 @@ POLICIES = (
     "user_owned",
     "undescribed",
     "unknown_owner",
+    "unused_for",
 )
 """The names of all policies: their settings, and the values of the label ``policy``."""
 _MOST_MISSING = 0.25  # share of the owners of a kind; one may always be missing
@@ -47,6 +50,7 @@ class Rules:
     user_owned: bool = False
     undescribed: bool = False
     unknown_owner: bool = False
+    unused_for: float | None = None
     exempt_owners: tuple[str, ...] = ()
     """Shell-style patterns of ids, as in the next two."""
     exempt_resources: tuple[str, ...] = ()
@@ -116,12 +120,14 @@ class Override:
         return matcher(self.resources)
 
 
-def judged(rules: Rules, kinds: Collection[str]) -> tuple[str, ...]:
+def judged(rules: Rules, kinds: Collection[str], usage: Usage) -> tuple[str, ...]:
     """Return the enabled policies that can be evaluated.
 
-    ``unknown_owner`` needs at least one of ``kinds``, the result of :func:`judged_kinds`.
+    ``unknown_owner`` needs at least one of ``kinds``, the result of :func:`judged_kinds`, and
+    ``unused_for`` a cluster whose activity is known.
     """
-    return tuple(name for name in rules.active() if name != "unknown_owner" or kinds)
+    needs = {"unknown_owner": bool(kinds), "unused_for": bool(usage.evaluated)}
+    return tuple(name for name in rules.active() if needs.get(name, True))
 
 
 def judged_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, ...]:
@@ -169,6 +175,7 @@ def timeless_violations(
     *,
     directory: Directory,
     kinds: Collection[str],
+    usage: Usage,
 ) -> Violations:
     """Yield each enabled policy that does not depend on the time, with the keys that violate it.
 
@@ -184,6 +191,9 @@ def timeless_violations(
     if unknown_owner := [group for rules, group in groups if rules.unknown_owner]:
         deleted = _deleted_owners(keys, directory, kinds)
         yield "unknown_owner", [key for key in chain(*unknown_owner) if key.owner in deleted]
+    if unused_for := [each for each in groups if each[0].unused_for is not None]:
+        found = (unused_keys(group, usage, rules.unused_for or 0.0) for rules, group in unused_for)
+        yield "unused_for", [*chain(*found)]
 
 
 def _surplus(keys: Sequence[Key], groups: Groups) -> list[Key]:

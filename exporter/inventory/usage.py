@@ -49,7 +49,7 @@ class Usage:
         return max((period.start for period in self.periods.values()), default=None)
 
 
-def unused_keys(keys: Iterable[Key], usage: Usage, *, unused_for: float) -> Sequence[Key]:
+def unused_keys(keys: Iterable[Key], usage: Usage, unused_for: float) -> Sequence[Key]:
     """Return the keys whose owner made no request to any of their resources for ``unused_for`` s.
 
     All resources of such a key are Kafka clusters that tell of owners, and whose activity is known

@@ -19,7 +19,7 @@ from exporter.inventory import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from exporter.inventory import Directory, Key, Resource, Rules
+    from exporter.inventory import Directory, Key, Resource, Rules, Usage
 
 _DAY = 86_400
 
@@ -184,6 +184,7 @@ def build_rows(
     rules: Rules,
     *,
     directory: Directory,
+    usage: Usage,
     now: float,
 ) -> list[Row]:
     """Return a row for each key of ``organization`` at the Unix time ``now``.
@@ -193,7 +194,9 @@ def build_rows(
     texts = {key.id: (display_name, description) for key, display_name, description in listed}
     keys = sorted_by_creation(with_environments([each.key for each in listed], directory), now=now)
     grouped: defaultdict[tuple[str, bool], list[Key]] = defaultdict(list)
-    for policy, key, exempted in findings_of(keys, rules, directory=directory, now=now):
+    for policy, key, exempted in findings_of(
+        keys, rules, directory=directory, usage=usage, now=now
+    ):
         grouped[policy, exempted].append(key)
     violating = [ViolatingKeys(policy, found, each) for (policy, each), found in grouped.items()]
     of_organization = OrganizationKeys(organization, keys, violating, directory, now)

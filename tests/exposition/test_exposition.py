@@ -14,7 +14,7 @@ from exporter.collectors.api_keys import ApiKeysState
 from exporter.collectors.api_keys.state import with_inventory
 from exporter.collectors.quotas import Quota, QuotasState
 from exporter.exposition import Exposition, Format, Instruments
-from exporter.inventory import Directory, FoldSettings, Key, Owner, Resource
+from exporter.inventory import Directory, FoldSettings, Key, Owner, Resource, Usage
 from exporter.refresh import OrganizationState, RefreshStatus
 from tests import virtual_time
 from tests.harness import configuration
@@ -39,6 +39,7 @@ LISTED = [
         ),
         FoldSettings(1000),
         Directory(),
+        Usage(),
         now=EPOCH,
     )
     for keys in (3, 300)

@@ -20,6 +20,7 @@ from exporter.inventory import (
     Owner,
     Resource,
     Rules,
+    Usage,
 )
 from exporter.refresh import Failure, OrganizationState, RefreshStatus
 from tests import virtual_time
@@ -80,7 +81,7 @@ def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> O
         listing_count=1,
     )
     slices = {
-        "api_keys": with_inventory(keys, FoldSettings(100, rules), DIRECTORY, now=NOW),
+        "api_keys": with_inventory(keys, FoldSettings(100, rules), DIRECTORY, Usage(), now=NOW),
         "names": DIRECTORY,
         "quotas": QuotasState((QUOTA,), fresh_until=3000),
     }
@@ -313,7 +314,7 @@ NEW = "confluent_cloud_new_cloud_or_global_api_key_created_timestamp_seconds"
 
 def with_keys(*keys: Key) -> OrganizationState:
     one = ApiKeysState(keys={key.id: key for key in keys}, listing_count=1)
-    folded = with_inventory(one, FoldSettings(100), DIRECTORY, now=NOW)
+    folded = with_inventory(one, FoldSettings(100), DIRECTORY, Usage(), now=NOW)
     return state().with_slice(API_KEYS_STATE, folded)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.inventory import AGE_BOUNDS, Directory, Key, Owner, Resource, Rules
+from exporter.inventory import AGE_BOUNDS, Directory, Key, Owner, Resource, Rules, Usage
 from exporter.inventory.ages import Ages, Histogram, dates_of, sorted_by_creation
 from exporter.inventory.ages import ages_of as ages_of_dates
 from exporter.inventory.findings import PolicyInputs, findings_at, policy_inputs_of, remaining_at
@@ -30,7 +30,7 @@ def ages_of(keys: Iterable[Key], *, now: float) -> Ages:
 def policy_inputs(keys: Iterable[Key], rules: Rules) -> PolicyInputs:
     ordered = sorted_by_creation(keys, now=NOW)
     dates = dates_of(ordered, now=NOW)
-    return policy_inputs_of(ordered, dates, rules, directory=Directory(), now=NOW)
+    return policy_inputs_of(ordered, dates, rules, directory=Directory(), usage=Usage(), now=NOW)
 
 
 def remaining_of(keys: Iterable[Key], rules: Rules, *, now: float) -> Mapping[str, Histogram]:

@@ -11,6 +11,7 @@ from exporter.inventory import (
     Owner,
     Resource,
     Rules,
+    Usage,
     findings_of,
     judged,
     judged_kinds,
@@ -53,7 +54,7 @@ def found(
     rules: Rules, *keys: Key, directory: Directory = NOBODY, exempted: bool = False
 ) -> set[tuple[str, str]]:
     """Return policy and key of each finding."""
-    findings = findings_of(keys, rules, directory=directory, now=NOW)
+    findings = findings_of(keys, rules, directory=directory, usage=Usage(), now=NOW)
     return {(each.policy, each.key.id) for each in findings if each.exempted is exempted}
 
 
@@ -111,7 +112,7 @@ def test_an_expiry_in_more_than_a_century_means_never() -> None:
 def test_a_key_for_several_resources_is_one_finding() -> None:
     rules = Rules(max_keys_per_owner_and_resource=1)
     keys = [key("new", ANN, KAFKA, REGISTRY), key("old", ANN, KAFKA, REGISTRY, age=9 * DAY)]
-    findings = list(findings_of(keys, rules, directory=NOBODY, now=NOW))
+    findings = list(findings_of(keys, rules, directory=NOBODY, usage=Usage(), now=NOW))
     assert [each.key.id for each in findings] == ["old"]
 
 
@@ -156,9 +157,9 @@ def test_without_a_complete_listing_no_owner_of_the_kind_is_unknown() -> None:
     assert unknown(*keys, directory=accounts_only) == {"A"}
     assert unknown(*keys, directory=Directory()) == set()
     rules, owners = Rules(unknown_owner=True, user_owned=True), {each.owner for each in keys}
-    assert judged(rules, judged_kinds(owners, Directory())) == ("user_owned",)
+    assert judged(rules, judged_kinds(owners, Directory()), Usage()) == ("user_owned",)
     assert judged_kinds(owners, accounts_only) == ("service-account",)
-    assert judged(rules, ("service-account",)) == ("user_owned", "unknown_owner")
+    assert judged(rules, ("service-account",), Usage()) == ("user_owned", "unknown_owner")
 
 
 def test_an_owner_younger_than_the_listing_is_not_unknown() -> None:
@@ -222,7 +223,9 @@ def test_findings_are_counted_by_policy_and_owner() -> None:
     keys = [key("A"), key("B"), key("C", ADA), key("D", ADA)]
     ordered = sorted_by_creation(keys, now=NOW)
     dates = dates_of(ordered, now=NOW)
-    policy_inputs = policy_inputs_of(ordered, dates, rules, directory=NOBODY, now=NOW)
+    policy_inputs = policy_inputs_of(
+        ordered, dates, rules, directory=NOBODY, usage=Usage(), now=NOW
+    )
     counted = findings_at(policy_inputs, now=NOW)
     assert counted.by_owner == {("max_age", ANN): 2, ("max_age", ADA): 1, ("user_owned", ADA): 1}
     assert counted.exempted == Counter({"max_age": 1, "user_owned": 1})

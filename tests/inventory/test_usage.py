@@ -59,7 +59,7 @@ USAGE = known(
 
 
 def unused(*keys: Key, hours: float = 100) -> list[str]:
-    return [each.id for each in unused_keys(keys, USAGE, unused_for=hours * HOUR)]
+    return [each.id for each in unused_keys(keys, USAGE, hours * HOUR)]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.collectors.usage import USAGE
+from exporter.collectors.usage_state import USAGE
 from exporter.simulator import (
     METRICS_DESCRIPTORS_PATH,
     METRICS_QUERY_PATH,
@@ -32,6 +33,7 @@ HOUR, DAY = 3600.0, 86_400.0
 DELAY = 180
 LAST_ACTIVE = "confluent_cloud_owner_last_active_timestamp_seconds"
 WINDOW_START = "confluent_cloud_usage_window_start_timestamp_seconds"
+VIOLATIONS = "confluent_cloud_api_key_policy_violations"
 UNJUDGED = "confluent_cloud_usage_unjudged_resources"
 SETTINGS = f"usage: {{enabled: true, url: '{URL}'}}"
 
@@ -84,6 +86,31 @@ def truth(usage: SimulatedUsage, *, now: float, since: float) -> dict[tuple[str,
     return {pair: min(end, math.floor(now - DELAY)) for pair, end in found.items() if end}
 
 
+def unused(harness: Harness) -> dict[str, float]:
+    """Return the findings of ``unused_for`` by owner."""
+    return {
+        dict(labels)["owner_id"]: value
+        for (_, labels), value in harness.series(VIOLATIONS).items()
+        if value and dict(labels)["policy"] == "unused_for"
+    }
+
+
+def truly_unused(harness: Harness, last_active: dict[tuple[str, str], float]) -> dict[str, float]:
+    """Return the keys by owner that made no request in the two days before the latest refresh.
+
+    ``last_active``: the truth. A cluster that told of nobody yet does not count.
+    """
+    known = harness.clock.wall() - 60 - DELAY
+    told = {cluster for _, cluster in last_active}
+    return dict(
+        Counter(
+            owner
+            for owner, cluster in PAIRS
+            if cluster in told and last_active.get((owner, cluster), 0.0) <= known - 2 * DAY
+        )
+    )
+
+
 def queries(harness: Harness) -> int:
     return sum(each.path == METRICS_QUERY_PATH for each in harness.simulator.requests)
 
@@ -119,7 +146,9 @@ async def test_what_is_known_equals_the_truth_in_every_hour_of_ten_days() -> Non
             workload(0, "c", ago=2, until=-1),
         ]
     )
-    harness = harness_with(usage, keys_of(PAIRS), ", refresh_interval: 1h")
+    harness = harness_with(
+        usage, keys_of(PAIRS), ", refresh_interval: 1h, policy: {unused_for: 2d}"
+    )
     async with harness.exporter.running():
         await harness.clock.sleep(60)
         start = harness.value(WINDOW_START) or 0
@@ -133,6 +162,7 @@ async def test_what_is_known_equals_the_truth_in_every_hour_of_ten_days() -> Non
                 if abs(known.get(pair, 0.0) - end) > 30
             }
             assert known.keys() == expected.keys()
+            assert unused(harness) == truly_unused(harness, expected), hour
             assert wrong == {}, hour
             await harness.clock.sleep(HOUR)
     assert harness.value(WINDOW_START) == start

@@ -20,6 +20,7 @@ from exporter.collectors.api_keys.state import (
 )
 from exporter.collectors.api_keys.summary import summarize
 from exporter.collectors.names import DIRECTORY
+from exporter.collectors.usage_state import USAGE
 from exporter.confluent.endpoints import API_KEYS
 from exporter.inventory import Churn, churn, count_by_kinds
 from exporter.refresh import Outcome
@@ -107,7 +108,8 @@ class ApiKeysCollector:
     def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
         """See :class:`~exporter.refresh.RefreshedCollector`."""
         before, directory = state.get(API_KEYS_STATE), state.get(DIRECTORY)
-        after = with_inventory(before, self._settings, directory, now=now)
+        usage = state.get(USAGE).current
+        after = with_inventory(before, self._settings, directory, usage, now=now)
         return state if after is before else state.with_slice(API_KEYS_STATE, after)
 
     def render(self, state: OrganizationState, before: OrganizationState | None) -> Iterable[Part]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.config import Organization, Policy
-    from exporter.inventory import Directory, Inventory, Key
+    from exporter.inventory import Directory, Inventory, Key, Usage
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,25 @@ class Folded:
     """How it was folded."""
     directory: Directory
     """What the environments and owners were looked up in."""
+    usage: Usage
+    """What the activity of owners was looked up in."""
     source: Mapping[str, Key]
     """The keys as they were listed."""
 
     def is_from(
-        self, source: Mapping[str, Key], settings: FoldSettings, directory: Directory
+        self,
+        source: Mapping[str, Key],
+        settings: FoldSettings,
+        directory: Directory,
+        usage: Usage,
     ) -> bool:
         """Whether folding these would give the same, apart from the time."""
-        return self.source is source and self.directory is directory and self.settings == settings
+        return (
+            self.source is source
+            and self.directory is directory
+            and self.usage is usage
+            and self.settings == settings
+        )
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ API_KEYS_STATE = Slice("api_keys", ApiKeysState())
 
 
 def with_inventory(
-    state: ApiKeysState, settings: FoldSettings, directory: Directory, *, now: float
+    state: ApiKeysState, settings: FoldSettings, directory: Directory, usage: Usage, *, now: float
 ) -> ApiKeysState:
     """Return ``state`` with its inventory at the Unix time ``now``; as it is if nothing changed.
 
@@ -100,7 +111,7 @@ def with_inventory(
     before = state.folded
     if not state.listing_count:
         return state
-    if before and before.is_from(state.keys, settings, directory):
+    if before and before.is_from(state.keys, settings, directory, usage):
         if before.listing_count == state.listing_count:
             return state
         if now < before.inventory.valid_until:
@@ -108,8 +119,8 @@ def with_inventory(
             folded = replace(before, inventory=inventory, listing_count=state.listing_count)
             return replace(state, folded=folded)
     keys = with_environments(state.keys.values(), directory)
-    inventory = fold(keys, settings, now=now, directory=directory)
-    folded = Folded(inventory, state.listing_count, settings, directory, state.keys)
+    inventory = fold(keys, settings, now=now, directory=directory, usage=usage)
+    folded = Folded(inventory, state.listing_count, settings, directory, usage, state.keys)
     return replace(state, folded=folded)
 
 
@@ -128,6 +139,7 @@ def rules_of(policy: Policy) -> Rules:
         user_owned=bool(policy.user_owned),
         undescribed=bool(policy.undescribed),
         unknown_owner=bool(policy.unknown_owner),
+        unused_for=policy.unused_for,
         exempt_owners=policy.exempt.owners,
         exempt_resources=policy.exempt.resources,
         exempt_api_keys=policy.exempt.api_keys,
