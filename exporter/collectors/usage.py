@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -147,10 +148,9 @@ class UsageCollector:
         """See :class:`~exporter.refresh.RefreshedCollector`."""
         mine, clusters = state.get(USAGE), self._clusters(state)
         oldest = now - _AVAILABLE_AFTER - self.stale_after
-        periods = mine.known.periods
+        answered = mine.known.answered
         current = retain(
-            mine.known,
-            [each for each in clusters if each in periods and periods[each].end >= oldest],
+            mine.known, [each for each in clusters if answered.get(each, -math.inf) >= oldest]
         )
         if current == mine.current:
             return state

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from exporter.inventory.keys import Key
 
 
+_HOUR, _DAY = 3600.0, 86_400.0
+
+
 class Period(NamedTuple):
     """A time without a gap in which activity is known, in Unix seconds."""
 
@@ -31,7 +34,9 @@ class Usage:
     )
     """By id of the owner and of the Kafka cluster: the end of the newest bucket with a request."""
     periods: Mapping[str, Period] = field(default_factory=lambda: MappingProxyType({}))
-    """By id of the cluster."""
+    """By id of the cluster: it ends with the latest answer that told of any owner."""
+    answered: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """By id of the cluster: the end of the latest answer about it, even if that was empty."""
 
     @property
     def evaluated(self) -> frozenset[str]:
@@ -92,20 +97,27 @@ def with_answer(usage: Usage, asked: Mapping[str, Period], activities: Iterable[
     """Return ``usage`` with the complete answer about ``asked``: a period by cluster.
 
     A period that continues the known one without a gap extends it; otherwise what was known before
-    says nothing about the gap, and a new period begins.
+    says nothing about the gap, and a new period begins. An answer that tells of nobody in a cluster
+    that told of somebody before may be incomplete. It ends nothing and extends nothing: the same
+    time is asked for again.
     """
+    activities = [each for each in activities if each.cluster_id in asked]
+    told = {each.cluster_id for each in activities}
+    evaluated = usage.evaluated
     periods = dict(usage.periods)
     for cluster, period in asked.items():
+        if cluster in evaluated and cluster not in told:
+            continue
         before = periods.get(cluster)
         continues = before is not None and period.start <= before.end
         start = before.start if before is not None and continues else period.start
         periods[cluster] = Period(start, max(period.end, before.end if before else period.end))
     last_active = dict(usage.last_active)
     for owner_id, cluster_id, end in activities:
-        if cluster_id in asked:
-            at = owner_id, cluster_id
-            last_active[at] = max(min(end, asked[cluster_id].end), last_active.get(at, 0.0))
-    return Usage(last_active, periods)
+        at = owner_id, cluster_id
+        last_active[at] = max(min(end, asked[cluster_id].end), last_active.get(at, 0.0))
+    answered = {cluster: period.end for cluster, period in asked.items()}
+    return Usage(last_active, periods, {**usage.answered, **answered})
 
 
 def retain(usage: Usage, clusters: Iterable[str]) -> Usage:
@@ -114,6 +126,7 @@ def retain(usage: Usage, clusters: Iterable[str]) -> Usage:
     return Usage(
         {at: end for at, end in usage.last_active.items() if at[1] in kept},
         {cluster: period for cluster, period in usage.periods.items() if cluster in kept},
+        {cluster: end for cluster, end in usage.answered.items() if cluster in kept},
     )
 
 
@@ -143,11 +156,12 @@ def next_period(before: Period | None, *, now: float, memory: float, late: float
     """Return the period to ask for next, which ends at the Unix time ``now``.
 
     It begins ``late`` seconds before the known end, since buckets may arrive late, and at most
-    ``memory`` seconds ago. It begins at a full hour, as buckets do.
+    ``memory`` seconds ago. It begins at a full hour, as buckets do. If more than a few hours are
+    missing, it begins at midnight, so that one query can cover many such clusters.
     """
-    earliest = now - memory
-    start = earliest if before is None else max(earliest, before.end - late)
-    hour = 3600.0
-    # The first bucket is left out if a part of it is forgotten.
-    first = -(-start // hour) if start == earliest else start // hour
-    return Period(first * hour, now)
+    earliest = -(-(now - memory) // _HOUR) * _HOUR  # without an hour of which a part is forgotten
+    if before is None:
+        return Period(earliest, now)
+    is_behind = now - before.end > late
+    unit = _DAY if is_behind else _HOUR
+    return Period(max(earliest, (before.end - late) // unit * unit), now)

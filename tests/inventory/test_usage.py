@@ -32,11 +32,14 @@ def at(hours: float) -> float:
 
 
 def known(
-    active: Mapping[tuple[str, str], float], periods: Mapping[str, tuple[float, float]]
+    active: Mapping[tuple[str, str], float],
+    periods: Mapping[str, tuple[float, float]],
+    answers: Mapping[str, float] | None = None,
 ) -> Usage:
     return Usage(
         {pair: at(hours) for pair, hours in active.items()},
         {cluster: Period(at(start), at(end)) for cluster, (start, end) in periods.items()},
+        {cluster: at(end) for cluster, end in (answers or {}).items()},
     )
 
 
@@ -111,16 +114,24 @@ def answered(usage: Usage, start: float, end: float, **active: float) -> Usage:
 
 
 def test_an_answer_extends_the_known_period_and_never_forgets_activity() -> None:
-    usage = answered(answered(Usage(), 0, 10, x=5), 9, 20)
-    assert usage == known({("sa-x", "lkc-a"): 5}, {"lkc-a": (0, 20)})
+    usage = answered(answered(Usage(), 0, 10, x=5), 9, 20, x=12)
+    assert usage == known({("sa-x", "lkc-a"): 12}, {"lkc-a": (0, 20)}, {"lkc-a": 20})
     usage = answered(usage, 19, 30, x=20, y=25)
-    assert usage == known({("sa-x", "lkc-a"): 20, ("sa-y", "lkc-a"): 25}, {"lkc-a": (0, 30)})
+    active = {("sa-x", "lkc-a"): 20.0, ("sa-y", "lkc-a"): 25.0}
+    assert usage == known(active, {"lkc-a": (0, 30)}, {"lkc-a": 30})
     assert answered(usage, 19, 30, x=4) == usage, "an older hour changes nothing"
 
 
+def test_an_empty_answer_extends_nothing_in_a_cluster_that_told_of_somebody() -> None:
+    usage = answered(answered(Usage(), 0, 10, x=5), 9, 20)
+    assert usage == known({("sa-x", "lkc-a"): 5}, {"lkc-a": (0, 10)}, {"lkc-a": 20})
+    assert answered(Usage(), 0, 10) == known({}, {"lkc-a": (0, 10)}, {"lkc-a": 10})
+
+
 def test_after_a_gap_the_period_begins_again() -> None:
-    usage = answered(answered(Usage(), 0, 10, x=5), 11, 20)
-    assert usage == known({("sa-x", "lkc-a"): 5}, {"lkc-a": (11, 20)})
+    usage = answered(answered(Usage(), 0, 10, x=5), 11, 20, y=15)
+    active = {("sa-x", "lkc-a"): 5.0, ("sa-y", "lkc-a"): 15.0}
+    assert usage == known(active, {"lkc-a": (11, 20)}, {"lkc-a": 20})
 
 
 def test_an_hour_that_is_not_over_ends_with_what_is_known() -> None:
@@ -130,7 +141,7 @@ def test_an_hour_that_is_not_over_ends_with_what_is_known() -> None:
 def test_activity_in_a_cluster_that_was_not_asked_for_is_ignored() -> None:
     activity = [Activity("sa-x", "lkc-other", at(3))]
     assert with_answer(Usage(), {"lkc-a": Period(at(0), at(5))}, activity) == known(
-        {}, {"lkc-a": (0, 5)}
+        {}, {"lkc-a": (0, 5)}, {"lkc-a": 5}
     )
 
 
@@ -146,8 +157,12 @@ def test_only_the_clusters_of_the_keys_are_remembered() -> None:
         (None, 200, 32),  # 7 days
         (None, 200.5, 33),  # the hour of which a part is forgotten is left out
         ((50, 199.5), 200.5, 196),  # three hours earlier, from a full hour
+        ((50, 197), 200, 194),
         ((50, 31), 200, 32),  # down for a week
         ((50, 36.5), 200.5, 33),
+        # The start is at 15:00 UTC. What is behind by more than three hours begins at midnight.
+        ((50, 196), 200, 177),
+        ((50, 179.9), 200, 153),
     ],
 )
 def test_the_next_period_overlaps_the_known_one_as_far_as_the_api_remembers(
