@@ -74,7 +74,7 @@ class Answer:
 
     def groups(self, *, after: tuple[str, ...] | None, limit: int) -> list[Group]:
         """Return at most ``limit`` groups that sort after ``after``."""
-        found = sorted(self._all_groups(), key=lambda group: group.key)
+        found = sorted(self._all_groups(after), key=lambda group: group.key)
         later = (group for group in found if after is None or group.key > after)
         return list(islice(filter(self._has_rows, later), limit))
 
@@ -97,10 +97,14 @@ class Answer:
                 continue
             yield f'{{"timestamp":"{timestamp}","value":{value}{members}}}'
 
-    def _all_groups(self) -> list[Group]:
+    def _all_groups(self, after: tuple[str, ...] | None) -> list[Group]:
+        """Return all groups, perhaps without some that do not sort after ``after``."""
         usage = self._organization.usage
         groups: dict[tuple[str, ...], list[Workload]] = defaultdict(list)
+        by_cluster = after is not None and self._query.group_by[0] == CLUSTER
         for cluster in self._query.clusters:
+            if by_cluster and after is not None and cluster < after[0]:
+                continue
             told = usage.label(cluster) is PrincipalLabel.TOLD
             for principal, workloads in usage.of(cluster):
                 if self._options.shrunk and crc32(f"{principal} {cluster}".encode()) % 2:

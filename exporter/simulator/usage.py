@@ -116,6 +116,13 @@ class SimulatedUsage:
         times = (workload.latest(before) for workload in workloads)
         return max((time for time in times if time is not None), default=None)
 
+    def tells(self, cluster: str, *, at: float, since: float = -math.inf) -> bool:
+        """Return whether answers about ``cluster`` name any principal; as :meth:`last_active`."""
+        return any(
+            self.last_active(principal, cluster, at=at, since=since) is not None
+            for principal in self._workloads.get(cluster, {})
+        )
+
     def last_active(
         self,
         principal: str,

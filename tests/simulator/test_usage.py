@@ -77,7 +77,24 @@ def test_nothing_is_known_about_clusters_that_do_not_tell() -> None:
 
     assert usage.last_active("sa-1", "lkc-1", at=NOON + DAY) is None
     assert usage.last_active("sa-1", "lkc-2", at=NOON + DAY) is None
+    assert not usage.tells("lkc-1", at=NOON + DAY)
+    assert not usage.tells("lkc-2", at=NOON + DAY)
     assert usage.last_request("sa-1", "lkc-1", before=NOON + 61) == NOON + 60
+
+
+def test_a_cluster_tells_while_anyone_was_active() -> None:
+    usage = SimulatedUsage(
+        [
+            Workload("sa-1", "lkc-1", NOON, until=NOON + 1),
+            Workload("sa-2", "lkc-1", NOON + HOUR, until=NOON + HOUR + 1),
+        ]
+    )
+
+    assert not usage.tells("lkc-1", at=NOON)
+    assert usage.tells("lkc-1", at=NOON + DAY)
+    assert usage.tells("lkc-1", at=NOON + DAY, since=NOON + HOUR)
+    assert not usage.tells("lkc-1", at=NOON + DAY, since=NOON + HOUR + 1)
+    assert not usage.tells("lkc-2", at=NOON + DAY)
 
 
 def test_an_owner_can_stop_at_any_time() -> None:
