@@ -64,6 +64,7 @@ class Answer:
         self._organization = organization
         self._options = options
         first, last = now - RETENTION, now - DELAY - options.late
+        self._last = last
         visible = [(max(start, first), min(end, last)) for start, end in query.intervals]
         self._visible = [(start, end) for start, end in visible if start < end]
         self._bounds = [list(_bounds(start, end, query.bucket)) for start, end in self._visible]
@@ -86,7 +87,7 @@ class Answer:
         values: dict[str, int] = {}
         """Two intervals may share a bucket."""
         for bounds, timestamps in zip(self._bounds, self._timestamps, strict=True):
-            for timestamp, number in zip(timestamps, _counts(group, bounds), strict=True):
+            for timestamp, number in zip(timestamps, self._counts(group, bounds), strict=True):
                 values[timestamp] = values.get(timestamp, 0) + number
         for timestamp, number in values.items():
             if number:
@@ -96,6 +97,16 @@ class Answer:
             else:
                 continue
             yield f'{{"timestamp":"{timestamp}","value":{value}{members}}}'
+
+    def _counts(self, group: Group, bounds: list[float]) -> list[int]:
+        """Return the requests between each two of ``bounds``."""
+        counts = [0] * (len(bounds) - 1)
+        for workload in group.workloads:
+            last = self._last - workload.lateness
+            made = workload.made_before([min(bound, last) for bound in bounds])
+            for index, (before, after) in enumerate(pairwise(made)):
+                counts[index] += (after - before) * workload.requests
+        return counts
 
     def _all_groups(self, after: tuple[str, ...] | None) -> list[Group]:
         """Return all groups, perhaps without some that do not sort after ``after``."""
@@ -116,7 +127,7 @@ class Answer:
 
     def _has_rows(self, group: Group) -> bool:
         return any(
-            self._options.idle or workload.times(start, end)
+            self._options.idle or workload.times(start, min(end, self._last - workload.lateness))
             for start, end in self._visible
             for workload in group.workloads
         )
@@ -161,15 +172,6 @@ def _bounds(start: float, end: float, bucket: float) -> Iterator[float]:
 def _floor(time: float, bucket: float) -> float:
     """Return the start of the bucket; buckets are aligned to midnight UTC."""
     return time if bucket == math.inf else math.floor(time / bucket) * bucket
-
-
-def _counts(group: Group, bounds: list[float]) -> list[int]:
-    counts = [0] * (len(bounds) - 1)
-    for workload in group.workloads:
-        made = workload.made_before(bounds)
-        for index, (before, after) in enumerate(pairwise(made)):
-            counts[index] += (after - before) * workload.requests
-    return counts
 
 
 def _timestamp(time: float) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from exporter.simulator import (
     PrincipalLabel,
+    SimulatedOrganization,
     SimulatedUsage,
     Simulator,
     Workload,
@@ -13,7 +14,7 @@ from exporter.simulator import (
 )
 from exporter.simulator.accounts import Account
 from tests.simulator.helpers import SECRET
-from tests.simulator.metrics import DAY, NOON, clusters, rows
+from tests.simulator.metrics import DAY, NOON, brief, clusters, rows
 from tests.virtual_time import FakeClock
 
 HOUR = 3600
@@ -80,6 +81,40 @@ def test_nothing_is_known_about_clusters_that_do_not_tell() -> None:
     assert not usage.tells("lkc-1", at=NOON + DAY)
     assert not usage.tells("lkc-2", at=NOON + DAY)
     assert usage.last_request("sa-1", "lkc-1", before=NOON + 61) == NOON + 60
+
+
+async def test_data_of_a_workload_may_be_later_than_newer_data_of_others() -> None:
+    usage = SimulatedUsage(
+        [
+            Workload("sa-1", "lkc-1", NOON - 4 * HOUR, every=HOUR, lateness=2 * HOUR),
+            Workload("sa-2", "lkc-1", NOON - 4 * HOUR, every=HOUR),
+        ]
+    )
+    account = Account("CLOUDKEY", SECRET, SimulatedOrganization(usage=usage))
+    simulator = Simulator([account], clock=FakeClock(wall=NOON))
+
+    found = await rows(simulator, intervals=["2024-01-01T00:00:00Z/2024-01-01T12:00:00Z"])
+
+    assert [each[1:3] for each in brief(found)] == [
+        ("sa-1", "08:00"),
+        ("sa-1", "09:00"),
+        ("sa-2", "08:00"),
+        ("sa-2", "09:00"),
+        ("sa-2", "10:00"),
+        ("sa-2", "11:00"),
+    ]
+    assert usage.last_active("sa-1", "lkc-1", at=NOON) == NOON - 2 * HOUR
+    assert usage.last_active("sa-1", "lkc-1", at=NOON + 2 * HOUR) == NOON
+    assert usage.last_active("sa-2", "lkc-1", at=NOON) == NOON
+
+
+async def test_late_data_are_in_no_answer_before() -> None:
+    usage = SimulatedUsage([Workload("sa-1", "lkc-1", NOON - HOUR, lateness=2 * HOUR)])
+    account = Account("CLOUDKEY", SECRET, SimulatedOrganization(usage=usage))
+    simulator = Simulator([account], clock=FakeClock(wall=NOON))
+
+    assert await rows(simulator) == []
+    assert usage.last_active("sa-1", "lkc-1", at=NOON) is None
 
 
 def test_a_cluster_tells_while_anyone_was_active() -> None:
