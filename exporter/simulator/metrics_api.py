@@ -161,8 +161,10 @@ def _options(faults: Collection[Fault]) -> AnswerOptions:
             late += HOUR if fault.seconds is None else fault.seconds
         if fault.name == "nan":
             idle = fault.value
-    extra = any(fault.name == "extra-labels" for fault in faults)
-    return AnswerOptions(late=late, idle=idle, extra_labels=extra)
+    names = {fault.name for fault in faults}
+    return AnswerOptions(
+        late=late, idle=idle, extra_labels="extra-labels" in names, shrunk="shrink" in names
+    )
 
 
 def _descriptors(request: ServedRequest, account: Account) -> Response:

@@ -14,6 +14,7 @@ from exporter.simulator.names import ORGANIZATIONS
 from exporter.simulator.organization import SimulatedOrganization
 from exporter.simulator.seed_entities import draw_entities, draw_listed
 from exporter.simulator.seed_keys import KeyGenerator
+from exporter.simulator.seed_usage import seeded_usage
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -82,7 +83,8 @@ def seeded_organization(
     random = Random(f"directory {seed}")
     records = [*generator.keys.values(), *draw_listed(entities, random)]
     name = random.choice(ORGANIZATIONS)
-    return SimulatedOrganization(records, seed=seed, name=name, entities=entities)
+    usage = seeded_usage(generator.keys.values(), seed=seed, now=now)
+    return SimulatedOrganization(records, seed=seed, name=name, entities=entities, usage=usage)
 
 
 def apportion(shares: Mapping[K, int], total: int) -> dict[K, int]:

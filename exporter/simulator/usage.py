@@ -37,7 +37,8 @@ class Workload:
     """Requests of ``principal`` to ``cluster`` at regular times.
 
     The first is at the Unix time ``first``, the others follow in steps of ``every`` seconds, all of
-    them before ``until``. ``requests``: how many are made at each time.
+    them before ``until``. ``requests``: how many are made at each time. ``lateness``: seconds by
+    which their data are later than usual, while newer data of others are visible already.
     """
 
     principal: str
@@ -46,6 +47,7 @@ class Workload:
     every: float = 60.0
     until: float = math.inf
     requests: int = 1
+    lateness: float = 0.0
 
     def times(self, start: float, end: float) -> int:
         """Return the number of times in [``start``, ``end``)."""
@@ -113,8 +115,14 @@ class SimulatedUsage:
     def last_request(self, principal: str, cluster: str, *, before: float) -> float | None:
         """Return the Unix time of the latest request before ``before``, visible or not."""
         workloads = self._workloads.get(cluster, {}).get(principal, [])
-        times = (workload.latest(before) for workload in workloads)
-        return max((time for time in times if time is not None), default=None)
+        return _latest((each, before) for each in workloads)
+
+    def tells(self, cluster: str, *, at: float, since: float = -math.inf) -> bool:
+        """Return whether answers about ``cluster`` name any principal; as :meth:`last_active`."""
+        return any(
+            self.last_active(principal, cluster, at=at, since=since) is not None
+            for principal in self._workloads.get(cluster, {})
+        )
 
     def last_active(
         self,
@@ -133,7 +141,14 @@ class SimulatedUsage:
         """
         if cluster in self.silent or self.label(cluster) is not PrincipalLabel.TOLD:
             return None
-        latest = self.last_request(principal, cluster, before=at - DELAY)
+        workloads = self._workloads.get(cluster, {}).get(principal, [])
+        latest = _latest((each, at - DELAY - each.lateness) for each in workloads)
         if latest is None or latest < since:
             return None
         return (math.floor(latest / bucket) + 1) * bucket
+
+
+def _latest(workloads: Iterable[tuple[Workload, float]]) -> float | None:
+    """Return the latest time of all workloads, each before its own limit."""
+    times = (workload.latest(before) for workload, before in workloads)
+    return max((time for time in times if time is not None), default=None)

@@ -310,6 +310,58 @@ async def test_pages_continue_with_the_token_and_the_same_body() -> None:
     assert token is None
 
 
+@pytest.mark.parametrize(
+    "group_by",
+    [
+        ["resource.kafka.id", "metric.principal_id"],
+        ["metric.principal_id", "resource.kafka.id"],
+    ],
+)
+async def test_pages_have_every_group_once_in_any_order_of_labels(group_by: list[str]) -> None:
+    usage = SimulatedUsage(
+        Workload(f"sa-{n}", f"lkc-{cluster}", NOON - HOUR, until=NOON - HOUR + 1)
+        for n in range(5)
+        for cluster in (1, 2)
+    )
+
+    found = await rows(simulator_at_noon(usage), group_by=group_by, limit=3)
+
+    assert sorted(row[:2] for row in brief(found)) == [
+        (f"lkc-{cluster}", f"sa-{n}") for cluster in (1, 2) for n in range(5)
+    ]
+
+
+async def test_principals_are_counted_over_clusters_unless_grouped_by_them() -> None:
+    usage = two_owners()
+    usage.add(Workload("sa-1", "lkc-2", NOON - HOUR, every=HOUR, requests=7))
+
+    found = await rows(simulator_at_noon(usage), group_by=["metric.principal_id"])
+    total = await rows(simulator_at_noon(usage), group_by=None, granularity="P1D")
+
+    assert [(row["metric.principal_id"], row["value"]) for row in found] == [
+        ("sa-1", 1),
+        ("sa-1", 1),
+        ("sa-1", 8),
+        ("u-2", 5),
+        ("u-2", 5),
+    ]
+    assert total == [{"timestamp": "2024-01-01T00:00:00Z", "value": 20.0}]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [("request_bytes", 500), ("response_bytes", 5000), ("active_connection_count", 1)],
+)
+async def test_metrics_have_values_of_their_own(metric: str, value: float) -> None:
+    found = await rows(
+        simulator_at_noon(two_owners()),
+        aggregations=[{"metric": f"io.confluent.kafka.server/{metric}"}],
+        filter=clusters("lkc-2"),
+    )
+
+    assert [row["value"] for row in found] == [value, value]
+
+
 async def test_a_token_is_for_one_body_and_expires() -> None:
     usage = SimulatedUsage([Workload(f"sa-{n}", "lkc-1", NOON - HOUR) for n in range(5)])
     simulator = simulator_at_noon(usage)
