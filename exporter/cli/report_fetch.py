@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from exporter.cli.progress import timeout_failure
-from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
+from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of, teams_of
 from exporter.collectors.names import list_names
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
@@ -104,7 +104,14 @@ def _judge(
         kinds = ()  # an owner of a requested kind cannot be judged, so the result is unknown
     return OrganizationReport(
         organization.name,
-        rows=build_rows(organization.name, listed, rules, directory=directory, now=now),
+        rows=build_rows(
+            organization.name,
+            listed,
+            rules,
+            directory=directory,
+            now=now,
+            teams=teams_of(organization),
+        ),
         active=frozenset(rules.active()),
         judged=frozenset(judged(rules, kinds)),
     )
