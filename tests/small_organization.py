@@ -110,7 +110,12 @@ def kafka(name: str | None = "main") -> dict[str, Any]:
 
 REGISTRY = {"id": "lsrc-1", "kind": "schema-registry", "environment_id": "env-1", "name": None}
 TEXTS = {"display_name": "a name", "description": "a purpose"}
-OF_SA_1 = {"owner_id": "sa-1", "owner_kind": "service-account", "owner_name": "orders"}
+OF_SA_1 = {
+    "owner_id": "sa-1",
+    "owner_kind": "service-account",
+    "owner_name": "orders",
+    "team": None,
+}
 EXPECTED = [
     {
         "organization": "acme",
@@ -118,6 +123,7 @@ EXPECTED = [
         "owner_id": "",
         "owner_kind": "internal",
         "owner_name": None,
+        "team": None,
         "resources": [
             {"id": "lkc-2", "kind": "kafka", "environment_id": "env-2", "name": "scratch"}
         ],
@@ -146,6 +152,7 @@ EXPECTED = [
         "owner_id": "sa-2",
         "owner_kind": "service-account",
         "owner_name": "fraud, v2",
+        "team": None,
         "resources": [kafka(), REGISTRY],
         **TEXTS,
         "created_at": "2026-03-05T14:13:20Z",
@@ -172,6 +179,7 @@ EXPECTED = [
         "owner_id": "u-1",
         "owner_kind": "user",
         "owner_name": "Ada Example",
+        "team": None,
         "resources": [{"id": "cloud", "kind": "cloud", "environment_id": "", "name": None}],
         "display_name": None,
         "description": " \n",
@@ -187,6 +195,7 @@ EXPECTED = [
         "owner_id": "sa-9",
         "owner_kind": "service-account",
         "owner_name": None,
+        "team": None,
         "resources": [REGISTRY],
         **TEXTS,
         "created_at": "2026-08-22T14:13:20Z",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from exporter.cli.matching import overlapping_teams, unused_overrides
 from exporter.collectors.api_keys import API_KEYS_STATE
 from exporter.config import ApiKeyCredentials
 from exporter.escaping import one_line
@@ -35,6 +36,7 @@ def describe(
     yield f"{state.name}: ok: {_summary(organization, keys, keys.inventory)}"
     yield from _token(state)
     yield from _tables(summaries)
+    yield from _patterns(keys)
     for name, collector in state.refreshes.items():
         if collector.failure is not None:
             yield f"  {name} failed ({collector.failure.reason}): {collector.failure}"
@@ -79,6 +81,17 @@ def _tables(summaries: Sequence[Summary]) -> Iterator[str]:
             break_long_words=False,
             break_on_hyphens=False,
         ).replace(_UNBREAKABLE, " ")
+
+
+def _patterns(state: ApiKeysState) -> Iterator[str]:
+    if state.folded is None:
+        return
+    for title, text in (
+        ("overrides", unused_overrides(state.folded)),
+        ("teams", overlapping_teams(state.folded)),
+    ):
+        if text:
+            yield f"{_indented(title)}{text}"
 
 
 def _indented(title: str) -> str:

@@ -14,6 +14,7 @@ from exporter.app import Exporter
 from exporter.cli.configuration import load_config
 from exporter.cli.describing import describe
 from exporter.cli.flags import CHECK_RESERVE
+from exporter.cli.matching import unmatched_teams
 from exporter.cli.output import open_output, print_message, print_output
 from exporter.cli.progress import progress_display, timeout_failure
 from exporter.cli.signals import run_cancellable
@@ -78,6 +79,8 @@ def check(options: argparse.Namespace) -> int:
     result = _refresh(exporter, "Querying the API …", timeout=options.timeout)
     for (organization, _), state in zip(exporter.hosts(), result.states, strict=True):
         print_output("\n".join(describe(organization, state, exporter.summaries(state))))
+    if unmatched := unmatched_teams(result.states):
+        print_output(unmatched)
     return result.code
 
 

@@ -44,6 +44,7 @@ def report(options: argparse.Namespace) -> int:
     config = select_organizations(load_config(options.config_file), options.organization)
     selection = Selection(
         owners=tuple(options.owner),
+        teams=tuple(options.team),
         resources=tuple(options.resource),
         environments=tuple(options.environment),
         min_age=options.min_age,

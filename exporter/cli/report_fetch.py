@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from exporter.cli.progress import timeout_failure
-from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of
+from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of, teams_of
 from exporter.collectors.names import list_names
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
@@ -105,7 +105,13 @@ def _judge(
     return OrganizationReport(
         organization.name,
         rows=build_rows(
-            organization.name, listed, rules, directory=directory, usage=Usage(), now=now
+            organization.name,
+            listed,
+            rules,
+            directory=directory,
+            usage=Usage(),
+            now=now,
+            teams=teams_of(organization),
         ),
         active=frozenset(rules.active()),
         judged=frozenset(judged(rules, kinds, Usage())),

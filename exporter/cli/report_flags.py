@@ -47,6 +47,7 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
     )
     _add_list(parser, "--policy", _policies, "Only keys that violate one of these policies.")
     _add_list(parser, "--owner", _entries, "Only keys whose owner's id or name matches.")
+    _add_list(parser, "--team", _entries, "Only keys whose owner's team matches.")
     _add_list(parser, "--resource", _entries, "Only keys for a resource whose id or name matches.")
     _add_list(
         parser,

@@ -30,7 +30,7 @@ def as_table(rows: Sequence[Row], *, organizations: int, width: int, colour: boo
     """Return a table at most ``width`` columns wide, with totals in its last line.
 
     ``organizations``: the number of organizations in the report. With more than one, there is a
-    column for their names.
+    column for their names. With a team in any row, there is a column for teams.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     several = organizations > 1
@@ -40,6 +40,9 @@ def as_table(rows: Sequence[Row], *, organizations: int, width: int, colour: boo
     whole = all(len(row.api_key_id) <= _MAX_UNWRAPPED for row in rows)
     table.add_column("API KEY", overflow="fold", no_wrap=whole)
     table.add_column("OWNER")
+    with_teams = any(row.team for row in rows)
+    if with_teams:
+        table.add_column("TEAM", overflow="fold")
     table.add_column("RESOURCE")
     table.add_column("AGE", justify="right", no_wrap=True)
     table.add_column("FINDINGS")
@@ -48,6 +51,7 @@ def as_table(rows: Sequence[Row], *, organizations: int, width: int, colour: boo
             *([Text(row.organization)] if several else []),
             Text(one_line(row.api_key_id, _MAX_ID)),
             _Lines(_id_and_name(row.owner_id or row.owner_kind, row.owner_name)),
+            *([Text(row.team or "")] if with_teams else []),
             _Lines(
                 line
                 for each in row.resources

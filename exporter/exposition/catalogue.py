@@ -202,6 +202,13 @@ OWNER_INFO = Metric(
     "Display name of the owner, or the owner's id while the name is unknown; always 1.",
     ("organization", "owner_id", "owner_kind", "owner_name"),
 )
+OWNER_TEAM_INFO = Metric(
+    "confluent_cloud_owner_team_info",
+    "info",
+    "Team that is responsible for the owner, always 1. Absent for an owner without a team.",
+    ("organization", "owner_id", "team"),
+    details="An owner has at most one team: the first that matches.",
+)
 RESOURCE_INFO = Metric(
     "confluent_cloud_resource_info",
     "info",
@@ -483,6 +490,7 @@ INVENTORY = MetricGroup(
         COLLAPSED_PAIRS,
         UNREADABLE_ITEMS,
         OWNER_INFO,
+        OWNER_TEAM_INFO,
         RESOURCE_INFO,
         ENVIRONMENT_INFO,
     ),

@@ -54,6 +54,7 @@ LABELS = {
     " `other` in the series of collapsed pairs",
     "owner_kind": f"{_values(OWNER_KINDS)}; `internal` is for keys without an owner",
     "owner_name": "display name; users only with `names.users`",
+    "team": "`name` of the team in `teams` or `teams_file`",
     "resource_id": "id of a resource, such as `lkc-7vq2nd`; the kind for `cloud`, `global` and"
     " `tableflow`, `other` in the series of collapsed pairs",
     "resource_kind": f"{_values(RESOURCE_KINDS)}; any other kind as the API names it, but `unknown`"

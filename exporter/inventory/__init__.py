@@ -22,6 +22,7 @@ from exporter.inventory.keys import (
 )
 from exporter.inventory.overrides import override_of
 from exporter.inventory.policy import POLICIES, Override, Rules, judged, judged_kinds
+from exporter.inventory.teams import Team, owner_teams
 from exporter.inventory.timestamps import plausible_creation, plausible_expiry
 from exporter.inventory.usage import Usage
 
@@ -45,6 +46,7 @@ __all__ = [
     "Owner",
     "Resource",
     "Rules",
+    "Team",
     "Usage",
     "ViolatingKeys",
     "at_time",
@@ -56,6 +58,7 @@ __all__ = [
     "judged_kinds",
     "key_from",
     "override_of",
+    "owner_teams",
     "plausible_creation",
     "plausible_expiry",
     "sorted_by_creation",

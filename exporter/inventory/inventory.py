@@ -29,6 +29,7 @@ from exporter.inventory.findings import (
 )
 from exporter.inventory.keys import Owner, Resource
 from exporter.inventory.policy import Rules
+from exporter.inventory.teams import owner_teams
 from exporter.inventory.timestamps import CLOCK_SKEW
 from exporter.inventory.usage import Usage
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from exporter.inventory.keys import Key
+    from exporter.inventory.teams import Team
 
 _OLDEST = 5
 OTHER = "other"
@@ -79,6 +81,8 @@ class Inventory:
     """By owner id: keys for Kafka, Schema Registry and ksqlDB clusters, each counted once."""
     keys_by_kafka_cluster: Mapping[str, int]
     """By cluster id."""
+    teams: Mapping[str, str]
+    """By owner id: the team of the owner. Owners without one are absent."""
     dates: Dates
     policy_inputs: PolicyInputs
     """Findings are computed from it at any time."""
@@ -99,6 +103,7 @@ class FoldSettings:
     """Maximum number of pairs that are counted separately, largest first. Ties are broken by id, so
     that consecutive refreshes choose the same pairs."""
     rules: Rules = field(default_factory=Rules)
+    teams: tuple[Team, ...] = ()
 
 
 def fold(
@@ -146,6 +151,7 @@ def fold(
         keys_by_kafka_cluster={
             resource.id: count for resource, count in resources.items() if resource.kind == "kafka"
         },
+        teams=owner_teams(pairs, settings.teams),
         dates=dates,
         policy_inputs=policy_inputs,
         valid_until=min((at for at in times if at > now + CLOCK_SKEW), default=inf) - CLOCK_SKEW,

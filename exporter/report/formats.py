@@ -33,6 +33,7 @@ CSV_COLUMNS = (
     "age_days",
     "policies",
     "exempted",
+    "team",
 )
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _FORMULA = re.compile("[=+\\-@\uff1d\uff0b\uff0d\uff20]")  # the last four are full-width
@@ -79,6 +80,7 @@ def _fields(row: Row) -> dict[str, object]:
         "owner_id": row.owner_id,
         "owner_kind": row.owner_kind,
         "owner_name": row.owner_name,
+        "team": row.team,
         "resources": [
             {
                 "id": resource.id,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from exporter.inventory import (
     ViolatingKeys,
     findings_of,
+    owner_teams,
     plausible_creation,
     plausible_expiry,
     sorted_by_creation,
@@ -19,7 +20,7 @@ from exporter.inventory import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from exporter.inventory import Directory, Key, Resource, Rules, Usage
+    from exporter.inventory import Directory, Key, Resource, Rules, Team, Usage
 
 _DAY = 86_400
 
@@ -52,6 +53,8 @@ class Row:
     owner_id: str
     owner_kind: str
     owner_name: str | None
+    team: str | None
+    """The team of the owner; None without one."""
     resources: tuple[ReportedResource, ...]
     display_name: str | None
     description: str | None
@@ -95,6 +98,8 @@ class OrganizationKeys:
     directory: Directory
     at: float
     """The Unix time that ages and findings refer to."""
+    teams: Mapping[str, str]
+    """By owner id, as in the metrics. Owners without a team are absent."""
 
     def ids_violating(self, policies: Collection[str]) -> set[str]:
         """Return the ids of the keys that violate any of ``policies`` without an exemption."""
@@ -149,6 +154,7 @@ class OrganizationKeys:
             owner_id=key.owner.id,
             owner_kind=key.owner.kind,
             owner_name=self.directory.owner_name(key.owner.id),
+            team=self.team(key),
             resources=tuple(self.resource(resource) for resource in key.resources),
             display_name=display_name or None,
             description=description or None,
@@ -158,6 +164,10 @@ class OrganizationKeys:
             policies=found.violated,
             exempted=found.exempted,
         )
+
+    def team(self, key: Key) -> str | None:
+        """Return the team of the owner of ``key``, None without one."""
+        return self.teams.get(key.owner.id)
 
     def resource(self, resource: Resource) -> ReportedResource:
         """Return ``resource`` with its names."""
@@ -186,6 +196,7 @@ def build_rows(
     directory: Directory,
     usage: Usage,
     now: float,
+    teams: Sequence[Team] = (),
 ) -> list[Row]:
     """Return a row for each key of ``organization`` at the Unix time ``now``.
 
@@ -199,7 +210,10 @@ def build_rows(
     ):
         grouped[policy, exempted].append(key)
     violating = [ViolatingKeys(policy, found, each) for (policy, each), found in grouped.items()]
-    of_organization = OrganizationKeys(organization, keys, violating, directory, now)
+    pairs = {(key.owner, resource) for key in keys for resource in key.resources}
+    of_organization = OrganizationKeys(
+        organization, keys, violating, directory, now, owner_teams(pairs, teams)
+    )
     policies = of_organization.policies_of(keys)
     return [of_organization.row(key, policies, texts=texts[key.id]) for key in keys]
 

@@ -26,6 +26,7 @@ class Selection:
     """
 
     owners: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     api_keys: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Selection:
             if self._matches_age(row.age)
             and self._matches_api_key(row.api_key_id)
             and self._matches_owner(row.owner_id, row.owner_name)
+            and self._matches_team(row.team)
             and self._matches_any(row.resources)
         ]
 
@@ -68,6 +70,8 @@ class Selection:
             keys = [key for key in keys if self._matches_api_key(key.id)]
         if self.owners:
             keys = [key for key in keys if is_owner(key.owner)]
+        if self.teams:
+            keys = [key for key in keys if self._matches_team(listed.team(key))]
         if self.resources or self.environments:
             keys = [key for key in keys if has_resource(key.resources)]
         return keys
@@ -94,6 +98,10 @@ class Selection:
     @cached_property
     def _matches_owner(self) -> Callable[..., bool]:
         return matcher(self.owners)
+
+    @cached_property
+    def _matches_team(self) -> Callable[..., bool]:
+        return matcher(self.teams)
 
     @cached_property
     def _matches_resource(self) -> Callable[..., bool]:

@@ -135,6 +135,7 @@ _VALUES: Mapping[str, Callable[[OrganizationKeys], Callable[[Key], Value]]] = {
     "organization": lambda listed: lambda _: listed.organization,
     "api_key": lambda _: lambda key: key.id,
     "owner": _by_owner,
+    "team": lambda listed: listed.team,
     "resource": _by_resource,
     "environment": _by_environment,
     "age": _by_age,

@@ -25,6 +25,7 @@ _COLUMNS = (
     ("api_key", "API key"),
     ("organization", "Organization"),
     ("owner", "Owner"),
+    ("team", "Team"),
     ("resource", "Resource"),
     ("environment", "Environment"),
     ("age", "Age"),
@@ -86,9 +87,11 @@ def render_keys_page(
         """Return the URL of the keys of the same organization with that value."""
         return f"keys{query_for({'organization': row.organization, name: value})}"
 
-    labels = dict(_COLUMNS)
     download = query.encoded(sorting=query.sorting)
     fresh = [each for each in listings if each.keys is not None]
+    with_teams = any(each.keys is not None and each.keys.teams for each in fresh)
+    hidden = {*([] if organizations > 1 else ["organization"]), *([] if with_teams else ["team"])}
+    labels = dict(_COLUMNS)
     oldest = min((each.began for each in fresh if each.began is not None), default=wall)
     return _PAGE.render(
         rows=selected.rows(pages.first, pages.end),
@@ -96,12 +99,12 @@ def render_keys_page(
         pages=pages,
         page_url=page_url,
         keys_url=keys_url,
-        columns=[
-            _column(*each, query)
-            for each in _COLUMNS
-            if organizations > 1 or each[0] != "organization"
+        columns=[_column(*each, query) for each in _COLUMNS if each[0] not in hidden],
+        filters=[
+            (name, labels[name], query.values(name) or ("",))
+            for name in PATTERNS
+            if name not in hidden or name == "organization" or query.values(name)
         ],
-        filters=[(name, labels[name], query.values(name) or ("",)) for name in PATTERNS],
         policies=[(policy, policy in query.values("policy")) for policy in POLICIES],
         sort="" if query.sorting is None else sort_value(query.sorting),
         is_filtered=bool(query.filters),
@@ -118,6 +121,7 @@ def render_keys_page(
             if policy in each.disabled | each.unjudged
         ],
         several=organizations > 1,
+        with_teams=with_teams,
         csv_url=f"keys.csv{download}",
         json_url=f"keys.json{download}",
         telemetry_path=telemetry_path,

@@ -15,7 +15,7 @@ from exporter.report import SORT_FIELDS, Selection, Sorting, literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-PATTERNS = ("organization", "owner", "resource", "environment", "api_key")
+PATTERNS = ("organization", "owner", "team", "resource", "environment", "api_key")
 """Parameters with patterns."""
 FILTERS = (*PATTERNS, "policy")
 MAX_VALUES = 20
@@ -52,6 +52,7 @@ class KeysQuery:
         """The filters that apply to each key alone."""
         return Selection(
             owners=self.values("owner"),
+            teams=self.values("team"),
             resources=self.values("resource"),
             environments=self.values("environment"),
             api_keys=self.values("api_key"),

@@ -90,6 +90,7 @@ SCHEMA = {
         owner_id=TEXT,
         owner_kind={"enum": ["service-account", "user", "internal", "unknown"]},
         owner_name=nullable("string"),
+        team=nullable("string"),
         resources={
             "type": "array",
             "minItems": 1,
@@ -142,11 +143,16 @@ def test_every_member_and_column_is_documented() -> None:
     assert (tuple(header), len(row)) == (CSV_COLUMNS, len(CSV_COLUMNS))
 
 
+OVERRIDES = """, overrides: [
+  {owners: ["sa-[a-m]*"], max_age: 30d, undescribed: null},
+  {resources: [cloud], max_keys_per_owner_and_resource: 1, max_age: null}]"""
+
+
+@pytest.mark.parametrize("overrides", ["", OVERRIDES])
 @pytest.mark.parametrize("settings", ["", "names: {users: false}", NAMES])
-async def test_the_rows_add_up_to_the_metrics(settings: str) -> None:
-    harness = Harness(
-        600, settings=f"policy: {{exempt: {{resources: [lkc-*]}}}}, {settings}".removesuffix(", ")
-    )
+async def test_the_rows_add_up_to_the_metrics(settings: str, overrides: str) -> None:
+    policy = f"policy: {{exempt: {{resources: [lkc-*]}}{overrides}}}"
+    harness = Harness(600, settings=f"{policy}, {settings}".removesuffix(", "))
     found = await rows(harness)
     await harness.exporter.refresh_once()
     violations, exempted = Counter[tuple[str, str]](), Counter[str]()
@@ -160,6 +166,39 @@ async def test_the_rows_add_up_to_the_metrics(settings: str) -> None:
     assert Counter(policy for row in found for policy in row.exempted) == exempted
     assert len({policy for policy, _ in violations}) >= 5  # the others are in the small one
     assert exempted
+
+
+TEAMS = """
+teams:
+  - {name: payments, resources: [lsrc-1]}
+  - {name: orders, owners: ["sa-*"]}
+"""
+
+
+async def test_the_team_of_a_row_is_the_first_that_matches_its_owner() -> None:
+    harness = small_world().configured(TEAMS)
+    found = {row.api_key_id: row.team for row in await rows(harness)}
+    # sa-2 and sa-9 have a key for lsrc-1. D1 has no owner, and nobody is responsible for u-1.
+    assert found == {
+        "A1": "orders",
+        "A2": "orders",
+        "A3": "orders",
+        "B1": None,
+        "C1": "payments",
+        "D1": None,
+        "E1": "payments",
+    }
+    await harness.exporter.refresh_once()
+    assert {
+        (dict(labels)["owner_id"], dict(labels)["team"])
+        for _, labels in harness.series("confluent_cloud_owner_team_info")
+    } == {("sa-1", "orders"), ("sa-2", "payments"), ("sa-9", "payments")}
+
+
+async def test_keys_can_be_selected_by_team() -> None:
+    found = await rows(small_world().configured(TEAMS))
+    assert ids(Selection(teams=("pay*",)).apply(found)) == ["E1", "C1"]
+    assert ids(Selection(teams=("*",)).apply(found)) == ["A1", "E1", "A2", "C1", "A3"]
 
 
 async def test_without_names_rows_have_ids_only_and_no_owner_is_unknown() -> None:
@@ -365,6 +404,7 @@ async def test_csv_comes_back_as_it_was() -> None:
         "age_days": "1",
         "policies": "",
         "exempted": "",
+        "team": "",
     }
     assert (read[1]["policies"], read[2]["exempted"]) == (f"max_age|{SURPLUS}", "max_age")
     assert read[2]["environment_ids"] == "env-1|env-1"

@@ -17,6 +17,7 @@ ROW = Row(
     owner_id="sa-x9ci07",
     owner_kind="service-account",
     owner_name="orders-producer",
+    team=None,
     resources=(ReportedResource("lkc-qikr5g", "kafka", "env-1", "pricing", "prod"),),
     display_name=None,
     description=None,
@@ -65,6 +66,14 @@ def test_only_several_organizations_have_a_column() -> None:
     assert text.startswith("ORGANIZATION  API KEY ")
     assert "\nglobex        VAB6N3CBPMUF11ZQ" in text
     assert text.endswith("\n2 keys, 2 owners, 2 organizations; 2 with findings\n")
+
+
+def test_only_teams_have_a_column() -> None:
+    text = table(replace(ROW, team="payments"), replace(ROW, api_key_id="B1"), width=100)
+    first, second, *_ = text.splitlines()
+    assert first.split() == ["API", "KEY", "OWNER", "TEAM", "RESOURCE", "AGE", "FINDINGS"]
+    assert second.split()[:4] == ["VAB6N3CBPMUF11ZQ", "sa-x9ci07", "payments", "lkc-qikr5g"]
+    assert "\nB1                sa-x9ci07                  lkc-qikr5g" in text
 
 
 def test_no_keys() -> None:

@@ -81,7 +81,8 @@ async def exposed() -> dict[str, Metric]:
     """Return the metrics that a complete exporter exposes, by name."""
     settings = "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true"
     harness = Harness(300, settings=settings, rate_limit=SimulatedRateLimit(1000, 60))
-    harness.configured(web_config_file=True, keys_url="https://keys.team.example/keys")
+    teams = "teams: [{name: payments, owners: [sa-1]}]\n"
+    harness.configured(teams, web_config_file=True, keys_url="https://keys.team.example/keys")
     owner = SimulatedOwner("sa-1", "service-account")
     harness.organization.create(owner=owner, resources=(CLOUD,), now=harness.clock.wall())
     harness.simulator.script(1, "500")

@@ -88,7 +88,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         (folder / "config.yaml").write_text(
             f"organizations: [{{name: acme, url: {api}, refresh_interval: 2s,"
             " names: {users: true}, credentials: {api_key: KEY, api_secret_env: SECRET},"
-            " policy: {exempt: {owners: ['u-*']}}}]"
+            " policy: {exempt: {owners: ['u-*']}}}]\n"
+            "teams: [{name: people, owners: ['u-*']}, {name: cloud, resources: [cloud]}]\n"
         )
         log = folder / "log"
         command = (
@@ -187,6 +188,33 @@ def cloud(scene: Scene, answer: Answer) -> None:
         if one.kind == "cloud"
     )
     assert labelled(answer, "owner_id") == {(owner,): n for owner, n in truth.items()}
+
+
+def teams(scene: Scene) -> dict[str, str]:
+    of_cloud = {
+        key.owner.id
+        for key in scene.listed()
+        if key.owner and "cloud" in {one.kind for one in key.resources}
+    }
+    people = {key.owner.id for key in scene.listed() if key.owner and key.owner.kind == "user"}
+    return dict.fromkeys(of_cloud, "cloud") | dict.fromkeys(people, "people")
+
+
+def by_team(scene: Scene, answer: Answer) -> None:
+    truth: Counter[str] = Counter()
+    of_owner = teams(scene)
+    for owner_id, count in scene.by_owner().items():
+        if owner_id in of_owner:
+            truth[of_owner[owner_id]] += count
+    assert labelled(answer, "team") == {(team,): n for team, n in truth.items()}
+    assert truth.keys() == {"cloud", "people"}
+
+
+def without_team(scene: Scene, answer: Answer) -> None:
+    owners = scene.by_owner()
+    truth = {(owner,): owners[owner] for owner in owners.keys() - teams(scene).keys() if owner}
+    assert labelled(answer, "owner_id") == truth
+    assert truth
 
 
 def older_than_90_days(scene: Scene, answer: Answer) -> None:
@@ -337,6 +365,8 @@ ANSWERS: dict[str, Callable[[Scene, Answer], None]] = {
     "How many keys give access to each environment?": by_environment,
     "What can keys of users access?": of_people,
     "Who has keys for Cloud resource management?": cloud,
+    "How many keys does each team have?": by_team,
+    "Which owners have no team?": without_team,
     "How many keys are older than 90 days?": older_than_90_days,
     "What is the average age of the keys, by kind of owner?": average_age,
     "Whose oldest key is past the age limit?": past_the_limit,

@@ -190,6 +190,27 @@ async def test_a_changed_policy_applies_immediately_to_the_listed_keys() -> None
         )
 
 
+async def test_changed_teams_and_overrides_apply_immediately_to_the_listed_keys() -> None:
+    harness = Harness([replace(key("A"), created_at=EPOCH - 10 * 86_400)])
+    policy = {"policy": "max_age", "owner_id": "sa-ann", "owner_kind": "service-account"}
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        harness.accounts[0].role = "none"
+        for days, team in ((5, "payments"), (9, "orders")):
+            changed = (
+                f"    policy: {{overrides: [{{owners: [sa-*], max_age: {days}d}}]}}\n"
+                f"teams: [{{name: {team}, owners: [sa-ann]}}]\n"
+            )
+            await harness.exporter.reload(configuration(more=changed))
+            await harness.clock.sleep(1)
+            assert harness.value("confluent_cloud_api_key_policy_violations", **policy) == 1
+            found = harness.series("confluent_cloud_owner_team_info")
+            assert [dict(labels)["team"] for _, labels in found] == [team]
+        # The threshold is that of the organization.
+        name = "confluent_cloud_api_key_policy_threshold_seconds"
+        assert harness.value(name, policy="max_age") == 90 * 86_400
+
+
 async def test_an_organization_can_have_its_own_policy() -> None:
     old = replace(key("A"), created_at=EPOCH - 10 * 86_400)
     for more, findings, threshold in (

@@ -35,6 +35,42 @@ def links(root: Element) -> dict[str, str]:
     return {each.text: urljoin("/", each.attributes["href"]) for each in root.all("a")}
 
 
+TEAMS = """
+teams: [{name: payments, resources: [lsrc-1]}, {name: orders, owners: ["sa-*"]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("team=payments", ["E1", "C1"]),
+        ("team=pay*&team=orders&owner=sa-[12]", ["A1", "E1", "A2", "A3"]),
+        ("team=nobody", []),
+        ("sort=team", ["A1", "A2", "A3", "E1", "C1", "D1", "B1"]),
+    ],
+)
+async def test_keys_are_selected_and_sorted_by_team(query: str, expected: list[str]) -> None:
+    harness = await refreshed(small_world().configured(TEAMS))
+    assert shown(await page(harness, f"/keys?{query}")) == expected
+
+
+async def test_a_team_is_shown_with_a_link_to_its_keys() -> None:
+    root = await page(await refreshed(small_world().configured(TEAMS)))
+    assert cells(root, "C1")["Team"] == "payments"
+    assert cells(root, "B1")["Team"] == "\N{EN DASH}"
+    assert links(root)["payments"] == "/keys?organization=acme&team=payments"
+    assert "team" in {each.attributes.get("name") for each in root.all("input")}
+
+
+async def test_without_teams_the_page_does_not_mention_them() -> None:
+    root = await page(await refreshed(small_world()))
+    assert "Team" not in cells(root, "A1")
+    assert "team" not in {each.attributes.get("name") for each in root.all("input")}
+    # An old link still shows what it filters by.
+    root = await page(await refreshed(small_world()), "/keys?team=payments")
+    assert "team" in {each.attributes.get("name") for each in root.all("input")}
+
+
 async def test_the_rows_are_those_of_the_report_in_its_order() -> None:
     root = await page(await refreshed(small_world()))
     assert shown(root) == ORDER

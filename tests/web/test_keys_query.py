@@ -20,8 +20,8 @@ from tests.small_organization import small_world
 from tests.web.keys import got, refreshed
 
 _SORTS = (
-    "organization, -organization, api_key, -api_key, owner, -owner, resource, -resource,"
-    " environment, -environment, age, -age, expiry, -expiry"
+    "organization, -organization, api_key, -api_key, owner, -owner, team, -team,"
+    " resource, -resource, environment, -environment, age, -age, expiry, -expiry"
 )
 
 
@@ -31,11 +31,11 @@ _SORTS = (
         (
             "foo=1",
             (
-                "unknown parameter 'foo'. Expected one of organization, owner, resource,"
-                " environment, api_key, policy, sort, page"
+                "unknown parameter 'foo'. Expected one of organization, owner, team,"
+                " resource, environment, api_key, policy, sort, page"
             ),
         ),
-        ("Owner=", "unknown parameter 'Owner'. Expected one of organization, owner, resource,"),
+        ("Owner=", "unknown parameter 'Owner'. Expected one of organization, owner, team,"),
         ("%3Cb%3E%0A%E2%80%AE=1", r"unknown parameter '<b>\\n\\u202e'. Expected one of"),
         (
             "policy=max_age&policy=maxage",

@@ -3,7 +3,13 @@
 from exporter.collectors.api_keys.collector import ApiKeysCollector
 from exporter.collectors.api_keys.latest_listing import latest_listing
 from exporter.collectors.api_keys.listing import MAX_KEYS, list_items
-from exporter.collectors.api_keys.state import API_KEYS_STATE, ApiKeysState, ChurnTotals, rules_of
+from exporter.collectors.api_keys.state import (
+    API_KEYS_STATE,
+    ApiKeysState,
+    ChurnTotals,
+    rules_of,
+    teams_of,
+)
 
 __all__ = [
     "API_KEYS_STATE",
@@ -14,4 +20,5 @@ __all__ = [
     "latest_listing",
     "list_items",
     "rules_of",
+    "teams_of",
 ]

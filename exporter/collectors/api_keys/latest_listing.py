@@ -41,6 +41,7 @@ def latest_listing(
             violating_keys_at(inventory.policy_inputs, now=inventory.at),
             folded.directory,
             at=inventory.at,
+            teams=inventory.teams,
         ),
         unjudged=frozenset(findings.active) - {*findings.judged},
         disabled=frozenset(POLICIES) - {*findings.active},

@@ -178,6 +178,10 @@ def _info_samples(
         ),
     )
     yield (
+        catalogue.OWNER_TEAM_INFO,
+        (((name, owner_id, team), 1) for owner_id, team in inventory.teams.items()),
+    )
+    yield (
         catalogue.RESOURCE_INFO,
         (
             ((name, *astuple(each), directory.resource_name(each.id) or each.id), 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from exporter.inventory import FoldSettings, Override, Rules, at_time, fold, with_environments
+from exporter.inventory import FoldSettings, Override, Rules, Team, at_time, fold, with_environments
 from exporter.refresh import Slice
 
 if TYPE_CHECKING:
@@ -126,7 +126,14 @@ def with_inventory(
 
 def fold_settings(organization: Organization) -> FoldSettings:
     """Return how the keys of an organization are folded."""
-    return FoldSettings(organization.max_pairs, rules_of(organization.policy))
+    return FoldSettings(
+        organization.max_pairs, rules_of(organization.policy), teams_of(organization)
+    )
+
+
+def teams_of(organization: Organization) -> tuple[Team, ...]:
+    """Return the teams of a configuration as those of the inventory."""
+    return tuple(Team(each.name, each.owners, each.resources) for each in organization.teams)
 
 
 def rules_of(policy: Policy) -> Rules:
