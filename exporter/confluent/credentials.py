@@ -55,8 +55,13 @@ class Credentials(ABC):
         """The latest token; None if the credentials are not exchanged for tokens."""
         return None
 
+    @property
+    def api_key_id(self) -> str | None:
+        """The id of the API key that was read last; None before, and for other credentials."""
+        return None
+
     def resume(self, previous: Credentials) -> None:
-        """Continue with the tokens of ``previous`` if it has the same settings."""
+        """Continue with the tokens or key id of ``previous`` if it has the same settings."""
         del previous
 
     async def aclose(self) -> None:
@@ -98,6 +103,21 @@ class BasicCredentials(Credentials):
 
     def __init__(self, source: ApiKeyCredentials) -> None:
         self._source = source
+        self._api_key_id: str | None = None
+
+    @property
+    def api_key_id(self) -> str | None:
+        """See :class:`Credentials`."""
+        return self._api_key_id
+
+    def resume(self, previous: Credentials) -> None:
+        """See :class:`Credentials`."""
+        if isinstance(previous, BasicCredentials):
+            self._resume(previous)
+
+    def _resume(self, previous: BasicCredentials) -> None:
+        if previous._source == self._source:
+            self._api_key_id = previous._api_key_id
 
     def read(self) -> FixedAuthentication:
         """See :class:`Credentials`."""
@@ -106,4 +126,5 @@ class BasicCredentials(Credentials):
         redactor = redaction.register(text, user=api_key)
         token = b64encode(f"{api_key}:{text}".encode()).decode()
         headers = MappingProxyType({"Authorization": f"Basic {token}"})
+        self._api_key_id = api_key
         return FixedAuthentication(Authorization(headers, (redactor,), _CAUSES))

@@ -95,6 +95,21 @@ UNREADABLE_ITEMS = Metric(
     ("organization",),
     details="The log names them.",
 )
+CREDENTIAL_CREATED = Metric(
+    "confluent_cloud_exporter_credential_created_timestamp_seconds",
+    "gauge",
+    "Creation time of the API key that the exporter itself uses, in Unix seconds. Absent if the"
+    " listing does not contain the key.",
+    ("organization",),
+    details="`filters` and narrow roles hide it, and identity pools have none.",
+)
+CREDENTIAL_EXPIRY = Metric(
+    "confluent_cloud_exporter_credential_expiry_timestamp_seconds",
+    "gauge",
+    "Expiry time of the API key that the exporter itself uses, in Unix seconds. Absent if the key"
+    " does not expire or the listing does not contain it.",
+    ("organization",),
+)
 
 API_KEY_AGES = Metric(
     "confluent_cloud_api_keys_age_seconds",
@@ -460,6 +475,8 @@ INVENTORY = MetricGroup(
         VANISHED_RATIO,
         COLLAPSED_PAIRS,
         UNREADABLE_ITEMS,
+        CREDENTIAL_CREATED,
+        CREDENTIAL_EXPIRY,
         OWNER_INFO,
         RESOURCE_INFO,
         ENVIRONMENT_INFO,

@@ -160,6 +160,7 @@ class Refresher:
                 refreshes={**state.refreshes, name: after},
                 rate_limits={**state.rate_limits, **self._host.rate_limits},
                 token=self._host.token_status,
+                api_key_id=self._host.api_key_id,
             )
 
         await self._holder.replace(change)

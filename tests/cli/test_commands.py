@@ -235,6 +235,7 @@ def test_check_prints_what_each_organization_sees(mixed: Path) -> None:
     assert "service-account" in acme
     assert acme.endswith("own key seen")
     assert [fact.split(":")[0].strip() for fact in facts] == [
+        "own key",
         "findings",
         "top owners",
         "oldest keys",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import astuple
 
+from exporter.collectors.api_keys.own_key import own_key
 from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.names import DIRECTORY
 from exporter.exposition import Part, catalogue, histogram_lines, part, text
@@ -132,6 +133,9 @@ def _inventory_samples(
     yield catalogue.VANISHED_RATIO, optional((name,), mine.vanished_ratio)
     yield catalogue.COLLAPSED_PAIRS, [((name,), inventory.collapsed_pairs)]
     yield catalogue.UNREADABLE_ITEMS, [((name,), mine.unreadable)]
+    own = own_key(state)
+    yield catalogue.CREDENTIAL_CREATED, optional((name,), own.created_at if own else None)
+    yield catalogue.CREDENTIAL_EXPIRY, optional((name,), own.expires_at if own else None)
     yield from _info_samples(name, inventory, state.get(DIRECTORY))
 
 
