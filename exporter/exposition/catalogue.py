@@ -189,7 +189,8 @@ KEY_INFO = Metric(
     "confluent_cloud_api_key_info",
     "info",
     "API key with its owner and one of its resources, always 1. Absent without per_key_metrics.",
-    ("organization", "api_key_id", *_PAIR),
+    ("organization", "api_key_id", "display_name", *_PAIR),
+    details="`display_name` is empty without `per_key_display_names`.",
 )
 KEY_CREATED = Metric(
     "confluent_cloud_api_key_created_timestamp_seconds",
