@@ -33,8 +33,8 @@ def describe(
         return
     yield f"{state.name}: ok: {_summary(organization, state, inventory)}"
     yield from _token(state)
-    yield from _own_key(state)
     yield from _tables(summaries)
+    yield from _own_key(state)
     for name, collector in state.refreshes.items():
         if collector.failure is not None:
             yield f"  {name} failed ({collector.failure.reason}): {collector.failure}"

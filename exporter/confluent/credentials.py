@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from exporter import redaction
+from exporter.config import Secret
 from exporter.confluent.request import Authorization
 
 if TYPE_CHECKING:
@@ -103,12 +104,12 @@ class BasicCredentials(Credentials):
 
     def __init__(self, source: ApiKeyCredentials) -> None:
         self._source = source
-        self._api_key_id: str | None = None
+        self._api_key: Secret | None = None  # not a secret, but half of the credentials
 
     @property
     def api_key_id(self) -> str | None:
         """See :class:`Credentials`."""
-        return self._api_key_id
+        return None if self._api_key is None else self._api_key.reveal()
 
     def resume(self, previous: Credentials) -> None:
         """See :class:`Credentials`."""
@@ -117,7 +118,7 @@ class BasicCredentials(Credentials):
 
     def _resume(self, previous: BasicCredentials) -> None:
         if previous._source == self._source:
-            self._api_key_id = previous._api_key_id
+            self._api_key = previous._api_key
 
     def read(self) -> FixedAuthentication:
         """See :class:`Credentials`."""
@@ -126,5 +127,5 @@ class BasicCredentials(Credentials):
         redactor = redaction.register(text, user=api_key)
         token = b64encode(f"{api_key}:{text}".encode()).decode()
         headers = MappingProxyType({"Authorization": f"Basic {token}"})
-        self._api_key_id = api_key
+        self._api_key = Secret(api_key)
         return FixedAuthentication(Authorization(headers, (redactor,), _CAUSES))

@@ -74,7 +74,7 @@ class OrganizationState:
     """By endpoint: the rate limit that the latest response reported."""
     token: TokenStatus | None = None
     """The latest token of the organization's identity pool; None if it uses an API key."""
-    api_key_id: str | None = None
+    api_key_id: str | None = field(default=None, repr=False)
     """The id of the API key that the exporter uses; None if it uses an identity pool, or before
     the key was read."""
 

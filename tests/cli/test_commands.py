@@ -235,11 +235,11 @@ def test_check_prints_what_each_organization_sees(mixed: Path) -> None:
     assert "service-account" in acme
     assert acme.endswith("own key seen")
     assert [fact.split(":")[0].strip() for fact in facts] == [
-        "own key",
         "findings",
         "top owners",
         "oldest keys",
         "quotas",
+        "own key",
     ]
     assert all(len(line) < 80 for line in lines if line.startswith("  ") and "failed" not in line)
     assert poor.startswith("poor: failed (forbidden): GET /iam/v2/api-keys: 403 Forbidden")

@@ -158,6 +158,6 @@ async def test_check_prints_when_the_key_was_created_and_expires(
     expires: float | None, line: str
 ) -> None:
     harness = await refreshed(own(expires=expires))
-    summary, shown, *_ = harness.described().splitlines()
+    summary, *_, last = harness.described().splitlines()
     assert summary.endswith("; own key seen")
-    assert shown == line
+    assert last == line
