@@ -75,8 +75,8 @@ class OrganizationState:
     token: TokenStatus | None = None
     """The latest token of the organization's identity pool; None if it uses an API key."""
     api_key_id: str | None = field(default=None, repr=False)
-    """The id of the API key that the exporter uses; None if it uses an identity pool, or before
-    the key was read."""
+    """The id of the API key that the latest refresh of the keys used; None if the exporter uses an
+    identity pool, or before the key was read."""
 
     def get(self, owned: Slice[S]) -> S:
         """Return the value of the slice ``owned``."""

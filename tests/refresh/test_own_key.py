@@ -107,6 +107,21 @@ async def test_the_times_follow_a_rotation_from_the_next_refresh_on(tmp_path: Pa
     assert times(harness) == (EPOCH, EPOCH + 90 * DAY)
 
 
+async def test_only_the_listing_decides_which_key_is_used(tmp_path: Path) -> None:
+    settings = "names: {enabled: true, refresh_interval: 1m}"
+    harness = RotatingHarness(
+        tmp_path, keys=[own(), own(NEXT_KEY, days=0, expires=90)], settings=settings
+    )
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        harness.file.write_text(NEXT_KEY)
+        await harness.clock.sleep(240)  # until after refreshes of the names, but not of the keys
+        assert harness.state.refreshes["names"].refreshes > 1
+        assert times(harness) == (EPOCH - 30 * DAY, EPOCH + 5 * DAY)
+        await harness.clock.sleep(60)
+        assert times(harness) == (EPOCH, EPOCH + 90 * DAY)
+
+
 async def test_a_key_that_was_rotated_to_one_that_is_not_listed_has_no_times(
     tmp_path: Path,
 ) -> None:
