@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
@@ -60,7 +61,7 @@ def configuration(
     for each organization. ``credentials``: returns them for each number of an organization.
     """
     for section in OPTIONAL_SECTIONS:
-        if f"{section}:" not in settings:
+        if not re.search(rf"\b{section}:", settings):
             settings = f"{settings}, {section}: {{enabled: false}}".removeprefix(", ")
     entries = "".join(
         f"  - name: {name}\n    credentials: {credentials(number)}\n{more}"

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from exporter.cli.matching import overlapping_teams, unused_overrides
-from exporter.collectors.api_keys import API_KEYS_STATE
+from exporter.collectors.api_keys import API_KEYS_STATE, own_key
 from exporter.config import ApiKeyCredentials
 from exporter.escaping import one_line
 from exporter.summary import timestamp
@@ -27,30 +27,31 @@ def describe(
     organization: Organization, state: OrganizationState, summaries: Sequence[Summary]
 ) -> Iterator[str]:
     """Yield the lines about one organization after its first refresh."""
-    failure, keys = state.prioritized.failure, state.get(API_KEYS_STATE)
-    if failure is not None or keys.inventory is None:
+    failure, inventory = state.prioritized.failure, state.get(API_KEYS_STATE).inventory
+    if failure is not None or inventory is None:
         reason = failure.reason if failure else "unknown"
         yield f"{state.name}: failed ({reason}): {failure}"
         yield from _token(state)
         return
-    yield f"{state.name}: ok: {_summary(organization, keys, keys.inventory)}"
+    yield f"{state.name}: ok: {_summary(organization, state, inventory)}"
     yield from _token(state)
     yield from _tables(summaries)
-    yield from _patterns(keys)
+    yield from _own_key(state)
+    yield from _patterns(state.get(API_KEYS_STATE))
     for name, collector in state.refreshes.items():
         if collector.failure is not None:
             yield f"  {name} failed ({collector.failure.reason}): {collector.failure}"
 
 
-def _summary(organization: Organization, state: ApiKeysState, inventory: Inventory) -> str:
+def _summary(organization: Organization, state: OrganizationState, inventory: Inventory) -> str:
     owners = ", ".join(f"{count} {kind}" for kind, count in inventory.owners_by_kind.items())
     seen = (
         f"{_counted(inventory.total, 'key')} of {_counted(len(inventory.owners), 'owner')}"
         f" ({owners or 'none'}) for {_counted(len(inventory.resources), 'resource')}"
     )
-    credentials, filtered = organization.credentials, organization.filters.exclude_keys
-    if isinstance(credentials, ApiKeyCredentials):
-        keys_hidden = credentials.read()[0] not in state.keys
+    filtered = organization.filters.exclude_keys
+    if isinstance(organization.credentials, ApiKeyCredentials):
+        keys_hidden = own_key(state) is None
         seen += f"; own key {'not seen' if keys_hidden else 'seen'}"
     else:
         keys_hidden = not inventory.total  # an identity pool owns no key that must be listed
@@ -69,6 +70,16 @@ def _token(state: OrganizationState) -> Iterator[str]:
         return
     valid = "no token" if token.expires is None else f"token valid until {timestamp(token.expires)}"
     yield f"{_indented('pool')}{token.identity_pool}, {valid}"
+
+
+def _own_key(state: OrganizationState) -> Iterator[str]:
+    if (own := own_key(state)) is None:
+        return
+    created = "unknown age" if own.created_at is None else f"created {timestamp(own.created_at)}"
+    expires = (
+        "does not expire" if own.expires_at is None else f"expires {timestamp(own.expires_at)}"
+    )
+    yield f"{_indented('own key')}{created}, {expires}"
 
 
 def _tables(summaries: Sequence[Summary]) -> Iterator[str]:

@@ -222,6 +222,8 @@ class Settings(ConfigSection):
     """Rules for API keys. A key that violates one is a finding."""
     per_key_metrics: bool = False
     """Whether to expose up to three series for each API key."""
+    per_key_display_names: bool = False
+    """Whether the series confluent_cloud_api_key_info have the key's display name as a label."""
     max_pairs: int = Field(default=20_000, ge=1, le=1_000_000)
     """Maximum number of owner-resource pairs with their own series. The smallest pairs beyond it
     are combined into `other`."""
@@ -245,6 +247,17 @@ class Settings(ConfigSection):
                 others=("usage",),
             )
         return policy
+
+    @field_validator("per_key_display_names")
+    @classmethod
+    def _check_display_names(cls, wanted: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 # pydantic's call
+        if wanted and not info.data.get("per_key_metrics", True):
+            raise ContradictionError(
+                "`per_key_display_names` is true while `per_key_metrics` is false; enable per-key"
+                " metrics, or disable display names",
+                others=("per_key_metrics",),
+            )
+        return wanted
 
     @field_validator("request_timeout")
     @classmethod

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from exporter import redaction
+from exporter.config import Secret
 from exporter.confluent.request import Authorization
 
 if TYPE_CHECKING:
@@ -55,8 +56,13 @@ class Credentials(ABC):
         """The latest token; None if the credentials are not exchanged for tokens."""
         return None
 
+    @property
+    def api_key_id(self) -> str | None:
+        """The id of the API key that was read last; None before, and for other credentials."""
+        return None
+
     def resume(self, previous: Credentials) -> None:
-        """Continue with the tokens of ``previous`` if it has the same settings."""
+        """Continue with the tokens or key id of ``previous`` if it has the same settings."""
         del previous
 
     async def aclose(self) -> None:
@@ -98,6 +104,21 @@ class BasicCredentials(Credentials):
 
     def __init__(self, source: ApiKeyCredentials) -> None:
         self._source = source
+        self._api_key: Secret | None = None  # not a secret, but half of the credentials
+
+    @property
+    def api_key_id(self) -> str | None:
+        """See :class:`Credentials`."""
+        return None if self._api_key is None else self._api_key.reveal()
+
+    def resume(self, previous: Credentials) -> None:
+        """See :class:`Credentials`."""
+        if isinstance(previous, BasicCredentials):
+            self._resume(previous)
+
+    def _resume(self, previous: BasicCredentials) -> None:
+        if previous._source == self._source:
+            self._api_key = previous._api_key
 
     def read(self) -> FixedAuthentication:
         """See :class:`Credentials`."""
@@ -106,4 +127,5 @@ class BasicCredentials(Credentials):
         redactor = redaction.register(text, user=api_key)
         token = b64encode(f"{api_key}:{text}".encode()).decode()
         headers = MappingProxyType({"Authorization": f"Basic {token}"})
+        self._api_key = Secret(api_key)
         return FixedAuthentication(Authorization(headers, (redactor,), _CAUSES))

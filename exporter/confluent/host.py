@@ -123,6 +123,11 @@ class Host:
         """The latest token of its credentials; None if they are not exchanged for tokens."""
         return self._credentials.token_status
 
+    @property
+    def api_key_id(self) -> str | None:
+        """The id of the API key that its latest refresh read; None without an API key."""
+        return self._credentials.api_key_id
+
     async def aclose(self) -> None:
         """Close the connections. The next request opens them again."""
         await self._connection.aclose()
@@ -157,7 +162,7 @@ class Host:
         return authentication
 
     def resume(self, previous: Host) -> None:
-        """Continue with the rate limits and tokens of ``previous``.
+        """Continue with the rate limits, and the tokens or key id, of ``previous``.
 
         It had the same address and the same settings of its credentials.
         """

@@ -95,6 +95,21 @@ UNREADABLE_ITEMS = Metric(
     ("organization",),
     details="The log names them.",
 )
+CREDENTIAL_CREATED = Metric(
+    "confluent_cloud_exporter_credential_created_timestamp_seconds",
+    "gauge",
+    "Creation time of the API key that the exporter itself uses, in Unix seconds. Absent if the"
+    " listing does not contain the key.",
+    ("organization",),
+    details="`filters` and narrow roles hide it, and identity pools have none.",
+)
+CREDENTIAL_EXPIRY = Metric(
+    "confluent_cloud_exporter_credential_expiry_timestamp_seconds",
+    "gauge",
+    "Expiry time of the API key that the exporter itself uses, in Unix seconds. Absent if the key"
+    " does not expire or the listing does not contain it.",
+    ("organization",),
+)
 
 API_KEY_AGES = Metric(
     "confluent_cloud_api_keys_age_seconds",
@@ -174,7 +189,8 @@ KEY_INFO = Metric(
     "confluent_cloud_api_key_info",
     "info",
     "API key with its owner and one of its resources, always 1. Absent without per_key_metrics.",
-    ("organization", "api_key_id", *_PAIR),
+    ("organization", "api_key_id", "display_name", *_PAIR),
+    details="`display_name` is empty without `per_key_display_names`.",
 )
 KEY_CREATED = Metric(
     "confluent_cloud_api_key_created_timestamp_seconds",
@@ -489,6 +505,8 @@ INVENTORY = MetricGroup(
         VANISHED_RATIO,
         COLLAPSED_PAIRS,
         UNREADABLE_ITEMS,
+        CREDENTIAL_CREATED,
+        CREDENTIAL_EXPIRY,
         OWNER_INFO,
         OWNER_TEAM_INFO,
         RESOURCE_INFO,

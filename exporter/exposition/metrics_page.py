@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition.catalogue import CATALOGUE
-from exporter.inventory import OWNER_KINDS, POLICIES, RESOURCE_KINDS
+from exporter.inventory import MAX_TEXT, OWNER_KINDS, POLICIES, RESOURCE_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,6 +64,8 @@ LABELS = {
     "environment_name": "display name",
     "organization_id, organization_name": "id and display name in Confluent Cloud",
     "api_key_id": "id of an API key",
+    "display_name": f"display name of an API key, at most {MAX_TEXT} characters; empty without one,"
+    " and without `per_key_display_names`",
     "policy": _values(POLICIES),
     "quota_id": "quota code, such as `iam.max_cloud_api_keys.per_org`",
     "scope": "scope of the quota in lower case, such as `service_account`",

@@ -12,6 +12,7 @@ from exporter.inventory.findings import (
 )
 from exporter.inventory.inventory import FoldSettings, Inventory, at_time, fold, with_environments
 from exporter.inventory.keys import (
+    MAX_TEXT,
     OWNER_KINDS,
     RESOURCE_KINDS,
     UNKNOWN_KIND,
@@ -28,6 +29,7 @@ from exporter.inventory.usage import Usage
 
 __all__ = [
     "AGE_BOUNDS",
+    "MAX_TEXT",
     "OWNER_KINDS",
     "POLICIES",
     "RESOURCE_KINDS",

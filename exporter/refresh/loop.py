@@ -155,11 +155,14 @@ class Refresher:
         after = self._next_state(before, outcome.failure, budget, began=began, ended=ended)
 
         def change(state: OrganizationState) -> OrganizationState:
+            # Other collectors may read an older or newer key than the listing did.
+            lists_keys = not self.collector.low_priority
             return replace(
                 outcome.apply(state),
                 refreshes={**state.refreshes, name: after},
                 rate_limits={**state.rate_limits, **self._host.rate_limits},
                 token=self._host.token_status,
+                api_key_id=self._host.api_key_id if lists_keys else state.api_key_id,
             )
 
         await self._holder.replace(change)

@@ -149,4 +149,5 @@ def _restored(initial: OrganizationState, previous: OrganizationState) -> Organi
         {name: value for name, value in previous.slices.items() if name in names},
         previous.rate_limits,
         previous.token,
+        previous.api_key_id,
     )

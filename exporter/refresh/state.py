@@ -74,6 +74,9 @@ class OrganizationState:
     """By endpoint: the rate limit that the latest response reported."""
     token: TokenStatus | None = None
     """The latest token of the organization's identity pool; None if it uses an API key."""
+    api_key_id: str | None = field(default=None, repr=False)
+    """The id of the API key that the latest refresh of the keys used; None if the exporter uses an
+    identity pool, or before the key was read."""
 
     def get(self, owned: Slice[S]) -> S:
         """Return the value of the slice ``owned``."""

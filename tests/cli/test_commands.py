@@ -239,6 +239,7 @@ def test_check_prints_what_each_organization_sees(mixed: Path) -> None:
         "top owners",
         "oldest keys",
         "quotas",
+        "own key",
     ]
     assert all(len(line) < 80 for line in lines if line.startswith("  ") and "failed" not in line)
     assert poor.startswith("poor: failed (forbidden): GET /iam/v2/api-keys: 403 Forbidden")

@@ -60,6 +60,7 @@ def test_an_organization_needs_only_a_name() -> None:
     assert found.policy.undescribed is True
     assert found.policy.unknown_owner is True
     assert found.per_key_metrics is False
+    assert found.per_key_display_names is False
     assert found.max_pairs == 20_000
     assert found.filters == Filters(owners=(), resources=())
     assert _api_key(found) == ("KEYID", Secret("hush"))
@@ -89,6 +90,7 @@ def test_every_setting_can_be_set() -> None:
               unknown_owner: null
               exempt: {owners: ["u-*"], resources: [lkc-1], api_keys: [A, B]}
             per_key_metrics: true
+            per_key_display_names: true
             max_pairs: 1
             credentials: {api_key: OWN, api_secret_env: CONFLUENT_CLOUD_API_SECRET}
             filters: {owners: [sa-1, u-2], resources: [cloud]}
@@ -107,6 +109,7 @@ def test_every_setting_can_be_set() -> None:
     assert found.policy.exempt.resources == ("lkc-1",)
     assert found.policy.exempt.api_keys == ("A", "B")
     assert found.per_key_metrics is True
+    assert found.per_key_display_names is True
     assert found.max_pairs == 1
     assert found.filters == Filters(owners=("sa-1", "u-2"), resources=("cloud",))
     assert _api_key(found) == ("OWN", Secret("hush"))

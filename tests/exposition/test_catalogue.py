@@ -11,8 +11,14 @@ from exporter.confluent.credentials import TokenStatus
 from exporter.exposition import Format, Instruments
 from exporter.exposition.catalogue import CATALOGUE, Metric
 from exporter.exposition.metrics_page import LABELS, document
-from exporter.simulator import APPLIED_QUOTAS_PATH, CLOUD, SimulatedOwner, SimulatedRateLimit
-from tests.harness import Harness
+from exporter.simulator import (
+    APPLIED_QUOTAS_PATH,
+    CLOUD,
+    SimulatedKey,
+    SimulatedOwner,
+    SimulatedRateLimit,
+)
+from tests.harness import API_KEY, Harness
 
 METRICS = [metric for group in CATALOGUE for metric in group.metrics]
 FORBIDDEN_LABELS = {
@@ -85,6 +91,8 @@ async def exposed() -> dict[str, Metric]:
     harness.configured(teams, web_config_file=True, keys_url="https://keys.team.example/keys")
     owner = SimulatedOwner("sa-1", "service-account")
     harness.organization.create(owner=owner, resources=(CLOUD,), now=harness.clock.wall())
+    now = harness.clock.wall()
+    harness.organization.add(SimulatedKey(API_KEY, owner, (CLOUD,), now - 9, expires_at=now + 9))
     harness.simulator.script(1, "500")
     await harness.exporter.refresh_once()
     await harness.exporter.refresh_once()

@@ -169,15 +169,15 @@ def test_all_series_of_an_organization() -> None:
         'confluent_cloud_api_key_policy_exempted{organization="acme",policy="max_age"} 1.0',
         'confluent_cloud_api_key_policy_exempted{organization="acme",policy="undescribed"} 0.0',
         (
-            f'confluent_cloud_api_key_info{{api_key_id="A",{PLACE},{SA},resource_id="lkc-1",'
+            f'confluent_cloud_api_key_info{{api_key_id="A",display_name="",{PLACE},{SA},resource_id="lkc-1",'
             'resource_kind="kafka"} 1.0'
         ),
         (
-            f'confluent_cloud_api_key_info{{api_key_id="A",environment_id="",organization="acme",{SA},'
+            f'confluent_cloud_api_key_info{{api_key_id="A",display_name="",environment_id="",organization="acme",{SA},'
             'resource_id="cloud",resource_kind="cloud"} 1.0'
         ),
         (
-            f'confluent_cloud_api_key_info{{api_key_id="B",{PLACE},{SA},resource_id="lkc-1",'
+            f'confluent_cloud_api_key_info{{api_key_id="B",display_name="",{PLACE},{SA},resource_id="lkc-1",'
             'resource_kind="kafka"} 1.0'
         ),
         (

@@ -48,7 +48,7 @@ def answering(
 
 
 def streaming(answer: Callable[[], httpx.Response]) -> Harness:
-    harness = Harness(0)
+    harness = Harness(0, settings="per_key_metrics: true, per_key_display_names: true")
     harness.wire = Answers(answer)
     return harness.configured()
 

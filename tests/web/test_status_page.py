@@ -13,7 +13,8 @@ from exporter.inventory import POLICIES
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner
 from exporter.web.status_page import render_status_page
 from exporter.web.templates import Moment, moment
-from tests.harness import Harness
+from tests.harness import API_KEY, Harness
+from tests.small_organization import LKC_1, SA_1, key
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser, page_of
 
@@ -224,6 +225,32 @@ async def test_a_valid_token_is_no_error_if_the_refresh_failed_for_another_reaso
         "pool-1 token expires in 1 min",
         "",
     )
+
+
+@pytest.mark.parametrize(
+    ("expires", "note", "level"),
+    [
+        (None, "does not expire", ""),
+        (14, "expires in 14 d", ""),
+        (13.5, "expires in 13 d 12 h", "warning"),
+        (3, "expires in 3 d", "warning"),
+        (2, "expires in 2 d", "error"),
+        (-1, "expired 1 d ago", "error"),
+    ],
+)
+async def test_the_page_shows_the_age_and_expiry_of_the_exporters_own_key(
+    expires: float | None, note: str, level: str
+) -> None:
+    harness = Harness([key(API_KEY, SA_1, LKC_1, days=100, expires=expires)])
+    await harness.exporter.refresh_once()
+    facts = _Page(await page_of(harness)).facts
+    assert facts["The exporter's own key"] == (f"100 d old {note}", level)
+
+
+async def test_the_page_says_nothing_about_an_own_key_that_is_not_listed() -> None:
+    harness = Harness(5)
+    await harness.exporter.refresh_once()
+    assert "The exporter's own key" not in _Page(await page_of(harness)).facts
 
 
 def test_a_time_that_no_calendar_has_is_never() -> None:

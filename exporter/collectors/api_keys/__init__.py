@@ -3,6 +3,7 @@
 from exporter.collectors.api_keys.collector import ApiKeysCollector
 from exporter.collectors.api_keys.latest_listing import latest_listing
 from exporter.collectors.api_keys.listing import MAX_KEYS, list_items
+from exporter.collectors.api_keys.own_key import OwnKey, own_key
 from exporter.collectors.api_keys.state import (
     API_KEYS_STATE,
     ApiKeysState,
@@ -17,8 +18,10 @@ __all__ = [
     "ApiKeysCollector",
     "ApiKeysState",
     "ChurnTotals",
+    "OwnKey",
     "latest_listing",
     "list_items",
+    "own_key",
     "rules_of",
     "teams_of",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import astuple
 
+from exporter.collectors.api_keys.own_key import own_key
 from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.names import DIRECTORY
 from exporter.exposition import Part, catalogue, histogram_lines, part, text
@@ -66,7 +67,12 @@ def render(
     for metric, samples in _inventory_samples(state, mine, inventory):
         lines[metric.name] = text.lines(metric, samples)
     if organization.per_key_metrics:
-        for metric, samples in _key_samples(state.name, mine.listed_keys, now=inventory.at):
+        for metric, samples in _key_samples(
+            state.name,
+            mine.listed_keys,
+            now=inventory.at,
+            display_names=organization.per_key_display_names,
+        ):
             lines[metric.name] = text.lines(metric, samples)
     lines |= histogram_lines(catalogue.API_KEY_AGES, state.name, inventory.ages.histograms)
     lines |= histogram_lines(catalogue.MAX_AGE_REMAINING, state.name, inventory.remaining)
@@ -132,6 +138,9 @@ def _inventory_samples(
     yield catalogue.VANISHED_RATIO, optional((name,), mine.vanished_ratio)
     yield catalogue.COLLAPSED_PAIRS, [((name,), inventory.collapsed_pairs)]
     yield catalogue.UNREADABLE_ITEMS, [((name,), mine.unreadable)]
+    own = own_key(state)
+    yield catalogue.CREDENTIAL_CREATED, optional((name,), own.created_at if own else None)
+    yield catalogue.CREDENTIAL_EXPIRY, optional((name,), own.expires_at if own else None)
     yield from _info_samples(name, inventory, state.get(DIRECTORY))
 
 
@@ -197,11 +206,22 @@ def _info_samples(
     )
 
 
-def _key_samples(name: str, keys: Sequence[Key], *, now: float) -> Iterator[tuple[Metric, Samples]]:
+def _key_samples(
+    name: str, keys: Sequence[Key], *, now: float, display_names: bool
+) -> Iterator[tuple[Metric, Samples]]:
     yield (
         catalogue.KEY_INFO,
         (
-            ((name, key.id, *astuple(key.owner), *astuple(each)), 1)
+            (
+                (
+                    name,
+                    key.id,
+                    key.display_name if display_names else "",
+                    *astuple(key.owner),
+                    *astuple(each),
+                ),
+                1,
+            )
             for key in keys
             for each in key.resources
         ),

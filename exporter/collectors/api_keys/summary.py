@@ -5,6 +5,7 @@ from __future__ import annotations
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
+from exporter.collectors.api_keys.own_key import own_key
 from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.names import DIRECTORY
 from exporter.confluent.endpoints import API_KEYS
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from exporter.config import Organization
     from exporter.inventory import Directory, Inventory
     from exporter.refresh import OrganizationState
+    from exporter.summary import Level
 
 _MAX_OWNERS = 5
 _SUSPICIOUS_RATIO = 0.2
 """Of the keys that vanished at once, as in the alert about a lost role."""
+_SOON, _VERY_SOON = 14 * 86_400.0, 3 * 86_400.0
+"""Seconds until the exporter's own key expires, as in the alerts about it."""
 
 
 def summarize(state: OrganizationState, organization: Organization, *, clock: Clock) -> Summary:
@@ -43,7 +47,7 @@ def summarize(state: OrganizationState, organization: Organization, *, clock: Cl
     )
     directory = state.get(DIRECTORY)
     return Summary(
-        (total, *_counts(mine, inventory), *access),
+        (total, *_counts(mine, inventory), *_own_key(state, now=clock.wall()), *access),
         (
             _findings(inventory, named=organization.names.enabled),
             _owners(inventory, directory),
@@ -68,6 +72,21 @@ def _counts(mine: ApiKeysState, inventory: Inventory) -> Iterator[Fact]:
         yield Fact("Unreadable items", mine.unreadable, level="error")
     if inventory.collapsed_pairs:
         yield Fact("Pairs beyond max_pairs", inventory.collapsed_pairs, level="warning")
+
+
+def _own_key(state: OrganizationState, *, now: float) -> Iterator[Fact]:
+    """Yield the age and the expiry of the exporter's own key, nothing if it is not listed."""
+    own = own_key(state)
+    if own is None:
+        return
+    age = "unknown age" if own.created_at is None else f"{duration(now - own.created_at)} old"
+    note = "does not expire"
+    level: Level = ""
+    if own.expires_at is not None:
+        left = own.expires_at - now
+        note = f"expires in {duration(left)}" if left > 0 else f"expired {duration(-left)} ago"
+        level = "error" if left < _VERY_SOON else "warning" if left < _SOON else ""
+    yield Fact("The exporter's own key", age, note=note, note_level=level)
 
 
 def _token(state: OrganizationState, *, now: float) -> Iterator[Fact]:
