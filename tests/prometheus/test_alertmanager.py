@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Queue
-from threading import Thread
 from typing import TYPE_CHECKING
-from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.compose_file import ALERTMANAGER_CONFIG, read_yaml
 from tests.programs import TIMEOUT, program
-from tests.prometheus.alertmanager import Alertmanager, alertmanager
+from tests.prometheus.alertmanager import (
+    Alertmanager,
+    Notification,
+    alertmanager,
+    notified,
+    post,
+)
 from tests.prometheus.rule_files import ALERTS, labels_of
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ pytestmark = [
 
 
 TEAMS_CONFIG = ALERTMANAGER_CONFIG.with_name("teams.example.yml")
-
-
-@dataclass(frozen=True)
-class Notification:
-    """What a receiver is told at once: the labels and the status of each alert."""
-
-    receiver: str
-    alerts: list[tuple[dict[str, str], str]]
 
 
 def amtool(*arguments: str | Path) -> str:
@@ -161,19 +153,6 @@ def test_the_cause_silences_its_effect_and_no_other(
     assert given == [False, True, False]
 
 
-def post(server: Alertmanager, *alerts: Mapping[str, str], ended: bool = False) -> None:
-    """Tell ``server`` the labels of ``alerts``, as Prometheus does at every evaluation."""
-    times = {"startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-01-01T00:00:01Z"} if ended else {}
-    body = [{"labels": each, **times} for each in alerts]
-    request = Request(
-        f"http://{server.address}/api/v2/alerts",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urlopen(request):  # noqa: S310 # our own http URL
-        pass
-
-
 @pytest.mark.parametrize(
     ("name", "distinct"),
     [("NewCloudOrGlobalKey", "api_key_id"), ("ExpiringVerySoon", "owner_id")],
@@ -186,7 +165,7 @@ def test_each_of_several_notifies_while_the_others_fire(
     labels |= {"alertname": name, "severity": ALERTS[name]["labels"]["severity"]}
     alerts = [{**labels, distinct: f"the {number}th"} for number in range(1, 4)]
     assert distinct in labels_of(ALERTS[name]["expr"])
-    with notified(tmp_path) as (server, notifications):
+    with notified(tmp_path, ALERTMANAGER_CONFIG) as (server, notifications):
         for number, alert in enumerate(alerts, 1):
             post(server, *alerts[:number])
             told = notifications.get(timeout=TIMEOUT)
@@ -240,43 +219,3 @@ def test_a_new_owner_notifies_its_receiver_and_no_owner_notifies_again(
             told = notifications.get(timeout=TIMEOUT)
             assert {each["alertname"] for each, _ in told.alerts} == {"Other"}
             assert len(told.alerts) == number
-
-
-@contextmanager
-def notified(
-    folder: Path, config: Path = ALERTMANAGER_CONFIG
-) -> Iterator[tuple[Alertmanager, Queue[Notification]]]:
-    """Run an Alertmanager with ``config`` in a hurry; yield it and all notifications, in order."""
-    told: Queue[Notification] = Queue()
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # the name that the library calls
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            alerts = [(each["labels"], each["status"]) for each in body["alerts"]]
-            told.put(Notification(body["receiver"], alerts))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
-        thread = Thread(target=receiver.serve_forever)
-        thread.start()
-        hook = f"    webhook_configs: [{{url: 'http://127.0.0.1:{receiver.server_port}'}}]\n"
-        text = config.read_text()
-        for pattern, instead in (
-            (r"group_wait: 30s", "group_wait: 1ms"),
-            (r"group_interval: 5m", "group_interval: 100ms"),
-            (r"(?m)^(  - name: \w+\n)", rf"\1{hook}"),
-        ):
-            text, changed = re.subn(pattern, instead, text)
-            assert changed
-        rushed = folder / "alertmanager.yml"
-        rushed.write_text(text)
-        try:
-            with alertmanager(rushed, folder) as server:
-                yield server, told
-        finally:
-            receiver.shutdown()
-            thread.join()

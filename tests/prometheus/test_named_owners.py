@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-from tests.prometheus import rule_files
-from tests.prometheus.rule_files import ALERTS, promtool, samples_of
+from tests.prometheus.alert_case import (
+    DAY,
+    POLICIES,
+    VIOLATIONS,
+    Labels,
+    expect,
+    expiring,
+    findings,
+    owner_name,
+    owner_team,
+    series,
+    threshold,
+)
+from tests.prometheus.rule_files import ALERTS, samples_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
-DAY = 86_400
-VIOLATIONS = "confluent_cloud_api_key_policy_violations"
-POLICIES = {
-    "PastMaxAge": "max_age",
-    "ExpiringSoon": "expires_within",
-    "Expired": "expired",
-    "RotationUnfinished": "max_keys_per_owner_and_resource",
-    "UserOwned": "user_owned",
-    "UnknownOwner": "unknown_owner",
-}
-"""The policy of each alert that is about the keys of several owners."""
 SENTENCES = {
     "PastMaxAge": "API keys of acme older than 14 days: {}.",
     "ExpiringSoon": "API keys of acme that expire within 14 days: {}."
@@ -41,98 +41,10 @@ SENTENCES = {
 """What each of them says, less the number of keys and the owners."""
 HOSTILE = "a\"b{{ .Labels }}\n{{ end }}\\c\u202e'<!channel>"
 SHOWN = r'''"a\"b{{ .Labels }}?{{ end }}\\c?'?!channel?"'''
-AFTER = "1d"
 
 several = pytest.mark.parametrize("name", POLICIES)
 
-Labels = dict[str, str]
-
 pytestmark = pytest.mark.integration
-
-
-def series(metric: str, value: float, **labels: str) -> Labels:
-    """Return an input series of promtool that has had ``value`` for more than a day."""
-    usual = {"job": "confluent-api-keys", "instance": "a", "organization": "acme"} | labels
-    escaped = {
-        key: text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-        for key, text in usual.items()
-    }
-    selector = ", ".join(f'{key}="{text}"' for key, text in escaped.items())
-    return {"series": f"{metric}{{{selector}}}", "values": f"{value:.0f}x300"}
-
-
-def threshold(policy: str, seconds: float) -> Labels:
-    return series("confluent_cloud_api_key_policy_threshold_seconds", seconds, policy=policy)
-
-
-def findings(name: str, keys: Mapping[str, int], **more: str) -> list[Labels]:
-    """Return the series that say how many keys of each owner the alert ``name`` is about."""
-    return [
-        series(VIOLATIONS, count, policy=POLICIES[name], owner_id=owner, owner_kind="user", **more)
-        for owner, count in keys.items()
-    ]
-
-
-def owner_name(owner: str, name: str, **labels: str) -> Labels:
-    kind = {"owner_kind": "user", "owner_name": name}
-    return series("confluent_cloud_owner_info", 1, owner_id=owner, **kind, **labels)
-
-
-def owner_team(owner: str, team: str, **labels: str) -> Labels:
-    return series("confluent_cloud_owner_team_info", 1, owner_id=owner, team=team, **labels)
-
-
-def expiring(owner: str, seconds: float) -> list[Labels]:
-    """Return the series of an owner whose next key expires ``seconds`` after the check."""
-    owned = {"owner_id": owner, "owner_kind": "user"}
-    return [
-        series(
-            "confluent_cloud_owner_next_api_key_expiry_timestamp_seconds", DAY + seconds, **owned
-        ),
-        series(VIOLATIONS, 1, policy="expires_within", **owned),
-    ]
-
-
-def expect(
-    folder: Path, name: str, given: Iterable[Labels], *alerts: tuple[Labels, str | None]
-) -> None:
-    """Check that ``name`` fires for ``given`` with these labels and descriptions.
-
-    Other annotations are left out of the rule. So are they all if the description is None.
-    """
-    name = f"ConfluentApiKeys{name}"
-    rule = ALERTS[name]
-    with_text = all(text is not None for _, text in alerts)
-    shown = {"description": rule["annotations"]["description"]} if with_text else {}
-    (recording, *_) = [each for each in rule_files.GROUPS if each["name"].endswith(".recording")]
-    groups = [recording, {"name": "alert", "rules": [rule | {"annotations": shown}]}]
-    expected: list[Any] = [
-        {
-            "exp_labels": {
-                "job": "confluent-api-keys",
-                "organization": "acme",
-                "severity": rule["labels"]["severity"],
-                **labels,
-            },
-            "exp_annotations": {"description": text} if with_text else {},
-        }
-        for labels, text in alerts
-    ]
-    case = {
-        "interval": "5m",
-        "input_series": [*given],
-        "alert_rule_test": [{"eval_time": AFTER, "alertname": name, "exp_alerts": expected}],
-    }
-    (folder / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
-    cases = folder / "cases.yml"
-    document = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "5m",
-        "group_eval_order": ["confluent-api-keys.recording", "alert"],
-        "tests": [case],
-    }
-    cases.write_text(yaml.safe_dump(document))
-    promtool("test", "rules", cases)
 
 
 def expect_owners(folder: Path, name: str, given: Iterable[Labels], keys_and_owners: str) -> None:
@@ -272,7 +184,9 @@ def test_the_quota_of_an_owner_has_its_team(name: str, owner: str, tmp_path: Pat
         series("confluent_cloud_quota_usage", 10, **quota),
         owner_team("sa-1", "payments"),
     ]
-    expect(tmp_path, name, given, (quota | ({"team": "payments"} if owner else {}), None))
+    labels = quota | ({"team": "payments"} if owner else {})
+    summary = ALERTS[f"ConfluentApiKeys{name}"]["annotations"]["summary"]
+    expect(tmp_path, name, given, (labels, summary), annotation="summary")
 
 
 @pytest.mark.parametrize(
