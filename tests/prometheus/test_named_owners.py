@@ -220,3 +220,15 @@ def test_every_list_of_owners_is_written_the_same_way() -> None:
     lists = {each.partition('{{- with printf "count(')[0] for each in owners}
     assert len(lists) == 1
     assert "owner_team_info" in lists.pop()
+
+
+def test_every_limit_is_written_in_whole_days_where_it_can_be() -> None:
+    texts = [rule["annotations"]["description"] for rule in ALERTS.values()]
+    limits = [
+        expanded
+        for text in texts
+        for expanded in re.findall(r"policy_threshold_seconds.*?\| query \}\}\{\{(.*?)\}\}", text)
+        if "humanizeDuration" in expanded
+    ]
+    assert len(limits) >= 3
+    assert len(set(limits)) == 1
