@@ -9,7 +9,7 @@ import yaml
 _RULES = Path(__file__).parents[1] / "prometheus" / "rules"
 _HEADER = """\
 # Generated from prometheus/rules by: make monitoring
-# Add the labels that your ruleSelector selects. The host in runbook_url is a placeholder.
+# Add the labels that your ruleSelector selects. The hosts in the URLs are placeholders.
 """
 
 

@@ -1,18 +1,22 @@
-"""A real Alertmanager that a test's Prometheus sends its alerts to."""
+"""A real Alertmanager: what it is told, what it knows, and whom it notifies."""
 
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from tests.programs import eventually, free_address, is_ready, program, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -64,3 +68,62 @@ def alertmanager(config: Path, folder: Path) -> Iterator[Alertmanager]:
     with started(*command, log=folder / "alertmanager.log"):
         eventually(lambda: is_ready(address), what="Alertmanager is ready")
         yield server
+
+
+def post(server: Alertmanager, *alerts: Mapping[str, str], ended: bool = False) -> None:
+    """Tell ``server`` the labels of ``alerts``, as Prometheus does at every evaluation."""
+    times = {"startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-01-01T00:00:01Z"} if ended else {}
+    body = [{"labels": each, **times} for each in alerts]
+    request = Request(
+        f"http://{server.address}/api/v2/alerts",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urlopen(request):  # noqa: S310 # our own http URL
+        pass
+
+
+@dataclass(frozen=True)
+class Notification:
+    """What a receiver is told at once: the labels and the status of each alert."""
+
+    receiver: str
+    alerts: list[tuple[dict[str, str], str]]
+
+
+@contextmanager
+def notified(folder: Path, config: Path) -> Iterator[tuple[Alertmanager, Queue[Notification]]]:
+    """Run an Alertmanager with ``config`` in a hurry; yield it and all notifications, in order."""
+    told: Queue[Notification] = Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # the name that the library calls
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            alerts = [(each["labels"], each["status"]) for each in body["alerts"]]
+            told.put(Notification(body["receiver"], alerts))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        thread = Thread(target=receiver.serve_forever)
+        thread.start()
+        hook = f"    webhook_configs: [{{url: 'http://127.0.0.1:{receiver.server_port}'}}]\n"
+        text = config.read_text()
+        for pattern, instead in (
+            (r"group_wait: 30s", "group_wait: 1ms"),
+            (r"group_interval: 5m", "group_interval: 100ms"),
+            (r"(?m)^(  - name: \w+\n)", rf"\1{hook}"),
+        ):
+            text, changed = re.subn(pattern, instead, text)
+            assert changed
+        rushed = folder / "alertmanager.yml"
+        rushed.write_text(text)
+        try:
+            with alertmanager(rushed, folder) as server:
+                yield server, told
+        finally:
+            receiver.shutdown()
+            thread.join()

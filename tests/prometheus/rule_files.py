@@ -29,7 +29,10 @@ SUFFIXES: dict[str, dict[str, set[str]]] = {
     "histogram": {"_bucket": {"le"}, "_count": set(), "_sum": set()},
     "gaugehistogram": {"_bucket": {"le"}, "_gcount": set(), "_gsum": set()},
 }
-EXPOSED: dict[str, set[str]] = {"up": ADDED} | {
+EXPOSED: dict[str, set[str]] = {
+    "up": ADDED,
+    "confluent_cloud_owner_team_info": {"organization", "owner_id", "team", *ADDED},
+} | {
     metric.name + suffix: {*metric.labels, *more, *ADDED}
     for section in CATALOGUE
     for metric in section.metrics

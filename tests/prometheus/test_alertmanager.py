@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Queue
-from threading import Thread
 from typing import TYPE_CHECKING
-from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.compose_file import ALERTMANAGER_CONFIG, read_yaml
 from tests.programs import TIMEOUT, program
-from tests.prometheus.alertmanager import Alertmanager, alertmanager
+from tests.prometheus.alertmanager import (
+    Alertmanager,
+    Notification,
+    alertmanager,
+    notified,
+    post,
+)
 from tests.prometheus.rule_files import ALERTS, labels_of
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ pytestmark = [
 ]
 
 
-Notification = list[tuple[dict[str, str], str]]
-"""Labels and status of each alert in it."""
+TEAMS_CONFIG = ALERTMANAGER_CONFIG.with_name("teams.example.yml")
 
 
 def amtool(*arguments: str | Path) -> str:
@@ -39,8 +39,18 @@ def amtool(*arguments: str | Path) -> str:
     ).stdout
 
 
-def test_alertmanager_finds_its_configuration_valid() -> None:
-    assert "SUCCESS" in amtool("check-config", ALERTMANAGER_CONFIG)
+@pytest.mark.parametrize("config", [ALERTMANAGER_CONFIG, TEAMS_CONFIG], ids=lambda file: file.name)
+def test_alertmanager_finds_its_configuration_valid(config: Path) -> None:
+    assert "SUCCESS" in amtool("check-config", config)
+
+
+def test_the_routes_by_team_fit_the_inhibitions(tmp_path: Path) -> None:
+    """As its comment says: the rest of the configuration remains as it is."""
+    copy = tmp_path / "alertmanager.yml"
+    copy.write_text(json.dumps(read_yaml(ALERTMANAGER_CONFIG) | read_yaml(TEAMS_CONFIG)))
+    told = amtool("check-config", copy)
+    assert "- 5 inhibit rules" in told
+    assert "- 2 receivers" in told
 
 
 def test_the_receivers_in_its_comment_are_valid(tmp_path: Path) -> None:
@@ -61,6 +71,20 @@ def test_the_receivers_in_its_comment_are_valid(tmp_path: Path) -> None:
 def test_an_alert_goes_where_its_severity_says(severity: str, receiver: str) -> None:
     where = f"--config.file={ALERTMANAGER_CONFIG}"
     assert amtool("config", "routes", "test", where, f"severity={severity}").split() == [receiver]
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (["team=payments"], "payments"),
+        (["team=payments", "severity=critical"], "payments"),
+        (["team=core"], "platform"),
+        (["severity=critical"], "platform"),
+    ],
+)
+def test_an_alert_goes_to_its_team(labels: list[str], receiver: str) -> None:
+    where = f"--config.file={TEAMS_CONFIG}"
+    assert amtool("config", "routes", "test", where, *labels).split() == [receiver]
 
 
 def test_every_severity_of_our_alerts_has_a_route() -> None:
@@ -129,19 +153,6 @@ def test_the_cause_silences_its_effect_and_no_other(
     assert given == [False, True, False]
 
 
-def post(server: Alertmanager, *alerts: Mapping[str, str], ended: bool = False) -> None:
-    """Tell ``server`` the labels of ``alerts``, as Prometheus does at every evaluation."""
-    times = {"startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-01-01T00:00:01Z"} if ended else {}
-    body = [{"labels": each, **times} for each in alerts]
-    request = Request(
-        f"http://{server.address}/api/v2/alerts",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urlopen(request):  # noqa: S310 # our own http URL
-        pass
-
-
 @pytest.mark.parametrize(
     ("name", "distinct"),
     [("NewCloudOrGlobalKey", "api_key_id"), ("ExpiringVerySoon", "owner_id")],
@@ -154,50 +165,57 @@ def test_each_of_several_notifies_while_the_others_fire(
     labels |= {"alertname": name, "severity": ALERTS[name]["labels"]["severity"]}
     alerts = [{**labels, distinct: f"the {number}th"} for number in range(1, 4)]
     assert distinct in labels_of(ALERTS[name]["expr"])
-    with notified(tmp_path) as (server, notifications):
+    with notified(tmp_path, ALERTMANAGER_CONFIG) as (server, notifications):
         for number, alert in enumerate(alerts, 1):
             post(server, *alerts[:number])
             told = notifications.get(timeout=TIMEOUT)
-            assert {each[distinct]: status for each, status in told}[alert[distinct]] == "firing"
+            statuses = {each[distinct]: status for each, status in told.alerts}
+            assert statuses[alert[distinct]] == "firing"
         post(server, *alerts, ended=True)
         firing = {each[distinct] for each in alerts}
         while firing:  # until it is told of the end of each, or nothing more
             told = notifications.get(timeout=TIMEOUT)
-            firing -= {each[distinct] for each, status in told if status == "resolved"}
+            firing -= {each[distinct] for each, status in told.alerts if status == "resolved"}
 
 
-@contextmanager
-def notified(folder: Path) -> Iterator[tuple[Alertmanager, Queue[Notification]]]:
-    """Run our Alertmanager in a hurry; yield it and what every receiver is told, in order."""
-    told: Queue[Notification] = Queue()
+VERY_SOON = "ConfluentApiKeysExpiringVerySoon"
 
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # the name that the library calls
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            told.put([(each["labels"], each["status"]) for each in body["alerts"]])
-            self.send_response(200)
-            self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
+def owned(owner: str, team: str | None) -> dict[str, str]:
+    """Return the labels of the alert about ``owner``, whose team may be unknown."""
+    usual = {"job": "confluent-api-keys", "organization": "acme", "severity": "critical"}
+    of_team = {} if team is None else {"team": team}
+    return {"alertname": VERY_SOON, "owner_id": owner, "owner_kind": "user", **usual, **of_team}
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
-        thread = Thread(target=receiver.serve_forever)
-        thread.start()
-        hook = f"    webhook_configs: [{{url: 'http://127.0.0.1:{receiver.server_port}'}}]\n"
-        text = ALERTMANAGER_CONFIG.read_text()
-        for pattern, instead in (
-            (r"group_wait: 30s", "group_wait: 1ms"),
-            (r"group_interval: 5m", "group_interval: 100ms"),
-            (r"(?m)^(  - name: \w+\n)", rf"\1{hook}"),
-        ):
-            text, changed = re.subn(pattern, instead, text)
-            assert changed
-        config = folder / "alertmanager.yml"
-        config.write_text(text)
-        try:
-            with alertmanager(config, folder) as server:
-                yield server, told
-        finally:
-            receiver.shutdown()
-            thread.join()
+
+@pytest.mark.parametrize(
+    ("config", "receivers"),
+    [
+        (ALERTMANAGER_CONFIG, ["page", "page", "page", "page", "page"]),
+        (TEAMS_CONFIG, ["payments", "platform", "platform", "payments", "platform"]),
+    ],
+    ids=["by severity", "by team"],
+)
+def test_a_new_owner_notifies_its_receiver_and_no_owner_notifies_again(
+    config: Path, receivers: list[str], tmp_path: Path
+) -> None:
+    alerts = [
+        owned("sa-1", "payments"),
+        owned("sa-2", "core"),
+        owned("sa-3", None),
+        owned("sa-4", "payments"),
+        owned('sa-"5"{{ .Labels }}\n', 'co"re"\n{{ end }}'),
+    ]
+    with notified(tmp_path, config) as (server, notifications):
+        for number, (alert, receiver) in enumerate(zip(alerts, receivers, strict=True), 1):
+            post(server, *alerts[:number])
+            expected = Notification(receiver, [(alert, "firing")])
+            assert notifications.get(timeout=TIMEOUT) == expected
+
+        # Meanwhile the owners' groups are looked at again: those of the other alerts take as long.
+        others = [{"alertname": "Other", "number": str(number)} for number in range(1, 5)]
+        for number in range(1, 5):
+            post(server, *alerts, *others[:number])
+            told = notifications.get(timeout=TIMEOUT)
+            assert {each["alertname"] for each, _ in told.alerts} == {"Other"}
+            assert len(told.alerts) == number

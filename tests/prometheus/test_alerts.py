@@ -112,7 +112,7 @@ def test_what_happens_is_alerted_with_what_helps(scene: Scene) -> None:
         scene.alertmanager.gets("ConfluentApiKeysPastMaxAge", organization="acme"),
         severity="warning",
         summary="API keys are older than the policy allows.",
-        description="API keys of acme older than 30d 0h 0m 0s: 4.",
+        description="API keys of acme older than 30 days: 4. Owners: sa-ann.",
         keys_url=f"{EXTERNAL_URL}/keys?organization=acme&policy=max_age&sort=-age",
     )
 

@@ -98,12 +98,17 @@ def test_selectors_are_read_as_prometheus_reads_them() -> None:
 
 
 def expressions() -> Iterator[str]:
-    """Yield every expression, also those inside of annotations, each once."""
+    """Yield every expression, also those inside of labels and annotations, each once."""
     for rule in RULES:
         yield rule["expr"]
-    annotations = [text for rule in RULES for text in rule.get("annotations", {}).values()]
+    templates = [
+        text
+        for rule in RULES
+        for part in ("labels", "annotations")
+        for text in rule.get(part, {}).values()
+    ]
     queries = [
-        query for text in annotations for query in re.findall(r'printf "(.*?)"[^|]*\| query', text)
+        query for text in templates for query in re.findall(r'printf "(.*?)"[^|}]*\| query', text)
     ]
     for query in dict.fromkeys(queries):
         yield query.replace("%q", '""')
@@ -289,10 +294,13 @@ def test_a_recorded_series_changes_and_is_missing_without_input(name: str) -> No
 def test_an_alert_is_as_the_field_writes_it(name: str) -> None:
     alert, annotations = ALERTS[name], ALERTS[name]["annotations"]
     assert re.fullmatch(r"ConfluentApiKeys([A-Z][a-z]*)+", name)
-    assert alert["labels"].keys() == {"severity"}
+    about_one_owner = "owner_id" in labels_of(alert["expr"])
+    assert alert["labels"].keys() == {"severity"} | ({"team"} if about_one_owner else set())
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
     assert parse_duration(alert["for"]) >= parse_duration("10m")  # two refreshes
-    assert annotations.keys() - {"keys_url"} == {"summary", "description", "runbook_url"}
+    linked = annotations.keys() & {"keys_url", "dashboard_url"}
+    assert len(linked) in {0, 2}
+    assert annotations.keys() - linked == {"summary", "description", "runbook_url"}
     assert re.fullmatch(r"[A-Z][^.{}\n]*\.", annotations["summary"])
     assert re.fullmatch(r"\S.*\.", annotations["description"])
     assert ("{{" in annotations["description"]) == (name != ABSENT)
