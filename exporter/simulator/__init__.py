@@ -3,10 +3,10 @@
 It asserts no more about the real API than ``docs/confluent-cloud-api.md`` does.
 
 An ``organization`` holds ``records`` of the ``model``, from which its ``quotas`` are computed.
-``seed`` generates one, a ``lifecycle`` changes it. The ``server`` serves organizations
-over HTTP: it authenticates (``accounts``), counts (``rate_limit``), injects ``faults``, and leaves
-the content to a service, which is ``listings`` here. The ``sts`` exchanges the tokens of an
-``identity_provider`` for bearer tokens, which it accepts as well as API keys.
+``seed`` generates one, a ``lifecycle`` and the machines of ``rotation`` change it. The ``server``
+serves organizations over HTTP: it authenticates (``accounts``), counts (``rate_limit``), injects
+``faults``, and leaves the content to a service, which is ``listings`` here. The ``sts`` exchanges
+the tokens of an ``identity_provider`` for bearer tokens, which it accepts as well as API keys.
 """
 
 from exporter.simulator.accounts import Account
@@ -56,6 +56,7 @@ from exporter.simulator.paths import (
 )
 from exporter.simulator.rate_limit import RateWindow
 from exporter.simulator.requests import ServedRequest
+from exporter.simulator.rotation import MACHINES, Leases, Rotation, SecretsManager, machine_of
 from exporter.simulator.seed import seeded_organization
 from exporter.simulator.server import Simulator
 from exporter.simulator.sts import IdentityPool
@@ -71,6 +72,7 @@ __all__ = [
     "IDENTITY_PROVIDER_PATH",
     "KAFKA_CLUSTERS_PATH",
     "KSQL_CLUSTERS_PATH",
+    "MACHINES",
     "ORGANIZATIONS_PATH",
     "QUOTA_SCOPES_PATH",
     "REGIONS_PATH",
@@ -88,8 +90,11 @@ __all__ = [
     "IdentityPool",
     "IdentityProvider",
     "ItemFormat",
+    "Leases",
     "Lifecycle",
     "RateWindow",
+    "Rotation",
+    "SecretsManager",
     "ServedRequest",
     "SimulatedCluster",
     "SimulatedEnvironment",
@@ -103,6 +108,7 @@ __all__ = [
     "SimulatedServiceAccount",
     "SimulatedUser",
     "Simulator",
+    "machine_of",
     "parse_fault",
     "parse_rate_limit",
     "seeded_organization",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from exporter.simulator.identity_provider import IdentityProvider
     from exporter.simulator.lifecycle import Lifecycle
     from exporter.simulator.organization import SimulatedOrganization
+    from exporter.simulator.rotation import Rotation
     from exporter.simulator.service import Service
     from exporter.simulator.sts import IdentityPool
 
@@ -57,7 +58,7 @@ class Simulator:
         seed: int = 0,
         rate_limit: SimulatedRateLimit | None = None,
         faults: Iterable[Fault] = (),
-        lifecycles: Iterable[Lifecycle] = (),
+        lifecycles: Iterable[Lifecycle | Rotation] = (),
         options: ApiOptions | None = None,
         service: Service | None = None,
         identity_providers: Iterable[IdentityProvider] = (),
