@@ -53,15 +53,15 @@ READ = {
 }
 """The metrics that are kept: all that these alerts read."""
 SAMPLE = re.compile(rf"^({'|'.join(sorted(READ))})\{{(.*)\}} (\S+)$", re.MULTILINE)
-BY_OWNER, BY_RESOURCE = (
-    yaml.safe_load(block)["organizations"][0]["policy"]
-    for block in re.findall(
-        r"^```yaml\n(organizations:\n.*?)^```$",
-        (ROOT / "docs" / "policy.md").read_text().partition("## Machines that rotate keys")[2],
-        re.DOTALL | re.MULTILINE,
-    )
+EXAMPLES = re.findall(
+    r"^```yaml\n(organizations:\n.*?)^```$",
+    (ROOT / "docs" / "policy.md").read_text().partition("## Machines that rotate keys")[2],
+    re.DOTALL | re.MULTILINE,
 )
-"""The policies of the examples in the documentation."""
+"""The configurations in the documentation."""
+BY_OWNER, BY_RESOURCE = (
+    yaml.safe_load(example)["organizations"][0]["policy"] for example in EXAMPLES
+)
 SEEN: dict[str, tuple[str, Mapping[str, Any]]] = {
     "secrets": ("secrets-manager", {}),
     "secrets-exempt": ("secrets-manager", BY_OWNER),
@@ -167,6 +167,19 @@ def fired(end: float, days: str, expected: Mapping[str, set[str]]) -> dict[str, 
             for name in names
         ],
     }
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_is_a_configuration(example: str) -> None:
+    environ = {"CONFLUENT_CLOUD_API_KEY": "KEY", "CONFLUENT_CLOUD_API_SECRET": "SECRET"}
+    settings = config.parse(example, file="policy.md", folder=Path(), environ=environ)
+    (organization,) = settings.organizations
+    assert organization.policy.exempt.owners or organization.policy.exempt.resources
+
+
+def test_the_first_example_exempts_the_owners_of_the_simulated_machines() -> None:
+    owners = [owner for owners in MACHINES.values() for owner in owners]
+    assert BY_OWNER["exempt"] == {"owners": owners}
 
 
 def test_exempt_machines_are_silent_and_people_are_not(series: Series, tmp_path: Path) -> None:
