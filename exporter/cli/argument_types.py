@@ -90,6 +90,17 @@ def rate_limit(text: str) -> str:
     return text
 
 
+def machines(text: str) -> tuple[str, ...]:
+    """Return the names of the simulated machines in ``text``, a list separated by commas."""
+    from exporter.simulator import MACHINES  # noqa: PLC0415 # as above
+
+    names = tuple(dict.fromkeys(each.strip() for each in text.split(",")))
+    for name in names:
+        if name not in MACHINES:
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of: {', '.join(MACHINES)}")
+    return names
+
+
 def fault(text: str) -> Fault:
     """Return a fault for the simulator to inject."""
     from exporter.simulator import parse_fault  # noqa: PLC0415 # as above

@@ -12,10 +12,12 @@ from exporter.simulator import (
     IdentityPool,
     IdentityProvider,
     Lifecycle,
+    Rotation,
     SimulatedKey,
     SimulatedOwner,
     SimulatedServiceAccount,
     Simulator,
+    machine_of,
     parse_rate_limit,
     seeded_organization,
 )
@@ -67,6 +69,17 @@ def simulation(
     provider = IdentityProvider(
         issuer=_ISSUER, clients=dict([CLIENT]), audience=_AUDIENCE, clock=clock
     )
+    protected = {ADMIN[0]}
+    machines = [
+        Rotation(
+            organization,
+            machine_of(name, organization),
+            seed=options.seed,
+            speed=options.speed,
+            current=protected,
+        )
+        for name in options.rotation
+    ]
     simulator = Simulator(
         [admin, without_role] if api_keys else [],
         clock=clock,
@@ -74,7 +87,8 @@ def simulation(
         rate_limit=None if rate_limit == "none" else parse_rate_limit(rate_limit),
         faults=options.faults,
         lifecycles=[
-            Lifecycle(organization, seed=options.seed, speed=options.speed, protected={ADMIN[0]})
+            Lifecycle(organization, seed=options.seed, speed=options.speed, protected=protected),
+            *machines,
         ],
         identity_providers=[provider],
         pools=[

@@ -40,6 +40,15 @@ def add_organization_flags(parser: argparse.ArgumentParser, *, speed: float) -> 
         help="Simulated seconds per second, for the creation, rotation and deletion of keys. 0"
         " disables them. Default: %(default)s",
     )
+    parser.add_argument(
+        "--rotation",
+        type=types.machines,
+        default=(),
+        metavar="MACHINES",
+        help="Machines that create and delete keys all day: secrets-manager rotates the keys of"
+        " sa-rotat1 to sa-rotat3, leases creates keys of sa-lease1 and sa-lease2 for an hour or so."
+        " Separate them by a comma. Default: none",
+    )
     parser.set_defaults(faults=[])
 
 

@@ -166,15 +166,17 @@ THRESHOLD = Metric(
     "Configured duration of the policy in seconds. Absent while the policy is off.",
     ("organization", "policy"),
 )
+_CHURN = ("organization", "owner_kind", "resource_kind", "exempt")
+_EXEMPT = 'Series with `exempt="true"` exist once `policy.exempt` is set.'
 API_KEYS_CREATED = Metric(
     "confluent_cloud_api_keys_created_total",
     "counter",
     "Total number of API keys created between consecutive complete listings, counted once for each"
     " resource kind of a key.",
-    ("organization", "owner_kind", "resource_kind"),
+    _CHURN,
     details=(
         "Excludes older keys that the credentials could not see before. The first refresh counts"
-        " nothing."
+        f" nothing. {_EXEMPT}"
     ),
 )
 API_KEYS_DELETED = Metric(
@@ -182,8 +184,8 @@ API_KEYS_DELETED = Metric(
     "counter",
     "Total number of API keys that disappeared between consecutive complete listings, counted once"
     " for each resource kind of a key.",
-    ("organization", "owner_kind", "resource_kind"),
-    details="They were deleted, or the credentials can no longer see them.",
+    _CHURN,
+    details=f"They were deleted, or the credentials can no longer see them. {_EXEMPT}",
 )
 KEY_INFO = Metric(
     "confluent_cloud_api_key_info",

@@ -59,6 +59,7 @@ LABELS = {
     " `tableflow`, `other` in the series of collapsed pairs",
     "resource_kind": f"{_values(RESOURCE_KINDS)}; any other kind as the API names it, but `unknown`"
     " in counters",
+    "exempt": "`true` if `policy.exempt` matched the key when it was counted, else `false`",
     "resource_name": "display name",
     "environment_id": "id of the resource's environment; empty if unknown or without one",
     "environment_name": "display name",

@@ -1,7 +1,7 @@
 """Counts API keys: pure functions with immutable results, without a clock or a connection."""
 
 from exporter.inventory.ages import AGE_BOUNDS, Ages, Histogram, sorted_by_creation, youngest
-from exporter.inventory.churn import Churn, churn, count_by_kinds
+from exporter.inventory.churn import Churn, ChurnKind, churn, count_by_kinds
 from exporter.inventory.directory import Cluster, Directory
 from exporter.inventory.findings import (
     Finding,
@@ -36,6 +36,7 @@ __all__ = [
     "UNKNOWN_KIND",
     "Ages",
     "Churn",
+    "ChurnKind",
     "Cluster",
     "Directory",
     "Finding",

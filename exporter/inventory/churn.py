@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.inventory.keys import Key
+    from exporter.inventory.policy import Rules
+
+
+class ChurnKind(NamedTuple):
+    """What created and deleted keys are counted by. ``exempt``: ``true`` or ``false``."""
+
+    owner_kind: str
+    resource_kind: str
+    exempt: str
 
 
 class Churn(NamedTuple):
@@ -44,13 +53,13 @@ def churn(before: Mapping[str, Key], after: Mapping[str, Key], *, since: float) 
     )
 
 
-def count_by_kinds(keys: Iterable[Key]) -> Counter[tuple[str, str]]:
-    """Count ``keys`` by kind of owner and kind of resource, once for each resource kind of a key.
+def count_by_kinds(keys: Iterable[Key], rules: Rules) -> Counter[ChurnKind]:
+    """Count ``keys``, once for each resource kind of a key, apart if ``rules`` exempt the key.
 
     Kinds outside :data:`RESOURCE_KINDS` count as :data:`UNKNOWN_KIND`.
     """
     return Counter(
-        (key.owner.kind, kind)
+        ChurnKind(key.owner.kind, kind, "true" if rules.exempts(key) else "false")
         for key in keys
         for kind in {
             each.kind if each.kind in RESOURCE_KINDS else UNKNOWN_KIND for each in key.resources

@@ -3,11 +3,11 @@
 It asserts no more about the real API than ``docs/confluent-cloud-api.md`` does.
 
 An ``organization`` holds ``records`` of the ``model``, from which its ``quotas`` are computed.
-``seed`` generates one, a ``lifecycle`` changes it. The ``server`` serves organizations
-over HTTP: it authenticates (``accounts``), counts (``rate_limit``), injects ``faults``, and leaves
-the content to a service, which is ``listings`` here.
-The ``metrics_api`` answers from the ``usage`` of an organization. The ``sts`` exchanges the tokens
-of an ``identity_provider`` for bearer tokens, which are accepted as well as API keys.
+``seed`` generates one, a ``lifecycle`` and the machines of ``rotation`` change it. The ``server``
+serves organizations over HTTP: it authenticates (``accounts``), counts (``rate_limit``), injects
+``faults``, and leaves the content to a service, which is ``listings`` here. The ``sts`` exchanges
+the tokens of an ``identity_provider`` for bearer tokens, which it accepts as well as API keys.
+The ``metrics_api`` answers from the ``usage`` of an organization.
 """
 
 from exporter.simulator.accounts import Account
@@ -59,6 +59,7 @@ from exporter.simulator.paths import (
 )
 from exporter.simulator.rate_limit import RateWindow
 from exporter.simulator.requests import ServedRequest
+from exporter.simulator.rotation import MACHINES, Leases, Rotation, SecretsManager, machine_of
 from exporter.simulator.seed import seeded_organization
 from exporter.simulator.server import Simulator
 from exporter.simulator.sts import IdentityPool
@@ -75,6 +76,7 @@ __all__ = [
     "IDENTITY_PROVIDER_PATH",
     "KAFKA_CLUSTERS_PATH",
     "KSQL_CLUSTERS_PATH",
+    "MACHINES",
     "METRICS_DESCRIPTORS_PATH",
     "METRICS_QUERY_PATH",
     "ORGANIZATIONS_PATH",
@@ -94,9 +96,12 @@ __all__ = [
     "IdentityPool",
     "IdentityProvider",
     "ItemFormat",
+    "Leases",
     "Lifecycle",
     "PrincipalLabel",
     "RateWindow",
+    "Rotation",
+    "SecretsManager",
     "ServedRequest",
     "SimulatedCluster",
     "SimulatedEnvironment",
@@ -112,6 +117,7 @@ __all__ = [
     "SimulatedUser",
     "Simulator",
     "Workload",
+    "machine_of",
     "parse_fault",
     "parse_rate_limit",
     "seeded_organization",

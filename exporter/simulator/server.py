@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from exporter.simulator.lifecycle import Lifecycle
     from exporter.simulator.organization import SimulatedOrganization
     from exporter.simulator.responses import Error
+    from exporter.simulator.rotation import Rotation
     from exporter.simulator.service import Service
     from exporter.simulator.sts import IdentityPool
 
@@ -68,7 +69,7 @@ class Simulator:
         seed: int = 0,
         rate_limit: SimulatedRateLimit | None = None,
         faults: Iterable[Fault] = (),
-        lifecycles: Iterable[Lifecycle] = (),
+        lifecycles: Iterable[Lifecycle | Rotation] = (),
         options: ApiOptions | None = None,
         service: Service | None = None,
         identity_providers: Iterable[IdentityProvider] = (),

@@ -97,6 +97,7 @@ def test_version() -> None:
         (["--log.level=loud"], "invalid choice: 'loud'"),
         (["simulate", "--fault=nonsense"], "nonsense"),
         (["simulate", "--rate-limit=fast"], "'fast' is not a rate limit"),
+        (["simulate", "--rotation=vault"], "'vault' is not one of: secrets-manager, leases"),
         (["simulate", "--keys=-1"], "-1 is not between 0 and 1000000"),
         (["simulate", "--owners=0"], "0 is not between 1 and 1000000"),
         (["demo", "--nope"], "Try: confluent-api-keys-exporter demo --help"),

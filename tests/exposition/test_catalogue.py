@@ -18,7 +18,7 @@ from exporter.simulator import (
     SimulatedOwner,
     SimulatedRateLimit,
 )
-from tests.harness import API_KEY, Harness
+from tests.harness import API_KEY, URL, Harness
 
 METRICS = [metric for group in CATALOGUE for metric in group.metrics]
 FORBIDDEN_LABELS = {
@@ -85,7 +85,10 @@ def test_names_are_distinct() -> None:
 
 async def exposed() -> dict[str, Metric]:
     """Return the metrics that a complete exporter exposes, by name."""
-    settings = "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true"
+    settings = (
+        "names: {enabled: true}, quotas: {enabled: true}, per_key_metrics: true,"
+        f" usage: {{enabled: true, url: '{URL}'}}"
+    )
     harness = Harness(300, settings=settings, rate_limit=SimulatedRateLimit(1000, 60))
     teams = "teams: [{name: payments, owners: [sa-1]}]\n"
     harness.configured(teams, web_config_file=True, keys_url="https://keys.team.example/keys")

@@ -34,9 +34,14 @@ async def test_every_counter_is_at_0_before_its_first_event() -> None:
             (acme, ("reason", reason)),
         ) in counters
     for owner_kind, resource_kind in product(OWNER_KINDS, (*RESOURCE_KINDS, "unknown")):
-        labels = (acme, ("owner_kind", owner_kind), ("resource_kind", resource_kind))
+        kinds = (
+            ("exempt", "false"),
+            acme,
+            ("owner_kind", owner_kind),
+            ("resource_kind", resource_kind),
+        )
         for event in ("created", "deleted"):
-            assert (f"confluent_cloud_api_keys_{event}_total", labels) in counters
+            assert (f"confluent_cloud_api_keys_{event}_total", kinds) in counters
 
 
 async def test_every_counter_of_an_organization_added_by_a_reload_is_at_0() -> None:

@@ -13,6 +13,7 @@ from exporter.confluent.credentials import TokenStatus
 from exporter.errors import REQUEST_FAILURE_REASONS
 from exporter.exposition import Exposition, Format, Instruments
 from exporter.inventory import (
+    ChurnKind,
     Cluster,
     Directory,
     FoldSettings,
@@ -77,7 +78,7 @@ def state(name: str = "acme", *, stale_after: float = 900, up: bool = True) -> O
         unreadable=2,
         vanished=1,
         previous_total=4,
-        churn=ChurnTotals(created={("user", "kafka"): 5}),
+        churn=ChurnTotals(created={ChurnKind("user", "kafka", "false"): 5}),
         listing_count=1,
     )
     slices = {
@@ -217,8 +218,8 @@ def test_all_series_of_an_organization() -> None:
             '{organization="acme",policy="max_age"} 7.776e+06'
         ),
         (
-            'confluent_cloud_api_keys_created_total{organization="acme",owner_kind="user",'
-            'resource_kind="kafka"} 5.0'
+            'confluent_cloud_api_keys_created_total{exempt="false",organization="acme",'
+            'owner_kind="user",resource_kind="kafka"} 5.0'
         ),
         (
             'confluent_cloud_organization_info{organization="acme",organization_id="uuid",'

@@ -63,7 +63,12 @@ def lived(speed: float) -> Series:
         series[selector(catalogue.VANISHED_RATIO.name)][step] = vanished / len(before)
         for owner in OWNER_KINDS:
             for kind in RESOURCE_KINDS:
-                at = selector(catalogue.API_KEYS_CREATED.name, owner_kind=owner, resource_kind=kind)
+                at = selector(
+                    catalogue.API_KEYS_CREATED.name,
+                    owner_kind=owner,
+                    resource_kind=kind,
+                    exempt="false",
+                )
                 series[at][step] = created[owner, kind]
         before = keys
     return series

@@ -59,6 +59,48 @@ async def test_created_and_deleted_keys_are_counted_by_kind_and_logged_by_id() -
     assert counted(harness, "deleted") == {("service-account", "kafka"): 2}
 
 
+async def test_exempt_keys_are_counted_apart() -> None:
+    machine = SimulatedOwner("sa-machine", "service-account")
+    harness = Harness([key("A", machine), key("B")], settings="policy: {exempt: {owners: [sa-m*]}}")
+    await harness.exporter.refresh_once()
+    both = list(harness.series("confluent_cloud_api_keys_created_total").values())
+    assert both == [0] * 2 * 4 * 8
+
+    harness.organization.delete("A")
+    harness.organization.delete("B")
+    for each in ("C", "D"):
+        harness.organization.add(key(each, machine))
+    harness.organization.add(key("E"))
+    await harness.exporter.refresh_once()
+
+    assert harness.values("confluent_cloud_api_keys_created_total", "exempt") == {
+        "true": 2,
+        "false": 1,
+    }
+    assert harness.values("confluent_cloud_api_keys_deleted_total", "exempt") == {
+        "true": 1,
+        "false": 1,
+    }
+
+
+async def test_a_key_counts_as_exempt_by_the_settings_at_that_time() -> None:
+    harness = Harness([key("A")], settings="refresh_interval: 1m")
+    exempt = configuration("refresh_interval: 1m, policy: {exempt: {owners: [sa-ann]}}")
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        harness.organization.add(key("B"))
+        await harness.clock.sleep(60)
+        await harness.exporter.reload(exempt)
+        await harness.clock.sleep(1)
+        harness.organization.add(key("C"))
+        await harness.clock.sleep(60)
+        name = "confluent_cloud_api_keys_created_total"
+        assert harness.values(name, "exempt") == {"false": 1, "true": 1}
+        await harness.exporter.reload(configuration("refresh_interval: 1m"))
+        await harness.clock.sleep(1)
+        assert harness.values(name, "exempt") == {"false": 1, "true": 1}
+
+
 async def test_a_key_that_becomes_visible_again_is_not_counted_as_created() -> None:
     old = replace(key("A"), created_at=EPOCH - 3600)
     unknown = replace(key("B"), created_at=0.0)  # a zero value

@@ -232,7 +232,7 @@ async def test_exactly_one_page_has_no_links_to_others() -> None:
 async def test_the_tab_key_reaches_everything_in_the_order_of_reading() -> None:
     harness = await refreshed(small_world([KEYS[3]]))
     root = await page(harness, "/keys?sort=-age")
-    policies = ["policy"] * 7
+    policies = ["policy"] * 8
     assert focusable(root) == [
         *["Skip to the content", "Status", "Metrics", "Health", "Readiness"],
         *["organization", "owner", "resource", "environment", "api_key", *policies, "Filter"],

@@ -80,7 +80,7 @@ class ApiKeysCollector:
         existing = {**before.keys, **before.last_readable}
         last_readable = {each: existing[each] for each in listing.unreadable_ids & existing.keys()}
         same = listing.keys == before.keys and not before.last_readable
-        changes = _NO_CHURN
+        changes, rules = _NO_CHURN, self._settings.rules
         if before.listing_count and not same:
             since = self._clock.wall() - (self._clock.monotonic() - before.listing_began)
             changes = await asyncio.to_thread(
@@ -94,8 +94,8 @@ class ApiKeysCollector:
             vanished=len(changes.deleted) if before.listing_count else None,
             previous_total=len(existing),
             churn=ChurnTotals(
-                created=count_by_kinds(changes.created) + Counter(before.churn.created),
-                deleted=count_by_kinds(changes.deleted) + Counter(before.churn.deleted),
+                created=count_by_kinds(changes.created, rules) + Counter(before.churn.created),
+                deleted=count_by_kinds(changes.deleted, rules) + Counter(before.churn.deleted),
             ),
             listing_count=before.listing_count + 1,
             listing_began=began,

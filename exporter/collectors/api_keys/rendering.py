@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from msgspec.structs import astuple
 
 from exporter.collectors.api_keys.own_key import own_key
-from exporter.collectors.api_keys.state import API_KEYS_STATE
+from exporter.collectors.api_keys.state import API_KEYS_STATE, rules_of
 from exporter.collectors.names import DIRECTORY
 from exporter.exposition import Part, catalogue, histogram_lines, part, text
 from exporter.exposition.rendering import optional
@@ -16,6 +16,7 @@ from exporter.inventory import (
     OWNER_KINDS,
     RESOURCE_KINDS,
     UNKNOWN_KIND,
+    ChurnKind,
     plausible_creation,
     plausible_expiry,
     youngest,
@@ -37,9 +38,7 @@ METRICS = (
     catalogue.API_KEYS_CREATED,
     catalogue.API_KEYS_DELETED,
 )
-_KINDS = [
-    (owner, resource) for owner in OWNER_KINDS for resource in (*RESOURCE_KINDS, UNKNOWN_KIND)
-]
+_KINDS = list(product(OWNER_KINDS, (*RESOURCE_KINDS, UNKNOWN_KIND)))
 _NEW = 86_400.0  # seconds
 _MAX_NEW = 20
 """As the help text of the metric says."""
@@ -88,11 +87,12 @@ def _lasting_samples(
         catalogue.THRESHOLD,
         [((name, rule), seconds) for rule, seconds in thresholds.items() if seconds is not None],
     )
+    exempt = ("false", "true") if rules_of(policy).has_exempt else ("false",)
     for metric, counts in (
         (catalogue.API_KEYS_CREATED, state.churn.created),
         (catalogue.API_KEYS_DELETED, state.churn.deleted),
     ):
-        kinds = dict.fromkeys(_KINDS, 0) | {**counts}
+        kinds = {ChurnKind(*kind, each): 0 for each in exempt for kind in _KINDS} | {**counts}
         yield metric, (((name, *kind), count) for kind, count in kinds.items())
 
 

@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.config import Organization, Policy
-    from exporter.inventory import Directory, Inventory, Key, Usage
+    from exporter.inventory import ChurnKind, Directory, Inventory, Key, Usage
 
 
 @dataclass(frozen=True)
 class ChurnTotals:
-    """Keys created and deleted since the start, by kind of owner and kind of resource."""
+    """Keys created and deleted since the start.
 
-    created: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
-    deleted: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+    Keys are counted as exempt or not when they appear or disappear. Later settings do not move
+    them, because a counter never decreases.
+    """
+
+    created: Mapping[ChurnKind, int] = field(default_factory=lambda: MappingProxyType({}))
+    deleted: Mapping[ChurnKind, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
