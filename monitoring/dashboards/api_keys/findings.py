@@ -27,6 +27,7 @@ TITLES = {
     "user_owned": "owned by users",
     "undescribed": "undescribed",
     "unknown_owner": "owner deleted",
+    "unused_for": "unused",
 }
 """The policies in words."""
 _POLICY = Column("policy", "Policy", 165, words=TITLES)
