@@ -26,7 +26,7 @@ from exporter.refresh import OrganizationRefresh
 from exporter.web import Pages, create_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     import httpx
     from starlette.types import ASGIApp
@@ -138,6 +138,14 @@ class Exporter:
     def hosts(self) -> Iterable[tuple[Organization, Host]]:
         """Return each organization with its host, for commands that send their own requests."""
         return [(one.organization, one.host) for one in self._organizations.values()]
+
+    def metrics_hosts(self) -> Mapping[str, Host]:
+        """Return the hosts of the Metrics API by organization, where usage is enabled."""
+        return {
+            name: one.hosts["metrics"]
+            for name, one in self._organizations.items()
+            if "metrics" in one.hosts
+        }
 
     def web(self, pages: Pages | None = None) -> ASGIApp:
         """Return the web application that shows this exporter, by default the usual pages."""

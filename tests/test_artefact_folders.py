@@ -9,7 +9,7 @@ import pytest
 from tests.programs import ROOT
 
 ARTEFACTS = {
-    "alertmanager": ["alertmanager.yml"],
+    "alertmanager": ["alertmanager.yml", "teams.example.yml"],
     "grafana": [
         "dashboards/*.json",
         "provisioning/dashboards/*.yml",

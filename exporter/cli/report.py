@@ -97,7 +97,11 @@ def _fetch(config: Config, *, timeout: float | None) -> Sequence[OrganizationRep
     async def fetch(on_progress: ProgressCallback) -> Sequence[OrganizationReport]:
         try:
             return await fetch_reports(
-                exporter.hosts(), clock=clock, on_progress=on_progress, timeout=timeout
+                exporter.hosts(),
+                clock=clock,
+                on_progress=on_progress,
+                timeout=timeout,
+                metrics_hosts=exporter.metrics_hosts(),
             )
         finally:
             await exporter.aclose()

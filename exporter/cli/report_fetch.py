@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -11,14 +12,17 @@ import structlog
 from exporter.cli.progress import timeout_failure
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of, teams_of
 from exporter.collectors.names import list_names
+from exporter.collectors.usage import asked_periods, fetch_usage
+from exporter.collectors.usage_file import UsageFile
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
 from exporter.inventory import Directory, Usage, judged, judged_kinds, key_from
+from exporter.inventory.usage import kafka_clusters, retain
 from exporter.refresh import failure_from
 from exporter.report import ListedKey, build_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from exporter.clock import Clock
     from exporter.config import Organization
@@ -55,15 +59,24 @@ async def fetch_reports(
     clock: Clock,
     on_progress: ProgressCallback,
     timeout: float | None = None,  # noqa: ASYNC109 # each organization needs its own
+    metrics_hosts: Mapping[str, Host] = MappingProxyType({}),
 ) -> Sequence[OrganizationReport]:
     """Return a report on each organization, in their order; fetch all of them concurrently.
 
-    An organization fails if it takes longer than ``timeout`` seconds.
+    An organization fails if it takes longer than ``timeout`` seconds. ``metrics_hosts``: those of
+    the Metrics API by organization, where usage is enabled.
     """
     return await asyncio.gather(
         *(
-            _fetch_report(*each, clock=clock, on_progress=on_progress, timeout=timeout)
-            for each in hosts
+            _fetch_report(
+                organization,
+                host,
+                metrics_hosts.get(organization.name),
+                clock=clock,
+                on_progress=on_progress,
+                timeout=timeout,
+            )
+            for organization, host in hosts
         )
     )
 
@@ -71,6 +84,7 @@ async def fetch_reports(
 async def _fetch_report(
     organization: Organization,
     host: Host,
+    metrics_host: Host | None,
     *,
     clock: Clock,
     on_progress: ProgressCallback,
@@ -82,18 +96,24 @@ async def _fetch_report(
             async with asyncio.timeout(timeout):
                 directory = await _names(organization, host, clock)
                 listed = await _list(organization, host, on_progress)
+                usage = await _usage(organization, metrics_host, listed, clock)
         except (ApiError, CredentialsError) as error:
             failure = failure_from(error)
         except TimeoutError:
             failure = timeout_failure(timeout)
         else:
-            return _judge(organization, listed, directory, now=clock.wall())
+            return _judge(organization, listed, directory, usage, now=clock.wall())
         log.error("organization is missing from the report", **_facts(failure))
         return OrganizationReport(organization.name, failed=True)
 
 
 def _judge(
-    organization: Organization, listed: Collection[ListedKey], directory: Directory, *, now: float
+    organization: Organization,
+    listed: Collection[ListedKey],
+    directory: Directory,
+    usage: Usage,
+    *,
+    now: float,
 ) -> OrganizationReport:
     rules = rules_of(organization.policy)
     keys = [each.key for each in listed]
@@ -109,12 +129,12 @@ def _judge(
             listed,
             rules,
             directory=directory,
-            usage=Usage(),
+            usage=usage,
             now=now,
             teams=teams_of(organization),
         ),
         active=frozenset(rules.active()),
-        judged=frozenset(judged(rules, kinds, Usage())),
+        judged=frozenset(judged(rules, kinds, usage)),
     )
 
 
@@ -133,6 +153,31 @@ async def _names(organization: Organization, host: Host, clock: Clock) -> Direct
     if failure is not None:
         log.warning("names are missing from the report", **_facts(failure))
     return directory
+
+
+async def _usage(
+    organization: Organization,
+    host: Host | None,
+    listed: Collection[ListedKey],
+    clock: Clock,
+) -> Usage:
+    """Return the activity of owners if a rule needs it. Missing usage does not fail the report."""
+    if host is None or "unused_for" not in rules_of(organization.policy).active():
+        return Usage()
+    path = organization.usage.state_file
+    known = Usage()
+    if path is not None:
+        known = await asyncio.to_thread(UsageFile(path, organization.name).read)
+    clusters = kafka_clusters(each.key for each in listed)
+    asked = asked_periods(known, clusters, wall=clock.wall())
+    try:
+        budget = await host.begin(timeout=organization.refresh_timeout)
+        usage, failure = await fetch_usage(host, budget, retain(known, clusters), asked)
+    except (ApiError, CredentialsError) as error:
+        usage, failure = Usage(), failure_from(error)
+    if failure is not None:
+        log.warning("usage is missing from the report", **_facts(failure))
+    return usage
 
 
 async def _list(

@@ -96,46 +96,13 @@ class UsageCollector:
         # longer time, what is known about them would begin again anyway.
         recent = [each for each, period in known.periods.items() if period.end >= now - MEMORY]
         before = retain(known, clusters.union(recent))
-        asked = {
-            cluster: next_period(before.periods.get(cluster), now=now, memory=MEMORY, late=_LATE)
-            for cluster in clusters
-        }
-        after, failure = await self._ask(host, budget, before, asked)
+        asked = asked_periods(before, clusters, wall=self._clock.wall())
+        after, failure = await fetch_usage(host, budget, before, asked)
         return Outcome(
             lambda state: state.with_slice(USAGE, replace(state.get(USAGE), known=after)),
             failure=failure,
             on_published=lambda: self._file.write(after) if self._file else None,
         )
-
-    async def _ask(
-        self, host: Host, budget: Budget, usage: Usage, asked: Mapping[str, Period]
-    ) -> tuple[Usage, Failure | None]:
-        """Return ``usage`` with all complete answers, and the first failure."""
-        failure: Failure | None = None
-        waiting = list(batches(asked, size=_CLUSTERS_PER_QUERY))
-        while waiting:
-            batch = waiting.pop(0)
-            period = next(iter(batch.values()))
-            try:
-                found, is_complete = await metrics_api.buckets(host, tuple(batch), *period, budget)
-            except ApiError as error:
-                if error.endpoint != metrics_api.QUERY or isinstance(error, _SHARED):
-                    raise
-                failure = failure or failure_from(error)
-                continue
-            if not is_complete:
-                halves = batches(batch, size=-(-len(batch) // 2))
-                waiting[:0] = halves if len(batch) > 1 else ()
-                continue
-            usage = with_answer(
-                usage,
-                batch,
-                [
-                    Activity(each.principal, each.cluster, each.start + metrics_api.BUCKET)
-                    for each in found
-                ],
-            )
-        return usage, failure
 
     def _clusters(self, state: OrganizationState) -> frozenset[str]:
         """Return the Kafka clusters of the keys, computed again only if the keys have changed."""
@@ -201,3 +168,43 @@ class UsageCollector:
                 )
             ]
         )
+
+
+def asked_periods(usage: Usage, clusters: Iterable[str], *, wall: float) -> Mapping[str, Period]:
+    """Return what to ask for at the Unix time ``wall``: a period by cluster."""
+    now = wall - _AVAILABLE_AFTER
+    return {
+        cluster: next_period(usage.periods.get(cluster), now=now, memory=MEMORY, late=_LATE)
+        for cluster in clusters
+    }
+
+
+async def fetch_usage(
+    host: Host, budget: Budget, usage: Usage, asked: Mapping[str, Period]
+) -> tuple[Usage, Failure | None]:
+    """Return ``usage`` with all complete answers, and the first failure."""
+    failure: Failure | None = None
+    waiting = list(batches(asked, size=_CLUSTERS_PER_QUERY))
+    while waiting:
+        batch = waiting.pop(0)
+        period = next(iter(batch.values()))
+        try:
+            found, is_complete = await metrics_api.buckets(host, tuple(batch), *period, budget)
+        except ApiError as error:
+            if error.endpoint != metrics_api.QUERY or isinstance(error, _SHARED):
+                raise
+            failure = failure or failure_from(error)
+            continue
+        if not is_complete:
+            halves = batches(batch, size=-(-len(batch) // 2))
+            waiting[:0] = halves if len(batch) > 1 else ()
+            continue
+        usage = with_answer(
+            usage,
+            batch,
+            [
+                Activity(each.principal, each.cluster, each.start + metrics_api.BUCKET)
+                for each in found
+            ],
+        )
+    return usage, failure

@@ -22,6 +22,7 @@ POLICIES = {
     "RotationUnfinished": "max_keys_per_owner_and_resource",
     "UserOwned": "user_owned",
     "UnknownOwner": "unknown_owner",
+    "Unused": "unused_for",
 }
 """The policy of each alert that is about the keys of several owners."""
 

@@ -31,7 +31,6 @@ SUFFIXES: dict[str, dict[str, set[str]]] = {
 }
 EXPOSED: dict[str, set[str]] = {
     "up": ADDED,
-    "confluent_cloud_owner_team_info": {"organization", "owner_id", "team", *ADDED},
 } | {
     metric.name + suffix: {*metric.labels, *more, *ADDED}
     for section in CATALOGUE

@@ -24,6 +24,7 @@ LINKS = {
     "RotationUnfinished": {"policy": "max_keys_per_owner_and_resource", "sort": "owner"},
     "UserOwned": {"policy": "user_owned"},
     "UnknownOwner": {"policy": "unknown_owner"},
+    "Unused": {"policy": "unused_for"},
     "CreationBurst": {"sort": "age"},
     "NewCloudOrGlobalKey": {"api_key": "KEY1"},
     "QuotaHigh": {"owner": "sa-1", "resource": "lkc-1"},

@@ -37,6 +37,7 @@ SENTENCES = {
     "UserOwned": "API keys of acme that belong to users: {}."
     " They stop working when those users leave.",
     "UnknownOwner": "API keys of acme whose owner no longer exists: {}.",
+    "Unused": "API keys of acme whose owner does not use their Kafka clusters: {}.",
 }
 """What each of them says, less the number of keys and the owners."""
 HOSTILE = "a\"b{{ .Labels }}\n{{ end }}\\c\u202e'<!channel>"

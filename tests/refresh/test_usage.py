@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.cli.report_fetch import fetch_reports
 from exporter.collectors.usage_state import USAGE
 from exporter.simulator import (
     METRICS_DESCRIPTORS_PATH,
@@ -327,3 +328,28 @@ async def test_without_the_setting_no_request_goes_to_the_metrics_api() -> None:
     await harness.exporter.refresh_once()
     assert queries(harness) == 0
     assert harness.value(UNJUDGED) is None
+
+
+@pytest.mark.parametrize(("rule", "found"), [("6d", {"sa-1"}), ("12h", {"sa-1", "sa-2"})])
+async def test_a_report_finds_unused_keys(rule: str, found: set[str]) -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=300), workload(2, "a", ago=300, until=-24)])
+    keys = keys_of([("sa-0", "lkc-a"), ("sa-1", "lkc-a"), ("sa-2", "lkc-a")])
+    harness = harness_with(usage, keys, f", policy: {{unused_for: {rule}}}")
+    (report,) = await fetch_reports(
+        harness.exporter.hosts(),
+        clock=harness.clock,
+        on_progress=lambda *_, **__: None,
+        metrics_hosts=harness.exporter.metrics_hosts(),
+    )
+    assert "unused_for" in report.judged
+    assert {row.owner_id for row in report.rows if "unused_for" in row.policies} == found
+    harness.simulator.faults.append(parse_fault(f"403@{METRICS_QUERY_PATH}"))
+    (report,) = await fetch_reports(
+        harness.exporter.hosts(),
+        clock=harness.clock,
+        on_progress=lambda *_, **__: None,
+        metrics_hosts=harness.exporter.metrics_hosts(),
+    )
+    assert not report.failed
+    assert "unused_for" not in report.judged
+    assert not any("unused_for" in row.policies for row in report.rows)
