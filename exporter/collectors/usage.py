@@ -18,9 +18,11 @@ from exporter.inventory.usage import (
     Usage,
     batches,
     kafka_clusters,
+    merged,
     next_period,
     retain,
     with_answer,
+    without_future,
 )
 from exporter.refresh import Failure, Outcome, failure_from
 from exporter.summary import Fact, Summary, duration
@@ -72,6 +74,8 @@ class UsageCollector:
         path = organization.usage.state_file
         self._file = None if path is None else UsageFile(path, organization.name)
         self._clusters_of: tuple[Mapping[str, Key], frozenset[str]] = {}, frozenset()
+        self._has_read = False
+        """Whether the state holds what the file held."""
         self._checked = False
         """Whether the API is known to count by principal."""
         self.interval = organization.usage.refresh_interval
@@ -89,15 +93,17 @@ class UsageCollector:
             self._checked = True
         clusters = self._clusters(state)
         known = state.get(USAGE).known
-        if self._file is not None and not known.periods:  # since the start
-            known = await asyncio.to_thread(self._file.read)
+        if self._file is not None and not self._has_read:
+            # After a reload, the file may be another one, which can reach further back.
+            known = merged(known, await asyncio.to_thread(self._file.read))
         now = self._clock.wall() - _AVAILABLE_AFTER
         # Also clusters whose keys are not listed now, perhaps because a role was lost. After a
         # longer time, what is known about them would begin again anyway.
         recent = [each for each, period in known.periods.items() if period.end >= now - MEMORY]
-        before = retain(known, clusters.union(recent))
+        before = without_future(retain(known, clusters.union(recent)), now=now)
         asked = asked_periods(before, clusters, wall=self._clock.wall())
         after, failure = await fetch_usage(host, budget, before, asked)
+        self._has_read = True
         return Outcome(
             lambda state: state.with_slice(USAGE, replace(state.get(USAGE), known=after)),
             failure=failure,

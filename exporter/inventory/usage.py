@@ -130,6 +130,29 @@ def retain(usage: Usage, clusters: Iterable[str]) -> Usage:
     )
 
 
+def without_future(usage: Usage, *, now: float) -> Usage:
+    """Return ``usage`` without clusters whose period ends after ``now``, more than an hour later.
+
+    The clock was wrong then, and nobody can have been active at that time.
+    """
+    return retain(usage, [each for each, at in usage.periods.items() if at.end <= now + _HOUR])
+
+
+def merged(usage: Usage, other: Usage) -> Usage:
+    """Return what both know. Of two periods of a cluster with a gap between them: the later."""
+    periods = dict(usage.periods)
+    for cluster, period in other.periods.items():
+        earlier, later = sorted((period, periods.get(cluster, period)))
+        is_joined = later.start <= earlier.end
+        periods[cluster] = (
+            Period(earlier.start, max(earlier.end, later.end)) if is_joined else later
+        )
+    last_active = dict(usage.last_active)
+    for at, end in other.last_active.items():
+        last_active[at] = max(end, last_active.get(at, 0.0))
+    return Usage(last_active, periods, {**other.answered, **usage.answered})
+
+
 def kafka_clusters(keys: Iterable[Key]) -> frozenset[str]:
     """Return the ids of the Kafka clusters that ``keys`` give access to."""
     return frozenset(
