@@ -9,6 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -124,9 +125,11 @@ async def buckets(
     """Return the hours with requests to ``clusters`` between two Unix times.
 
     The second value tells whether the answer is complete: it may lack principals if it has as many
-    groups as an answer can have. Raises :class:`~exporter.errors.ApiError`.
+    groups as an answer can have. The first leaves out clusters that name a principal in another way
+    than owners, since it could be any of them. Raises :class:`~exporter.errors.ApiError`.
     """
     found: dict[tuple[str, str, float], Bucket] = {}
+    unclear: set[str] = set()
     while start < end:
         until = min(start + _HOURS * BUCKET, end)
         # Of all rows, since each group takes a place in the answer, even without a principal.
@@ -134,12 +137,16 @@ async def buckets(
         async for row in _rows(host, _query(clusters, start, until), budget):
             groups.add((row.cluster, row.principal))
             bucket = _bucket(row)
-            if bucket is not None and bucket.cluster in clusters and bucket.start + BUCKET > start:
+            if bucket is None or bucket.cluster not in clusters or bucket.start + BUCKET <= start:
+                continue
+            if not _PRINCIPAL_ID.match(bucket.principal):
+                unclear.add(bucket.cluster)
+            else:
                 found[bucket.cluster, bucket.principal, bucket.start] = bucket
         if len(groups) >= MAX_GROUPS:
             return (), False
         start = until
-    return tuple(found.values()), True
+    return [each for each in found.values() if each.cluster not in unclear], True
 
 
 def _query(clusters: Sequence[str], start: float, end: float) -> Mapping[str, object]:
@@ -213,20 +220,22 @@ def _bucket(row: _Row) -> Bucket | None:
     Raises :class:`~exporter.errors.InvalidResponse` if the time is unreadable.
     """
     principal = (row.principal or "").removeprefix("User:")
-    if not row.cluster or not _PRINCIPAL_ID.match(principal):
+    if not row.cluster or not principal:
         return None
     value = row.value
     if value is None or value == "NaN" or (isinstance(value, int | float) and value <= 0):
         return None
     try:
-        start = datetime.fromisoformat(row.timestamp or "")
+        start = _unix_seconds(row.timestamp or "")
     except ValueError as error:
         raise _invalid(error, QUERY) from None
-    return Bucket(
-        row.cluster,
-        principal,
-        (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp(),
-    )
+    return Bucket(row.cluster, principal, start)
+
+
+@lru_cache(maxsize=256)  # thousands of rows have the same time
+def _unix_seconds(timestamp: str) -> float:
+    start = datetime.fromisoformat(timestamp)
+    return (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
 
 
 def _iso8601(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +39,7 @@ class Usage:
     answered: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """By id of the cluster: the end of the latest answer about it, even if that was empty."""
 
-    @property
+    @cached_property
     def evaluated(self) -> frozenset[str]:
         """The clusters that told of any owner. Silent ones may not report owners at all."""
         return frozenset(cluster for _, cluster in self.last_active if cluster in self.periods)

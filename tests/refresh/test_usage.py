@@ -408,6 +408,8 @@ NOBODY: list[dict[str, object]] = [row(None), row("")]
         ([row("sa-0", value="17"), row("sa-2")], {"sa-1": 1}),
         ([row("User:sa-0")], {"sa-1": 1}),
         ([row("123456")], {}),
+        ([row("123456"), row("sa-2")], {}),
+        ([row("123456", value=0), row("sa-2")], {"sa-0": 1, "sa-1": 1}),
         ([row("sa-0", timestamp="today"), row("sa-2")], {}),
         ([row("sa-0", timestamp=None), row("sa-2")], {}),
         ([row("sa-2", timestamp="0001-01-01T00:00:00Z")], {}),
@@ -488,3 +490,21 @@ async def test_another_metrics_api_changes_nothing_about_the_keys() -> None:
         await harness.exporter.reload(other)
         assert harness.state.prioritized.up
         assert harness.state.refreshes["usage"].finished is None
+
+
+async def test_a_reload_with_a_longer_state_file_keeps_both(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    long_ago = Usage(
+        {("sa-1", "lkc-a"): EPOCH - 20 * DAY}, {"lkc-a": Period(EPOCH - 30 * DAY, EPOCH - 2 * DAY)}
+    )
+    UsageFile(path, "acme").write(long_ago)
+    harness = harness_with(SimulatedUsage([workload(0, "a", ago=300)]), keys_of(PAIRS))
+    async with harness.exporter.running():
+        await harness.clock.sleep(60)
+        assert ("sa-1", "lkc-a") not in shown(harness)
+        settings = SETTINGS.replace("true", f"true, state_file: '{path}'")
+        await harness.exporter.reload(configuration(settings, environ=harness.environ))
+        await harness.clock.sleep(60)
+        assert harness.state.get(USAGE).known.periods["lkc-a"].start == EPOCH - 30 * DAY
+        assert shown(harness)["sa-1", "lkc-a"] == EPOCH - 20 * DAY
+    assert UsageFile(path, "acme").read().periods["lkc-a"].start == EPOCH - 30 * DAY
