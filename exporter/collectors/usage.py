@@ -11,7 +11,7 @@ from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.usage_file import UsageFile
 from exporter.collectors.usage_state import USAGE
 from exporter.confluent import metrics_api
-from exporter.errors import ApiError, Forbidden, Unauthorized
+from exporter.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
 from exporter.exposition import catalogue, part
 from exporter.inventory.usage import (
     Activity,
@@ -48,6 +48,8 @@ _AVAILABLE_AFTER = 180.0
 _LATE = 3 * 3600.0
 """Seconds that are asked for again, because buckets may arrive late."""
 _CLUSTERS_PER_QUERY = 40
+_MAX_HALVINGS = 40
+"""Rejected queries of one refresh that are sent again in halves."""
 _SHARED = (Unauthorized, Forbidden)
 """Failures that further queries would share."""
 
@@ -188,8 +190,12 @@ def asked_periods(usage: Usage, clusters: Iterable[str], *, wall: float) -> Mapp
 async def fetch_usage(
     host: Host, budget: Budget, usage: Usage, asked: Mapping[str, Period]
 ) -> tuple[Usage, Failure | None]:
-    """Return ``usage`` with all complete answers, and the first failure."""
+    """Return ``usage`` with all complete answers, and the first failure.
+
+    A rejected query is sent again in halves, since one deleted cluster may be the cause.
+    """
     failure: Failure | None = None
+    halvings = 0
     waiting = list(batches(asked, size=_CLUSTERS_PER_QUERY))
     while waiting:
         batch = waiting.pop(0)
@@ -199,11 +205,18 @@ async def fetch_usage(
         except ApiError as error:
             if error.endpoint != metrics_api.QUERY or isinstance(error, _SHARED):
                 raise
-            failure = failure or failure_from(error)
+            if (
+                isinstance(error, BadRequest | NotFound)
+                and len(batch) > 1
+                and halvings < _MAX_HALVINGS
+            ):
+                halvings += 1
+                waiting[:0] = _halves(batch)
+            else:
+                failure = failure or failure_from(error)
             continue
         if not is_complete:
-            halves = batches(batch, size=-(-len(batch) // 2))
-            waiting[:0] = halves if len(batch) > 1 else ()
+            waiting[:0] = _halves(batch) if len(batch) > 1 else ()
             continue
         usage = with_answer(
             usage,
@@ -214,3 +227,7 @@ async def fetch_usage(
             ],
         )
     return usage, failure
+
+
+def _halves(batch: Mapping[str, Period]) -> Sequence[Mapping[str, Period]]:
+    return batches(batch, size=-(-len(batch) // 2))

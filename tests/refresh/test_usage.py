@@ -508,3 +508,43 @@ async def test_a_reload_with_a_longer_state_file_keeps_both(tmp_path: Path) -> N
         assert harness.state.get(USAGE).known.periods["lkc-a"].start == EPOCH - 30 * DAY
         assert shown(harness)["sa-1", "lkc-a"] == EPOCH - 20 * DAY
     assert UsageFile(path, "acme").read().periods["lkc-a"].start == EPOCH - 30 * DAY
+
+
+class Rejecting(httpx.AsyncBaseTransport):
+    """Rejects queries that name a cluster, and passes all other requests on."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, cluster: str, status: int) -> None:
+        self._inner = inner
+        self._cluster = f'"{cluster}"'.encode()
+        self._status = status
+        self.rejected = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._cluster not in await request.aread():
+            return await self._inner.handle_async_request(request)
+        self.rejected += 1
+        return httpx.Response(self._status, json={"errors": [{"detail": "no such cluster"}]})
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_rejected_cluster_changes_nothing_about_others(status: int) -> None:
+    pairs = [("sa-0", f"lkc-{number:03}") for number in range(40)]
+    usage = SimulatedUsage(Workload(owner, cluster, EPOCH - DAY) for owner, cluster in pairs)
+    harness = harness_with(usage, keys_of(pairs))
+    wire = Rejecting(harness.wire, "lkc-007", status)
+    harness.wire = wire
+    await harness.configured().exporter.refresh_once()
+    found = {cluster for _, cluster in shown(harness)}
+    assert found == {cluster for _, cluster in pairs} - {"lkc-007"}
+    assert harness.value(UNJUDGED) == 1
+    assert wire.rejected == 6, "with 40, 20, 10, 5 and 3 clusters, and the one alone"
+    assert not harness.state.refreshes["usage"].up
+
+
+async def test_queries_that_are_all_rejected_are_not_repeated_for_ever() -> None:
+    pairs = [("sa-0", f"lkc-{number:03}") for number in range(400)]
+    harness = harness_with(SimulatedUsage(), keys_of(pairs))
+    wire = Rejecting(harness.wire, "PT1H", 400)
+    harness.wire = wire
+    await harness.configured().exporter.refresh_once()
+    assert wire.rejected == 10 + 2 * 40
