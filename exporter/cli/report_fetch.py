@@ -17,7 +17,7 @@ from exporter.collectors.usage_file import UsageFile
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
 from exporter.inventory import Directory, Usage, judged, judged_kinds, key_from
-from exporter.inventory.usage import kafka_clusters, retain
+from exporter.inventory.usage import kafka_clusters, retain, without_future
 from exporter.refresh import failure_from
 from exporter.report import ListedKey, build_rows
 
@@ -168,6 +168,7 @@ async def _usage(
     known = Usage()
     if path is not None:
         known = await asyncio.to_thread(UsageFile(path, organization.name).read)
+        known = without_future(known, now=clock.wall())
     clusters = kafka_clusters(each.key for each in listed)
     asked = asked_periods(known, clusters, wall=clock.wall())
     try:
@@ -177,7 +178,7 @@ async def _usage(
         usage, failure = Usage(), failure_from(error)
     if failure is not None:
         log.warning("usage is missing from the report", **_facts(failure))
-    return usage
+    return retain(usage, usage.answered)  # what the file says about the others may be old
 
 
 async def _list(

@@ -11,16 +11,18 @@ from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.usage_file import UsageFile
 from exporter.collectors.usage_state import USAGE
 from exporter.confluent import metrics_api
-from exporter.errors import ApiError, Forbidden, Unauthorized
+from exporter.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
 from exporter.exposition import catalogue, part
 from exporter.inventory.usage import (
     Activity,
     Usage,
     batches,
     kafka_clusters,
+    merged,
     next_period,
     retain,
     with_answer,
+    without_future,
 )
 from exporter.refresh import Failure, Outcome, failure_from
 from exporter.summary import Fact, Summary, duration
@@ -46,6 +48,8 @@ _AVAILABLE_AFTER = 180.0
 _LATE = 3 * 3600.0
 """Seconds that are asked for again, because buckets may arrive late."""
 _CLUSTERS_PER_QUERY = 40
+_MAX_HALVINGS = 40
+"""Rejected queries of one refresh that are sent again in halves."""
 _SHARED = (Unauthorized, Forbidden)
 """Failures that further queries would share."""
 
@@ -72,6 +76,8 @@ class UsageCollector:
         path = organization.usage.state_file
         self._file = None if path is None else UsageFile(path, organization.name)
         self._clusters_of: tuple[Mapping[str, Key], frozenset[str]] = {}, frozenset()
+        self._has_read = False
+        """Whether the state holds what the file held."""
         self._checked = False
         """Whether the API is known to count by principal."""
         self.interval = organization.usage.refresh_interval
@@ -89,15 +95,17 @@ class UsageCollector:
             self._checked = True
         clusters = self._clusters(state)
         known = state.get(USAGE).known
-        if self._file is not None and not known.periods:  # since the start
-            known = await asyncio.to_thread(self._file.read)
+        if self._file is not None and not self._has_read:
+            # After a reload, the file may be another one, which can reach further back.
+            known = merged(known, await asyncio.to_thread(self._file.read))
         now = self._clock.wall() - _AVAILABLE_AFTER
         # Also clusters whose keys are not listed now, perhaps because a role was lost. After a
         # longer time, what is known about them would begin again anyway.
         recent = [each for each, period in known.periods.items() if period.end >= now - MEMORY]
-        before = retain(known, clusters.union(recent))
+        before = without_future(retain(known, clusters.union(recent)), now=now)
         asked = asked_periods(before, clusters, wall=self._clock.wall())
         after, failure = await fetch_usage(host, budget, before, asked)
+        self._has_read = True
         return Outcome(
             lambda state: state.with_slice(USAGE, replace(state.get(USAGE), known=after)),
             failure=failure,
@@ -182,8 +190,12 @@ def asked_periods(usage: Usage, clusters: Iterable[str], *, wall: float) -> Mapp
 async def fetch_usage(
     host: Host, budget: Budget, usage: Usage, asked: Mapping[str, Period]
 ) -> tuple[Usage, Failure | None]:
-    """Return ``usage`` with all complete answers, and the first failure."""
+    """Return ``usage`` with all complete answers, and the first failure.
+
+    A rejected query is sent again in halves, since one deleted cluster may be the cause.
+    """
     failure: Failure | None = None
+    halvings = 0
     waiting = list(batches(asked, size=_CLUSTERS_PER_QUERY))
     while waiting:
         batch = waiting.pop(0)
@@ -193,11 +205,18 @@ async def fetch_usage(
         except ApiError as error:
             if error.endpoint != metrics_api.QUERY or isinstance(error, _SHARED):
                 raise
-            failure = failure or failure_from(error)
+            if (
+                isinstance(error, BadRequest | NotFound)
+                and len(batch) > 1
+                and halvings < _MAX_HALVINGS
+            ):
+                halvings += 1
+                waiting[:0] = _halves(batch)
+            else:
+                failure = failure or failure_from(error)
             continue
         if not is_complete:
-            halves = batches(batch, size=-(-len(batch) // 2))
-            waiting[:0] = halves if len(batch) > 1 else ()
+            waiting[:0] = _halves(batch) if len(batch) > 1 else ()
             continue
         usage = with_answer(
             usage,
@@ -208,3 +227,7 @@ async def fetch_usage(
             ],
         )
     return usage, failure
+
+
+def _halves(batch: Mapping[str, Period]) -> Sequence[Mapping[str, Period]]:
+    return batches(batch, size=-(-len(batch) // 2))

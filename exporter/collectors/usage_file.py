@@ -44,6 +44,7 @@ class UsageFile:
     def __init__(self, path: Path, organization: str) -> None:
         self._path = path
         self._organization = organization
+        self._is_unusable = False
 
     def read(self) -> Usage:
         """Return what the file holds; nothing if it does not exist or is unusable."""
@@ -72,6 +73,7 @@ class UsageFile:
         )
 
     def _unusable(self, problem: str) -> Usage:
+        self._is_unusable = True
         log.error(
             "the usage state file is not used; activity is known only for the time that the API"
             " remembers",
@@ -81,7 +83,7 @@ class UsageFile:
         return Usage()
 
     def write(self, usage: Usage) -> None:
-        """Replace the file atomically."""
+        """Replace the file atomically; keep an unusable one with the suffix `.unusable`."""
         document = _Document(
             version=1,
             organization=self._organization,
@@ -92,6 +94,9 @@ class UsageFile:
             last_active=[(*pair, end) for pair, end in sorted(usage.last_active.items())],
         )
         try:
+            if self._is_unusable and self._path.is_file():
+                self._path.replace(self._path.with_name(f"{self._path.name}.unusable"))
+            self._is_unusable = False
             self._replace(msgspec.json.encode(document))
         except OSError as error:
             log.error(  # noqa: TRY400 # a traceback adds nothing

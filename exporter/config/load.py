@@ -206,7 +206,10 @@ class _ConfigReader(_DocumentReader):
         first: dict[Path, str] = {}
         for position, each in organizations.items():
             path = each.usage.state_file
-            if path is not None and first.setdefault(path, each.name) != each.name:
+            if path is None:
+                continue
+            path = path.resolve()  # two names of one file are the same file
+            if first.setdefault(path, each.name) != each.name:
                 self._add_problem(
                     ("organizations", position, "usage", "state_file"),
                     f"is also the file of `{first[path]}`; expected a file for each organization",

@@ -6,8 +6,10 @@ What is known about it: docs/confluent-cloud-api.md#metrics-api.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -28,10 +30,14 @@ QUERY = "/v2/metrics/cloud/query"
 METRIC = "io.confluent.kafka.server/request_count"
 _PRINCIPAL = "metric.principal_id"
 _CLUSTER = "resource.kafka.id"
+_PRINCIPAL_ID = re.compile("[a-z]+-")
+"""Begins the id of an owner, such as `sa-1`. Another name could be that of any owner."""
 MAX_GROUPS = 1000
 """Groups of a cluster and a principal in one answer, as documented."""
-_MAX_ROWS = 200_000
-"""Rows of one page: all groups in every hour of a week."""
+_HOURS = 48
+"""Hours that one query covers, so that a full page of 7 MB stays below `max_response_bytes`."""
+_MAX_ROWS = 100_000
+"""Rows of one page: twice as many as all groups in every hour of a query."""
 _MAX_PAGES = 1000
 _MAX_DESCRIPTORS = 10_000
 _NO_ROLE = (
@@ -119,15 +125,28 @@ async def buckets(
     """Return the hours with requests to ``clusters`` between two Unix times.
 
     The second value tells whether the answer is complete: it may lack principals if it has as many
-    groups as an answer can have. Raises :class:`~exporter.errors.ApiError`.
+    groups as an answer can have. The first leaves out clusters that name a principal in another way
+    than owners, since it could be any of them. Raises :class:`~exporter.errors.ApiError`.
     """
     found: dict[tuple[str, str, float], Bucket] = {}
-    async for row in _rows(host, _query(clusters, start, end), budget):
-        bucket = _bucket(row)
-        if bucket is not None and bucket.cluster in clusters:
-            found[bucket.cluster, bucket.principal, bucket.start] = bucket
-    groups = {(cluster, principal) for cluster, principal, _ in found}
-    return tuple(found.values()), len(groups) < MAX_GROUPS
+    unclear: set[str] = set()
+    while start < end:
+        until = min(start + _HOURS * BUCKET, end)
+        # Of all rows, since each group takes a place in the answer, even without a principal.
+        groups = set()
+        async for row in _rows(host, _query(clusters, start, until), budget):
+            groups.add((row.cluster, row.principal))
+            bucket = _bucket(row)
+            if bucket is None or bucket.cluster not in clusters or bucket.start + BUCKET <= start:
+                continue
+            if not _PRINCIPAL_ID.match(bucket.principal):
+                unclear.add(bucket.cluster)
+            else:
+                found[bucket.cluster, bucket.principal, bucket.start] = bucket
+        if len(groups) >= MAX_GROUPS:
+            return (), False
+        start = until
+    return [each for each in found.values() if each.cluster not in unclear], True
 
 
 def _query(clusters: Sequence[str], start: float, end: float) -> Mapping[str, object]:
@@ -195,21 +214,28 @@ def _invalid(error: Exception, endpoint: str) -> InvalidResponse:
 
 
 def _bucket(row: _Row) -> Bucket | None:
-    """Return the bucket of a row; None for one without a request, a principal or a time."""
-    if not row.cluster or not row.principal or row.timestamp is None:
+    """Return the bucket of a row; None for one without a request or a principal.
+
+    NaN stands for no request. Any other text counts as requests, so that it makes no owner idle.
+    Raises :class:`~exporter.errors.InvalidResponse` if the time is unreadable.
+    """
+    principal = (row.principal or "").removeprefix("User:")
+    if not row.cluster or not principal:
         return None
     value = row.value
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+    if value is None or value == "NaN" or (isinstance(value, int | float) and value <= 0):
         return None
     try:
-        start = datetime.fromisoformat(row.timestamp)
-    except ValueError:
-        return None
-    return Bucket(
-        row.cluster,
-        row.principal,
-        (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp(),
-    )
+        start = _unix_seconds(row.timestamp or "")
+    except ValueError as error:
+        raise _invalid(error, QUERY) from None
+    return Bucket(row.cluster, principal, start)
+
+
+@lru_cache(maxsize=256)  # thousands of rows have the same time
+def _unix_seconds(timestamp: str) -> float:
+    start = datetime.fromisoformat(timestamp)
+    return (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
 
 
 def _iso8601(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +39,7 @@ class Usage:
     answered: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """By id of the cluster: the end of the latest answer about it, even if that was empty."""
 
-    @property
+    @cached_property
     def evaluated(self) -> frozenset[str]:
         """The clusters that told of any owner. Silent ones may not report owners at all."""
         return frozenset(cluster for _, cluster in self.last_active if cluster in self.periods)
@@ -128,6 +129,29 @@ def retain(usage: Usage, clusters: Iterable[str]) -> Usage:
         {cluster: period for cluster, period in usage.periods.items() if cluster in kept},
         {cluster: end for cluster, end in usage.answered.items() if cluster in kept},
     )
+
+
+def without_future(usage: Usage, *, now: float) -> Usage:
+    """Return ``usage`` without clusters whose period ends after ``now``, more than an hour later.
+
+    The clock was wrong then, and nobody can have been active at that time.
+    """
+    return retain(usage, [each for each, at in usage.periods.items() if at.end <= now + _HOUR])
+
+
+def merged(usage: Usage, other: Usage) -> Usage:
+    """Return what both know. Of two periods of a cluster with a gap between them: the later."""
+    periods = dict(usage.periods)
+    for cluster, period in other.periods.items():
+        earlier, later = sorted((period, periods.get(cluster, period)))
+        is_joined = later.start <= earlier.end
+        periods[cluster] = (
+            Period(earlier.start, max(earlier.end, later.end)) if is_joined else later
+        )
+    last_active = dict(usage.last_active)
+    for at, end in other.last_active.items():
+        last_active[at] = max(end, last_active.get(at, 0.0))
+    return Usage(last_active, periods, {**other.answered, **usage.answered})
 
 
 def kafka_clusters(keys: Iterable[Key]) -> frozenset[str]:

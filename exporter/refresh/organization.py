@@ -12,7 +12,7 @@ from exporter.refresh.loop import Refresher
 from exporter.refresh.state import OrganizationState, RefreshStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from random import Random
 
     from exporter.clock import Clock
@@ -90,11 +90,14 @@ class OrganizationRefresh(Generic[C]):
 
     async def resume(self, previous: OrganizationRefresh[C]) -> None:
         """Continue where ``previous`` stopped: its tokens, and its state if both list the same."""
-        if _host(previous.organization) == _host(self.organization):
-            for name in self.hosts.keys() & previous.hosts.keys():
+        before, after = previous.organization, self.organization
+        moved = {"metrics"} if before.usage.url != after.usage.url else set()
+        if _host(before) == _host(after):
+            for name in (self.hosts.keys() & previous.hosts.keys()) - moved:
                 self.hosts[name].resume(previous.hosts[name])
-        if _lists(previous.organization) == _lists(self.organization):
-            await self._holder.restore(_restored(self.state, previous.state))
+        if _lists(before) == _lists(after):
+            kept = {each.name for each in self.collectors if each.host_name not in moved}
+            await self._holder.restore(_restored(self.state, previous.state, kept))
 
     def start(self, *, position: int) -> None:
         """Start the refresh loops, staggered by position."""
@@ -127,7 +130,7 @@ class OrganizationRefresh(Generic[C]):
 
 def _host(organization: Organization) -> tuple[object, ...]:
     """Return the settings that decide which rate limit and which tokens are used."""
-    return organization.url, organization.credentials, organization.usage.url
+    return organization.url, organization.credentials
 
 
 def _lists(organization: Organization) -> tuple[object, ...]:
@@ -135,9 +138,11 @@ def _lists(organization: Organization) -> tuple[object, ...]:
     return *_host(organization), organization.filters
 
 
-def _restored(initial: OrganizationState, previous: OrganizationState) -> OrganizationState:
-    """Return ``previous`` for the collectors of ``initial``, with their settings."""
-    names = initial.refreshes.keys() & previous.refreshes.keys()
+def _restored(
+    initial: OrganizationState, previous: OrganizationState, kept: Collection[str]
+) -> OrganizationState:
+    """Return ``previous`` for the collectors ``kept`` of ``initial``, with their settings."""
+    names = previous.refreshes.keys() & kept
     return OrganizationState(
         initial.name,
         {

@@ -13,6 +13,7 @@ from exporter.inventory.usage import (
     Usage,
     batches,
     kafka_clusters,
+    merged,
     next_period,
     retain,
     unused_keys,
@@ -181,3 +182,20 @@ def test_clusters_with_the_same_period_are_asked_together() -> None:
         {"lkc-0": old, "lkc-1": old},
         {"lkc-2": old, "lkc-4": old},
     ]
+
+
+def test_what_two_sources_know_is_merged() -> None:
+    older = Usage(
+        {("sa-1", "lkc-a"): 5, ("sa-2", "lkc-b"): 9},
+        {"lkc-a": Period(1, 10), "lkc-b": Period(1, 10)},
+    )
+    newer = Usage(
+        {("sa-1", "lkc-a"): 15, ("sa-2", "lkc-b"): 7},
+        {"lkc-a": Period(10, 20), "lkc-b": Period(11, 20), "lkc-c": Period(1, 2)},
+    )
+    expected = Usage(
+        {("sa-1", "lkc-a"): 15, ("sa-2", "lkc-b"): 9},
+        {"lkc-a": Period(1, 20), "lkc-b": Period(11, 20), "lkc-c": Period(1, 2)},
+    )
+    assert merged(older, newer) == expected
+    assert merged(newer, older) == expected

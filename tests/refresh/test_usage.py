@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from exporter.cli.report_fetch import fetch_reports
+from exporter.collectors.usage_file import UsageFile
 from exporter.collectors.usage_state import USAGE
+from exporter.inventory.usage import Period, Usage
 from exporter.simulator import (
     METRICS_DESCRIPTORS_PATH,
     METRICS_QUERY_PATH,
@@ -22,7 +27,7 @@ from exporter.simulator import (
     Workload,
     parse_fault,
 )
-from tests.harness import URL, Harness
+from tests.harness import URL, Harness, configuration
 from tests.pools import PoolHarness
 from tests.virtual_time import EPOCH
 
@@ -154,7 +159,7 @@ async def test_activity_is_that_of_the_last_seven_days() -> None:
     assert shown(harness) == truth(usage, now=EPOCH, since=start)
     assert set(shown(harness)) == {("sa-0", "lkc-a"), ("sa-2", "lkc-a"), ("sa-0", "lkc-b")}
     assert harness.value(UNJUDGED) == 1
-    assert queries(harness) == 1, "one query for all clusters"
+    assert queries(harness) == 4, "one query for all clusters and each two of seven days"
 
 
 async def test_what_is_known_equals_the_truth_in_every_hour_of_ten_days() -> None:
@@ -189,8 +194,8 @@ async def test_what_is_known_equals_the_truth_in_every_hour_of_ten_days() -> Non
             assert wrong == {}, hour
             await harness.clock.sleep(HOUR)
     assert harness.value(WINDOW_START) == start
-    # A second one about the clusters that told of nobody for some hours.
-    assert 241 <= queries(harness) <= 3 * 241
+    # Four more about the clusters that told of nobody for up to seven days.
+    assert 244 <= queries(harness) <= 5 * 241
     paths = [each.path for each in harness.simulator.requests]
     assert paths.count(METRICS_DESCRIPTORS_PATH) == 1
 
@@ -199,7 +204,7 @@ async def test_a_failing_query_changes_nothing_about_other_clusters() -> None:
     pairs = [("sa-0", f"lkc-{number:03}") for number in range(60)]
     usage = SimulatedUsage(Workload(owner, cluster, EPOCH - DAY) for owner, cluster in pairs)
     harness = harness_with(usage, keys_of(pairs))
-    for number in range(2, 7):  # the second query and its retries
+    for number in range(5, 10):  # the first query of the other clusters and its retries
         harness.simulator.script(number, "500", path=METRICS_QUERY_PATH)
     await harness.exporter.refresh_once()
     assert len(shown(harness)) == 40
@@ -353,3 +358,193 @@ async def test_a_report_finds_unused_keys(rule: str, found: set[str]) -> None:
     assert not report.failed
     assert "unused_for" not in report.judged
     assert not any("unused_for" in row.policies for row in report.rows)
+
+
+def row(principal: object, cluster: str = "lkc-a", **members: object) -> dict[str, object]:
+    """Return a row about the last but one hour that is known."""
+    start = (EPOCH - DELAY) // HOUR * HOUR - HOUR
+    return {
+        "timestamp": f"{datetime.fromtimestamp(start, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "resource.kafka.id": cluster,
+        "metric.principal_id": principal,
+        "value": 1.0,
+        **members,
+    }
+
+
+class Rows(httpx.AsyncBaseTransport):
+    """Answers each query with the same rows, and passes all other requests on."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, rows: list[dict[str, object]]) -> None:
+        self._inner = inner
+        self._rows = rows
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path != METRICS_QUERY_PATH:
+            return await self._inner.handle_async_request(request)
+        return httpx.Response(200, json={"data": self._rows})
+
+
+async def unused_with(*rows: dict[str, object]) -> dict[str, float]:
+    """Return the findings about `sa-0`, a key of which is used, and `sa-1`, if this is told."""
+    harness = Harness(
+        keys_of([("sa-0", "lkc-a"), ("sa-1", "lkc-a")]), settings=SETTINGS + UNUSED_FOR
+    )
+    harness.wire = Rows(harness.wire, list(rows))
+    await harness.configured().exporter.refresh_once()
+    assert harness.state.prioritized.up
+    return unused(harness)
+
+
+UNUSED_FOR = ", policy: {unused_for: 1d}"
+NOBODY: list[dict[str, object]] = [row(None), row("")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([row("sa-0")], {"sa-1": 1}),
+        ([row("sa-0", value="NaN"), row("sa-2")], {"sa-0": 1, "sa-1": 1}),
+        ([row("sa-0", value="17"), row("sa-2")], {"sa-1": 1}),
+        ([row("User:sa-0")], {"sa-1": 1}),
+        ([row("123456")], {}),
+        ([row("123456"), row("sa-2")], {}),
+        ([row("123456", value=0), row("sa-2")], {"sa-0": 1, "sa-1": 1}),
+        ([row("sa-0", timestamp="today"), row("sa-2")], {}),
+        ([row("sa-0", timestamp=None), row("sa-2")], {}),
+        ([row("sa-2", timestamp="0001-01-01T00:00:00Z")], {}),
+        ([row("sa-2"), *(row(f"sa-{number}", "lkc-z") for number in range(1000))], {}),
+        ([row("sa-2"), *(row(f"sa-{number}", value=0) for number in range(3, 1002))], {}),
+        ([row(f"sa-{number}") for number in range(2, 1000)], {"sa-0": 1, "sa-1": 1}),
+        ([row(f"sa-{number}") for number in range(2, 1000)] + NOBODY, {}),
+    ],
+)
+async def test_no_answer_makes_a_used_key_unused(
+    rows: list[dict[str, object]], found: dict[str, float]
+) -> None:
+    assert await unused_with(*rows) == found
+
+
+async def test_a_full_page_of_a_query_stays_below_the_longest_response() -> None:
+    harness = harness_with(SimulatedUsage([workload(0, "a", ago=9)]), keys_of(PAIRS))
+    await harness.exporter.refresh_once()
+    bodies = [json.loads(each.content) for each in harness.sent if each.content]
+    assert len(bodies) == 4
+    a_row = len(json.dumps(row("sa-1234567", "lkc-1234567", principal_name="x" * 50)))
+    for body in bodies:
+        start, end = (datetime.fromisoformat(each) for each in body["intervals"][0].split("/"))
+        hours = math.ceil((end - start).total_seconds() / HOUR)
+        size = body["limit"] * hours * a_row
+        assert size < harness.config.organizations[0].max_response_bytes
+
+
+async def test_a_clock_that_was_ahead_makes_no_key_unused(tmp_path: Path) -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=300)])
+    path = tmp_path / "usage.json"
+    UsageFile(path, "acme").write(
+        Usage(
+            {("sa-0", "lkc-a"): EPOCH},
+            {"lkc-a": Period(EPOCH - 30 * DAY, EPOCH + 5 * DAY)},
+        )
+    )
+    harness = Harness(
+        keys_of([("sa-0", "lkc-a")]),
+        settings=SETTINGS.replace("true", f"true, state_file: '{path}'") + UNUSED_FOR,
+    )
+    harness.organization.usage = usage
+    await harness.exporter.refresh_once()
+    assert harness.state.refreshes["usage"].up
+    assert harness.value(UNJUDGED) == 0
+    assert unused(harness) == {}
+
+
+async def test_a_report_does_not_judge_by_an_old_state_file(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    UsageFile(path, "acme").write(
+        Usage(
+            {("sa-0", "lkc-a"): EPOCH - 60 * DAY, ("sa-1", "lkc-a"): EPOCH - 30 * DAY},
+            {"lkc-a": Period(EPOCH - 90 * DAY, EPOCH - 30 * DAY)},
+        )
+    )
+    harness = Harness(
+        keys_of([("sa-0", "lkc-a")]),
+        settings=SETTINGS.replace("true", f"true, state_file: '{path}'") + UNUSED_FOR,
+    )
+    harness.simulator.faults.append(parse_fault(f"500@{METRICS_QUERY_PATH}"))
+    (report,) = await fetch_reports(
+        harness.exporter.hosts(),
+        clock=harness.clock,
+        on_progress=lambda *_, **__: None,
+        metrics_hosts=harness.exporter.metrics_hosts(),
+    )
+    assert "unused_for" not in report.judged
+    assert not any("unused_for" in row.policies for row in report.rows)
+
+
+async def test_another_metrics_api_changes_nothing_about_the_keys() -> None:
+    harness = harness_with(SimulatedUsage([workload(0, "a", ago=9)]), keys_of(PAIRS))
+    await harness.exporter.refresh_once()
+    settings = SETTINGS.replace("8089", "8090")
+    other = configuration(SETTINGS, more=f"    {settings}\n", environ=harness.environ)
+    async with harness.exporter.running():
+        await harness.exporter.reload(other)
+        assert harness.state.prioritized.up
+        assert harness.state.refreshes["usage"].finished is None
+
+
+async def test_a_reload_with_a_longer_state_file_keeps_both(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    long_ago = Usage(
+        {("sa-1", "lkc-a"): EPOCH - 20 * DAY}, {"lkc-a": Period(EPOCH - 30 * DAY, EPOCH - 2 * DAY)}
+    )
+    UsageFile(path, "acme").write(long_ago)
+    harness = harness_with(SimulatedUsage([workload(0, "a", ago=300)]), keys_of(PAIRS))
+    async with harness.exporter.running():
+        await harness.clock.sleep(60)
+        assert ("sa-1", "lkc-a") not in shown(harness)
+        settings = SETTINGS.replace("true", f"true, state_file: '{path}'")
+        await harness.exporter.reload(configuration(settings, environ=harness.environ))
+        await harness.clock.sleep(60)
+        assert harness.state.get(USAGE).known.periods["lkc-a"].start == EPOCH - 30 * DAY
+        assert shown(harness)["sa-1", "lkc-a"] == EPOCH - 20 * DAY
+    assert UsageFile(path, "acme").read().periods["lkc-a"].start == EPOCH - 30 * DAY
+
+
+class Rejecting(httpx.AsyncBaseTransport):
+    """Rejects queries that name a cluster, and passes all other requests on."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, cluster: str, status: int) -> None:
+        self._inner = inner
+        self._cluster = f'"{cluster}"'.encode()
+        self._status = status
+        self.rejected = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._cluster not in await request.aread():
+            return await self._inner.handle_async_request(request)
+        self.rejected += 1
+        return httpx.Response(self._status, json={"errors": [{"detail": "no such cluster"}]})
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_rejected_cluster_changes_nothing_about_others(status: int) -> None:
+    pairs = [("sa-0", f"lkc-{number:03}") for number in range(40)]
+    usage = SimulatedUsage(Workload(owner, cluster, EPOCH - DAY) for owner, cluster in pairs)
+    harness = harness_with(usage, keys_of(pairs))
+    wire = Rejecting(harness.wire, "lkc-007", status)
+    harness.wire = wire
+    await harness.configured().exporter.refresh_once()
+    found = {cluster for _, cluster in shown(harness)}
+    assert found == {cluster for _, cluster in pairs} - {"lkc-007"}
+    assert harness.value(UNJUDGED) == 1
+    assert wire.rejected == 6, "with 40, 20, 10, 5 and 3 clusters, and the one alone"
+    assert not harness.state.refreshes["usage"].up
+
+
+async def test_queries_that_are_all_rejected_are_not_repeated_for_ever() -> None:
+    pairs = [("sa-0", f"lkc-{number:03}") for number in range(400)]
+    harness = harness_with(SimulatedUsage(), keys_of(pairs))
+    wire = Rejecting(harness.wire, "PT1H", 400)
+    harness.wire = wire
+    await harness.configured().exporter.refresh_once()
+    assert wire.rejected == 10 + 2 * 40

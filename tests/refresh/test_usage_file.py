@@ -82,3 +82,14 @@ def test_a_file_that_cannot_be_written_is_logged_and_keeps_its_content(tmp_path:
         "the usage state file is not used",
     ]
     assert [each.name for each in tmp_path.iterdir()] == ["usage.json"]
+
+
+def test_an_unusable_file_is_kept_beside_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    UsageFile(path, "globex").write(USAGE)
+    file = UsageFile(path, "acme")
+    assert file.read() == Usage()
+    file.write(Usage())
+    file.write(Usage())
+    assert file.read() == Usage()
+    assert UsageFile(tmp_path / "usage.json.unusable", "globex").read() == USAGE
