@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ EXAMPLES = re.findall(
     re.DOTALL | re.MULTILINE,
 )
 """The configurations in the documentation."""
-BY_OWNER, BY_RESOURCE = (
+BY_OWNER, BY_RESOURCE, OVERRIDES = (
     yaml.safe_load(example)["organizations"][0]["policy"] for example in EXAMPLES
 )
 SEEN: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -174,12 +175,19 @@ def test_an_example_is_a_configuration(example: str) -> None:
     environ = {"CONFLUENT_CLOUD_API_KEY": "KEY", "CONFLUENT_CLOUD_API_SECRET": "SECRET"}
     settings = config.parse(example, file="policy.md", folder=Path(), environ=environ)
     (organization,) = settings.organizations
-    assert organization.policy.exempt.owners or organization.policy.exempt.resources
+    policy = organization.policy
+    assert policy.exempt.owners or policy.exempt.resources or policy.overrides
 
 
 def test_the_first_example_exempts_the_owners_of_the_simulated_machines() -> None:
     owners = [owner for owners in MACHINES.values() for owner in owners]
     assert BY_OWNER["exempt"] == {"owners": owners}
+
+
+def test_the_overrides_match_the_owners_of_the_simulated_machines() -> None:
+    secrets, leases = (each["owners"][0] for each in OVERRIDES["overrides"])
+    assert all(fnmatchcase(owner, secrets) for owner in MACHINES["secrets-manager"])
+    assert all(fnmatchcase(owner, leases) for owner in MACHINES["leases"])
 
 
 def test_exempt_machines_are_silent_and_people_are_not(series: Series, tmp_path: Path) -> None:
