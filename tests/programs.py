@@ -90,7 +90,7 @@ def served(app: ASGIApp) -> Iterator[str]:
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     async def run() -> None:
-        async with serve(app, sockets):
+        async with serve(app, sockets, reads_bodies=True):
             await stop.wait()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))

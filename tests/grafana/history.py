@@ -29,7 +29,9 @@ from exporter.simulator import (
     Lifecycle,
     SimulatedOrganization,
     SimulatedRateLimit,
+    SimulatedUsage,
     Simulator,
+    Workload,
     parse_fault,
     seeded_organization,
 )
@@ -74,14 +76,15 @@ _OFF = (
     "{max_age: null, expires_within: null, expired: null, max_keys_per_owner_and_resource: null,"
     " user_owned: null, undescribed: null, unknown_owner: null}"
 )
+_POLICIES = {"acme": "{unused_for: 3d}", "lenient": _OFF}
 
 
 @dataclass
 class History:
     """What happened, as far as it takes to tell the truth.
 
-    ``acme`` is healthy and has a life, ``broken`` fails from :data:`REVOKED` on, ``empty`` has no
-    keys, ``fresh`` is new, and ``lenient`` has no policy.
+    ``acme`` is healthy, has a life and usage, ``broken`` fails from :data:`REVOKED` on, ``empty``
+    has no keys, ``fresh`` is new, and ``lenient`` has no policy.
     """
 
     began: float
@@ -108,7 +111,8 @@ class History:
         entries = "".join(
             f"- name: {name}\n"
             f"  credentials: {{api_key: {name}, api_secret_env: SECRET}}\n"
-            f"  policy: {_OFF if name == 'lenient' else '{}'}\n"
+            f"  policy: {_POLICIES.get(name, '{}')}\n"
+            f"  usage: {{enabled: {str(name == 'acme').lower()}, url: '{url}'}}\n"
             f"  refresh_interval: {'15m' if name in {'empty', 'lenient'} else '5m'}\n"
             for name in names
         )
@@ -141,11 +145,38 @@ def lived(folder: Path, *, until: float) -> History:
             expires_at=until + 5 * DAY,
             description="for one quarter",
         )
+    acme.usage = _usage(acme, until=until)
     accounts = {name: Account(name, "SECRET", each) for name, each in organizations.items()}
     history = History(began, until, accounts)
     with _Recorder(folder) as recorder:
         run(_live(history, recorder))
     return history
+
+
+def _usage(organization: SimulatedOrganization, *, until: float) -> SimulatedUsage:
+    """Return usage in which every third pair of owner and cluster was active on the last days.
+
+    Every third stopped more than four days before the Unix time ``until``, and every third was
+    never active. None is active at the end, when two exporters would know different ends of the
+    last hour. One cluster has no data at all.
+    """
+    pairs = sorted(
+        {
+            (key.owner.id, each.id)
+            for key in organization.keys.values()
+            for each in key.resources
+            if key.owner and each.kind == "kafka"
+        }
+    )
+    hours = [(5, 100)[number % 3] + number % 60 for number in range(len(pairs)) if number % 3 < 2]
+    active = [pair for number, pair in enumerate(pairs) if number % 3 < 2]
+    return SimulatedUsage(
+        (
+            Workload(*pair, first=until - 30 * DAY, until=until - ago * HOUR)
+            for pair, ago in zip(active, hours, strict=True)
+        ),
+        silent=[min(cluster for _, cluster in pairs)],
+    )
 
 
 def _fresh(*, now: float) -> SimulatedOrganization:
@@ -270,7 +301,8 @@ def going_on(history: History, folder: Path) -> Iterator[Present]:
             log = folder / f"{len(asked)}.log"
             stack.enter_context(started(*command, log=log, environ={"SECRET": "SECRET"}))
             for name in accounts:
-                for each in ("api_keys", "names", "quotas"):  # refreshed, or refresh failed
+                usage = ("usage",) if name == "acme" else ()
+                for each in ("api_keys", "names", "quotas", *usage):  # refreshed, or refresh failed
                     printed(log, rf"msg=(.*) organization={name} collector={each} ")
             exporters[instance] = printed(log, r"urls=http://(\S+)")
             asked[instance] = len(simulator.requests)

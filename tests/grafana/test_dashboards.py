@@ -429,6 +429,9 @@ def test_failure_reasons_are_colored_by_who_must_act(title: str) -> None:
         ("Owners with the most keys", "Next expiry", "no expiry"),
         ("Owners with the most keys", "Findings", "not judged"),
         ("Upcoming expiries", "Policy", "not judged"),
+        ("Known activity by organization", "Known for", "usage off"),
+        ("Known activity by organization", "Not evaluated", "usage off"),
+        ("Known activity by organization", "Unused keys", "not judged"),
     ],
 )
 def test_a_column_has_a_text_for_unknown_values(title: str, column: str, words: str) -> None:

@@ -63,6 +63,7 @@ REPLICAS_DIFFER: dict[str, str] = {
     f"{API_KEYS}: Data age A": _REFRESHED_APART,
     f"{API_KEYS}: Data age B": _REFRESHED_APART,
     f"{API_KEYS}: Data age C": _REFRESHED_APART,
+    f"{API_KEYS}: Known activity by organization A": _REFRESHED_APART,
     f"{API_KEYS}: Fullest quotas D": _SAW_DIFFERENT_TIMES,
     f"{API_KEYS}: Fullest quotas E": _SAW_DIFFERENT_TIMES,
 }

@@ -27,9 +27,13 @@ POLICIES = (
     "user_owned",
     "undescribed",
     "unknown_owner",
+    "unused_for",
 )
 MAX_AGE, EXPIRES_WITHIN, MOST_KEYS = 90 * DAY, 14 * DAY, 2
 """The exporter's defaults."""
+UNUSED_FOR, REMEMBERED = 3 * DAY, 7 * DAY
+"""The policy of organizations with usage, and for how long the Metrics API answers."""
+_WITH_USAGE = "acme"
 _CLUSTERS = {"kafka", "schema-registry", "ksql"}
 Labels = tuple[str, ...]
 
@@ -173,6 +177,7 @@ class Truth:
                     "user_owned": key.owner.kind == "user",
                     "undescribed": not described,
                     "unknown_owner": key.owner.id not in known and not audits,
+                    "unused_for": self._is_unused(name, key),
                 }
                 for policy, is_broken in broken.items():
                     if is_broken:
@@ -181,7 +186,56 @@ class Truth:
     def by_policy(self) -> dict[str, int]:
         """The findings that are not exempt; empty if no organization has a policy."""
         found = Counter(each.policy for each in self.findings() if not each.exempted)
-        return {policy: found[policy] for policy in POLICIES} if self.judged else {}
+        judged = POLICIES if _WITH_USAGE in self.judged else POLICIES[:-1]
+        return {policy: found[policy] for policy in judged} if self.judged else {}
+
+    def last_active(self) -> dict[Labels, float]:
+        """By organization, owner id, owner kind and Kafka cluster: days since the last request."""
+        owners = {owner[:2]: owner for owner in self.owners()}
+        return {
+            (*owners[name, owner_id], cluster): (self.now - end) / DAY
+            for name, organization in self.organizations.items()
+            for owner_id, cluster in organization.usage.pairs()
+            if name == _WITH_USAGE
+            and (name, owner_id) in owners
+            and (end := self._last_active(name, owner_id, cluster)) is not None
+        }
+
+    def _last_active(self, name: str, owner_id: str, cluster: str) -> float | None:
+        since = self.now - REMEMBERED
+        return self.organizations[name].usage.last_active(
+            owner_id, cluster, at=self.now, since=since
+        )
+
+    def unevaluated(self) -> dict[Labels, int]:
+        """By organization with usage: Kafka clusters with keys that tell of no owner."""
+        since = self.now - REMEMBERED
+        return {
+            (name,): sum(
+                not self.organizations[name].usage.tells(cluster, at=self.now, since=since)
+                for cluster in {
+                    each.id
+                    for key in self.organizations[name].keys.values()
+                    for each in key.resources
+                    if each.kind == "kafka"
+                }
+            )
+            for name in self.organizations
+            if name == _WITH_USAGE
+        }
+
+    def _is_unused(self, name: str, key: SimulatedKey) -> bool:
+        usage, limit = self.organizations[name].usage, self.now - UNUSED_FOR
+        return (
+            name == _WITH_USAGE
+            and key.created_at <= limit
+            and all(
+                each.kind == "kafka"
+                and usage.tells(each.id, at=self.now, since=self.now - REMEMBERED)
+                and (self._last_active(name, owner_of(key)[0], each.id) or 0) <= limit
+                for each in key.resources
+            )
+        )
 
 
 def owner_of(key: SimulatedKey) -> tuple[str, str]:

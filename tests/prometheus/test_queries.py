@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -22,11 +24,12 @@ from exporter.simulator import (
     Simulator,
     seeded_organization,
 )
-from tests.programs import EXPORTER, ROOT, printed, served, started
+from tests.programs import EXPORTER, ROOT, printed, program, served, started
 from tests.prometheus.server import Prometheus, prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from exporter.simulator import SimulatedResource
 
@@ -296,6 +299,10 @@ def left_over(scene: Scene, answer: Answer) -> None:
     assert truth
 
 
+def without_data(_scene: Scene, answer: Answer) -> None:
+    assert answer == {}  # this Prometheus does not scrape the vendor's endpoint
+
+
 def came(_scene: Scene, answer: Answer) -> None:
     assert labelled(answer, "resource_kind") == {("cloud",): 3}
 
@@ -358,6 +365,7 @@ def spent(scene: Scene, answer: Answer) -> None:
         assert 0 < count <= truth[path]
 
 
+UNUSED = "Which owners of Kafka keys made no request in 30 days?"
 ANSWERS: dict[str, Callable[[Scene, Answer], None]] = {
     "How many API keys does each organization have?": number_of_keys,
     "Who has the most keys?": most_keys,
@@ -375,6 +383,7 @@ ANSWERS: dict[str, Callable[[Scene, Answer], None]] = {
     "How many findings are exempt?": exempted,
     "Who has the most keys past the age limit?": worst,
     "How many keys belong to deleted owners?": left_over,
+    UNUSED: without_data,
     "How many keys were created since the exporter started, by kind of resource?": came,
     "Were Cloud or Global keys created in the last hour?": powerful,
     "Which Cloud or Global keys are younger than a day?": young_and_powerful,
@@ -395,3 +404,69 @@ def test_every_question_has_its_truth() -> None:
 @pytest.mark.parametrize("question", ANSWERS)
 def test_the_query_answers_the_question(scene: Scene, question: str) -> None:
     ANSWERS[question](scene, scene.prometheus.query(QUERIES[question]))
+
+
+def requests(cluster: str, principal: str, values: str) -> tuple[str, str]:
+    """Return promtool's input for the vendor's metric of one principal, hourly from hour 0 on."""
+    labels = f'kafka_id="{cluster}", principal_id="{principal}", type="Fetch", job="vendor"'
+    return f"confluent_kafka_server_request_count{{{labels}}}", values
+
+
+def kafka_keys(owner: str, cluster: str, kind: str = "kafka") -> tuple[str, str]:
+    labels = f'organization="acme", owner_id="{owner}", resource_id="{cluster}"'
+    return f'confluent_cloud_api_keys{{{labels}, resource_kind="{kind}"}}', "2x960"
+
+
+BUSY = "7x960"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "vendor", "unused"),
+    [
+        ("an owner that was never active", {"sa-busy": BUSY}, True),
+        ("requests of 0", {"sa-busy": BUSY, "sa-1": "0x960"}, True),
+        ("stopped 31 days ago", {"sa-busy": BUSY, "sa-1": "7x216 0x744"}, True),
+        ("stopped 29 days ago", {"sa-busy": BUSY, "sa-1": "7x264 0x696"}, False),
+        ("one request two weeks ago", {"sa-busy": BUSY, "sa-1": "0x623 1 0x335"}, False),
+        ("still active", {"sa-busy": BUSY, "sa-1": BUSY}, False),
+        ("no data at all", {}, False),
+        ("no requests at all", {"sa-busy": "0x960", "sa-1": "0x960"}, False),
+        ("no principals", {"": BUSY}, False),
+        ("data for the last 20 days only", {"sa-busy": "_x480 7x480"}, False),
+        ("idle for two days", {"sa-busy": "7x912 0x48"}, False),
+        ("data until two days ago only", {"sa-busy": "7x912 _x48"}, False),
+    ],
+)
+def test_owners_are_unused_by_the_metric_of_the_vendor(
+    tmp_path: Path, cluster: str, vendor: dict[str, str], *, unused: bool
+) -> None:
+    """Another cluster has data throughout, and says nothing about this one."""
+    series = [
+        kafka_keys("sa-1", "lkc-1"),
+        kafka_keys("sa-1", "lkc-2"),
+        kafka_keys("sa-2", "lkc-2"),
+        kafka_keys("", "lkc-2"),  # Confluent's own
+        kafka_keys("sa-1", "lsrc-1", "schema-registry"),
+        requests("lkc-2", "sa-1", BUSY),
+        *(requests("lkc-1", principal, values) for principal, values in vendor.items()),
+    ]
+    expected = [("sa-2", "lkc-2"), *([("sa-1", "lkc-1")] if unused else [])]
+    question = {
+        "expr": QUERIES[UNUSED],
+        "eval_time": "960h",
+        "exp_samples": [{"labels": kafka_keys(*at)[0], "value": 2} for at in expected],
+    }
+    case = {
+        "interval": "1h",
+        "input_series": [{"series": name, "values": values} for name, values in series],
+        "promql_expr_test": [question],
+    }
+    file = tmp_path / "case.yml"
+    file.write_text(json.dumps({"tests": [case]}))
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{cluster}: {done.stdout}{done.stderr}"

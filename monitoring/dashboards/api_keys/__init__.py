@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitoring.dashboards import variables
-from monitoring.dashboards.api_keys import age, findings, growth, overview, owners, quotas
+from monitoring.dashboards.api_keys import age, findings, growth, overview, owners, quotas, usage
 from monitoring.dashboards.dashboard import API_KEYS, HEALTH, Dashboard, Row, link
 
 
@@ -29,5 +29,6 @@ def dashboard() -> Dashboard:
             Row(300, "Age and rotation", age.panels()),
             Row(400, "Quotas", quotas.panels()),
             Row(500, "Findings", findings.panels()),
+            Row(600, "Usage", usage.panels()),
         ],
     )
