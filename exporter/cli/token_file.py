@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 import structlog
+
+from exporter.config.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,7 +34,7 @@ async def renewed_token_file(
     ``token``: returns a new token for a lifetime in seconds. Raises ``OSError`` if the file cannot
     be written at first. Later errors are logged, and the next attempt follows after 10 seconds.
     """
-    _replace(path, token(LIFETIME))
+    replace_file(path, token(LIFETIME).encode())
     task = asyncio.create_task(_renew(path, token, clock))
     try:
         yield
@@ -48,17 +49,8 @@ async def _renew(path: Path, token: Callable[[int], str], clock: Clock) -> None:
     while True:
         await clock.sleep(pause)
         try:
-            _replace(path, token(LIFETIME))
+            replace_file(path, token(LIFETIME).encode())
             pause = RENEWAL
         except OSError as error:
             log.error("cannot replace the token file", file=str(path), error=error.strerror)  # noqa: TRY400 # the cause is the disk
             pause = _RETRY
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace the file at ``path`` atomically. Its mode is 0600."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)

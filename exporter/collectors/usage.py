@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -11,7 +10,15 @@ from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.usage_file import UsageFile
 from exporter.collectors.usage_state import USAGE
 from exporter.confluent import metrics_api
-from exporter.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
+from exporter.confluent.reading import FileReader
+from exporter.errors import (
+    ApiError,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    RequestTimeout,
+    Unauthorized,
+)
 from exporter.exposition import catalogue, part
 from exporter.inventory.usage import (
     Activity,
@@ -75,6 +82,9 @@ class UsageCollector:
         self._clock = clock
         path = organization.usage.state_file
         self._file = None if path is None else UsageFile(path, organization.name)
+        self._reader = FileReader(self._file.read if self._file else Usage, clock=clock)
+        self._current_of: tuple[Usage, frozenset[str], Usage] = Usage(), frozenset(), Usage()
+        """What is known, the clusters with a recent answer, and what is known about those."""
         self._clusters_of: tuple[Mapping[str, Key], frozenset[str]] = {}, frozenset()
         self._has_read = False
         """Whether the state holds what the file held."""
@@ -97,7 +107,11 @@ class UsageCollector:
         known = state.get(USAGE).known
         if self._file is not None and not self._has_read:
             # After a reload, the file may be another one, which can reach further back.
-            known = merged(known, await asyncio.to_thread(self._file.read))
+            try:
+                stored = await self._reader.read(deadline=budget.deadline)
+            except TimeoutError:
+                return Outcome(lambda state: state, failure=_unread(budget))
+            known = merged(known, stored)
         now = self._clock.wall() - _AVAILABLE_AFTER
         # Also clusters whose keys are not listed now, perhaps because a role was lost. After a
         # longer time, what is known about them would begin again anyway.
@@ -124,10 +138,15 @@ class UsageCollector:
         mine, clusters = state.get(USAGE), self._clusters(state)
         oldest = now - _AVAILABLE_AFTER - self.stale_after
         answered = mine.known.answered
-        current = retain(
-            mine.known, [each for each in clusters if answered.get(each, -math.inf) >= oldest]
-        )
+        recent = frozenset(each for each in clusters if answered.get(each, -math.inf) >= oldest)
+        # Called after every change of the state, and both comparisons take long with many owners.
+        if self._current_of[0] is not mine.known or self._current_of[1] != recent:
+            self._current_of = mine.known, recent, retain(mine.known, recent)
+        current = self._current_of[2]
+        if current is mine.current:
+            return state
         if current == mine.current:
+            self._current_of = mine.known, recent, mine.current
             return state
         return state.with_slice(USAGE, replace(mine, current=current))
 
@@ -176,6 +195,15 @@ class UsageCollector:
                 )
             ]
         )
+
+
+def _unread(budget: Budget) -> Failure:
+    return Failure(
+        RequestTimeout.reason,
+        f"the usage state file could not be read within the {budget.limit_name}. Check the file"
+        " system that it is on",
+        None,
+    )
 
 
 def asked_periods(usage: Usage, clusters: Iterable[str], *, wall: float) -> Mapping[str, Period]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import tempfile
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import structlog
 
+from exporter.config.files import read_file, replace_file
 from exporter.inventory.usage import Period, Usage
 
 if TYPE_CHECKING:
@@ -49,8 +47,7 @@ class UsageFile:
     def read(self) -> Usage:
         """Return what the file holds; nothing if it does not exist or is unusable."""
         try:
-            with self._path.open("rb") as file:
-                data = file.read(_MAX_BYTES + 1)
+            data = read_file(self._path, limit=_MAX_BYTES)
         except FileNotFoundError:
             return Usage()
         except OSError as error:
@@ -97,23 +94,10 @@ class UsageFile:
             if self._is_unusable and self._path.is_file():
                 self._path.replace(self._path.with_name(f"{self._path.name}.unusable"))
             self._is_unusable = False
-            self._replace(msgspec.json.encode(document))
+            replace_file(self._path, msgspec.json.encode(document))
         except OSError as error:
             log.error(  # noqa: TRY400 # a traceback adds nothing
                 "the usage state file cannot be written; a restart will forget older activity",
                 file=str(self._path),
                 problem=error.strerror,
             )
-
-    def _replace(self, data: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(name, self._path)  # noqa: PTH105 # a name, not a path
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)  # noqa: PTH108 # as above
-            raise

@@ -1,14 +1,14 @@
-"""Reads configuration and secret files."""
+"""Reads configuration and secret files, and replaces files."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import tempfile
+from pathlib import Path
+from typing import TypeAlias
 
 FileVersion: TypeAlias = "tuple[int, ...] | None"
 """A value that changes when a file is written or replaced; None without a readable file."""
@@ -32,6 +32,25 @@ def read_file(path: Path, *, limit: int) -> bytes:
             return file.read(limit + 1)
     finally:
         os.close(descriptor)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace the file at ``path`` atomically, readable and writable only for its owner.
+
+    Raises ``OSError``; then the previous file stays.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        new.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
 
 
 def version_of(path: Path | str) -> FileVersion:

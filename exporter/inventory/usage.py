@@ -45,11 +45,6 @@ class Usage:
         return frozenset(cluster for _, cluster in self.last_active if cluster in self.periods)
 
     @property
-    def unevaluated(self) -> frozenset[str]:
-        """The clusters that never told of any owner."""
-        return frozenset(self.periods) - self.evaluated
-
-    @property
     def window_start(self) -> float | None:
         """Since when activity is known in every cluster; None before the first answer."""
         return max((period.start for period in self.periods.values()), default=None)

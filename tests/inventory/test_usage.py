@@ -100,7 +100,7 @@ def test_an_owner_is_idle_from_the_end_of_its_last_hour() -> None:
 
 def test_a_silent_cluster_is_not_evaluated() -> None:
     assert USAGE.evaluated == {"lkc-a", "lkc-b"}
-    assert USAGE.unevaluated == {"lkc-silent", "lkc-new"}
+    assert USAGE.periods.keys() - USAGE.evaluated == {"lkc-silent", "lkc-new"}
     assert USAGE.window_start == at(150)
     assert Usage().window_start is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,14 @@ def test_an_unusable_file_is_logged_and_not_used(tmp_path: Path, content: bytes)
     (line,) = logs
     assert line["event"].startswith("the usage state file is not used")
     assert line["file"] == str(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    os.mkfifo(path)
+    with capture_logs() as logs:
+        assert UsageFile(path, "acme").read() == Usage()
+    assert [line["problem"] for line in logs] == ["not a regular file but a pipe or a device"]
 
 
 def test_a_period_that_ends_before_it_starts_is_ignored(tmp_path: Path) -> None:
