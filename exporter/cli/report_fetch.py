@@ -12,12 +12,13 @@ import structlog
 from exporter.cli.progress import timeout_failure
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of, teams_of
 from exporter.collectors.names import list_names
-from exporter.collectors.usage import asked_periods, fetch_usage
-from exporter.collectors.usage_file import UsageFile
+from exporter.collectors.usage import NOT_EVALUATED
+from exporter.collectors.usage_answers import Answers, ask
+from exporter.collectors.usage_file import UsageStore
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
 from exporter.inventory import Directory, Usage, judged, judged_kinds, key_from
-from exporter.inventory.usage import kafka_clusters, retain, without_future
+from exporter.inventory.usage import kafka_clusters, retain
 from exporter.refresh import failure_from
 from exporter.report import ListedKey, build_rows
 
@@ -164,21 +165,23 @@ async def _usage(
     """Return the activity of owners if a rule needs it. Missing usage does not fail the report."""
     if host is None or "unused_for" not in rules_of(organization.policy).active():
         return Usage()
-    path = organization.usage.state_file
     known = Usage()
-    if path is not None:
-        known = await asyncio.to_thread(UsageFile(path, organization.name).read)
-        known = without_future(known, now=clock.wall())
+    if store := UsageStore.create(organization, clock=clock):
+        deadline = clock.monotonic() + organization.refresh_timeout
+        known, failure = await store.read(deadline=deadline)
+        if failure is not None:
+            log.warning("the report is without older usage", **_facts(failure))
     clusters = kafka_clusters(each.key for each in listed)
-    asked = asked_periods(known, clusters, wall=clock.wall())
     try:
         budget = await host.begin(timeout=organization.refresh_timeout)
-        usage, failure = await fetch_usage(host, budget, retain(known, clusters), asked)
+        answers = await ask(host, budget, known, clusters, wall=clock.wall())
     except (ApiError, CredentialsError) as error:
-        usage, failure = Usage(), failure_from(error)
-    if failure is not None:
-        log.warning("usage is missing from the report", **_facts(failure))
-    return retain(usage, usage.answered)  # what the file says about the others may be old
+        answers = Answers(Usage(), failure_from(error))
+    if answers.failure is not None:
+        log.warning("usage is missing from the report", **_facts(answers.failure))
+    for cluster, problem in sorted(answers.problems.items()):
+        log.warning(NOT_EVALUATED, cluster=cluster, problem=problem)
+    return retain(answers.usage, answers.usage.answered)  # the file may be old about the others
 
 
 async def _list(

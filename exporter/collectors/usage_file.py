@@ -9,14 +9,23 @@ import msgspec
 import structlog
 
 from exporter.config.files import read_file, replace_file
-from exporter.inventory.usage import Period, Usage
+from exporter.confluent.reading import FileReader
+from exporter.errors import RequestTimeout
+from exporter.inventory.usage import Period, Usage, without_future
+from exporter.refresh import Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Self
+
+    from exporter.clock import Clock
+    from exporter.config import Organization
 
 log = structlog.get_logger(__name__)
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_ENTRIES = 1_000_000
+_WRITE_TIMEOUT = 30.0
+"""Seconds for which a refresh waits for a file system."""
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
 
@@ -40,14 +49,14 @@ class UsageFile:
     """
 
     def __init__(self, path: Path, organization: str) -> None:
-        self._path = path
+        self.path = path
         self._organization = organization
         self._is_unusable = False
 
     def read(self) -> Usage:
         """Return what the file holds; nothing if it does not exist or is unusable."""
         try:
-            data = read_file(self._path, limit=_MAX_BYTES)
+            data = read_file(self.path, limit=_MAX_BYTES)
         except FileNotFoundError:
             return Usage()
         except OSError as error:
@@ -74,7 +83,7 @@ class UsageFile:
         log.error(
             "the usage state file is not used; activity is known only for the time that the API"
             " remembers",
-            file=str(self._path),
+            file=str(self.path),
             problem=problem,
         )
         return Usage()
@@ -91,13 +100,52 @@ class UsageFile:
             last_active=[(*pair, end) for pair, end in sorted(usage.last_active.items())],
         )
         try:
-            if self._is_unusable and self._path.is_file():
-                self._path.replace(self._path.with_name(f"{self._path.name}.unusable"))
+            if self._is_unusable and self.path.is_file():
+                self.path.replace(self.path.with_name(f"{self.path.name}.unusable"))
             self._is_unusable = False
-            replace_file(self._path, msgspec.json.encode(document))
+            replace_file(self.path, msgspec.json.encode(document))
         except OSError as error:
             log.error(  # noqa: TRY400 # a traceback adds nothing
                 "the usage state file cannot be written; a restart will forget older activity",
-                file=str(self._path),
+                file=str(self.path),
                 problem=error.strerror,
+            )
+
+
+class UsageStore:
+    """The state file of one organization, read and written in threads: a file system may hang."""
+
+    def __init__(self, file: UsageFile, *, clock: Clock) -> None:
+        self._clock = clock
+        self._latest = Usage()
+        self._path = file.path
+        self._reader = FileReader(file.read, clock=clock)
+        self._writer = FileReader(lambda: file.write(self._latest), clock=clock)
+
+    @classmethod
+    def create(cls, organization: Organization, *, clock: Clock) -> Self | None:
+        """Return the store of ``organization``; None without ``usage.state_file``."""
+        path = organization.usage.state_file
+        return None if path is None else cls(UsageFile(path, organization.name), clock=clock)
+
+    async def read(self, *, deadline: float) -> tuple[Usage, Failure | None]:
+        """Return what the file holds, or why it could not be read by ``deadline``."""
+        try:
+            usage = await self._reader.read(deadline=deadline)
+        except TimeoutError:
+            message = "the usage state file could not be read in time. Check its file system"
+            return Usage(), Failure(RequestTimeout.reason, message, None)
+        return without_future(usage, now=self._clock.wall()), None
+
+    async def write(self, usage: Usage) -> None:
+        """Write ``usage``; log a failure. If a write hangs, the next one only waits for it."""
+        self._latest = usage
+        try:
+            await self._writer.read(deadline=self._clock.monotonic() + _WRITE_TIMEOUT)
+        except TimeoutError:
+            log.error(  # noqa: TRY400 # a traceback adds nothing
+                "the usage state file could not be written in time; a restart will forget newer"
+                " activity",
+                file=str(self._path),
+                problem="the file system does not answer",
             )

@@ -9,82 +9,45 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from exporter.confluent.repair import Repair
+from exporter.confluent.metrics_wire import (
+    CLUSTER,
+    PRINCIPAL,
+    decode_descriptors,
+    decode_rows,
+    has_requests,
+    unix_seconds,
+)
 from exporter.confluent.request import Request
 from exporter.errors import InvalidResponse, NotFound, PaginationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from exporter.confluent.connection import Answer
     from exporter.confluent.host import Host
+    from exporter.confluent.metrics_wire import Row, Rows
     from exporter.confluent.request import Budget
 
 DESCRIPTORS = "/v2/metrics/cloud/descriptors/metrics"
 QUERY = "/v2/metrics/cloud/query"
 METRIC = "io.confluent.kafka.server/request_count"
-_PRINCIPAL = "metric.principal_id"
-_CLUSTER = "resource.kafka.id"
-_PRINCIPAL_ID = re.compile("[a-z]+-")
-"""Begins the id of an owner, such as `sa-1`. Another name could be that of any owner."""
+_PRINCIPAL_ID = re.compile(r"(?:(?:sa|u|pool)-|u\d).+")
+"""The id of an owner or an identity pool. Another name could be that of any owner."""
 MAX_GROUPS = 1000
 """Groups of a cluster and a principal in one answer, as documented."""
 _HOURS = 48
 """Hours that one query covers, so that a full page of 7 MB stays below `max_response_bytes`."""
-_MAX_ROWS = 100_000
-"""Rows of one page: twice as many as all groups in every hour of a query."""
 _MAX_PAGES = 1000
-_MAX_DESCRIPTORS = 10_000
 _NO_ROLE = (
     "the role does not allow to read metrics. Grant MetricsViewer to the service account of the API"
     " key, or to the identity pool, or disable `usage`"
 )
 _CAUSES = {403: _NO_ROLE}
-_Id = Annotated[str, msgspec.Meta(max_length=255)]
 BUCKET = 3600.0
 """Seconds of a bucket."""
-
-
-class _Label(msgspec.Struct, gc=False):
-    key: str = ""
-
-
-class _Descriptor(msgspec.Struct, gc=False):
-    name: str = ""
-    labels: list[_Label] = []
-
-
-class _Descriptors(msgspec.Struct, gc=False):
-    data: Annotated[list[_Descriptor], msgspec.Meta(max_length=_MAX_DESCRIPTORS)]
-
-
-class _Row(msgspec.Struct, gc=False, rename={"cluster": _CLUSTER, "principal": _PRINCIPAL}):
-    timestamp: str | None = None
-    value: object = None
-    cluster: _Id | None = None
-    principal: _Id | None = None
-
-
-class _Pagination(msgspec.Struct, gc=False):
-    next_page_token: str | None = None
-
-
-class _Meta(msgspec.Struct, gc=False):
-    pagination: _Pagination | None = None
-
-
-class _Rows(msgspec.Struct, gc=False):
-    data: Annotated[list[_Row], msgspec.Meta(max_length=_MAX_ROWS)]
-    meta: _Meta | None = None
-
-
-_DESCRIPTORS_DECODER = msgspec.json.Decoder(_Descriptors)
-_ROWS_DECODER = msgspec.json.Decoder(_Rows)
 
 
 @dataclass(frozen=True)
@@ -95,6 +58,16 @@ class Bucket:
     principal: str
     start: float
     """Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known about the clusters of a query."""
+
+    buckets: Sequence[Bucket]
+    """Of all clusters but the ``unclear`` ones."""
+    unclear: Mapping[str, str]
+    """Clusters with requests of a principal that could be any owner, and what it is called."""
 
 
 async def check_descriptors(host: Host, budget: Budget) -> None:
@@ -108,11 +81,11 @@ async def check_descriptors(host: Host, budget: Budget) -> None:
     answer = await host.send(request, budget)
     with host.counting_failures(request, budget, answer):
         try:
-            found = _DESCRIPTORS_DECODER.decode(answer.body).data
+            found = decode_descriptors(answer.body)
         except (ValueError, RecursionError) as error:
             raise _invalid(error, DESCRIPTORS) from None
         labels = {label.key for each in found if each.name == METRIC for label in each.labels}
-        if not labels & {_PRINCIPAL, _PRINCIPAL.removeprefix("metric.")}:
+        if not labels & {PRINCIPAL, PRINCIPAL.removeprefix("metric.")}:
             raise NotFound(
                 f"the Metrics API does not count {METRIC} by principal. Disable `usage`",
                 endpoint=DESCRIPTORS,
@@ -121,39 +94,43 @@ async def check_descriptors(host: Host, budget: Budget) -> None:
 
 async def buckets(
     host: Host, clusters: Sequence[str], start: float, end: float, budget: Budget
-) -> tuple[Sequence[Bucket], bool]:
+) -> Found | None:
     """Return the hours with requests to ``clusters`` between two Unix times.
 
-    The second value tells whether the answer is complete: it may lack principals if it has as many
-    groups as an answer can have. The first leaves out clusters that name a principal in another way
-    than owners, since it could be any of them. Raises :class:`~exporter.errors.ApiError`.
+    None if the answer has as many groups as an answer can have, because it may lack principals.
+    Raises :class:`~exporter.errors.ApiError`.
     """
     found: dict[tuple[str, str, float], Bucket] = {}
-    unclear: set[str] = set()
-    while start < end:
-        until = min(start + _HOURS * BUCKET, end)
+    unclear: dict[str, str] = {}
+    at = start
+    while at < end:
+        until = min(at + _HOURS * BUCKET, end)
         # Of all rows, since each group takes a place in the answer, even without a principal.
         groups = set()
-        async for row in _rows(host, _query(clusters, start, until), budget):
+        async for row in _rows(host, _query(clusters, at, until), budget):
             groups.add((row.cluster, row.principal))
-            bucket = _bucket(row)
-            if bucket is None or bucket.cluster not in clusters or bucket.start + BUCKET <= start:
+            if len(groups) >= MAX_GROUPS:
+                return None
+            if not has_requests(row.value) or (row.cluster and row.cluster not in clusters):
                 continue
-            if not _PRINCIPAL_ID.match(bucket.principal):
-                unclear.add(bucket.cluster)
+            time = _start(row, start, end)
+            principal = (row.principal or "").removeprefix("User:")
+            if not row.cluster:
+                unclear.update(dict.fromkeys(clusters, principal))
+            elif not _PRINCIPAL_ID.fullmatch(principal):
+                unclear[row.cluster] = principal
             else:
+                bucket = Bucket(row.cluster, principal, time)
                 found[bucket.cluster, bucket.principal, bucket.start] = bucket
-        if len(groups) >= MAX_GROUPS:
-            return (), False
-        start = until
-    return [each for each in found.values() if each.cluster not in unclear], True
+        at = until
+    return Found([each for each in found.values() if each.cluster not in unclear], unclear)
 
 
 def _query(clusters: Sequence[str], start: float, end: float) -> Mapping[str, object]:
-    filters = [{"field": _CLUSTER, "op": "EQ", "value": cluster} for cluster in clusters]
+    filters = [{"field": CLUSTER, "op": "EQ", "value": cluster} for cluster in clusters]
     return {
         "aggregations": [{"metric": METRIC}],
-        "group_by": [_CLUSTER, _PRINCIPAL],
+        "group_by": [CLUSTER, PRINCIPAL],
         "granularity": "PT1H",
         "filter": filters[0] if len(filters) == 1 else {"op": "OR", "filters": filters},
         # Not `now`, which would make the tokens of further pages invalid.
@@ -162,7 +139,7 @@ def _query(clusters: Sequence[str], start: float, end: float) -> Mapping[str, ob
     }
 
 
-async def _rows(host: Host, query: Mapping[str, object], budget: Budget) -> AsyncIterator[_Row]:
+async def _rows(host: Host, query: Mapping[str, object], budget: Budget) -> AsyncIterator[Row]:
     """Yield the rows of all pages; the answer is complete only if this ends without an error."""
     body = msgspec.json.encode(query)
     seen: set[str] = set()
@@ -178,7 +155,7 @@ async def _rows(host: Host, query: Mapping[str, object], budget: Budget) -> Asyn
         )
         answer = await host.send(request, budget)
         with host.counting_failures(request, budget, answer):
-            page = _decode(answer)
+            page = _page(answer.body)
             pagination = page.meta.pagination if page.meta else None
             token = (pagination.next_page_token if pagination else None) or None
             if token in seen:
@@ -195,15 +172,11 @@ async def _rows(host: Host, query: Mapping[str, object], budget: Budget) -> Asyn
     raise PaginationError(f"the answer has more than {_MAX_PAGES} pages", endpoint=QUERY)
 
 
-def _decode(answer: Answer) -> _Rows:
+def _page(body: bytes) -> Rows:
     try:
-        return _ROWS_DECODER.decode(answer.body)
+        return decode_rows(body)
     except (ValueError, RecursionError) as error:
-        first = error
-    try:
-        return _ROWS_DECODER.decode(Repair()(answer.body))  # such as a NaN in place of a number
-    except (ValueError, RecursionError):
-        raise _invalid(first, QUERY) from None
+        raise _invalid(error, QUERY) from None
 
 
 def _invalid(error: Exception, endpoint: str) -> InvalidResponse:
@@ -213,29 +186,19 @@ def _invalid(error: Exception, endpoint: str) -> InvalidResponse:
     )
 
 
-def _bucket(row: _Row) -> Bucket | None:
-    """Return the bucket of a row; None for one without a request or a principal.
+def _start(row: Row, start: float, end: float) -> float:
+    """Return the Unix time at which the bucket of ``row`` starts.
 
-    NaN stands for no request. Any other text counts as requests, so that it makes no owner idle.
-    Raises :class:`~exporter.errors.InvalidResponse` if the time is unreadable.
+    Raises :class:`~exporter.errors.InvalidResponse` if that is unreadable or not between ``start``
+    and ``end``: it would be unknown when the requests were made.
     """
-    principal = (row.principal or "").removeprefix("User:")
-    if not row.cluster or not principal:
-        return None
-    value = row.value
-    if value is None or value == "NaN" or (isinstance(value, int | float) and value <= 0):
-        return None
     try:
-        start = _unix_seconds(row.timestamp or "")
-    except ValueError as error:
+        time = unix_seconds(row.timestamp or "")
+        if not start - BUCKET < time < end:
+            raise ValueError("a time is outside the period that was asked for")  # noqa: TRY301 # as unreadable
+    except (ValueError, OverflowError) as error:
         raise _invalid(error, QUERY) from None
-    return Bucket(row.cluster, principal, start)
-
-
-@lru_cache(maxsize=256)  # thousands of rows have the same time
-def _unix_seconds(timestamp: str) -> float:
-    start = datetime.fromisoformat(timestamp)
-    return (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
+    return time
 
 
 def _iso8601(seconds: float) -> str:

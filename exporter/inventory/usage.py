@@ -35,9 +35,9 @@ class Usage:
     )
     """By id of the owner and of the Kafka cluster: the end of the newest bucket with a request."""
     periods: Mapping[str, Period] = field(default_factory=lambda: MappingProxyType({}))
-    """By id of the cluster: it ends with the latest answer that told of any owner."""
+    """By id of the cluster: it ends with the newest bucket that told of any owner."""
     answered: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    """By id of the cluster: the end of the latest answer about it, even if that was empty."""
+    """By id of the cluster: the end of the latest answer that lacked no owner, even if empty."""
 
     @cached_property
     def evaluated(self) -> frozenset[str]:
@@ -90,29 +90,41 @@ class Activity(NamedTuple):
 
 
 def with_answer(usage: Usage, asked: Mapping[str, Period], activities: Iterable[Activity]) -> Usage:
-    """Return ``usage`` with the complete answer about ``asked``: a period by cluster.
+    """Return ``usage`` with an answer about ``asked``: a period by cluster, from a full hour.
 
-    A period that continues the known one without a gap extends it; otherwise what was known before
-    says nothing about the gap, and a new period begins. An answer that tells of nobody in a cluster
-    that told of somebody before may be incomplete. It ends nothing and extends nothing: the same
-    time is asked for again.
+    A period ends with the newest activity of anybody, since data may be late. One that continues
+    the known period without a gap extends it. Otherwise what was known before says nothing about
+    the gap, and a new period begins. So it does when a cluster tells of somebody for the first
+    time, because it may not have reported owners before.
+
+    An answer that lacks known activity is incomplete: it adds activity, but extends nothing.
     """
-    activities = [each for each in activities if each.cluster_id in asked]
-    told = {each.cluster_id for each in activities}
+    newest: dict[tuple[str, str], float] = {}
+    ends: dict[str, float] = {}
+    for owner_id, cluster, end in activities:
+        if cluster in asked:
+            newest[owner_id, cluster] = max(end, newest.get((owner_id, cluster), 0.0))
+            ends[cluster] = max(end, ends.get(cluster, 0.0))
+    incomplete = {
+        at[1]
+        for at, end in usage.last_active.items()
+        if at[1] in asked and asked[at[1]].start < end and newest.get(at, 0.0) < end
+    }
     evaluated = usage.evaluated
-    periods = dict(usage.periods)
-    for cluster, period in asked.items():
-        if cluster in evaluated and cluster not in told:
+    periods, last_active = dict(usage.periods), dict(usage.last_active)
+    for cluster in asked.keys() - incomplete:
+        before, period = periods.get(cluster), asked[cluster]
+        if cluster in ends:
+            before = before if cluster in evaluated else None
+            period = Period(period.start, min(ends[cluster], period.end))
+        elif cluster in evaluated:
             continue
-        before = periods.get(cluster)
-        continues = before is not None and period.start <= before.end
-        start = before.start if before is not None and continues else period.start
-        periods[cluster] = Period(start, max(period.end, before.end if before else period.end))
-    last_active = dict(usage.last_active)
-    for owner_id, cluster_id, end in activities:
-        at = owner_id, cluster_id
-        last_active[at] = max(min(end, asked[cluster_id].end), last_active.get(at, 0.0))
-    answered = {cluster: period.end for cluster, period in asked.items()}
+        if before is not None and period.start <= before.end:
+            period = Period(before.start, max(period.end, before.end))
+        periods[cluster] = period
+    for at, end in newest.items():
+        last_active[at] = max(min(end, asked[at[1]].end), last_active.get(at, 0.0))
+    answered = {cluster: asked[cluster].end for cluster in asked.keys() - incomplete}
     return Usage(last_active, periods, {**usage.answered, **answered})
 
 
@@ -127,11 +139,13 @@ def retain(usage: Usage, clusters: Iterable[str]) -> Usage:
 
 
 def without_future(usage: Usage, *, now: float) -> Usage:
-    """Return ``usage`` without clusters whose period ends after ``now``, more than an hour later.
+    """Return ``usage`` without clusters with a time after ``now``, by more than an hour.
 
     The clock was wrong then, and nobody can have been active at that time.
     """
-    return retain(usage, [each for each, at in usage.periods.items() if at.end <= now + _HOUR])
+    future = {cluster for (_, cluster), end in usage.last_active.items() if end > now + _HOUR}
+    future.update(cluster for cluster, at in usage.periods.items() if at.end > now + _HOUR)
+    return retain(usage, usage.periods.keys() - future)
 
 
 def merged(usage: Usage, other: Usage) -> Usage:
@@ -174,13 +188,15 @@ def batches(periods: Mapping[str, Period], *, size: int) -> Sequence[Mapping[str
 def next_period(before: Period | None, *, now: float, memory: float, late: float) -> Period:
     """Return the period to ask for next, which ends at the Unix time ``now``.
 
-    It begins ``late`` seconds before the known end, since buckets may arrive late, and at most
-    ``memory`` seconds ago. It begins at a full hour, as buckets do. If more than a few hours are
-    missing, it begins at midnight, so that one query can cover many such clusters.
+    It begins ``late`` seconds ago, since buckets may arrive late, and at most ``memory`` seconds
+    ago. It begins at a full hour, as buckets do. If more than ``late`` seconds are missing, it
+    begins before them, at midnight, so that one query can cover many such clusters.
     """
     earliest = -(-(now - memory) // _HOUR) * _HOUR  # without an hour of which a part is forgotten
     if before is None:
-        return Period(earliest, now)
-    is_behind = now - before.end > late
-    unit = _DAY if is_behind else _HOUR
-    return Period(max(earliest, (before.end - late) // unit * unit), now)
+        start = earliest
+    elif now - before.end < late:
+        start = (now - late) // _HOUR * _HOUR
+    else:
+        start = (before.end - late) // _DAY * _DAY
+    return Period(max(earliest, start), now)

@@ -115,24 +115,45 @@ def answered(usage: Usage, start: float, end: float, **active: float) -> Usage:
 
 
 def test_an_answer_extends_the_known_period_and_never_forgets_activity() -> None:
-    usage = answered(answered(Usage(), 0, 10, x=5), 9, 20, x=12)
-    assert usage == known({("sa-x", "lkc-a"): 12}, {"lkc-a": (0, 20)}, {"lkc-a": 20})
-    usage = answered(usage, 19, 30, x=20, y=25)
+    usage = answered(answered(Usage(), 0, 10, x=5), 5, 20, x=12)
+    assert usage == known({("sa-x", "lkc-a"): 12}, {"lkc-a": (0, 12)}, {"lkc-a": 20})
+    usage = answered(usage, 12, 30, x=20, y=25)
     active = {("sa-x", "lkc-a"): 20.0, ("sa-y", "lkc-a"): 25.0}
-    assert usage == known(active, {"lkc-a": (0, 30)}, {"lkc-a": 30})
-    assert answered(usage, 19, 30, x=4) == usage, "an older hour changes nothing"
+    assert usage == known(active, {"lkc-a": (0, 25)}, {"lkc-a": 30})
+    late = answered(usage, 12, 30, x=20, y=25, z=14)
+    assert late == known({**active, ("sa-z", "lkc-a"): 14.0}, {"lkc-a": (0, 25)}, {"lkc-a": 30})
 
 
-def test_an_empty_answer_extends_nothing_in_a_cluster_that_told_of_somebody() -> None:
-    usage = answered(answered(Usage(), 0, 10, x=5), 9, 20)
-    assert usage == known({("sa-x", "lkc-a"): 5}, {"lkc-a": (0, 10)}, {"lkc-a": 20})
-    assert answered(Usage(), 0, 10) == known({}, {"lkc-a": (0, 10)}, {"lkc-a": 10})
+def test_a_period_ends_with_the_newest_activity_of_anybody() -> None:
+    usage = answered(answered(Usage(), 0, 10, x=5), 5, 20)
+    assert usage == known({("sa-x", "lkc-a"): 5}, {"lkc-a": (0, 5)}, {"lkc-a": 20})
+
+
+@pytest.mark.parametrize("active", [{}, {"y": 9}, {"x": 8, "y": 9}, {"x": 9, "z": 12}])
+def test_an_answer_that_lacks_known_activity_extends_nothing(active: Mapping[str, float]) -> None:
+    usage = answered(Usage(), 0, 10, x=9, y=9)
+    after = answered(usage, 5, 20, **active)
+    assert (after.periods, after.answered) == (usage.periods, usage.answered)
+    assert after.last_active.items() >= usage.last_active.items()
+    assert after.last_active.get(("sa-z", "lkc-a")) == (at(12) if "z" in active else None)
+
+
+def test_activity_before_the_asked_time_is_not_missing() -> None:
+    usage = answered(answered(Usage(), 0, 10, x=6, y=9), 6, 20, y=15)
+    assert usage.periods == {"lkc-a": Period(at(0), at(15))}
+
+
+def test_the_period_of_a_cluster_begins_when_it_is_asked_and_tells_of_somebody() -> None:
+    silent = answered(answered(Usage(), 0, 10), 9, 20)
+    assert silent == known({}, {"lkc-a": (0, 20)}, {"lkc-a": 20})
+    usage = answered(silent, 15, 30, x=25)
+    assert usage == known({("sa-x", "lkc-a"): 25}, {"lkc-a": (15, 25)}, {"lkc-a": 30})
 
 
 def test_after_a_gap_the_period_begins_again() -> None:
-    usage = answered(answered(Usage(), 0, 10, x=5), 11, 20, y=15)
+    usage = answered(answered(Usage(), 0, 10, x=5), 6, 20, y=15)
     active = {("sa-x", "lkc-a"): 5.0, ("sa-y", "lkc-a"): 15.0}
-    assert usage == known(active, {"lkc-a": (11, 20)}, {"lkc-a": 20})
+    assert usage == known(active, {"lkc-a": (6, 15)}, {"lkc-a": 20})
 
 
 def test_an_hour_that_is_not_over_ends_with_what_is_known() -> None:
@@ -157,20 +178,22 @@ def test_only_the_clusters_of_the_keys_are_remembered() -> None:
     [
         (None, 200, 32),  # 7 days
         (None, 200.5, 33),  # the hour of which a part is forgotten is left out
-        ((50, 199.5), 200.5, 196),  # three hours earlier, from a full hour
-        ((50, 197), 200, 194),
+        ((50, 199.5), 200.5, 176),  # the last day, from a full hour
+        ((50, 176.6), 200.5, 176),
+        ((50, 210), 200.5, 176),  # the clock was set back
+        # The start is at 15:00 UTC. What is behind by a day or more begins at midnight.
+        ((50, 176.5), 200.5, 129),
+        ((50, 153), 200.5, 129),
+        ((50, 152.9), 200.5, 105),
         ((50, 31), 200, 32),  # down for a week
         ((50, 36.5), 200.5, 33),
-        # The start is at 15:00 UTC. What is behind by more than three hours begins at midnight.
-        ((50, 196), 200, 177),
-        ((50, 179.9), 200, 153),
     ],
 )
 def test_the_next_period_overlaps_the_known_one_as_far_as_the_api_remembers(
     before: tuple[float, float] | None, now: float, start: float
 ) -> None:
     period = Period(at(before[0]), at(before[1])) if before else None
-    asked = next_period(period, now=at(now), memory=7 * DAY, late=3 * HOUR)
+    asked = next_period(period, now=at(now), memory=7 * DAY, late=DAY)
     assert asked == Period(at(start), at(now))
 
 
