@@ -12,8 +12,7 @@ import structlog
 from exporter.cli.progress import timeout_failure
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of, teams_of
 from exporter.collectors.names import list_names
-from exporter.collectors.usage import NOT_EVALUATED
-from exporter.collectors.usage_answers import Answers, ask
+from exporter.collectors.usage_answers import Answers, ask, log_problems
 from exporter.collectors.usage_file import UsageStore
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
@@ -179,8 +178,7 @@ async def _usage(
         answers = Answers(Usage(), failure_from(error))
     if answers.failure is not None:
         log.warning("usage is missing from the report", **_facts(answers.failure))
-    for cluster, problem in sorted(answers.problems.items()):
-        log.warning(NOT_EVALUATED, cluster=cluster, problem=problem)
+    log_problems(answers.problems.items())
     return retain(answers.usage, answers.usage.answered)  # the file may be old about the others
 
 

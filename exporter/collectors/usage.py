@@ -6,10 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-import structlog
-
 from exporter.collectors.api_keys.state import API_KEYS_STATE
-from exporter.collectors.usage_answers import AVAILABLE_AFTER, ask
+from exporter.collectors.usage_answers import AVAILABLE_AFTER, ask, log_problems
 from exporter.collectors.usage_file import UsageStore
 from exporter.collectors.usage_state import USAGE
 from exporter.confluent import metrics_api
@@ -30,10 +28,6 @@ if TYPE_CHECKING:
     from exporter.exposition.catalogue import Metric
     from exporter.inventory import Key
     from exporter.refresh import OrganizationState
-
-
-log = structlog.get_logger(__name__)
-NOT_EVALUATED = "the use of a Kafka cluster cannot be evaluated"
 
 
 class UsageCollector:
@@ -97,8 +91,7 @@ class UsageCollector:
 
     def _log(self, problems: Mapping[str, str]) -> None:
         """Log each problem once, until it changes or ends."""
-        for cluster, problem in sorted(problems.items() - self._problems.items()):
-            log.warning(NOT_EVALUATED, cluster=cluster, problem=problem)
+        log_problems(problems.items() - self._problems.items())
         self._problems = problems
 
     def _clusters(self, state: OrganizationState) -> frozenset[str]:
@@ -156,17 +149,19 @@ class UsageCollector:
     def summarize(self, state: OrganizationState) -> Summary:
         """See :class:`~exporter.collectors.Collector`."""
         mine = state.get(USAGE)
-        start = mine.current.window_start
-        if start is None:
-            return Summary([Fact("Activity", "not known yet")])
-        clusters = self._clusters(state)
-        silent = len(clusters - mine.current.evaluated)
+        start, clusters = mine.current.window_start, self._clusters(state)
+        left_out = len(clusters - mine.current.evaluated)
+        has_asked = state.refreshes[self.name].finished is not None
         return Summary(
             [
                 Fact(
-                    "Activity known for",
-                    duration(max(0.0, self._clock.wall() - start)),
-                    note=f"{silent} Kafka clusters are not evaluated" if silent else "",
+                    "Activity",
+                    "not known yet"
+                    if start is None
+                    else f"known for {duration(max(0.0, self._clock.wall() - start))}",
+                    note=f"not evaluated: {left_out} of {len(clusters)} Kafka clusters"
+                    if has_asked and left_out
+                    else "",
                 )
             ]
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import structlog
 
 from exporter.confluent import metrics_api
 from exporter.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
@@ -11,12 +14,13 @@ from exporter.inventory.usage import Activity, Usage, batches, next_period, reta
 from exporter.refresh import Failure, failure_from
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from exporter.confluent.host import Host
     from exporter.confluent.request import Budget
     from exporter.inventory.usage import Period
 
+log = structlog.get_logger(__name__)
 MEMORY = 7 * 86_400.0
 """Seconds for which the Metrics API answers."""
 AVAILABLE_AFTER = 180.0
@@ -24,6 +28,8 @@ AVAILABLE_AFTER = 180.0
 _LATE = 86_400.0
 """Seconds that are asked for again, because buckets may arrive late."""
 _CLUSTERS_PER_QUERY = 40
+_MAX_LOGGED = 5
+"""Clusters that a line of the log names."""
 _MAX_HALVINGS = 40
 """Rejected queries of one refresh that are sent again in halves."""
 _TOO_MANY = f"an answer may lack some of its {metrics_api.MAX_GROUPS} or more principals"
@@ -84,6 +90,20 @@ async def ask(
         else:
             answers.problems[next(iter(batch))] = _TOO_MANY
     return answers
+
+
+def log_problems(problems: Iterable[tuple[str, str]]) -> None:
+    """Log clusters with the reasons why they cannot be evaluated, one line for each reason."""
+    clusters: defaultdict[str, list[str]] = defaultdict(list)
+    for cluster, problem in sorted(problems):
+        clusters[problem].append(cluster)
+    for problem, affected in clusters.items():
+        log.warning(
+            "the use of Kafka clusters cannot be evaluated",
+            problem=problem,
+            clusters=affected[:_MAX_LOGGED],
+            number=len(affected),
+        )
 
 
 def _add(answers: Answers, batch: Mapping[str, Period], found: metrics_api.Found) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.cli.report_fetch import fetch_reports
 from exporter.collectors.usage_file import UsageFile
@@ -29,11 +30,13 @@ from exporter.simulator import (
 )
 from tests.harness import URL, Harness, configuration
 from tests.pools import PoolHarness
-from tests.virtual_time import EPOCH
+from tests.virtual_time import EPOCH, FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from exporter.cli.report_fetch import OrganizationReport
 
 HOUR, DAY = 3600.0, 86_400.0
 DELAY = 180
@@ -260,6 +263,134 @@ async def test_an_empty_answer_makes_no_owner_unused() -> None:
     assert unused(harness) == {"sa-2": 1}
 
 
+@pytest.mark.parametrize("late", [4, 22])
+async def test_data_that_are_late_by_less_than_a_day_make_no_key_unused(late: float) -> None:
+    usage = SimulatedUsage(
+        [
+            workload(0, "a", ago=1000),
+            Workload("sa-1", "lkc-a", EPOCH - 9 * DAY, every=30 * HOUR, lateness=late * HOUR),
+        ]
+    )
+    keys = keys_of([("sa-0", "lkc-a"), ("sa-1", "lkc-a"), ("sa-2", "lkc-a")])
+    harness = harness_with(usage, keys, ", policy: {unused_for: 54h}")
+    for _ in range(100):
+        await harness.exporter.refresh_once()
+        assert unused(harness) == {"sa-2": 1}
+        await harness.clock.sleep(HOUR)
+    assert queries(harness) == 4 + 99, "one query an hour"
+
+
+async def test_data_that_are_all_late_make_no_key_unused() -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=1000), workload(1, "a", ago=1000, every=7 * HOUR)])
+    harness = harness_with(usage, keys_of(PAIRS), ", policy: {unused_for: 8h}")
+    await harness.exporter.refresh_once()
+    for hours in range(1, 20):
+        harness.simulator.faults[:] = [parse_fault(f"late:{hours}h@{METRICS_QUERY_PATH}")]
+        await harness.clock.sleep(HOUR)
+        await harness.exporter.refresh_once()
+        assert unused(harness) == {"sa-2": 1, "sa-3": 1}
+
+
+async def test_an_answer_that_hides_principals_makes_no_key_unused() -> None:
+    usage = SimulatedUsage(workload(owner, "a", ago=1000) for owner in range(20))
+    keys = keys_of((f"sa-{owner}", "lkc-a") for owner in range(21))
+    harness = harness_with(usage, keys, ", policy: {unused_for: 1h}")
+    await harness.exporter.refresh_once()
+    assert unused(harness) == {"sa-20": 1}
+    harness.simulator.faults.append(parse_fault(f"shrink@{METRICS_QUERY_PATH}"))
+    with capture_logs() as logs:
+        for _ in range(48):
+            await harness.clock.sleep(HOUR)
+            await harness.exporter.refresh_once()
+            assert unused(harness).keys() <= {"sa-20"}
+    assert harness.value(UNJUDGED) == 1
+    assert [each["problem"] for each in logs if each["log_level"] == "warning"] == [
+        "the answer lacks requests that are known from an earlier one"
+    ]
+    harness.simulator.faults.clear()
+    await harness.exporter.refresh_once()
+    assert unused(harness) == {"sa-20": 1}
+
+
+async def test_clusters_that_were_busy_at_other_times_are_asked_in_few_queries() -> None:
+    pairs = [("sa-0", f"lkc-{number:03}") for number in range(120)]
+    usage = SimulatedUsage(
+        Workload(owner, cluster, EPOCH - number * HOUR, until=EPOCH - number * HOUR + 1)
+        for number, (owner, cluster) in enumerate(pairs, start=1)
+    )
+    harness = harness_with(usage, keys_of(pairs))
+    await harness.exporter.refresh_once()
+    assert len(shown(harness)) == 120
+    before = queries(harness)
+    await harness.clock.sleep(HOUR)
+    await harness.exporter.refresh_once()
+    # One for the last day; up to four about each of the days before, as far as seven days.
+    assert queries(harness) - before <= 1 + 2 + 2 + 3 + 3 + 4
+
+
+@pytest.mark.parametrize("hours", [3, 24, 72, 24 * 30, -3, -24, -72])
+async def test_a_clock_that_jumps_makes_no_key_unused(hours: float) -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=1000), workload(1, "a", ago=50)])
+    keys = keys_of([("sa-0", "lkc-a"), ("sa-1", "lkc-a"), ("sa-2", "lkc-a")])
+    harness = harness_with(usage, keys, ", policy: {unused_for: 2h}")
+    harness.clock = FakeClock()  # of the exporter only
+    harness.configured()
+    for jump in (0, 0, hours, 0, -hours, 0, 0):
+        harness.clock.jump(jump * HOUR)
+        await harness.exporter.refresh_once()
+        assert unused(harness).keys() <= {"sa-2"}
+        await harness.clock.sleep(HOUR)
+    await harness.exporter.refresh_once()
+    assert unused(harness) == {"sa-2": 1}
+    assert harness.state.prioritized.up
+
+
+async def test_a_cluster_that_disappears_for_days_makes_no_key_unused() -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=1000), workload(1, "a", ago=1000)])
+    harness = harness_with(usage, keys_of(PAIRS), ", policy: {unused_for: 2h}")
+    wire = Rejecting(harness.wire, "lkc-a", 404)
+    harness.wire = wire
+    harness.configured()
+    for hour in range(60):
+        wire.is_active = 10 <= hour < 50
+        await harness.exporter.refresh_once()
+        is_evaluated = not 13 <= hour < 50  # what is known is too old after three intervals
+        assert unused(harness) == ({"sa-2": 1, "sa-3": 1} if is_evaluated else {}), hour
+        assert harness.value(UNJUDGED) == (2 if is_evaluated else 3), hour
+        await harness.clock.sleep(HOUR)
+
+
+@pytest.mark.parametrize(
+    ("principal", "problem"),
+    [
+        ("123456", "the principal '123456' made requests, and may be any owner"),
+        ("", "the principal '' made requests, and may be any owner"),
+    ],
+)
+async def test_a_cluster_with_an_unclear_principal_becomes_unevaluated_and_is_logged_once(
+    principal: str, problem: str
+) -> None:
+    usage = SimulatedUsage([workload(0, "a", ago=1000), workload(0, "b", ago=1000)])
+    keys = keys_of(pair for pair in PAIRS if pair[1] != "lkc-c")
+    harness = harness_with(usage, keys, ", policy: {unused_for: 2h}")
+    await harness.exporter.refresh_once()
+    assert unused(harness) == {"sa-1": 2, "sa-2": 2, "sa-3": 2}
+    usage.add(Workload(principal, "lkc-a", harness.clock.wall()))
+    with capture_logs() as logs:
+        for _ in range(5):
+            await harness.clock.sleep(HOUR)
+            await harness.exporter.refresh_once()
+    assert unused(harness) == {"sa-1": 1, "sa-2": 1, "sa-3": 1}
+    assert harness.value(UNJUDGED) == 1
+    facts = [fact for each in harness.exporter.summaries(harness.state) for fact in each.facts]
+    assert "not evaluated: 1 of 2 Kafka clusters" in [fact.note for fact in facts]
+    assert [
+        (each["problem"], each["clusters"], each["number"])
+        for each in logs
+        if each["log_level"] == "warning"
+    ] == [(problem, ["lkc-a"], 1)]
+
+
 async def test_a_missing_role_is_named() -> None:
     harness = harness_with(SimulatedUsage(), keys_of(PAIRS))
     harness.simulator.faults.append(parse_fault(f"403@{METRICS_DESCRIPTORS_PATH}"))
@@ -282,9 +413,14 @@ async def test_a_cluster_with_too_many_principals_is_not_evaluated() -> None:
     pairs = [(f"sa-{number:04}", "lkc-a") for number in range(1100)]
     usage = SimulatedUsage(Workload(owner, cluster, EPOCH - 2 * HOUR) for owner, cluster in pairs)
     harness = harness_with(usage, keys_of(pairs))
-    await harness.exporter.refresh_once()
+    with capture_logs() as logs:
+        for _ in range(3):
+            await harness.exporter.refresh_once()
     assert shown(harness) == {}
     assert harness.value(UNJUDGED) == 1
+    assert [each["problem"] for each in logs if each["log_level"] == "warning"] == [
+        "an answer may lack some of its 1000 or more principals"
+    ]
 
 
 async def test_a_pool_shares_its_token_with_the_metrics_api(tmp_path: Path) -> None:
@@ -329,26 +465,26 @@ async def test_without_the_setting_no_request_goes_to_the_metrics_api() -> None:
     assert harness.value(UNJUDGED) is None
 
 
+async def report_of(harness: Harness) -> OrganizationReport:
+    (report,) = await fetch_reports(
+        harness.exporter.hosts(),
+        clock=harness.clock,
+        on_progress=lambda *_, **__: None,
+        metrics_hosts=harness.exporter.metrics_hosts(),
+    )
+    return report
+
+
 @pytest.mark.parametrize(("rule", "found"), [("6d", {"sa-1"}), ("12h", {"sa-1", "sa-2"})])
 async def test_a_report_finds_unused_keys(rule: str, found: set[str]) -> None:
     usage = SimulatedUsage([workload(0, "a", ago=300), workload(2, "a", ago=300, until=-24)])
     keys = keys_of([("sa-0", "lkc-a"), ("sa-1", "lkc-a"), ("sa-2", "lkc-a")])
     harness = harness_with(usage, keys, f", policy: {{unused_for: {rule}}}")
-    (report,) = await fetch_reports(
-        harness.exporter.hosts(),
-        clock=harness.clock,
-        on_progress=lambda *_, **__: None,
-        metrics_hosts=harness.exporter.metrics_hosts(),
-    )
+    report = await report_of(harness)
     assert "unused_for" in report.judged
     assert {row.owner_id for row in report.rows if "unused_for" in row.policies} == found
     harness.simulator.faults.append(parse_fault(f"403@{METRICS_QUERY_PATH}"))
-    (report,) = await fetch_reports(
-        harness.exporter.hosts(),
-        clock=harness.clock,
-        on_progress=lambda *_, **__: None,
-        metrics_hosts=harness.exporter.metrics_hosts(),
-    )
+    report = await report_of(harness)
     assert not report.failed
     assert "unused_for" not in report.judged
     assert not any("unused_for" in row.policies for row in report.rows)
@@ -364,6 +500,10 @@ def row(principal: object, cluster: str = "lkc-a", **members: object) -> dict[st
         "value": 1.0,
         **members,
     }
+
+
+def without(member: str, principal: str) -> dict[str, object]:
+    return {name: value for name, value in row(principal).items() if name != member}
 
 
 class Rows(httpx.AsyncBaseTransport):
@@ -407,6 +547,24 @@ NOBODY: list[dict[str, object]] = [row(None), row("")]
         ([row("sa-0", timestamp="today"), row("sa-2")], {}),
         ([row("sa-0", timestamp=None), row("sa-2")], {}),
         ([row("sa-2", timestamp="0001-01-01T00:00:00Z")], {}),
+        ([row("sa-0", timestamp="0001-01-01T00:00:00+23:59"), row("sa-2")], {}),
+        ([row("sa-0", timestamp="1970-01-01T00:00:00Z"), row("sa-2")], {}),
+        ([row("sa-0", timestamp="9999-12-31T23:00:00Z"), row("sa-2")], {}),
+        ([row("sa-0", value=-1), row("sa-2")], {"sa-1": 1}),
+        ([row("sa-0", value=10**400), row("sa-2")], {"sa-1": 1}),
+        ([row("sa-0", value=[0]), row("sa-2")], {"sa-1": 1}),
+        ([without("value", "sa-0"), row("sa-2")], {"sa-1": 1}),
+        ([row("sa-0"), row("sa-0", value=0), row("sa-0"), row("sa-2")], {"sa-1": 1}),
+        ([row(None), row("sa-2")], {}),
+        ([row(""), row("sa-2")], {}),
+        ([without("metric.principal_id", "sa-0"), row("sa-2")], {}),
+        ([without("resource.kafka.id", "sa-0"), row("sa-2")], {}),
+        ([row("Team-A"), row("sa-2")], {}),
+        ([row("my-service"), row("sa-2")], {}),
+        ([row("sa-0", "lkc-z"), row("sa-2")], {"sa-0": 1, "sa-1": 1}),
+        ([row("s" * 10_000_000), row("sa-2")], {}),
+        ([row(7), row("sa-2")], {}),
+        ([row("sa-0", 7), row("sa-2")], {}),  # type: ignore[arg-type] # wrong on purpose
         ([row("sa-2"), *(row(f"sa-{number}", "lkc-z") for number in range(1000))], {}),
         ([row("sa-2"), *(row(f"sa-{number}", value=0) for number in range(3, 1002))], {}),
         ([row(f"sa-{number}") for number in range(2, 1000)], {"sa-0": 1, "sa-1": 1}),
@@ -465,12 +623,7 @@ async def test_a_report_does_not_judge_by_an_old_state_file(tmp_path: Path) -> N
         settings=SETTINGS.replace("true", f"true, state_file: '{path}'") + UNUSED_FOR,
     )
     harness.simulator.faults.append(parse_fault(f"500@{METRICS_QUERY_PATH}"))
-    (report,) = await fetch_reports(
-        harness.exporter.hosts(),
-        clock=harness.clock,
-        on_progress=lambda *_, **__: None,
-        metrics_hosts=harness.exporter.metrics_hosts(),
-    )
+    report = await report_of(harness)
     assert "unused_for" not in report.judged
     assert not any("unused_for" in row.policies for row in report.rows)
 
@@ -512,15 +665,16 @@ class Rejecting(httpx.AsyncBaseTransport):
         self._cluster = f'"{cluster}"'.encode()
         self._status = status
         self.rejected = 0
+        self.is_active = True
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._cluster not in await request.aread():
+        if not self.is_active or self._cluster not in await request.aread():
             return await self._inner.handle_async_request(request)
         self.rejected += 1
         return httpx.Response(self._status, json={"errors": [{"detail": "no such cluster"}]})
 
 
-@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("status", [400, 403, 404])
 async def test_a_rejected_cluster_changes_nothing_about_others(status: int) -> None:
     pairs = [("sa-0", f"lkc-{number:03}") for number in range(40)]
     usage = SimulatedUsage(Workload(owner, cluster, EPOCH - DAY) for owner, cluster in pairs)
@@ -532,7 +686,18 @@ async def test_a_rejected_cluster_changes_nothing_about_others(status: int) -> N
     assert found == {cluster for _, cluster in pairs} - {"lkc-007"}
     assert harness.value(UNJUDGED) == 1
     assert wire.rejected == 6, "with 40, 20, 10, 5 and 3 clusters, and the one alone"
-    assert not harness.state.refreshes["usage"].up
+    failure = harness.state.refreshes["usage"].failure
+    assert failure is not None
+    assert failure.message.endswith("(for lkc-007)")
+
+
+async def test_a_report_evaluates_the_other_clusters_if_one_is_refused() -> None:
+    pairs = [("sa-0", "lkc-a"), ("sa-1", "lkc-a"), ("sa-0", "lkc-b"), ("sa-1", "lkc-b")]
+    usage = SimulatedUsage([workload(0, "a", ago=300), workload(0, "b", ago=300)])
+    harness = harness_with(usage, keys_of(pairs), UNUSED_FOR)
+    harness.wire = Rejecting(harness.wire, "lkc-b", 403)
+    report = await report_of(harness.configured())
+    assert [row.api_key_id for row in report.rows if "unused_for" in row.policies] == ["KEY00001"]
 
 
 async def test_queries_that_are_all_rejected_are_not_repeated_for_ever() -> None:

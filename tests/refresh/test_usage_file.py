@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.collectors.usage_file import UsageFile
+from exporter.clock import SystemClock
+from exporter.collectors.usage_file import UsageFile, UsageStore
 from exporter.inventory.usage import Period, Usage
 
 if TYPE_CHECKING:
@@ -102,3 +105,50 @@ def test_an_unusable_file_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     file.write(Usage())
     assert file.read() == Usage()
     assert UsageFile(tmp_path / "usage.json.unusable", "globex").read() == USAGE
+
+
+class ImpatientClock(SystemClock):
+    """Every deadline passes at once."""
+
+    async def sleep(self, seconds: float) -> None:
+        del seconds
+        await asyncio.sleep(0)
+
+
+class HangingFile(UsageFile):
+    """On a file system that hangs until it is released."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "acme")
+        self.released = threading.Event()
+        self.calls = 0
+
+    def read(self) -> Usage:
+        self.calls += 1
+        self.released.wait(30)
+        return super().read()
+
+    def write(self, usage: Usage) -> None:
+        self.calls += 1
+        self.released.wait(30)
+        super().write(usage)
+
+
+def test_a_file_system_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    file = HangingFile(tmp_path / "usage.json")
+    store = UsageStore(file, clock=ImpatientClock())
+
+    async def main() -> None:
+        usage, failure = await store.read(deadline=0)
+        assert usage == Usage()
+        assert failure is not None
+        assert failure.reason == "timeout"
+        for _ in range(3):
+            await store.write(USAGE)
+        assert file.calls == 2, "one thread to read, and one to write"
+        file.released.set()
+
+    with capture_logs() as logs:
+        asyncio.run(main())
+    assert [line["problem"] for line in logs] == ["the file system does not answer"] * 3
+    assert UsageFile(file.path, "acme").read() == USAGE
