@@ -227,7 +227,9 @@ async def test_a_cluster_that_names_no_principal_is_not_evaluated(label: Princip
     assert harness.state.refreshes["usage"].up
 
 
-@pytest.mark.parametrize("spec", ["403", "401", "500", "html502", "truncated", "array", "reset"])
+@pytest.mark.parametrize(
+    "spec", ["403", "401", "500", "html502", "truncated", "array", "reset", "loop"]
+)
 async def test_a_failing_metrics_api_harms_nothing_else(spec: str) -> None:
     usage = SimulatedUsage([workload(0, "a", ago=9)])
     harness = harness_with(usage, keys_of(PAIRS))
@@ -506,17 +508,18 @@ def without(member: str, principal: str) -> dict[str, object]:
     return {name: value for name, value in row(principal).items() if name != member}
 
 
-class Rows(httpx.AsyncBaseTransport):
-    """Answers each query with the same rows, and passes all other requests on."""
+class Answering(httpx.AsyncBaseTransport):
+    """Answers each request to ``path`` with ``body``, and passes all other requests on."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, rows: list[dict[str, object]]) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, path: str, body: object) -> None:
         self._inner = inner
-        self._rows = rows
+        self._path = path
+        self._body = body
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if request.url.path != METRICS_QUERY_PATH:
+        if request.url.path != self._path:
             return await self._inner.handle_async_request(request)
-        return httpx.Response(200, json={"data": self._rows})
+        return httpx.Response(200, json=self._body)
 
 
 async def unused_with(*rows: dict[str, object]) -> dict[str, float]:
@@ -524,7 +527,7 @@ async def unused_with(*rows: dict[str, object]) -> dict[str, float]:
     harness = Harness(
         keys_of([("sa-0", "lkc-a"), ("sa-1", "lkc-a")]), settings=SETTINGS + UNUSED_FOR
     )
-    harness.wire = Rows(harness.wire, list(rows))
+    harness.wire = Answering(harness.wire, METRICS_QUERY_PATH, {"data": rows})
     await harness.configured().exporter.refresh_once()
     assert harness.state.prioritized.up
     return unused(harness)
@@ -590,13 +593,44 @@ async def test_a_full_page_of_a_query_stays_below_the_longest_response() -> None
         assert size < harness.config.organizations[0].max_response_bytes
 
 
-async def test_a_clock_that_was_ahead_makes_no_key_unused(tmp_path: Path) -> None:
+COUNTER = "io.confluent.kafka.server/request_count"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": []},
+        {"data": [{"name": COUNTER}]},
+        {"data": [{"name": COUNTER, "labels": None}]},
+        {"data": [{"name": COUNTER, "labels": [{"key": "metric.type"}]}]},
+        {"data": [{"name": COUNTER, "labels": [{"key": 7}]}]},
+        {"data": [{"name": "x" * 10_000_000, "labels": [{"key": "metric.principal_id"}]}]},
+        {"data": [{"name": "another", "labels": [{"key": "metric.principal_id"}]}]},
+    ],
+    ids=range(8),
+)
+async def test_no_list_of_metrics_changes_anything_else(body: dict[str, object]) -> None:
+    harness = harness_with(SimulatedUsage([workload(0, "a", ago=9)]), keys_of(PAIRS), UNUSED_FOR)
+    harness.wire = Answering(harness.wire, METRICS_DESCRIPTORS_PATH, body)
+    await harness.configured().exporter.refresh_once()
+    assert not harness.state.refreshes["usage"].up
+    assert harness.state.prioritized.up
+    assert unused(harness) == {}
+
+
+@pytest.mark.parametrize(
+    ("active", "end"), [(EPOCH, EPOCH + 5 * DAY), (EPOCH + 5 * DAY, EPOCH), (1e11, 1e11)]
+)
+async def test_a_state_file_from_the_future_makes_no_key_unused(
+    tmp_path: Path, active: float, end: float
+) -> None:
     usage = SimulatedUsage([workload(0, "a", ago=300)])
     path = tmp_path / "usage.json"
     UsageFile(path, "acme").write(
         Usage(
-            {("sa-0", "lkc-a"): EPOCH},
-            {"lkc-a": Period(EPOCH - 30 * DAY, EPOCH + 5 * DAY)},
+            {("sa-0", "lkc-a"): active, ("sa-1", "lkc-a"): EPOCH - 20 * DAY},
+            {"lkc-a": Period(EPOCH - 30 * DAY, end)},
         )
     )
     harness = Harness(
@@ -608,6 +642,8 @@ async def test_a_clock_that_was_ahead_makes_no_key_unused(tmp_path: Path) -> Non
     assert harness.state.refreshes["usage"].up
     assert harness.value(UNJUDGED) == 0
     assert unused(harness) == {}
+    assert set(shown(harness)) == {("sa-0", "lkc-a")}, "what the file holds is not used"
+    assert shown(harness)["sa-0", "lkc-a"] == math.floor(EPOCH - DELAY)
 
 
 async def test_a_report_does_not_judge_by_an_old_state_file(tmp_path: Path) -> None:
