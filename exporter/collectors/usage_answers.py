@@ -62,8 +62,9 @@ async def ask(
     # time, what is known about them would begin again anyway.
     recent = [each for each, period in known.periods.items() if period.end >= now - MEMORY]
     answers = Answers(retain(known, {*clusters, *recent}))
+    remembered = MEMORY - AVAILABLE_AFTER  # before the end of what is asked for
     asked = {
-        cluster: next_period(known.periods.get(cluster), now=now, memory=MEMORY, late=_LATE)
+        cluster: next_period(known.periods.get(cluster), now=now, memory=remembered, late=_LATE)
         for cluster in clusters
     }
     halvings = 0

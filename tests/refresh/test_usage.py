@@ -93,6 +93,13 @@ async def test_activity_is_that_of_the_last_seven_days() -> None:
     assert queries(harness) == 4, "one query for all clusters and each two of seven days"
 
 
+async def test_an_hour_that_is_partly_forgotten_is_not_known() -> None:
+    harness = harness_with(SimulatedUsage([workload(0, "a", ago=1000)]), keys_of(PAIRS))
+    harness.clock.jump(HOUR - EPOCH % HOUR + 60)  # one minute of the first hour is forgotten
+    await harness.exporter.refresh_once()
+    assert harness.value(WINDOW_START) == harness.clock.wall() - 7 * DAY - 60 + HOUR
+
+
 async def test_what_is_known_equals_the_truth_in_every_hour_of_ten_days() -> None:
     usage = SimulatedUsage(
         [
