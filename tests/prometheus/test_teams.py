@@ -81,8 +81,8 @@ def test_each_alert_reaches_the_webhook_of_its_team(tmp_path: Path) -> None:
         while not expected.keys() <= found.keys():
             told = notifications.get(timeout=TIMEOUT)
             for (labels, _), text in zip(told.alerts, told.descriptions, strict=True):
-                at = labels["alertname"], labels.get("owner_id"), labels.get("team")
-                found[told.receiver, *at] = text
+                about = labels.get("owner_id"), labels.get("team")
+                found[(told.receiver, labels["alertname"], *about)] = text
     about_keys = {at for at in found if at[1] in {VERY_SOON, UNUSED}}
     assert about_keys == expected.keys()
     for at, pattern in expected.items():
