@@ -103,7 +103,7 @@ def owner_named(expression: str, of: Metric) -> str:
 
 
 def owner_and_team_named(expression: str, of: Metric) -> str:
-    """Return ``expression``, a selection ``of`` a metric, with the names and teams of the owners."""
+    """Return ``expression``, a selection ``of`` a metric, with names and teams of the owners."""
     return named(owner_named(expression, of), of, catalogue.OWNER_TEAM_INFO, "team", OWNER)
 
 

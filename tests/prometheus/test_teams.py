@@ -60,7 +60,10 @@ def organization(now: float) -> SimulatedOrganization:
 def test_each_alert_reaches_the_webhook_of_its_team(tmp_path: Path) -> None:
     account = Account("KEY", "SECRET", organization(SystemClock().wall()))
     expires = r"An API key of {} in acme expires in 23h 59m \d+s\. .+"
-    unused = "API keys of acme whose owner does not use their Kafka clusters: 1. Owners: {}."
+    unused = (
+        "API keys of acme whose owner made no request to their Kafka clusters for 3 days: 1."
+        " Owners: {}."
+    )
     expected = {
         ("payments", VERY_SOON, "sa-pay1", "payments"): expires.format(
             r'sa-pay1 "settlement" \(team payments\)'
