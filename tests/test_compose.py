@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import re
 import subprocess
@@ -14,7 +15,8 @@ import pytest
 
 from exporter import config
 from exporter.cli import arguments
-from exporter.cli.simulation import ADMIN, WITHOUT_ROLE
+from exporter.cli.simulation import ADMIN, OWNER, WITHOUT_ROLE
+from exporter.simulator import seeded_organization
 from tests.compose_file import (
     COMPOSE,
     DATASOURCES,
@@ -34,6 +36,7 @@ from tests.compose_file import (
 )
 from tests.programs import ROOT, run
 from tests.prometheus.rule_files import ALERTS, promtool
+from tests.virtual_time import EPOCH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,8 +174,19 @@ def test_the_exporter_is_configured_for_the_simulator() -> None:
     (address,) = options.web_listen_addresses
     loaded = config.load(EXPORTER_CONFIG, environ=ENVIRON)
     assert [each.name for each in loaded.organizations] == ["acme", "globex-without-role"]
-    assert {each.url for each in loaded.organizations} == {f"http://{address}"}
+    urls = {url for each in loaded.organizations for url in (each.url, each.usage.url)}
+    assert urls == {f"http://{address}"}
     assert tuple(ENVIRON.values()) == (*ADMIN, *WITHOUT_ROLE)
+
+
+def test_every_team_has_owners() -> None:
+    options = arguments.parse(command("simulator"))
+    organization = seeded_organization(seed=options.seed, keys=options.keys, now=EPOCH)
+    owners = {OWNER, *(key.owner.id for key in organization.keys.values() if key.owner)}
+    acme, _ = config.load(EXPORTER_CONFIG, environ=ENVIRON).organizations
+    for team in acme.teams:
+        for pattern in team.owners:
+            assert fnmatch.filter(owners, pattern), (team.name, pattern)
 
 
 @pytest.mark.integration

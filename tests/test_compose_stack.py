@@ -92,7 +92,14 @@ def stack(tmp_path: Path) -> Stack:
         for mount in mounts(service):
             if not mount.is_volume:
                 shutil.copytree(ROOT / mount.source, tmp_path / mount.source)
-    replace_once(tmp_path / EXPORTER_CONFIG.relative_to(ROOT), {"127.0.0.1:8089": free.simulator})
+    replace_once(
+        tmp_path / EXPORTER_CONFIG.relative_to(ROOT),
+        {
+            "\n  url: http://127.0.0.1:8089": f"\n  url: http://{free.simulator}",
+            "usage: { enabled: true, url: http://127.0.0.1:8089": "usage: { enabled: true,"
+            f" url: http://{free.simulator}",
+        },
+    )
     replace_once(
         tmp_path / PROMETHEUS_CONFIG.relative_to(ROOT),
         {
@@ -147,6 +154,10 @@ def test_the_services_work_together(stack: Stack, tmp_path: Path) -> None:
             here = url.replace(EXTERNAL_URL, f"http://{stack.exporter}")
             assert status(here) == 401
             assert status(here, (LOGIN["username"], LOGIN["password"])) == 200
+        prometheus.becomes("count(count by (team) (confluent_cloud_owner_team_info))", 3)
+        unused = alerts.gets("ConfluentApiKeysUnused", organization="acme")
+        assert unused.annotations["keys_url"].endswith("/keys?organization=acme&policy=unused_for")
+
         failing = alerts.gets(
             "ConfluentApiKeysRefreshFailing",
             organization="globex-without-role",

@@ -20,6 +20,7 @@ from exporter.cli.simulation import (
     ADMIN,
     ADMIN_POOL,
     CLIENT,
+    OWNER,
     POOL_WITHOUT_ROLE,
     WITHOUT_ROLE,
     simulation,
@@ -38,20 +39,35 @@ if TYPE_CHECKING:
     from exporter.cli.listening import Listeners
 
 _DEMO_RATE_LIMIT = "120/60s"
-_DEMO_CONFIG = """\
+_DEFAULTS = """\
 defaults:
   url: {url}
   refresh_interval: 30s
+  usage: {{enabled: true, url: {url}}}
+  policy: {{unused_for: 3d}}
+teams:
+  - {{name: payments, owners: ["sa-0*", "sa-1*", "sa-2*", "sa-3*"]}}
+  - {{name: analytics, owners: ["sa-a*", "sa-b*", "sa-c*", "sa-d*"]}}
+  - {{name: platform, owners: [{owner}, "sa-e*", "sa-g*", "sa-h*"]}}
+"""
+"""The ids of owners are random, so some owners match for any seed.
+
+The simulated requests to Kafka clusters begin weeks in the past and continue in real time. Only the
+creation, rotation and deletion of keys is faster, and new keys are too young to be unused.
+"""
+_DEMO_CONFIG = (
+    _DEFAULTS
+    + """\
 organizations:
   - name: acme
     credentials: {{api_key_env: ADMIN_KEY, api_secret_env: ADMIN_SECRET}}
   - name: globex-without-role
     credentials: {{api_key_env: OTHER_KEY, api_secret_env: OTHER_SECRET}}
 """
-_KEYLESS_CONFIG = """\
-defaults:
-  url: {url}
-  refresh_interval: 30s
+)
+_KEYLESS_CONFIG = (
+    _DEFAULTS
+    + """\
 organizations:
   - name: acme
     credentials: {{identity_pool: {pool}, token_file: token}}
@@ -60,6 +76,7 @@ organizations:
       identity_pool: {pool_without_role}
       oauth: {{token_url: {token_url}, client_id: {client_id}, client_secret_env: CLIENT_SECRET}}
 """
+)
 _DEMO_ENVIRONMENT = {
     "ADMIN_KEY": ADMIN[0],
     "ADMIN_SECRET": ADMIN[1],
@@ -166,9 +183,10 @@ def _announcement(lines: Mapping[str, str], organizations: str) -> str:
 def _configuration(url: str, *, keyless: bool) -> str:
     """Return the configuration of the demo, with the simulator at ``url``."""
     if not keyless:
-        return _DEMO_CONFIG.format(url=url)
+        return _DEMO_CONFIG.format(url=url, owner=OWNER)
     return _KEYLESS_CONFIG.format(
         url=url,
+        owner=OWNER,
         pool=ADMIN_POOL,
         pool_without_role=POOL_WITHOUT_ROLE,
         token_url=url + IDENTITY_PROVIDER_PATH,

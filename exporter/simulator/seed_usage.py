@@ -20,18 +20,19 @@ _FIRST = 30 * _DAY
 _BEHAVIORS = ("steady", "scheduled", "stopping", "stopped", "never")
 _WEIGHTS = (50, 15, 15, 10, 10)
 _SCHEDULES = (6 * _HOUR, 12 * _HOUR, _DAY, 3 * _DAY)
-_CLUSTERS_PER_EXCEPTION = 8  # clusters for each silent one, and for each that names no principals
+_CLUSTERS_PER_EXCEPTION = 8  # clusters for each exception of a kind: see seeded_usage
 _MIN_CLUSTERS = 4  # fewer have no such exceptions
-_STRANGERS = ("pool-{:04}", "{:06}")
-"""Principals without API keys: identity pools, and services of the provider, whose form of id is
-an assumption."""
+_POOL, _SERVICE = "pool-{:04}", "{:06}"
+"""Ids of principals without API keys: identity pools, and services of the provider, whose form of
+id is an assumption."""
 
 
 def seeded_usage(keys: Iterable[SimulatedKey], *, seed: int, now: float) -> SimulatedUsage:
     """Return the usage by the owners of ``keys``, and by others, at the Unix time ``now``.
 
     Most owners work all the time or on a schedule. Some stop in the next 14 days, some stopped in
-    the past 10 days, some never worked.
+    the past 10 days, some never worked. Some clusters have no data, some name no principals, and
+    some name a service of the provider.
     """
     random = Random(f"usage {seed}")
     pairs = sorted(
@@ -49,16 +50,18 @@ def seeded_usage(keys: Iterable[SimulatedKey], *, seed: int, now: float) -> Simu
         workload = _workload(random, owner, cluster, now)
         if workload is not None:
             usage.add(workload)
-    for number, cluster in enumerate(clusters):
-        stranger = random.choice(_STRANGERS).format(number)
-        usage.add(Workload(stranger, cluster, _first(random, now, 60)))
     exceptions = 0
     if len(clusters) >= _MIN_CLUSTERS:
         exceptions = max(1, len(clusters) // _CLUSTERS_PER_EXCEPTION)
-    drawn = random.sample(clusters, k=2 * exceptions)
+    drawn = random.sample(clusters, k=3 * exceptions)
     usage.silent.update(drawn[:exceptions])
     forms = (PrincipalLabel.MISSING, PrincipalLabel.NULL, PrincipalLabel.EMPTY)
-    usage.labels.update({cluster: random.choice(forms) for cluster in drawn[exceptions:]})
+    unnamed = drawn[exceptions : 2 * exceptions]
+    usage.labels.update({cluster: random.choice(forms) for cluster in unnamed})
+    with_service = drawn[2 * exceptions :]
+    for number, cluster in enumerate(clusters):
+        stranger = (_SERVICE if cluster in with_service else _POOL).format(number)
+        usage.add(Workload(stranger, cluster, _first(random, now, 60)))
     return usage
 
 

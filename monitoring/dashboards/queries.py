@@ -102,6 +102,11 @@ def owner_named(expression: str, of: Metric) -> str:
     return named(expression, of, catalogue.OWNER_INFO, "owner_name", OWNER)
 
 
+def owner_and_team_named(expression: str, of: Metric) -> str:
+    """Return ``expression``, a selection ``of`` a metric, with names and teams of the owners."""
+    return named(owner_named(expression, of), of, catalogue.OWNER_TEAM_INFO, "team", OWNER)
+
+
 def resource_named(expression: str, of: Metric) -> str:
     """Return ``expression``, a selection ``of`` a metric, with the names of the resources."""
     return named(expression, of, catalogue.RESOURCE_INFO, "resource_name", RESOURCE)

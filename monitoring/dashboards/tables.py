@@ -147,3 +147,5 @@ OWNER_KIND_COLUMN = Column(
     filter_title="Only this owner kind in this organization",
     filters={"organization": "organization", "owner_kind": "owner_kind"},
 )
+TEAM_COLUMN = Column("team", "Team", 110)
+"""Grafana leaves it out if no row has a team."""

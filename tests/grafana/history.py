@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from exporter.simulator import ServedRequest
 
+TEAM = "core"
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 DAYS = 2 * DAY
 SCRAPE = 4 * MINUTE
@@ -106,6 +107,12 @@ class History:
         """The owner whose findings are exempted."""
         return self.accounts["acme"].organization.entities.service_accounts[0].id
 
+    @property
+    def of_team(self) -> set[str]:
+        """The owners of the only team: every other service account of ``acme``."""
+        accounts = self.accounts["acme"].organization.entities.service_accounts
+        return {each.id for each in accounts[::2]}
+
     def configuration(self, names: Iterable[str], *, url: str) -> str:
         """Return the exporter's configuration for the organizations ``names``."""
         entries = "".join(
@@ -123,6 +130,7 @@ class History:
             "  quotas: {refresh_interval: 1h}\n"
             f"  policy: {{exempt: {{owners: [{self.exempt}]}}}}\n"
             f"organizations:\n{entries}"
+            f"teams: [{{name: {TEAM}, owners: [{', '.join(sorted(self.of_team))}]}}]\n"
         )
 
 

@@ -23,6 +23,7 @@ from tests.grafana.history import (
     REPLICA,
     REVOKED,
     SCRAPE,
+    TEAM,
     TROUBLED,
 )
 from tests.grafana.interpolation import ALL
@@ -287,6 +288,25 @@ def test_a_table_is_correct(scene: Scene, name: str, organization: str) -> None:
         assert shown == pytest.approx(dict(truth))
     else:
         assert shown == pytest.approx({at: truth[at] for at in shown})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Owners with the most keys A",
+        "Findings by owner A",
+        "Owners that were not active for longest A",
+        "Unused keys by owner A",
+    ],
+)
+def test_a_table_of_owners_shows_their_teams(scene: Scene, name: str) -> None:
+    answer = scene.ask(QUERIES[f"{API_KEYS}: {name}"], {"organization": "acme"})
+    shown = {(each["metric"].get("owner_id", ""), each["metric"].get("team")) for each in answer}
+    owners = {owner for owner, _ in shown}
+    of_team = scene.history.of_team
+    assert shown == {(owner, TEAM if owner in of_team else None) for owner in owners}
+    assert owners & of_team
+    assert owners - of_team
 
 
 @pytest.mark.parametrize("organization", ["acme", "empty", "fresh", "lenient"])

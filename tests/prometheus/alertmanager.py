@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from threading import Thread
@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from tests.compose_file import ALERTMANAGER_CONFIG
 from tests.programs import eventually, free_address, is_ready, program, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+TEAMS_CONFIG = ALERTMANAGER_CONFIG.with_name("teams.example.yml")
 
 
 @dataclass(frozen=True)
@@ -85,22 +88,30 @@ def post(server: Alertmanager, *alerts: Mapping[str, str], ended: bool = False) 
 
 @dataclass(frozen=True)
 class Notification:
-    """What a receiver is told at once: the labels and the status of each alert."""
+    """What the webhook of a receiver is told at once: the labels and the status of each alert.
+
+    ``descriptions``: those of the alerts, in the same order.
+    """
 
     receiver: str
     alerts: list[tuple[dict[str, str], str]]
+    descriptions: list[str] = field(default_factory=list, compare=False)
 
 
 @contextmanager
 def notified(folder: Path, config: Path) -> Iterator[tuple[Alertmanager, Queue[Notification]]]:
-    """Run an Alertmanager with ``config`` in a hurry; yield it and all notifications, in order."""
+    """Run an Alertmanager with ``config`` in a hurry; yield it and all notifications, in order.
+
+    Each receiver has a webhook of its own.
+    """
     told: Queue[Notification] = Queue()
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # the name that the library calls
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             alerts = [(each["labels"], each["status"]) for each in body["alerts"]]
-            told.put(Notification(body["receiver"], alerts))
+            descriptions = [each["annotations"].get("description", "") for each in body["alerts"]]
+            told.put(Notification(self.path.removeprefix("/"), alerts, descriptions))
             self.send_response(200)
             self.end_headers()
 
@@ -110,12 +121,12 @@ def notified(folder: Path, config: Path) -> Iterator[tuple[Alertmanager, Queue[N
     with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
         thread = Thread(target=receiver.serve_forever)
         thread.start()
-        hook = f"    webhook_configs: [{{url: 'http://127.0.0.1:{receiver.server_port}'}}]\n"
+        url = f"http://127.0.0.1:{receiver.server_port}"
         text = config.read_text()
         for pattern, instead in (
             (r"group_wait: 30s", "group_wait: 1ms"),
             (r"group_interval: 5m", "group_interval: 100ms"),
-            (r"(?m)^(  - name: \w+\n)", rf"\1{hook}"),
+            (r"(?m)^  - name: (\w+)\n", rf"\g<0>    webhook_configs: [{{url: '{url}/\1'}}]\n"),
         ):
             text, changed = re.subn(pattern, instead, text)
             assert changed

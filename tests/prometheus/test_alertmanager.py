@@ -12,6 +12,7 @@ import pytest
 from tests.compose_file import ALERTMANAGER_CONFIG, read_yaml
 from tests.programs import TIMEOUT, program
 from tests.prometheus.alertmanager import (
+    TEAMS_CONFIG,
     Alertmanager,
     Notification,
     alertmanager,
@@ -28,9 +29,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.xdist_group("alertmanager"),  # one server for all of them
 ]
-
-
-TEAMS_CONFIG = ALERTMANAGER_CONFIG.with_name("teams.example.yml")
 
 
 def amtool(*arguments: str | Path) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from exporter.clock import SystemClock
 from exporter.simulator import (
@@ -17,23 +15,22 @@ from exporter.simulator import (
     SimulatedOrganization,
     SimulatedOwner,
     SimulatedResource,
-    Simulator,
     seeded_organization,
 )
 from exporter.version import PROJECT_URL
-from tests.programs import EXPORTER, ROOT, eventually, printed, served, started
+from tests.programs import ROOT, eventually
 from tests.prometheus.alertmanager import Alert, Alertmanager, alertmanager
-from tests.prometheus.rule_files import FILES, in_a_hurry
-from tests.prometheus.server import Prometheus, prometheus
+from tests.prometheus.monitored import EXTERNAL_URL, monitored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.prometheus.server import Prometheus
+
 pytestmark = pytest.mark.integration
 
 DAY = 86_400.0
-EXTERNAL_URL = "https://keys.team.example/exporter"
 OWNER = SimulatedOwner("sa-ann", "service-account")
 KAFKA = (SimulatedResource("lkc-1", "kafka", "env-1"),)
 
@@ -58,47 +55,10 @@ class Scene:
 def scene(tmp_path: Path) -> Iterator[Scene]:
     organization = seeded_organization(seed=3, keys=0, now=SystemClock().wall())
     account = Account("KEY", "SECRET", organization)
-    rules = [tmp_path / each.name for each in FILES]
-    for rushed, each in zip(rules, FILES, strict=True):
-        rushed.write_text(in_a_hurry(each.read_text()))
-    config, log = tmp_path / "config.yaml", tmp_path / "log"
-    with ExitStack() as stack:
-        url = stack.enter_context(served(Simulator([account], clock=SystemClock())))
-        config.write_text(
-            f"defaults: {{url: {url}, refresh_interval: 1s}}\n"
-            "organizations:\n"
-            "  - name: acme\n"
-            "    credentials: {api_key: KEY, api_secret_env: SECRET}\n"
-            "    policy: {max_age: 30d}\n"
-        )
-        listen = (
-            f"--config.file={config}",
-            "--web.listen-address=127.0.0.1:0",
-            "--web.enable-inventory",
-            f"--web.external-url={EXTERNAL_URL}",
-        )
-        stack.enter_context(
-            started(*EXPORTER, *listen, log=log, environ={"SECRET": account.api_secret})
-        )
-        target = printed(log, r"urls=http://(\S+)")
-        receiver = stack.enter_context(
-            alertmanager(ROOT / "alertmanager" / "alertmanager.yml", tmp_path)
-        )
-        server = stack.enter_context(
-            prometheus(
-                {"exporter:10049": target},
-                tmp_path,
-                job="confluent-api-keys",
-                more=yaml.safe_dump(
-                    {
-                        "rule_files": [*map(str, rules)],
-                        "alerting": {
-                            "alertmanagers": [{"static_configs": [{"targets": [receiver.address]}]}]
-                        },
-                    }
-                ),
-            )
-        )
+    with (
+        alertmanager(ROOT / "alertmanager" / "alertmanager.yml", tmp_path) as receiver,
+        monitored(account, receiver, tmp_path, settings="    policy: {max_age: 30d}\n") as server,
+    ):
         yield Scene(account, organization, server, receiver)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import subprocess
+import time
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
@@ -33,6 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert printed(log, r"API keys +(\S+)\n") == f"{url}/keys"
         printed(log, r"(msg=refreshed)")
         printed(log, r'(msg="refresh failed")')
+        printed(log, r"(msg=refreshed organization=acme collector=usage)")
         yield url
         code, seconds = stop(process)
         assert code == 0
@@ -65,6 +68,26 @@ def test_the_demo_lists_its_keys_on_the_page_that_it_prints(
         assert len(response.read().decode().splitlines()) == 1201
     with urlopen(f"{demo}/metrics") as response:  # noqa: S310 # as above
         assert f'url="{demo}/keys"' in response.read().decode()
+
+
+@pytest.mark.parametrize("team", ["payments", "analytics", "platform"])
+def test_the_demo_has_a_team_with_unused_keys(demo: str, team: str) -> None:
+    with urlopen(f"{demo}/keys.csv?organization=acme&team={team}") as response:  # noqa: S310 # our own http URL
+        keys = list(csv.DictReader(response.read().decode().splitlines()))
+    assert {each["team"] for each in keys} == {team}
+    unused = ["unused_for" in each["policies"].split("|") for each in keys]
+    assert 0 < sum(unused) < len(unused) / 3
+
+
+def test_the_demo_knows_who_was_active(demo: str) -> None:
+    with urlopen(f"{demo}/") as response:  # noqa: S310 # our own http URL
+        assert "Activity known for" in response.read().decode()
+    with urlopen(f"{demo}/metrics") as response:  # noqa: S310 # as above
+        exposition = response.read().decode()
+    active = re.findall(r"^confluent_cloud_owner_last_active_\S+ (\S+)$", exposition, re.MULTILINE)
+    day = 86_400
+    assert 0 <= time.time() - max(map(float, active)) + 3600 < day
+    assert time.time() - min(map(float, active)) > 3 * day
 
 
 @pytest.mark.parametrize("form", Format)

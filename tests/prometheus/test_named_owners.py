@@ -37,7 +37,8 @@ SENTENCES = {
     "UserOwned": "API keys of acme that belong to users: {}."
     " They stop working when those users leave.",
     "UnknownOwner": "API keys of acme whose owner no longer exists: {}.",
-    "Unused": "API keys of acme whose owner does not use their Kafka clusters: {}.",
+    "Unused": "API keys of acme whose owner made no request to their Kafka clusters for 14 days:"
+    " {}.",
 }
 """What each of them says, less the number of keys and the owners."""
 HOSTILE = "a\"b{{ .Labels }}\n{{ end }}\\c\u202e'<!channel>"
@@ -51,7 +52,7 @@ pytestmark = pytest.mark.integration
 def expect_owners(folder: Path, name: str, given: Iterable[Labels], keys_and_owners: str) -> None:
     """Check what the alert ``name`` about several owners says of keys and owners."""
     policy = POLICIES[name]
-    limits = [threshold(each, 14 * DAY) for each in ("max_age", "expires_within")]
+    limits = [threshold(each, 14 * DAY) for each in ("max_age", "expires_within", "unused_for")]
     text = SENTENCES[name].format(keys_and_owners)
     expect(folder, name, [*limits, *given], ({"policy": policy}, text))
 

@@ -272,3 +272,14 @@ async def test_an_organization_can_have_its_own_policy() -> None:
         assert found == ([] if findings is None else [findings])
         name = "confluent_cloud_api_key_policy_threshold_seconds"
         assert harness.value(name, policy="max_age") == threshold
+
+
+async def test_the_limit_for_unused_keys_is_published() -> None:
+    name = "confluent_cloud_api_key_policy_threshold_seconds"
+    for settings, threshold in (
+        ("usage: {enabled: true}, policy: {unused_for: 3d}", 3 * 86_400),
+        ("usage: {enabled: true}", None),
+    ):
+        harness = Harness([key("A")], settings=settings)
+        await harness.exporter.refresh_once()
+        assert harness.value(name, policy="unused_for") == threshold

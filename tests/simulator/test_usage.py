@@ -175,8 +175,9 @@ def test_a_seeded_organization_has_every_kind_of_usage() -> None:
     assert any(newest[pair] > NOON - HOUR and later[pair] < NOON + 14 * DAY for pair in newest)
     assert any(time > NOON + 20 * DAY - HOUR for time in later.values())
     assert {principal[:2] for principal, _ in used} >= {"sa", "u-", "po", "00"}
-    assert (len(usage.silent), len(usage.labels)) == (3, 3)
-    assert not usage.silent & usage.labels.keys()
+    with_service = {cluster for principal, cluster in used if principal.isdigit()}
+    assert (len(usage.silent), len(usage.labels), len(with_service)) == (3, 3, 3)
+    assert len(usage.silent | usage.labels.keys() | with_service) == 9, "most clusters tell"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

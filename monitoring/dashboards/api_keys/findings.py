@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from monitoring.dashboards.panels import COUNT, Position
-from monitoring.dashboards.queries import OWNER_ROW, by, gauge, owner_named
+from monitoring.dashboards.queries import OWNER_ROW, by, gauge, owner_and_team_named
 from monitoring.dashboards.tables import (
     MOST,
     ORGANIZATION_COLUMN,
     OWNER_ID_COLUMN,
     OWNER_KIND_COLUMN,
+    TEAM_COLUMN,
     Column,
     grid,
 )
@@ -53,13 +54,14 @@ def _by_owner(position: Position) -> AnyPanel:
         f" `--owner=` and the id. Names of the policies: {_NAMES}.",
         unit=COUNT,
         no_value="no findings known",
-        queries={"A": owner_named(f"topk({MOST}, {found} > 0)", catalogue.VIOLATIONS)},
+        queries={"A": owner_and_team_named(f"topk({MOST}, {found} > 0)", catalogue.VIOLATIONS)},
         columns=[
             ORGANIZATION_COLUMN,
             _POLICY,
             Column("owner_name", "Owner"),
             OWNER_ID_COLUMN,
             OWNER_KIND_COLUMN,
+            TEAM_COLUMN,
             Column("Value", "Keys", 90),
         ],
         sort="Keys",

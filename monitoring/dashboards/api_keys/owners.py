@@ -15,6 +15,7 @@ from monitoring.dashboards.queries import (
     environment_named,
     gauge,
     in_every_row,
+    owner_and_team_named,
     owner_named,
     resource_named,
 )
@@ -25,6 +26,7 @@ from monitoring.dashboards.tables import (
     ORGANIZATION_COLUMN,
     OWNER_ID_COLUMN,
     OWNER_KIND_COLUMN,
+    TEAM_COLUMN,
     Column,
     grid,
     organize,
@@ -66,7 +68,7 @@ def _owners(position: Position) -> AnyPanel:
         unit=COUNT,
         no_value="no keys known",
         queries={
-            "A": owner_named(keys, catalogue.OWNER_API_KEYS),
+            "A": owner_and_team_named(keys, catalogue.OWNER_API_KEYS),
             "B": f"{age} / 86400 {in_rows}",
             "C": in_every_row(f"clamp_min({left}, 0) / 86400", keys, OWNER_ROW),
             "D": in_every_row(found, keys, OWNER_ROW),
@@ -76,6 +78,7 @@ def _owners(position: Position) -> AnyPanel:
             Column("owner_name", "Owner"),
             OWNER_ID_COLUMN,
             OWNER_KIND_COLUMN,
+            TEAM_COLUMN,
             Column("Value #A", "Keys", 90),
             Column("Value #B", "Oldest key", 110, unit=DAYS, decimals=0, no_value="unknown"),
             Column(

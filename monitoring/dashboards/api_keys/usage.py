@@ -15,13 +15,14 @@ from monitoring.dashboards.queries import (
     gauge,
     in_every_row,
     named,
-    owner_named,
+    owner_and_team_named,
 )
 from monitoring.dashboards.tables import (
     MOST,
     ORGANIZATION_COLUMN,
     OWNER_ID_COLUMN,
     OWNER_KIND_COLUMN,
+    TEAM_COLUMN,
     Column,
     grid,
 )
@@ -45,7 +46,7 @@ def panels() -> list[AnyPanel]:
 def _inactive(position: Position) -> AnyPanel:
     of = catalogue.OWNER_LAST_ACTIVE
     since = by((*OWNER_ROW, "resource_id"), f"time() - {gauge(of)}")
-    rows = owner_named(f"topk({MOST}, {since} / 86400)", of)
+    rows = owner_and_team_named(f"topk({MOST}, {since} / 86400)", of)
     # A Kafka cluster is in one environment only, and activity is known without it.
     cluster = ("organization", "resource_id")
     return grid(
@@ -63,6 +64,7 @@ def _inactive(position: Position) -> AnyPanel:
             Column("owner_name", "Owner"),
             OWNER_ID_COLUMN,
             OWNER_KIND_COLUMN,
+            TEAM_COLUMN,
             Column("resource_name", "Kafka cluster"),
             Column("resource_id", "Cluster id", 110),
             Column("Value", "Last active", 120, unit=DAYS, decimals=1),
@@ -83,12 +85,13 @@ def _unused(position: Position) -> AnyPanel:
         " `confluent-api-keys-exporter report --policy=unused_for --owner=` and the id.",
         unit=COUNT,
         no_value="no unused keys known",
-        queries={"A": owner_named(f"topk({MOST}, {found} > 0)", catalogue.VIOLATIONS)},
+        queries={"A": owner_and_team_named(f"topk({MOST}, {found} > 0)", catalogue.VIOLATIONS)},
         columns=[
             ORGANIZATION_COLUMN,
             Column("owner_name", "Owner"),
             OWNER_ID_COLUMN,
             OWNER_KIND_COLUMN,
+            TEAM_COLUMN,
             Column("Value", "Keys", 90),
         ],
         sort="Keys",
