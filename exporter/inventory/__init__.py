@@ -22,7 +22,8 @@ from exporter.inventory.keys import (
     key_from,
 )
 from exporter.inventory.overrides import override_of
-from exporter.inventory.policy import POLICIES, Override, Rules, judged, judged_kinds
+from exporter.inventory.policy import judged, judged_kinds
+from exporter.inventory.rules import POLICIES, Override, Rules
 from exporter.inventory.teams import Team, owner_teams
 from exporter.inventory.timestamps import plausible_creation, plausible_expiry
 from exporter.inventory.usage import Usage

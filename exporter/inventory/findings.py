@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.inventory.ages import Dates, Histogram
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
-    from exporter.inventory.policy import Rules
+    from exporter.inventory.rules import Rules
     from exporter.inventory.usage import Usage
 
 
