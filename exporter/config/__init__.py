@@ -1,6 +1,7 @@
 """Loads YAML, environment variables and secret files into one validated, immutable value."""
 
 from exporter.config.certificates import ca_context
+from exporter.config.collector_sections import Names, Quotas
 from exporter.config.credentials import (
     ApiKeyCredentials,
     Credentials,
@@ -11,16 +12,8 @@ from exporter.config.credentials import (
 from exporter.config.editor_schema import json_schema
 from exporter.config.files import version_of
 from exporter.config.load import Config, load, parse
-from exporter.config.policy_overrides import Override
-from exporter.config.schema import (
-    Filters,
-    Names,
-    Organization,
-    Policy,
-    Quotas,
-    RateLimit,
-    Tls,
-)
+from exporter.config.policy_section import Override, Policy
+from exporter.config.schema import Filters, Organization, RateLimit, Tls
 from exporter.config.secrets import Secret
 from exporter.config.teams import Team
 from exporter.config.web_config import (
