@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import astuple
 
 from exporter.collectors.api_keys.own_key import own_key
-from exporter.collectors.api_keys.state import API_KEYS_STATE, rules_of
+from exporter.collectors.api_keys.settings import rules_of
+from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.names import DIRECTORY
 from exporter.exposition import Part, catalogue, histogram_lines, part, text
 from exporter.exposition.rendering import optional
