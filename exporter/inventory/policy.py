@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 _MOST_MISSING = 0.25  # share of the owners of a kind; one may always be missing
 
 
-def judged(rules: Rules, kinds: Collection[str], usage: Usage) -> tuple[str, ...]:
+def evaluated_policies(rules: Rules, kinds: Collection[str], usage: Usage) -> tuple[str, ...]:
     """Return the enabled policies that can be evaluated.
 
-    ``unknown_owner`` needs at least one of ``kinds``, the result of :func:`judged_kinds`, and
+    ``unknown_owner`` needs at least one of ``kinds``, the result of :func:`evaluated_kinds`, and
     ``unused_for`` a cluster whose activity is known.
     """
     needs = {"unknown_owner": bool(kinds), "unused_for": bool(usage.evaluated)}
     return tuple(name for name in rules.active() if needs.get(name, True))
 
 
-def judged_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, ...]:
+def evaluated_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, ...]:
     """Return the kinds of owners that ``unknown_owner`` can be evaluated for.
 
     This requires a complete listing of the kind. If the listing lacks more than a quarter of the
@@ -85,7 +85,7 @@ def timeless_violations(
     """Yield each enabled policy that does not depend on the time, with the keys that violate it.
 
     ``keys``: sorted by :func:`~exporter.inventory.ages.sorted_by_creation`. ``groups``: all of
-    them. ``kinds``: the result of :func:`judged_kinds`.
+    them. ``kinds``: the result of :func:`evaluated_kinds`.
     """
     if any(rules.max_keys_per_owner_and_resource is not None for rules, _ in groups):
         yield "max_keys_per_owner_and_resource", _surplus(keys, groups)

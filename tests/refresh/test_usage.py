@@ -346,7 +346,7 @@ async def test_a_report_finds_unused_keys(rule: str, found: set[str]) -> None:
         on_progress=lambda *_, **__: None,
         metrics_hosts=harness.exporter.metrics_hosts(),
     )
-    assert "unused_for" in report.judged
+    assert "unused_for" in report.evaluated
     assert {row.owner_id for row in report.rows if "unused_for" in row.policies} == found
     harness.simulator.faults.append(parse_fault(f"403@{METRICS_QUERY_PATH}"))
     (report,) = await fetch_reports(
@@ -356,7 +356,7 @@ async def test_a_report_finds_unused_keys(rule: str, found: set[str]) -> None:
         metrics_hosts=harness.exporter.metrics_hosts(),
     )
     assert not report.failed
-    assert "unused_for" not in report.judged
+    assert "unused_for" not in report.evaluated
     assert not any("unused_for" in row.policies for row in report.rows)
 
 
@@ -458,7 +458,7 @@ async def test_a_clock_that_was_ahead_makes_no_key_unused(tmp_path: Path) -> Non
     assert unused(harness) == {}
 
 
-async def test_a_report_does_not_judge_by_an_old_state_file(tmp_path: Path) -> None:
+async def test_a_report_does_not_evaluate_by_an_old_state_file(tmp_path: Path) -> None:
     path = tmp_path / "usage.json"
     UsageFile(path, "acme").write(
         Usage(
@@ -477,7 +477,7 @@ async def test_a_report_does_not_judge_by_an_old_state_file(tmp_path: Path) -> N
         on_progress=lambda *_, **__: None,
         metrics_hosts=harness.exporter.metrics_hosts(),
     )
-    assert "unused_for" not in report.judged
+    assert "unused_for" not in report.evaluated
     assert not any("unused_for" in row.policies for row in report.rows)
 
 
