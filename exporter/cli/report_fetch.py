@@ -11,7 +11,7 @@ import structlog
 
 from exporter.cli.progress import timeout_failure
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of, teams_of
-from exporter.collectors.names import list_names
+from exporter.collectors.names_listing import list_names
 from exporter.collectors.usage import asked_periods, fetch_usage
 from exporter.collectors.usage_file import UsageFile
 from exporter.confluent.endpoints import API_KEYS

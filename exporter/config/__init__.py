@@ -1,7 +1,6 @@
 """Loads YAML, environment variables and secret files into one validated, immutable value."""
 
 from exporter.config.certificates import ca_context
-from exporter.config.collector_sections import Names, Quotas
 from exporter.config.credentials import (
     ApiKeyCredentials,
     Credentials,
@@ -15,7 +14,6 @@ from exporter.config.load import Config, load, parse
 from exporter.config.policy_section import Override, Policy
 from exporter.config.schema import Filters, Organization, RateLimit, Tls
 from exporter.config.secrets import Secret
-from exporter.config.teams import Team
 from exporter.config.web_config import (
     ClientAuth,
     TlsConfig,
@@ -30,16 +28,13 @@ __all__ = [
     "Config",
     "Credentials",
     "Filters",
-    "Names",
     "OAuthClient",
     "Organization",
     "Override",
     "Policy",
     "PoolCredentials",
-    "Quotas",
     "RateLimit",
     "Secret",
-    "Team",
     "Tls",
     "TlsConfig",
     "TokenFile",
