@@ -63,5 +63,5 @@ class Usage(ConfigSection):
     refresh_interval: Duration = duration_default("1h")
     """Time between the starts of two refreshes of the usage."""
     state_file: StateFile | None = None
-    """File that keeps what is known about activity over a restart, one for each organization.
+    """File that keeps the known activity across restarts, one for each organization.
     Relative to the folder of this configuration file. Default: none."""
