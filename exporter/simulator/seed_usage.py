@@ -22,9 +22,8 @@ _WEIGHTS = (50, 15, 15, 10, 10)
 _SCHEDULES = (6 * _HOUR, 12 * _HOUR, _DAY, 3 * _DAY)
 _CLUSTERS_PER_EXCEPTION = 8  # clusters for each silent one, and for each that names no principals
 _MIN_CLUSTERS = 4  # fewer have no such exceptions
-_STRANGERS = ("pool-{:04}", "{:06}")
-"""Principals without API keys: identity pools, and services of the provider, whose form of id is
-an assumption."""
+_PRINCIPALS_WITHOUT_KEYS = ("pool-{:04}", "{:06}")
+"""The ids of identity pools, and of services of the provider, whose form is an assumption."""
 
 
 def seeded_usage(keys: Iterable[SimulatedKey], *, seed: int, now: float) -> SimulatedUsage:
@@ -50,8 +49,8 @@ def seeded_usage(keys: Iterable[SimulatedKey], *, seed: int, now: float) -> Simu
         if workload is not None:
             usage.add(workload)
     for number, cluster in enumerate(clusters):
-        stranger = random.choice(_STRANGERS).format(number)
-        usage.add(Workload(stranger, cluster, _first(random, now, 60)))
+        principal = random.choice(_PRINCIPALS_WITHOUT_KEYS).format(number)
+        usage.add(Workload(principal, cluster, _first(random, now, 60)))
     exceptions = 0
     if len(clusters) >= _MIN_CLUSTERS:
         exceptions = max(1, len(clusters) // _CLUSTERS_PER_EXCEPTION)
