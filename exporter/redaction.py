@@ -157,6 +157,11 @@ def _unregister(redactor: Redactor) -> None:
             del _by_start[start]
 
 
+def is_jwt(text: str) -> bool:
+    """Whether ``text`` is a JSON Web Token, registered or not."""
+    return _JWT.fullmatch(text) is not None
+
+
 def looks_like_a_secret(text: str) -> bool:
     """Whether ``text`` may be a generated secret or id, and not words."""
     letters = re.search("[A-Za-z]", text) is not None

@@ -14,6 +14,7 @@ from exporter.escaping import one_line
 from exporter.redaction import (
     REDACTED,
     Redactor,
+    is_jwt,
     looks_like_a_secret,
     redacted,
     register,
@@ -139,6 +140,21 @@ def test_what_looks_like_a_secret(text: str, *, expected: bool) -> None:
 
 
 HEADER, CLAIMS, SIGNATURE = "eyJhbGciOiJSUzI1NiJ9", "eyJzdWIiOiJtZSJ9", "c2ln-bmF0_dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{HEADER}.{CLAIMS}.{SIGNATURE}", True),
+        (f"{HEADER}.{CLAIMS}.", True),
+        (f"{HEADER}.{CLAIMS}", True),
+        (f"Bearer {HEADER}.{CLAIMS}.{SIGNATURE}", False),
+        (f"{HEADER}.txt", False),
+        ("eyJ.pem", False),
+    ],
+)
+def test_what_is_a_jwt(text: str, *, expected: bool) -> None:
+    assert is_jwt(text) is expected
 
 
 @pytest.mark.parametrize(

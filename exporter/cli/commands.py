@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
     def load() -> Config:
         loaded = load_config(options.config_file)
-        _warn_about_unjudged_policies(loaded)
+        _warn_about_unevaluated_policies(loaded)
         return loaded
 
     loaded, web_settings = load_configs(load, options.web_config_file)
@@ -84,11 +84,11 @@ def schema(options: argparse.Namespace) -> int:
     return 0
 
 
-def _warn_about_unjudged_policies(loaded: Config) -> None:
+def _warn_about_unevaluated_policies(loaded: Config) -> None:
     for each in loaded.organizations:
         if each.policy.unknown_owner and not each.names.enabled:
             log.warning(
-                "the policy unknown_owner is not judged, because names are disabled; set"
+                "the policy unknown_owner is not evaluated, because names are disabled; set"
                 " `names.enabled: true` or `policy.unknown_owner: false`",
                 organization=each.name,
             )

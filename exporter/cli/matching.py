@@ -24,8 +24,8 @@ def unused_overrides(folded: Folded) -> str:
     rules = folded.settings.rules
     examples = {(key.owner, key.resources): key for key in folded.inventory.keys}
     used = {override_of(key, rules) for key in examples.values() if key.owner.kind != "internal"}
-    unused = [str(each) for each in range(len(rules.overrides)) if each not in used]
-    return f"no key has the rules of policy.overrides[{', '.join(unused)}]" if unused else ""
+    unused = [f"policy.overrides[{at}]" for at in range(len(rules.overrides)) if at not in used]
+    return f"apply to no key: {_shortened(unused)}" if unused else ""
 
 
 def overlapping_teams(folded: Folded) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from exporter.config.files import replacing, write_all
 from exporter.errors import StartUpError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PROGRAM = "confluent-api-keys-exporter"
 _PRIVATE, _DEFAULT_MODE = 0o600, 0o666
-_MAX_NAME_PREFIX = 50  # characters; file systems limit the length of a name
 
 
 def reopen_closed_streams() -> None:
@@ -91,10 +90,8 @@ class Output:
 
     def write(self, data: bytes) -> None:
         """Write all of ``data``. Raises :class:`~exporter.errors.StartUpError`."""
-        rest = memoryview(data)
         with self._errors():
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, data)
             self._file.flush()
 
 
@@ -148,19 +145,14 @@ def _open(path: Path) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _replacing(path: Path, existing: os.stat_result | None) -> Iterator[BinaryIO]:
     """Yield a temporary file that replaces the regular file at ``path``, which may not exist."""
-    name = path.with_name(f".{path.name[:_MAX_NAME_PREFIX]}.{secrets.token_hex(8)}")
+    # Until it has the mode of the existing file, others must not read what that one hides.
     mode = _PRIVATE if existing else _DEFAULT_MODE
-    with contextlib.ExitStack() as undo:
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-        undo.callback(name.unlink)
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            yield file
-            if existing is not None:
-                with contextlib.suppress(PermissionError):  # only root may change the owner
-                    os.fchown(descriptor, existing.st_uid, existing.st_gid)
-                os.fchmod(descriptor, stat.S_IMODE(existing.st_mode))
-        name.replace(path)
-        undo.pop_all()
+    with replacing(path, mode=mode) as file:
+        yield file
+        if existing is not None:
+            with contextlib.suppress(PermissionError):  # only root may change the owner
+                os.fchown(file.fileno(), existing.st_uid, existing.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(existing.st_mode))
 
 
 def _open_special(path: Path, existing: os.stat_result) -> int:

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_NEEDS = {
+    "unknown_owner": "a complete and plausible list of owners",
+    "unused_for": "the activity of owners",
+}
+"""What the policies need that cannot always be evaluated."""
+
 
 def report(options: argparse.Namespace) -> int:
     """Print the selected keys; return the exit code.
@@ -56,7 +62,7 @@ def report(options: argparse.Namespace) -> int:
         shown = violating(rows, options.policy) if options.policy else rows
         to_file = options.output is not None
         output.write(_render(shown, options.format, organizations=len(reports), to_file=to_file))
-    warn_about_unjudged_policies(reports, requested={*options.policy, *options.fail_on})
+    warn_about_unevaluated_policies(reports, requested={*options.policy, *options.fail_on})
     passed = passes(rows, reports, fail_on=options.fail_on)
     failed = any(each.failed for each in reports)
     if not rows and not failed:
@@ -116,21 +122,19 @@ def _fetch(config: Config, *, timeout: float | None) -> Sequence[OrganizationRep
         return run_cancellable(fetch(on_progress))
 
 
-def warn_about_unjudged_policies(
+def warn_about_unevaluated_policies(
     reports: Iterable[OrganizationReport], *, requested: Collection[str]
 ) -> None:
-    """Log policies that could not be judged, and ``requested`` policies that are disabled.
-
-    At most one line of each kind for an organization.
-    """
+    """Log policies that could not be evaluated, and ``requested`` policies that are disabled."""
     for report in reports:
         if report.failed:
             continue
-        if unjudged := report.active - report.judged:
+        for policy in sorted(report.active - report.evaluated):
             log.warning(
-                "policies cannot be judged without a complete and plausible list of owners",
+                "a policy cannot be evaluated",
                 organization=report.organization,
-                policies=",".join(sorted(unjudged)),
+                policies=policy,
+                missing=_NEEDS[policy],
             )
         if disabled := set(requested) - report.active:
             log.warning(
@@ -145,7 +149,7 @@ def passes(
 ) -> bool:
     """Whether no key violates a policy in ``fail_on``; log the number of keys that do.
 
-    An active policy that could not be judged does not pass.
+    An active policy that could not be evaluated does not pass.
     """
     violations = violating(rows, fail_on)
     if violations:
@@ -156,12 +160,15 @@ def passes(
                 sorted({policy for row in violations for policy in row.policies} & {*fail_on})
             ),
         )
-    unjudged = {policy for each in reports for policy in each.active - each.judged} & {*fail_on}
-    if unjudged:
+    unevaluated = {
+        policy for each in reports for policy in each.active - each.evaluated if policy in fail_on
+    }
+    if unevaluated:
         log.error(
-            "a policy given with --fail-on cannot be judged", policies=",".join(sorted(unjudged))
+            "a policy given with --fail-on cannot be evaluated",
+            policies=",".join(sorted(unevaluated)),
         )
-    return not violations and not unjudged
+    return not violations and not unevaluated
 
 
 def _render(rows: Sequence[Row], form: str, *, organizations: int, to_file: bool = False) -> bytes:

@@ -11,12 +11,12 @@ import structlog
 
 from exporter.cli.progress import timeout_failure
 from exporter.collectors.api_keys import MAX_KEYS, list_items, rules_of, teams_of
-from exporter.collectors.names import list_names
+from exporter.collectors.names_listing import list_names
 from exporter.collectors.usage_answers import Answers, ask, log_problems
 from exporter.collectors.usage_file import UsageStore
 from exporter.confluent.endpoints import API_KEYS
 from exporter.errors import ApiError, CredentialsError, PaginationError
-from exporter.inventory import Directory, Usage, judged, judged_kinds, key_from
+from exporter.inventory import Directory, Usage, evaluated_kinds, evaluated_policies, key_from
 from exporter.inventory.usage import kafka_clusters, retain
 from exporter.refresh import failure_from
 from exporter.report import ListedKey, build_rows
@@ -41,8 +41,8 @@ class OrganizationReport:
     rows: Sequence[Row] = ()
     active: frozenset[str] = frozenset()
     """The enabled policies."""
-    judged: frozenset[str] = frozenset()
-    """The active policies that could be judged for every requested kind of owner."""
+    evaluated: frozenset[str] = frozenset()
+    """The active policies that could be evaluated for every requested kind of owner."""
     failed: bool = False
 
 
@@ -90,7 +90,7 @@ async def _fetch_report(
     on_progress: ProgressCallback,
     timeout: float | None,  # noqa: ASYNC109 # as above
 ) -> OrganizationReport:
-    """List names and keys, one request at a time, and judge the keys. Log a failure."""
+    """List names and keys, one request at a time, and evaluate the policies. Log a failure."""
     with structlog.contextvars.bound_contextvars(organization=organization.name):
         try:
             async with asyncio.timeout(timeout):
@@ -102,12 +102,12 @@ async def _fetch_report(
         except TimeoutError:
             failure = timeout_failure(timeout)
         else:
-            return _judge(organization, listed, directory, usage, now=clock.wall())
+            return _evaluate(organization, listed, directory, usage, now=clock.wall())
         log.error("organization is missing from the report", **_facts(failure))
         return OrganizationReport(organization.name, failed=True)
 
 
-def _judge(
+def _evaluate(
     organization: Organization,
     listed: Collection[ListedKey],
     directory: Directory,
@@ -118,10 +118,10 @@ def _judge(
     rules = rules_of(organization.policy)
     keys = [each.key for each in listed]
     owners = {key.owner for key in keys}
-    kinds = judged_kinds(owners, directory)
+    kinds = evaluated_kinds(owners, directory)
     wanted = {"service-account", *(["user"] if organization.names.users else [])}
     if wanted & {owner.kind for owner in owners} - {*kinds}:
-        kinds = ()  # an owner of a requested kind cannot be judged, so the result is unknown
+        kinds = ()  # an owner of a requested kind cannot be evaluated, so the result is unknown
     return OrganizationReport(
         organization.name,
         rows=build_rows(
@@ -134,7 +134,7 @@ def _judge(
             teams=teams_of(organization),
         ),
         active=frozenset(rules.active()),
-        judged=frozenset(judged(rules, kinds, usage)),
+        evaluated=frozenset(evaluated_policies(rules, kinds, usage)),
     )
 
 

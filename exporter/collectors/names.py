@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
-from exporter.collectors.unreadable import UnreadableLog
+from exporter.collectors.names_listing import CLUSTERS, list_names
 from exporter.confluent.endpoints import (
     ENVIRONMENTS,
-    KAFKA_CLUSTERS,
-    KSQLDB_CLUSTERS,
     ORGANIZATIONS,
     REGIONS,
-    SCHEMA_REGISTRIES,
     SERVICE_ACCOUNTS,
     USERS,
 )
-from exporter.confluent.listing import pages
-from exporter.errors import ApiError, Forbidden, NotFound, PaginationError
 from exporter.exposition import catalogue, part
-from exporter.inventory import Cluster, Directory
-from exporter.refresh import Failure, Outcome, Slice, failure_from
+from exporter.inventory import Directory
+from exporter.refresh import Outcome, Slice
 from exporter.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Self
 
     from exporter.clock import Clock
     from exporter.config import Organization
-    from exporter.confluent import wire
-    from exporter.confluent.endpoints import Listing
     from exporter.confluent.host import Host
     from exporter.confluent.request import Budget
     from exporter.exposition import Part
     from exporter.exposition.catalogue import Metric
     from exporter.refresh import OrganizationState
-
-T = TypeVar("T")
-_MAX_REFUSALS = 2
-"""Refused environments until the role is assumed to be missing for all of them."""
-_MAX_ITEMS = 100_000
-_MAX_NAME_LENGTH = 255
-_CLUSTERS = (KAFKA_CLUSTERS, SCHEMA_REGISTRIES, KSQLDB_CLUSTERS)
-
 
 DIRECTORY = Slice("names", Directory())
 
@@ -77,21 +61,22 @@ class NamesCollector:
     @property
     def endpoints(self) -> Sequence[str]:
         """See :class:`~exporter.refresh.RefreshedCollector`."""
-        listings = (SERVICE_ACCOUNTS, ENVIRONMENTS, *_CLUSTERS, REGIONS, ORGANIZATIONS)
+        listings = (SERVICE_ACCOUNTS, ENVIRONMENTS, *CLUSTERS, REGIONS, ORGANIZATIONS)
         users = [USERS.endpoint] if self._users else []
         return [each.endpoint for each in listings] + users
 
     async def collect(self, host: Host, budget: Budget, state: OrganizationState) -> Outcome:
         """See :class:`~exporter.refresh.RefreshedCollector`."""
-        walk = _Walk(
+        directory, failure = await list_names(
             host,
             budget,
-            self._clock,
+            clock=self._clock,
+            users=self._users,
             page_size=self._page_size,
+            before=state.get(DIRECTORY),
             sample_clusters=self._sample_clusters,
         )
-        directory = await walk.directory(state.get(DIRECTORY), users=self._users)
-        return Outcome(lambda state: state.with_slice(DIRECTORY, directory), walk.failure())
+        return Outcome(lambda state: state.with_slice(DIRECTORY, directory), failure)
 
     def derive(self, state: OrganizationState, *, now: float) -> OrganizationState:
         """Return ``state`` without the names of users if they are disabled since a reload."""
@@ -125,163 +110,3 @@ class SampledNamesCollector(NamesCollector):
     """
 
     _sample_clusters = True
-
-
-async def list_names(
-    host: Host, budget: Budget, *, clock: Clock, users: bool, page_size: int
-) -> tuple[Directory, Failure | None]:
-    """Return the names that can be listed, and why the others could not."""
-    walk = _Walk(host, budget, clock, page_size=page_size)
-    return await walk.directory(Directory(), users=users), walk.failure()
-
-
-@dataclass
-class _Walk:
-    """One walk through all sources."""
-
-    host: Host
-    budget: Budget
-    clock: Clock
-    page_size: int
-    sample_clusters: bool = False
-    """See :class:`SampledNamesCollector`."""
-    failures: dict[str, ApiError] = field(default_factory=dict)
-    """By endpoint."""
-    unreadable: UnreadableLog = field(default_factory=UnreadableLog)
-
-    async def directory(self, before: Directory, *, users: bool) -> Directory:
-        """Return the listed names; those of ``before`` for sources that fail."""
-        complete = {**before.complete}
-        accounts = await self._owners("service-account", self._named, SERVICE_ACCOUNTS, complete)
-        people: Mapping[str, str] | None = {}
-        if users:
-            people = await self._owners("user", self._people, USERS, complete)
-        else:
-            complete.pop("user", None)
-        environments = await self._named(ENVIRONMENTS)
-        known = before.environments if environments is None else environments
-        clusters: dict[str, Cluster] = {}
-        for listing in _CLUSTERS:
-            clusters |= await self._clusters(listing, known, before)
-        regions = await self._named(REGIONS)
-        organizations = await self._named(ORGANIZATIONS)
-        self.unreadable.summarize()
-        found = next(iter(organizations.items()), None) if organizations else None
-        return Directory(
-            service_accounts=before.service_accounts if accounts is None else accounts,
-            users=before.users if people is None else people,
-            environments=known,
-            clusters=clusters,
-            regions=before.regions if regions is None else regions,
-            organization_id=found[0] if found else before.organization_id,
-            organization_name=found[1] if found else before.organization_name,
-            complete=complete,
-        )
-
-    async def _owners(
-        self,
-        kind: str,
-        names: Callable[[Listing[T]], Awaitable[Mapping[str, str] | None]],
-        listing: Listing[T],
-        complete: dict[str, float],
-    ) -> Mapping[str, str] | None:
-        """Return the owners of a kind, and record in ``complete`` when a full listing began.
-
-        Without the role to see them, the API returns an empty list instead of an error
-        (docs/confluent-cloud-api.md#who-sees-which-keys).
-        """
-        began = self.clock.wall()
-        found = await names(listing)
-        if found and listing.endpoint not in self.unreadable.endpoints:
-            complete[kind] = began
-        elif found is not None:
-            complete.pop(kind, None)
-        return found
-
-    def failure(self) -> Failure | None:
-        """Return why anything could not be listed."""
-        if not self.failures:
-            return None
-        first = failure_from(next(iter(self.failures.values())))
-        others = list(self.failures)[1:]
-        more = f". Could not be listed either: {', '.join(others)}" if others else ""
-        return Failure(first.reason, first.message + more, first.request_id)
-
-    async def _named(self, listing: Listing[wire.Named]) -> Mapping[str, str] | None:
-        items = await self._items(listing)
-        return None if items is None else {each.id: _short(each.display_name) for each in items}
-
-    async def _people(self, listing: Listing[wire.User]) -> Mapping[str, str] | None:
-        items = await self._items(listing)
-        if items is None:
-            return None
-        return {each.id: _short(each.full_name or each.email) for each in items}
-
-    async def _clusters(
-        self, listing: Listing[wire.Cluster], environments: Collection[str], before: Directory
-    ) -> Mapping[str, Cluster]:
-        """Return the clusters of all environments.
-
-        An environment that is refused is skipped, because it may have been deleted meanwhile. If
-        the first ones are all refused, the role is missing. Clusters of environments that were not
-        listed are taken from ``before``.
-        """
-        found: dict[str, Cluster] = {}
-        listed: set[str] = set()
-        refused: list[ApiError] = []
-        try:
-            for environment_id in environments:
-                try:
-                    items = await self._all(listing, {"environment": environment_id})
-                except (Forbidden, NotFound) as error:
-                    if not listing.may_fail_alone(error):
-                        raise
-                    refused.append(error)
-                    if not listed and len(refused) >= _MAX_REFUSALS:
-                        break
-                    continue
-                listed.add(environment_id)
-                for item in items:
-                    name = _short(item.spec.display_name if item.spec else None)
-                    found[item.id] = Cluster(name, environment_id)
-                if self.sample_clusters and listing is not KAFKA_CLUSTERS:
-                    break
-            if refused and not listed:
-                raise refused[0]
-        except ApiError as error:
-            if not listing.may_fail_alone(error):
-                raise
-            self.failures[listing.endpoint] = error
-        previous = {
-            cluster_id: cluster
-            for cluster_id, cluster in before.clusters.items()
-            if cluster.environment_id in environments and cluster.environment_id not in listed
-        }
-        return previous | found
-
-    async def _items(self, listing: Listing[T]) -> list[T] | None:
-        try:
-            return await self._all(listing, {})
-        except ApiError as error:
-            if not listing.may_fail_alone(error):
-                raise
-            self.failures[listing.endpoint] = error
-            return None
-
-    async def _all(self, listing: Listing[T], params: Mapping[str, str]) -> list[T]:
-        items: list[T] = []
-        async for page in pages(self.host, listing, params, self.budget, page_size=self.page_size):
-            items += page.items
-            self.unreadable.add(listing.endpoint, page.unreadable)
-            if len(items) > _MAX_ITEMS:
-                raise PaginationError(
-                    f"the listing has more than {_MAX_ITEMS} items. It is not used",
-                    endpoint=listing.endpoint,
-                )
-            await asyncio.sleep(0)  # scrapes come between long pages
-        return items
-
-
-def _short(name: str | None) -> str:
-    """Return ``name``, cut to the length of a label."""
-    return (name or "")[:_MAX_NAME_LENGTH]

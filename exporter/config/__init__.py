@@ -11,18 +11,9 @@ from exporter.config.credentials import (
 from exporter.config.editor_schema import json_schema
 from exporter.config.files import version_of
 from exporter.config.load import Config, load, parse
-from exporter.config.policy_overrides import Override
-from exporter.config.schema import (
-    Filters,
-    Names,
-    Organization,
-    Policy,
-    Quotas,
-    RateLimit,
-    Tls,
-)
+from exporter.config.policy_section import Override, Policy
+from exporter.config.schema import Filters, Organization, RateLimit, Tls
 from exporter.config.secrets import Secret
-from exporter.config.teams import Team
 from exporter.config.web_config import (
     ClientAuth,
     TlsConfig,
@@ -37,16 +28,13 @@ __all__ = [
     "Config",
     "Credentials",
     "Filters",
-    "Names",
     "OAuthClient",
     "Organization",
     "Override",
     "Policy",
     "PoolCredentials",
-    "Quotas",
     "RateLimit",
     "Secret",
-    "Team",
     "Tls",
     "TlsConfig",
     "TokenFile",

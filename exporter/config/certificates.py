@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.config.files import version_of
-from exporter.config.source_settings import validation_context
-from exporter.config.yaml_document import kind_of
+from exporter.config.source_settings import path_setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,13 +46,7 @@ def ca_context(path: Path) -> ssl.SSLContext:
 
 def check_ca_file(value: object, info: ValidationInfo) -> Path:
     """Return ``value`` as an absolute path if it is a file with certificates."""
-    if not isinstance(value, str):
-        raise ValueError(f"is {kind_of(value)}; expected the path of a file")  # noqa: TRY004 # pydantic reports it
-    if not value.strip() or "\0" in value:
-        raise ValueError(
-            "is not a valid path; expected the path of a file, such as `corporate-ca.pem`"
-        )
-    path = validation_context(info).folder / value
+    path = path_setting(value, info, example="corporate-ca.pem")
     version = version_of(path)
     if version is None:
         raise ValueError(

@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
-import tempfile
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PRIVATE = 0o600
+_MAX_NAME_PREFIX = 50  # characters; file systems limit the length of a name
 
 FileVersion: TypeAlias = "tuple[int, ...] | None"
 """A value that changes when a file is written or replaced; None without a readable file."""
@@ -35,22 +41,34 @@ def read_file(path: Path, *, limit: int) -> bytes:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace the file at ``path`` atomically, readable and writable only for its owner.
+    """Replace the file at ``path`` as :func:`replacing` does, only for its owner."""
+    with replacing(path, mode=_PRIVATE) as file:
+        write_all(file, data)
 
-    Raises ``OSError``; then the previous file stays.
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+    """Yield an unbuffered file that atomically replaces the one at ``path``, which may not exist.
+
+    It does so at the end of the context; after an error, the previous file stays. ``mode``: that of
+    the new file, less the umask. Raises ``OSError``.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    new = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
+    new = path.with_name(f".{path.name[:_MAX_NAME_PREFIX]}.{secrets.token_hex(8)}")
+    with contextlib.ExitStack() as undo:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        undo.callback(new.unlink, missing_ok=True)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            yield file
+            os.fsync(descriptor)  # else a crash of the machine could leave an empty file
         new.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise
+        undo.pop_all()
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write all of ``data``; one write to an unbuffered file may write only a part."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def version_of(path: Path | str) -> FileVersion:

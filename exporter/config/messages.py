@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from exporter.config.credentials_section import CredentialsSection
 from exporter.config.fields import LONGEST_NUMBER
 from exporter.config.oauth_section import OAuthSection
-from exporter.config.policy_overrides import RULES, Override
+from exporter.config.policy_section import RULES, Override
 from exporter.config.schema import ConfigFile, Organization, Settings
 from exporter.config.yaml_document import kind_of
 

@@ -1,6 +1,7 @@
-"""Every setting of the configuration with its type, default and description.
+"""The configuration file and the settings of an organization, with types and defaults.
 
-The docstrings of the settings are their descriptions in the JSON Schema.
+The docstrings of settings, here and in the modules of the sections, are their descriptions in the
+JSON Schema.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from pydantic import (
 )
 
 from exporter.config.certificates import check_ca_file
+from exporter.config.collector_sections import Names, Quotas, Usage
 from exporter.config.credentials_section import BoundCredentials
 from exporter.config.durations import format_duration
 from exporter.config.fields import (
@@ -26,14 +28,12 @@ from exporter.config.fields import (
     Duration,
     Entries,
     Name,
-    NonEmptyEntries,
     ShortDuration,
     Url,
     duration_default,
 )
-from exporter.config.policy_overrides import Override
+from exporter.config.policy_section import Policy
 from exporter.config.source_settings import ValidationContext
-from exporter.config.state_files import check_state_file
 from exporter.config.teams import Team
 
 _MIB = 1024 * 1024
@@ -42,11 +42,6 @@ _METRICS_MEMORY = 7 * 86_400.0
 
 CaFile = Annotated[
     Path, PlainValidator(check_ca_file), WithJsonSchema({"type": "string", "minLength": 1})
-]
-
-
-StateFile = Annotated[
-    Path, PlainValidator(check_state_file), WithJsonSchema({"type": "string", "minLength": 1})
 ]
 
 
@@ -66,90 +61,6 @@ class Tls(ConfigSection):
     strict: bool = True
     """Whether certificates must strictly follow RFC 5280. false accepts, for example, a CA whose
     basic constraints are not marked critical."""
-
-
-class Names(ConfigSection):
-    """Display names of owners, resources and environments."""
-
-    enabled: bool = True
-    """Whether to fetch names. Without them, metrics show only ids."""
-    refresh_interval: Duration = duration_default("1h")
-    """Time between the starts of two refreshes of the names."""
-    users: bool = False
-    """Whether to fetch the names of users, which are personal data."""
-
-    @field_validator("users")
-    @classmethod
-    def _check_users(cls, users: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 # pydantic's call
-        if users and not info.data.get("enabled", True):
-            raise ContradictionError(
-                "`names.users` is true while `names.enabled` is false; enable names, or disable"
-                " users",
-                others=("enabled",),
-            )
-        return users
-
-
-class Quotas(ConfigSection):
-    """Quotas of the organization and their usage."""
-
-    enabled: bool = True
-    """Whether to fetch quotas."""
-    refresh_interval: Duration = duration_default("15m")
-    """Time between the starts of two refreshes of the quotas."""
-    include: NonEmptyEntries = ("*api_keys*",)
-    """Patterns of the quota codes to fetch; `*` matches any characters."""
-
-
-class Usage(ConfigSection):
-    """Which owners use which Kafka clusters, from the Metrics API."""
-
-    enabled: bool = False
-    """Whether to fetch usage. Needs the role MetricsViewer."""
-    url: Url = "https://api.telemetry.confluent.cloud"
-    """URL of the Metrics API. Plain http is allowed only for this machine."""
-    refresh_interval: Duration = duration_default("1h")
-    """Time between the starts of two refreshes of the usage."""
-    state_file: StateFile | None = None
-    """File that keeps what is known about activity over a restart, one for each organization.
-    Relative to the folder of this configuration file. Default: none."""
-
-
-class Exempt(ConfigSection):
-    """Patterns of exempt API keys, which are counted separately. `*` matches any characters."""
-
-    owners: Entries = ()
-    """Ids of owners, such as sa-8kd41z or u-*. All of their keys are exempt."""
-    resources: Entries = ()
-    """Ids of resources. A key is exempt if all of its resources match."""
-    api_keys: Entries = ()
-    """Ids of API keys, such as ABCDEFGHIJKLMNOP."""
-
-
-class Policy(ConfigSection):
-    """Rules for API keys. A key that violates one is a finding. null disables a rule."""
-
-    max_age: Duration | None = duration_default("90d")
-    """Finding: a key that is older than this."""
-    expires_within: Duration | None = duration_default("14d")
-    """Finding: a key that will expire within this time."""
-    expired: bool | None = True
-    """Finding: a key that has expired but still exists."""
-    max_keys_per_owner_and_resource: Annotated[int, Field(ge=1)] | None = 2
-    """Finding: the oldest keys of an owner beyond this number for one resource."""
-    user_owned: bool | None = True
-    """Finding: a key of a user account instead of a service account."""
-    undescribed: bool | None = True
-    """Finding: a key with neither a display name nor a description."""
-    unknown_owner: bool | None = True
-    """Finding: a key whose owner no longer exists. Needs a complete listing of names."""
-    unused_for: Duration | None = None
-    """Finding: a Kafka key whose owner made no request to the cluster for this time. Needs `usage`.
-    More than 7 days need a `usage.state_file`."""
-    exempt: Exempt = Field(default_factory=Exempt)
-    """API keys that are exempt from all rules."""
-    overrides: tuple[Override, ...] = Field(default=(), strict=False)
-    """Other rules for some keys. The first entry that matches a key applies to it."""
 
 
 class Filters(ConfigSection):

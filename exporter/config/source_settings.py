@@ -1,4 +1,4 @@
-"""Settings that name the source of a credential. Each source is read during validation."""
+"""Settings that name a file or a variable. Sources of credentials are read during validation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from exporter.config.files import version_of
 from exporter.config.secrets import FromEnvironment, FromFile, Inline
-from exporter.redaction import looks_like_a_secret
+from exporter.config.yaml_document import kind_of
+from exporter.redaction import is_jwt, looks_like_a_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
 IDENTITY_POOL = "^pool-[A-Za-z0-9_-]{1,59}$"
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_.-]*")
-"""A JWT: its first part is JSON, so that it begins with the base64url of ``{"``."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,15 @@ def validation_context(info: ValidationInfo) -> ValidationContext:
     if not isinstance(info.context, ValidationContext):
         raise TypeError("validate this setting with a ValidationContext")
     return info.context
+
+
+def path_setting(value: object, info: ValidationInfo, *, example: str) -> Path:
+    """Return ``value`` as an absolute path, which need not exist."""
+    if not isinstance(value, str):
+        raise ValueError(f"is {kind_of(value)}; expected the path of a file")  # noqa: TRY004 # pydantic reports it
+    if not value.strip() or "\0" in value:
+        raise ValueError(f"is not a valid path; expected the path of a file, such as `{example}`")
+    return validation_context(info).folder / value
 
 
 def check_source(
@@ -122,7 +130,7 @@ def _source_of(setting: str, value: str, context: ValidationContext) -> Source:
 def _misplaced(value: str, source: Source) -> str:
     """Return the problem with another kind of value in place of a path; empty if unknown."""
     if isinstance(source, FromFile) and version_of(source.path) is None:
-        if _TOKEN.fullmatch(value.strip()):
+        if is_jwt(value.strip()):
             return (
                 "is a token; expected the path of a file that contains it, because secrets are not"
                 " allowed in this file"

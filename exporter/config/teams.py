@@ -1,7 +1,7 @@
 """Teams: who is responsible for which owners."""
 
 from exporter.config.fields import Name
-from exporter.config.policy_overrides import PatternsSection
+from exporter.config.patterns_section import PatternsSection
 
 
 class Team(PatternsSection):

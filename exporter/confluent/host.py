@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from exporter.clock import Clock
     from exporter.confluent.connection import Answer
-    from exporter.confluent.credentials import Credentials, TokenStatus
+    from exporter.confluent.credentials import Credentials
     from exporter.confluent.failures import Server
     from exporter.confluent.headers import HeaderDialect
     from exporter.confluent.pacing import Pacer, Wait
@@ -117,16 +117,6 @@ class Host:
     def credentials(self) -> Credentials:
         """The credentials, which other hosts may share."""
         return self._credentials
-
-    @property
-    def token_status(self) -> TokenStatus | None:
-        """The latest token of its credentials; None if they are not exchanged for tokens."""
-        return self._credentials.token_status
-
-    @property
-    def api_key_id(self) -> str | None:
-        """The id of the API key that its latest refresh read; None without an API key."""
-        return self._credentials.api_key_id
 
     async def aclose(self) -> None:
         """Close the connections. The next request opens them again."""

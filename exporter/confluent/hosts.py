@@ -97,7 +97,7 @@ class HostFactory:
             random=self._random,
         )
 
-    def _host(  # each differs between hosts
+    def _host(
         self,
         url: str,
         credentials: Credentials,

@@ -466,7 +466,7 @@ OWNER_LAST_ACTIVE = Metric(
     "confluent_cloud_owner_last_active_timestamp_seconds",
     "gauge",
     "End of the latest hour in which the owner made a request to the Kafka cluster, in Unix"
-    " seconds. Absent if none was seen.",
+    " seconds. Absent if no request is known.",
     ("organization", "owner_id", "owner_kind", "resource_id"),
     details="Only owners that have API keys. Needs `usage.enabled`.",
 )
@@ -479,8 +479,8 @@ USAGE_WINDOW_START = Metric(
 USAGE_UNJUDGED = Metric(
     "confluent_cloud_usage_unjudged_resources",
     "gauge",
-    "Number of Kafka clusters with API keys that did not tell of any owner, or whose activity is"
-    " not known.",
+    "Number of Kafka clusters with API keys that are not evaluated, because their data name no"
+    " owner or are missing.",
     ("organization",),
     details="Keys for these clusters are never findings of `unused_for`.",
 )
@@ -523,8 +523,8 @@ QUOTAS = MetricGroup(
 )
 USAGE = MetricGroup(
     "Usage",
-    "Which owners use which Kafka clusters, from the Metrics API. They never become stale: activity"
-    " that was seen does not become untrue.",
+    "Which owners use which Kafka clusters, from the Metrics API. These metrics never become stale,"
+    " because past activity stays a fact.",
     (OWNER_LAST_ACTIVE, USAGE_WINDOW_START, USAGE_UNJUDGED),
 )
 POLICY_AND_CHURN = MetricGroup(

@@ -22,7 +22,8 @@ from exporter.inventory.keys import (
     key_from,
 )
 from exporter.inventory.overrides import override_of
-from exporter.inventory.policy import POLICIES, Override, Rules, judged, judged_kinds
+from exporter.inventory.policy import evaluated_kinds, evaluated_policies
+from exporter.inventory.rules import POLICIES, Override, Rules
 from exporter.inventory.teams import Team, owner_teams
 from exporter.inventory.timestamps import plausible_creation, plausible_expiry
 from exporter.inventory.usage import Usage
@@ -55,10 +56,10 @@ __all__ = [
     "at_time",
     "churn",
     "count_by_kinds",
+    "evaluated_kinds",
+    "evaluated_policies",
     "findings_of",
     "fold",
-    "judged",
-    "judged_kinds",
     "key_from",
     "override_of",
     "owner_teams",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.inventory.keys import Key
-    from exporter.inventory.policy import Rules
+    from exporter.inventory.rules import Rules
 
 
 class ChurnKind(NamedTuple):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from exporter.inventory.ages import Timeline, dates_of, sorted_by_creation
 from exporter.inventory.overrides import keys_by_rules
 from exporter.inventory.policy import (
-    judged,
-    judged_kinds,
+    evaluated_kinds,
+    evaluated_policies,
     keys_with_owner,
     timed_violations,
     timeless_violations,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.inventory.ages import Dates, Histogram
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
-    from exporter.inventory.policy import Rules
+    from exporter.inventory.rules import Rules
     from exporter.inventory.usage import Usage
 
 
@@ -61,9 +61,9 @@ class Findings(FindingCounts):
 
     active: tuple[str, ...]
     """The enabled policies."""
-    judged: tuple[str, ...]
+    evaluated: tuple[str, ...]
     """The enabled policies that could be evaluated."""
-    judged_kinds: tuple[str, ...]
+    evaluated_kinds: tuple[str, ...]
     """The kinds of owners that ``unknown_owner`` was evaluated for."""
 
 
@@ -119,7 +119,7 @@ def policy_inputs_of(
         ]
     else:
         dated = [DatesWithRules(groups[0].rules, dates.without("internal"), exempted=False)]
-    kinds = judged_kinds({key.owner for key in owned_keys}, directory)
+    kinds = evaluated_kinds({key.owner for key in owned_keys}, directory)
     timeless = tuple(
         each
         for policy, found in timeless_violations(
@@ -145,8 +145,8 @@ def findings_at(policy_inputs: PolicyInputs, *, now: float) -> Findings:
         by_owner={**timed.by_owner, **timeless.by_owner},
         exempted={**timed.exempted, **timeless.exempted},
         active=rules.active(),
-        judged=judged(rules, policy_inputs.kinds, policy_inputs.usage),
-        judged_kinds=policy_inputs.kinds,
+        evaluated=evaluated_policies(rules, policy_inputs.kinds, policy_inputs.usage),
+        evaluated_kinds=policy_inputs.kinds,
     )
 
 
@@ -186,8 +186,8 @@ def remaining_at(policy_inputs: PolicyInputs, *, now: float) -> Mapping[str, His
         if rules.max_age is None:
             continue
         for kind, timeline in dates.created.items():
-            judged_keys = Timeline((), ()) if exempted else timeline
-            histogram = judged_keys.remaining(rules.max_age, now=now)
+            evaluated_keys = Timeline((), ()) if exempted else timeline
+            histogram = evaluated_keys.remaining(rules.max_age, now=now)
             found[kind] = found[kind].plus(histogram) if kind in found else histogram
     return found
 

@@ -28,7 +28,7 @@ from exporter.inventory.findings import (
     remaining_at,
 )
 from exporter.inventory.keys import Owner, Resource
-from exporter.inventory.policy import Rules
+from exporter.inventory.rules import Rules
 from exporter.inventory.teams import owner_teams
 from exporter.inventory.timestamps import CLOCK_SKEW
 from exporter.inventory.usage import Usage

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.inventory.keys import Key
-    from exporter.inventory.policy import Rules
+    from exporter.inventory.rules import Rules
 
 
 class KeysWithRules(NamedTuple):

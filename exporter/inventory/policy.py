@@ -1,136 +1,41 @@
-"""Policies: which keys violate them, and which keys are exempt."""
+"""Policies: which keys violate them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
-from exporter.inventory.patterns import matcher
 from exporter.inventory.timestamps import CLOCK_SKEW, LONGEST_LIFE, plausible_creation
 from exporter.inventory.usage import unused_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from exporter.inventory.ages import Dates
     from exporter.inventory.directory import Directory
     from exporter.inventory.keys import Key, Owner
+    from exporter.inventory.overrides import KeysWithRules
+    from exporter.inventory.rules import Rules
     from exporter.inventory.usage import Usage
 
     Violations = Iterator[tuple[str, Sequence[Key]]]
     """Policies, each with the keys that violate it."""
-    Groups = Sequence[tuple["Rules", Sequence[Key]]]
-    """The keys that have an owner, by the rules that apply to them; at least one group."""
 
-POLICIES = (
-    "max_age",
-    "expires_within",
-    "expired",
-    "max_keys_per_owner_and_resource",
-    "user_owned",
-    "undescribed",
-    "unknown_owner",
-    "unused_for",
-)
-"""The names of all policies: their settings, and the values of the label ``policy``."""
 _MOST_MISSING = 0.25  # share of the owners of a kind; one may always be missing
 
 
-@dataclass(frozen=True)
-class Rules:
-    """The policies. None and False disable one; durations are in seconds."""
-
-    max_age: float | None = None
-    expires_within: float | None = None
-    expired: bool = False
-    max_keys_per_owner_and_resource: int | None = None
-    user_owned: bool = False
-    undescribed: bool = False
-    unknown_owner: bool = False
-    unused_for: float | None = None
-    exempt_owners: tuple[str, ...] = ()
-    """Shell-style patterns of ids, as in the next two."""
-    exempt_resources: tuple[str, ...] = ()
-    exempt_api_keys: tuple[str, ...] = ()
-    overrides: tuple[Override, ...] = ()
-    """Other rules for some keys; the first that matches a key applies. Exemptions are the same."""
-
-    def active(self) -> tuple[str, ...]:
-        """Return the policies that are enabled for any key."""
-        all_rules = (self, *(override.rules for override in self.overrides))
-        return tuple(
-            name
-            for name in POLICIES
-            if any(getattr(rules, name) not in {None, False} for rules in all_rules)
-        )
-
-    @property
-    def has_exempt(self) -> bool:
-        """Whether any exemption is configured."""
-        return bool(self.exempt_owners or self.exempt_resources or self.exempt_api_keys)
-
-    def exempts(self, key: Key) -> bool:
-        """Whether ``key`` is exempt: by its id, its owner, or all of its resources."""
-        return bool(
-            self._exempt_owners(key.owner.id)
-            or self._exempt_api_keys(key.id)
-            or all(self._exempt_resources(resource.id) for resource in key.resources)
-        )
-
-    @cached_property
-    def _exempt_owners(self) -> Callable[[str], object]:
-        return matcher(self.exempt_owners)
-
-    @cached_property
-    def _exempt_resources(self) -> Callable[[str], object]:
-        return matcher(self.exempt_resources)
-
-    @cached_property
-    def _exempt_api_keys(self) -> Callable[[str], object]:
-        return matcher(self.exempt_api_keys)
-
-
-@dataclass(frozen=True)
-class Override:
-    """The rules of the keys that match. With patterns of both kinds, both must match."""
-
-    rules: Rules
-    """All of them, including those that are the same as the organization's."""
-    owners: tuple[str, ...] = ()
-    """Shell-style patterns of ids; empty for all owners."""
-    resources: tuple[str, ...] = ()
-    """As ``owners``. A key matches if all of its resources do."""
-
-    def matches(self, key: Key) -> bool:
-        """Whether these are the rules of ``key``, unless an earlier override matches."""
-        return (not self.owners or bool(self._match_owner(key.owner.id))) and (
-            not self.resources
-            or all(self._match_resource(resource.id) for resource in key.resources)
-        )
-
-    @cached_property
-    def _match_owner(self) -> Callable[[str], object]:
-        return matcher(self.owners)
-
-    @cached_property
-    def _match_resource(self) -> Callable[[str], object]:
-        return matcher(self.resources)
-
-
-def judged(rules: Rules, kinds: Collection[str], usage: Usage) -> tuple[str, ...]:
+def evaluated_policies(rules: Rules, kinds: Collection[str], usage: Usage) -> tuple[str, ...]:
     """Return the enabled policies that can be evaluated.
 
-    ``unknown_owner`` needs at least one of ``kinds``, the result of :func:`judged_kinds`, and
+    ``unknown_owner`` needs at least one of ``kinds``, the result of :func:`evaluated_kinds`, and
     ``unused_for`` a cluster whose activity is known.
     """
     needs = {"unknown_owner": bool(kinds), "unused_for": bool(usage.evaluated)}
     return tuple(name for name in rules.active() if needs.get(name, True))
 
 
-def judged_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, ...]:
+def evaluated_kinds(owners: Collection[Owner], directory: Directory) -> tuple[str, ...]:
     """Return the kinds of owners that ``unknown_owner`` can be evaluated for.
 
     This requires a complete listing of the kind. If the listing lacks more than a quarter of the
@@ -171,7 +76,7 @@ def timed_violations(dates: Dates, rules: Rules, *, now: float) -> Violations:
 
 def timeless_violations(
     keys: Sequence[Key],
-    groups: Groups,
+    groups: Sequence[KeysWithRules],
     *,
     directory: Directory,
     kinds: Collection[str],
@@ -180,7 +85,7 @@ def timeless_violations(
     """Yield each enabled policy that does not depend on the time, with the keys that violate it.
 
     ``keys``: sorted by :func:`~exporter.inventory.ages.sorted_by_creation`. ``groups``: all of
-    them. ``kinds``: the result of :func:`judged_kinds`.
+    them. ``kinds``: the result of :func:`evaluated_kinds`.
     """
     if any(rules.max_keys_per_owner_and_resource is not None for rules, _ in groups):
         yield "max_keys_per_owner_and_resource", _surplus(keys, groups)
@@ -191,12 +96,16 @@ def timeless_violations(
     if unknown_owner := [group for rules, group in groups if rules.unknown_owner]:
         deleted = _deleted_owners(keys, directory, kinds)
         yield "unknown_owner", [key for key in chain(*unknown_owner) if key.owner in deleted]
-    if unused_for := [each for each in groups if each[0].unused_for is not None]:
-        found = (unused_keys(group, usage, rules.unused_for or 0.0) for rules, group in unused_for)
-        yield "unused_for", [*chain(*found)]
+    unused = [
+        unused_keys(group, usage, rules.unused_for)
+        for rules, group in groups
+        if rules.unused_for is not None
+    ]
+    if unused:
+        yield "unused_for", [*chain(*unused)]
 
 
-def _surplus(keys: Sequence[Key], groups: Groups) -> list[Key]:
+def _surplus(keys: Sequence[Key], groups: Sequence[KeysWithRules]) -> list[Key]:
     """Return the keys beyond the newest ones that an owner may have for a resource.
 
     They are usually left over from an unfinished rotation or a failed creation. Keys without a

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from fnmatch import translate
-from math import inf
 from typing import TYPE_CHECKING
 
+from exporter.inventory.patterns import first_match
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.inventory.keys import Owner, Resource
-
-_NOTHING = "(?!)"
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,10 @@ def owner_teams(
     """
     if not teams:
         return {}
-    of_owner = _first_match([team.owners for team in teams])
-    of_resource = _first_match([team.resources for team in teams])
-    found: dict[str, float] = {}
-    by_resource: dict[str, float] = {}
+    of_owner = first_match([team.owners for team in teams])
+    of_resource = first_match([team.resources for team in teams])
+    found: dict[str, int] = {}
+    by_resource: dict[str, int] = {}
     for owner, resource in pairs:
         if owner.kind == "internal":
             continue
@@ -50,22 +47,7 @@ def owner_teams(
             first = by_resource[resource.id] = of_resource(resource.id)
         found[owner.id] = min(before, first)
     return {
-        owner_id: teams[int(position)].name
+        owner_id: teams[position].name
         for owner_id, position in found.items()
-        if position < inf
+        if position < len(teams)
     }
-
-
-def _first_match(entries: Iterable[tuple[str, ...]]) -> Callable[[str], float]:
-    """Return a function that returns the position of the first entry that matches an id.
-
-    Infinite without one. One expression for all entries, because there may be hundreds.
-    """
-    groups = (f"({'|'.join(map(translate, patterns)) or _NOTHING})" for patterns in entries)
-    match = re.compile("|".join(groups)).match
-
-    def first(text: str) -> float:
-        found = match(text)
-        return inf if found is None or found.lastindex is None else found.lastindex - 1
-
-    return first

@@ -153,6 +153,7 @@ class Refresher:
         name = self.collector.name
         before = self._holder.state.refreshes[name]
         after = self._next_state(before, outcome.failure, budget, began=began, ended=ended)
+        credentials = self._host.credentials
 
         def change(state: OrganizationState) -> OrganizationState:
             # Other collectors may read an older or newer key than the listing did.
@@ -161,8 +162,8 @@ class Refresher:
                 outcome.apply(state),
                 refreshes={**state.refreshes, name: after},
                 rate_limits={**state.rate_limits, **self._host.rate_limits},
-                token=self._host.token_status,
-                api_key_id=self._host.api_key_id if lists_keys else state.api_key_id,
+                token=credentials.token_status,
+                api_key_id=credentials.api_key_id if lists_keys else state.api_key_id,
             )
 
         await self._holder.replace(change)

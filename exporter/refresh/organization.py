@@ -31,8 +31,8 @@ class OrganizationRefresh(Generic[C]):
     """Keeps the state of one organization up to date.
 
     ``collectors``: at least one; the first lists the keys and has priority. ``hosts``: by the name
-    that collectors use, ``api`` at least. ``publish`` and
-    ``lock``: see :class:`~exporter.refresh.holder.Holder`.
+    that collectors use, ``api`` at least. ``publish`` and ``lock``: see
+    :class:`~exporter.refresh.holder.Holder`.
     """
 
     def __init__(
@@ -89,7 +89,10 @@ class OrganizationRefresh(Generic[C]):
         return any(task.done() for task in self._tasks)
 
     async def resume(self, previous: OrganizationRefresh[C]) -> None:
-        """Continue where ``previous`` stopped: its tokens, and its state if both list the same."""
+        """Continue where ``previous`` stopped: its tokens, and its state if both list the same.
+
+        After a change of ``usage.url``, nothing of the Metrics API's host applies to the new one.
+        """
         before, after = previous.organization, self.organization
         moved = {"metrics"} if before.usage.url != after.usage.url else set()
         if _host(before) == _host(after):

@@ -18,7 +18,7 @@ class LatestListing:
     """Unix time; None before the first complete listing."""
     keys: OrganizationKeys | None = None
     """None also if the listing is too old to be shown, as for the metrics."""
-    unjudged: frozenset[str] = field(default_factory=frozenset)
-    """The enabled policies that could not be judged."""
+    unevaluated: frozenset[str] = field(default_factory=frozenset)
+    """The enabled policies that could not be evaluated."""
     disabled: frozenset[str] = field(default_factory=frozenset)
     """The policies that are not enabled."""

@@ -94,7 +94,7 @@ class OrganizationKeys:
     """With the environments of their resources. The oldest first, then by id; keys of unknown
     creation come first."""
     violating: Sequence[ViolatingKeys]
-    """Judged as for the metrics, so that the rows add up to them."""
+    """Evaluated as for the metrics, so that the rows add up to them."""
     directory: Directory
     at: float
     """The Unix time that ages and findings refer to."""

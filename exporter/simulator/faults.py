@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from zlib import crc32
 
 from exporter.simulator import responses
+from exporter.simulator.metrics_limits import METRICS_HEADERS
 from exporter.simulator.paging import page_token, page_url
 from exporter.simulator.responses import Response, error_response
 
@@ -37,8 +38,6 @@ _GARBLED_HEADERS = {
     "X-RateLimit-Remaining": "few",
     "X-RateLimit-Reset": "1e999",
 }
-
-_METRICS_HEADERS = ("rateLimit-limit", "rateLimit-remaining", "rateLimit-reset")
 
 
 def delay_of(faults: Iterable[Fault]) -> float:
@@ -144,7 +143,7 @@ def damage(response: Response, faults: Collection[str]) -> None:
     if "reset" in faults:
         response.breaks = True
     if "no-headers" in faults or "garbled-headers" in faults:
-        garbled = dict(zip(_METRICS_HEADERS, _GARBLED_HEADERS.values(), strict=True))
+        garbled = dict(zip(METRICS_HEADERS, _GARBLED_HEADERS.values(), strict=True))
         response.repeated = [
             (name, garbled[name]) for name, _ in response.repeated if "garbled-headers" in faults
         ]

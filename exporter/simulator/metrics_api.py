@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from exporter.simulator import responses
+from exporter.simulator.bodies import UnreadableBody, read_body
 from exporter.simulator.flags import SimulatedRateLimit
-from exporter.simulator.forms import InvalidForm, read_body
 from exporter.simulator.metrics_answers import Answer, AnswerOptions
 from exporter.simulator.metrics_filter import InvalidBody
 from exporter.simulator.metrics_limits import metrics_error
@@ -81,7 +81,7 @@ class MetricsApi:
             return _invalid(request, "The Content-Type is not application/json.", status=415)
         try:
             body = await read_body(receive, noun="query")
-        except InvalidForm as error:
+        except UnreadableBody as error:
             return _invalid(request, str(error), status=error.status)
         return lambda account, faults: self._query(request, body, account, faults)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from exporter.simulator.rate_limit import WindowState
     from exporter.simulator.responses import Response
 
+METRICS_HEADERS = ("rateLimit-limit", "rateLimit-remaining", "rateLimit-reset")
 TOO_MANY_REQUESTS = Error(
     429, "Too many requests have been made for the following resources: kafka.id:lkc-12345"
 )
@@ -47,9 +48,7 @@ def add_metrics_headers(response: Response, windows: Sequence[WindowState]) -> N
         response.repeated += [
             (name, str(value))
             for window in windows
-            for name, value in (
-                ("rateLimit-limit", window.limit),
-                ("rateLimit-remaining", window.remaining),
-                ("rateLimit-reset", window.reset),
+            for name, value in zip(
+                METRICS_HEADERS, (window.limit, window.remaining, window.reset), strict=True
             )
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.simulator import responses
-from exporter.simulator.forms import InvalidForm, read_form
+from exporter.simulator.bodies import UnreadableBody, read_form
 from exporter.simulator.identity_provider import ClientCredentialsEndpoint, oauth_error
 from exporter.simulator.paths import STS_PATH
 from exporter.simulator.requests import header
@@ -41,7 +41,7 @@ class TokenEndpoints:
             return render(responses.POST_ONLY, request.request_id)
         try:
             form = await read_form(scope, receive)
-        except InvalidForm as error:
+        except UnreadableBody as error:
             kind = responses.INVALID_FORM._replace(status=error.status)
             return render(kind, request.request_id, detail=str(error))
         if path == STS_PATH:

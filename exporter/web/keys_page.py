@@ -114,11 +114,11 @@ def render_keys_page(
         unlisted=[each for each in listings if each.began is None],
         stale=[each for each in listings if each.began is not None and each.keys is None],
         max_notes=_MAX_NOTES,
-        unjudged=[
-            (each, policy, "is disabled" if policy in each.disabled else "cannot be judged")
+        unevaluated=[
+            (each, policy, "is disabled" if policy in each.disabled else "cannot be evaluated")
             for each in fresh
             for policy in query.values("policy")
-            if policy in each.disabled | each.unjudged
+            if policy in each.disabled | each.unevaluated
         ],
         several=organizations > 1,
         with_teams=with_teams,

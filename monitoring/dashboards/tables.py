@@ -139,6 +139,7 @@ ORGANIZATION_COLUMN = Column(
     filter_title="Only this organization",
     filters={"organization": "organization"},
 )
+OWNER_COLUMN = Column("owner_name", "Owner")
 OWNER_ID_COLUMN = Column("owner_id", "Owner id", 95)
 OWNER_KIND_COLUMN = Column(
     "owner_kind",
@@ -149,3 +150,5 @@ OWNER_KIND_COLUMN = Column(
 )
 TEAM_COLUMN = Column("team", "Team", 110)
 """Grafana leaves it out if no row has a team."""
+OWNER_ROW_COLUMNS = (ORGANIZATION_COLUMN, OWNER_COLUMN, OWNER_ID_COLUMN, OWNER_KIND_COLUMN)
+"""The columns of tables with a row for each owner or more."""

@@ -149,7 +149,7 @@ def test_config_check_of_a_good_file(good: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{good}: valid, 1 organization\n")
 
 
-def test_a_policy_that_needs_names_is_reported_as_not_judged_without_them(
+def test_a_policy_that_needs_names_is_reported_as_not_evaluated_without_them(
     good: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "nameless.yaml"
@@ -157,11 +157,11 @@ def test_a_policy_that_needs_names_is_reported_as_not_judged_without_them(
     done = run("--config.check", f"--config.file={path}", environ=ENVIRON)
     assert done.returncode == 0
     assert "level=warn" in done.stderr
-    assert "the policy unknown_owner is not judged, because names are disabled" in done.stderr
+    assert "the policy unknown_owner is not evaluated, because names are disabled" in done.stderr
     assert "organization=acme" in done.stderr
     done = run("check", f"--config.file={path}", environ=ENVIRON)
     said = " ".join(done.stdout.split())
-    assert "unknown_owner not judged (`names.enabled` is false)" in said
+    assert "unknown_owner not evaluated (`names.enabled` is false)" in said
 
 
 @pytest.mark.parametrize("command", [[], ["once"], ["check"]])

@@ -33,7 +33,7 @@ async def test_overrides_without_a_key_and_owners_of_several_teams_are_named(
     await harness.exporter.refresh_once()
     # The first override applies to all keys of the second. sa-1 matches one team, by two entries.
     assert harness.described().splitlines()[-2:] == [
-        "  overrides:   no key has the rules of policy.overrides[1, 2]",
+        "  overrides:   apply to no key: policy.overrides[1], policy.overrides[2]",
         "  teams:       the first wins where several match: sa-2 (payments, orders)",
     ]
     assert unmatched_teams(harness.exporter.states()) == "teams: no owner matches nobody"

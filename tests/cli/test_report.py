@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 
 from exporter.cli import report as command
 from exporter.cli import report_fetch
-from exporter.cli.report import passes, warn_about_unjudged_policies
-from exporter.cli.report_fetch import fetch_reports
+from exporter.cli.report import passes, warn_about_unevaluated_policies
+from exporter.cli.report_fetch import OrganizationReport, fetch_reports
 from exporter.report import (
     CSV_COLUMNS,
     Selection,
@@ -209,23 +209,35 @@ async def test_without_names_rows_have_ids_only_and_no_owner_is_unknown() -> Non
     assert found["A1"].resources[0] == ("lkc-1", "kafka", "env-1", None, None)
 
 
-async def test_policies_that_cannot_be_judged_are_logged_once() -> None:
+async def test_policies_that_cannot_be_evaluated_are_logged_once() -> None:
     fetched, informed = await reports(small_world(settings="")), await reports(small_world())
     with capture_logs() as logs:
-        warn_about_unjudged_policies(fetched, requested=["max_age"])
+        warn_about_unevaluated_policies(fetched, requested=["max_age"])
     assert [(entry["organization"], entry["policies"]) for entry in logs] == [
         ("acme", "unknown_owner")
     ]
     with capture_logs() as logs:
-        warn_about_unjudged_policies(informed, requested=["max_age"])
+        warn_about_unevaluated_policies(informed, requested=["max_age"])
     assert logs == []
+
+
+def test_each_policy_that_cannot_be_evaluated_is_logged_with_what_it_needs() -> None:
+    both = frozenset({"unknown_owner", "unused_for"})
+    active = both | {"max_age"}
+    fetched = OrganizationReport("acme", active=active, evaluated=active - both)
+    with capture_logs() as logs:
+        warn_about_unevaluated_policies([fetched], requested=[])
+    assert {entry["policies"]: entry["missing"] for entry in logs} == {
+        "unknown_owner": "a complete and plausible list of owners",
+        "unused_for": "the activity of owners",
+    }
 
 
 async def test_a_requested_policy_that_is_disabled_is_logged() -> None:
     harness = Harness(KEYS, settings="policy: {max_age: null, unknown_owner: false}")
     fetched = await reports(harness)
     with capture_logs() as logs:
-        warn_about_unjudged_policies(fetched, requested=["max_age", "expired"])
+        warn_about_unevaluated_policies(fetched, requested=["max_age", "expired"])
     assert [entry["policies"] for entry in logs] == ["max_age"]
 
 
@@ -306,7 +318,7 @@ async def test_fail_on_logs_the_number_of_keys_and_checks_only_the_selected() ->
     assert passes(found, fetched, fail_on=[])
 
 
-async def test_fail_on_does_not_pass_what_could_not_be_judged() -> None:
+async def test_fail_on_does_not_pass_what_could_not_be_evaluated() -> None:
     fetched = await reports(small_world(settings=""))
     assert not passes([], fetched, fail_on=["unknown_owner"])
     assert passes([], fetched, fail_on=["max_age"])

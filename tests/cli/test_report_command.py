@@ -202,17 +202,19 @@ def test_a_failed_organization_is_logged_and_the_others_are_reported(mixed: str)
     assert done.returncode == 1
     (row,) = json.loads(done.stdout)
     assert (row["organization"], row["owner_name"]) == ("acme", None)
-    failed, unjudged = done.stderr.splitlines()
+    failed, unevaluated = done.stderr.splitlines()
     assert 'msg="organization is missing from the report" organization=poor' in failed
     assert "OrganizationAdmin" in failed
     assert "request_id=" in failed
-    assert "organization=acme policies=unknown_owner" in unjudged
+    assert 'msg="a policy cannot be evaluated" organization=acme' in unevaluated
+    assert "policies=unknown_owner" in unevaluated
     assert ENVIRON["POOR_SECRET"] not in done.stderr
 
 
-def test_fail_on_a_policy_that_cannot_be_judged_fails(mixed: str) -> None:
+def test_fail_on_a_policy_that_cannot_be_evaluated_fails(mixed: str) -> None:
     assert (
-        "cannot be judged" in report(mixed, "--fail-on=unknown_owner", "--log.level=error").stderr
+        "cannot be evaluated"
+        in report(mixed, "--fail-on=unknown_owner", "--log.level=error").stderr
     )
 
 

@@ -1,3 +1,5 @@
+"""The machines that ``--rotation`` adds to ``demo`` and ``simulate``."""
+
 from __future__ import annotations
 
 import pytest

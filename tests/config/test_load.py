@@ -17,7 +17,7 @@ from exporter.config import (
     load,
     parse,
 )
-from exporter.config.policy_overrides import RULES
+from exporter.config.policy_section import RULES
 from exporter.config.yaml_document import parse_yaml
 from exporter.errors import ConfigurationError
 from tests.certificates import authority

@@ -407,12 +407,12 @@ async def test_each_refresh_keeps_the_secret_that_it_has_read() -> None:
 async def test_the_id_of_the_api_key_is_that_of_the_latest_refresh_that_could_read_it() -> None:
     source = Source("first-secret")
     host = host_of(Api(OK), BasicCredentials(source))  # type: ignore[arg-type] # reads alike
-    assert host.api_key_id is None
+    assert host.credentials.api_key_id is None
     await host.begin(timeout=60)
-    assert host.api_key_id == "KEY"
+    assert host.credentials.api_key_id == "KEY"
     with pytest.raises(CredentialsError, match="does not exist"):
         await host.begin(timeout=60)
-    assert host.api_key_id == "KEY"
+    assert host.credentials.api_key_id == "KEY"
 
 
 async def test_the_id_of_the_api_key_is_resumed_from_the_same_source() -> None:
@@ -424,13 +424,13 @@ async def test_the_id_of_the_api_key_is_resumed_from_the_same_source() -> None:
     await before.begin(timeout=60)
     for host in (same, changed):
         host.resume(before)
-    assert (same.api_key_id, changed.api_key_id) == ("KEY", None)
+    assert (same.credentials.api_key_id, changed.credentials.api_key_id) == ("KEY", None)
 
 
 async def test_tokens_have_no_api_key() -> None:
     host = host_of(Api(OK), Tokens())
     await host.begin(timeout=60)
-    assert host.api_key_id is None
+    assert host.credentials.api_key_id is None
 
 
 class Hanging(Tokens):

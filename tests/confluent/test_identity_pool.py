@@ -184,7 +184,7 @@ async def test_the_token_of_the_file_is_exchanged_as_the_sts_documents(
     with_file: Callable[..., PoolHost],
 ) -> None:
     one = with_file()
-    assert one.host.token_status == TokenStatus("pool-abc", None)
+    assert one.host.credentials.token_status == TokenStatus("pool-abc", None)
     await one.list()
     assert one.api.paths() == [STS, "/iam/v2/api-keys"]
     exchange = one.api.requests[0][1]
@@ -199,7 +199,7 @@ async def test_the_token_of_the_file_is_exchanged_as_the_sts_documents(
         "requested_token_type": ["urn:ietf:params:oauth:token-type:access_token"],
     }
     assert one.api.used() == ["Bearer token-1"]
-    assert one.host.token_status == TokenStatus("pool-abc", EPOCH + 900)
+    assert one.host.credentials.token_status == TokenStatus("pool-abc", EPOCH + 900)
     assert one.observer.statuses == [(STS, 200), ("/iam/v2/api-keys", 200)]
 
 
@@ -551,7 +551,7 @@ async def test_an_exchange_waits_for_the_rate_limit_of_the_api(
     await one.clock.sleep(150)  # the token is due for renewal, and the window is still exhausted
     await one.list()
     assert one.api.paths() == [STS, LISTING.endpoint] * 2
-    status = one.host.token_status
+    status = one.host.credentials.token_status
     assert status is not None
     assert status.expires is not None
     assert status.expires >= EPOCH + 300 + 200
@@ -607,7 +607,7 @@ async def test_tokens_of_equal_settings_are_taken_over(
         each.host.resume(one.host)
         await each.list()
     assert same.api.paths() == [LISTING.endpoint]
-    assert same.host.token_status == one.host.token_status
+    assert same.host.credentials.token_status == one.host.credentials.token_status
     assert other.api.paths() == [IDP, STS, LISTING.endpoint]
 
 
@@ -704,7 +704,9 @@ async def test_nothing_shows_a_token(with_client: Callable[..., PoolHost]) -> No
     one = with_client()
     await one.list()
     budget = await one.begin()
-    shown = repr([vars(budget.authentication), vars(one.host), budget, one.host.token_status])
+    shown = repr(
+        [vars(budget.authentication), vars(one.host), budget, one.host.credentials.token_status]
+    )
     assert "token-1" not in shown
     assert "token-2" not in shown
     assert "client+secret" not in shown

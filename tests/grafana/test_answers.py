@@ -288,7 +288,7 @@ EXPIRING = (
     'confluent_cloud_api_key_policy_violations{organization="%s", policy="expires_within",'
     ' owner_id="%s", owner_kind="%s"}'
 )
-NOT_JUDGED = UNKNOWN = -1.0
+NOT_EVALUATED = UNKNOWN = -1.0
 OWNERS = [
     ("acme", "sa-1", "service-account"),  # has a finding
     ("acme", "sa-2", "service-account"),  # is exempt
@@ -297,24 +297,24 @@ OWNERS = [
 ]
 
 
-def test_expiries_are_judged_by_findings(tmp_path: Path) -> None:
+def test_expiries_are_evaluated_by_findings(tmp_path: Path) -> None:
     """All expire within the policy's duration, but only one is a finding."""
     expiry = "confluent_cloud_owner_next_api_key_expiry_timestamp_seconds"
     series: Exposed = {expiry + OWNER % owner: NOW + DAY for owner in OWNERS}
     series |= {EXPIRING % ("acme", "", ""): 0.0, EXPIRING % OWNERS[0]: 2.0}
     threshold = LIMIT.replace("max_age", "expires_within")
     series |= {threshold % "acme": 14 * DAY}
-    values = dict(zip(OWNERS, (1.0, 0.0, NOT_JUDGED, NOT_JUDGED), strict=True))
+    values = dict(zip(OWNERS, (1.0, 0.0, NOT_EVALUATED, NOT_EVALUATED), strict=True))
     shown = {OWNER % owner: value for owner, value in values.items()}
     shown = {labels.replace('owner_id="", ', ""): value for labels, value in shown.items()}
     assert_shown(tmp_path, "api-keys.json: Upcoming expiries", exposed(series), {"B": shown})
 
 
-def test_no_findings_and_not_judged_are_different(tmp_path: Path) -> None:
+def test_no_findings_and_not_evaluated_are_different(tmp_path: Path) -> None:
     keys = "confluent_cloud_owner_api_keys"
     series: Exposed = {keys + OWNER % owner: 3.0 for owner in OWNERS}
     series |= {FINDINGS % ("acme", "", ""): 0.0, FINDINGS % OWNERS[0]: 2.0}
-    values = dict(zip(OWNERS, (2.0, 0.0, NOT_JUDGED, NOT_JUDGED), strict=True))
+    values = dict(zip(OWNERS, (2.0, 0.0, NOT_EVALUATED, NOT_EVALUATED), strict=True))
     shown = {OWNER % owner: value for owner, value in values.items()}
     shown = {labels.replace('owner_id="", ', ""): value for labels, value in shown.items()}
     title = "api-keys.json: Owners with the most keys"

@@ -427,11 +427,11 @@ def test_failure_reasons_are_colored_by_who_must_act(title: str) -> None:
         ("Fullest quotas", "In a week", "unknown"),
         ("Fullest quotas", "Full in", "unknown"),
         ("Owners with the most keys", "Next expiry", "no expiry"),
-        ("Owners with the most keys", "Findings", "not judged"),
-        ("Upcoming expiries", "Policy", "not judged"),
+        ("Owners with the most keys", "Findings", "not evaluated"),
+        ("Upcoming expiries", "Policy", "not evaluated"),
         ("Known activity by organization", "Known for", "usage off"),
         ("Known activity by organization", "Not evaluated", "usage off"),
-        ("Known activity by organization", "Unused keys", "not judged"),
+        ("Known activity by organization", "Unused keys", "not evaluated"),
     ],
 )
 def test_a_column_has_a_text_for_unknown_values(title: str, column: str, words: str) -> None:

@@ -44,7 +44,7 @@ SPANS = {"6h": 6 * HOUR, "2d": DAYS}
 MOST = 100
 """Rows of a table."""
 UNKNOWN = -1.0
-"""Represents unknown and unjudged values in tables."""
+"""Represents unknown and unevaluated values in tables."""
 each_organization = pytest.mark.parametrize("organization", [ALL, *ORGANIZATIONS])
 each_instance = pytest.mark.parametrize("instance", [ALL, INSTANCE, REPLICA])
 
@@ -158,7 +158,7 @@ _BOUNDS = [days * DAY for days in (0, 1, 7, 30, 60, 90, 180, 365, 730, 1e6)]
 
 
 def findings_by_owner(truth: Truth, policy: str = "") -> dict[Labels, int]:
-    """Return the number of findings of each judged owner, including 0."""
+    """Return the number of findings of each evaluated owner, including 0."""
     found: Counter[Labels] = Counter(
         (each.organization, each.owner.id, each.owner.kind)
         for each in truth.findings()
@@ -167,7 +167,7 @@ def findings_by_owner(truth: Truth, policy: str = "") -> dict[Labels, int]:
     return {
         owner: found[owner]
         for owner in truth.owners()
-        if owner[0] in truth.judged and owner[2] != "internal"
+        if owner[0] in truth.evaluated and owner[2] != "internal"
     }
 
 
@@ -209,7 +209,7 @@ TABLES: dict[str, Table] = {
     ),
     "Rotation backlog by organization A": (
         ("organization",),
-        lambda truth: {(name,): MAX_AGE / DAY for name in truth.judged},
+        lambda truth: {(name,): MAX_AGE / DAY for name in truth.evaluated},
     ),
     "Rotation backlog by organization B": (
         ("organization",),

@@ -61,7 +61,7 @@ class Truth:
     now: float
 
     @property
-    def judged(self) -> list[str]:
+    def evaluated(self) -> list[str]:
         """The organizations that have a policy."""
         return [name for name in self.organizations if name != "lenient"]
 
@@ -135,7 +135,7 @@ class Truth:
                 and key.created_at + MAX_AGE - self.now <= seconds
                 for key in self.organizations[name].keys.values()
             )
-            for name in self.judged
+            for name in self.evaluated
         }
 
     def quotas(self) -> dict[Labels, tuple[float, float]]:
@@ -159,7 +159,7 @@ class Truth:
 
     def findings(self) -> Iterator[Finding]:
         """Yield every finding, including exempt ones."""
-        for name in self.judged:
+        for name in self.evaluated:
             organization = self.organizations[name]
             surplus = set(_surplus(organization))
             known = {*organization.users, *organization.service_accounts}
@@ -186,8 +186,8 @@ class Truth:
     def by_policy(self) -> dict[str, int]:
         """The findings that are not exempt; empty if no organization has a policy."""
         found = Counter(each.policy for each in self.findings() if not each.exempted)
-        judged = POLICIES if _WITH_USAGE in self.judged else POLICIES[:-1]
-        return {policy: found[policy] for policy in judged} if self.judged else {}
+        evaluated = POLICIES if _WITH_USAGE in self.evaluated else POLICIES[:-1]
+        return {policy: found[policy] for policy in evaluated} if self.evaluated else {}
 
     def last_active(self) -> dict[Labels, float]:
         """By organization, owner id, owner kind and Kafka cluster: days since the last request."""

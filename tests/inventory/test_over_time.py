@@ -102,12 +102,12 @@ def test_ages_and_remaining_times_equal_those_of_each_key(keys: list[Key], now: 
         assert histogram.buckets == tuple(sum(age <= le for age in ages) for le in AGE_BOUNDS)
         assert histogram.count == len(ages)
         assert histogram.sum == pytest.approx(sum(ages))
-    judged = [key for key in keys if key.owner.kind != "internal"]
-    assert inventory.remaining.keys() == {key.owner.kind for key in judged}
+    evaluated = [key for key in keys if key.owner.kind != "internal"]
+    assert inventory.remaining.keys() == {key.owner.kind for key in evaluated}
     for kind, histogram in inventory.remaining.items():
         times = [
             at
-            for key in judged
+            for key in evaluated
             if key.owner.kind == kind and key.owner.id != "sa-ben" and key.id != "7"
             if (at := created(key, now))
         ]

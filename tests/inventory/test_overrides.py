@@ -137,7 +137,7 @@ def test_a_policy_that_only_an_override_enables_is_active() -> None:
     )
     findings = fold([key("A", ADA, days=1)], FoldSettings(100, rules), now=NOW).findings
     assert findings.active == ("user_owned", "unknown_owner")
-    assert findings.judged == ("user_owned",)
+    assert findings.evaluated == ("user_owned",)
     assert findings.by_owner == {}
 
 
@@ -237,7 +237,7 @@ def test_findings_equal_those_of_each_key_alone(
     exempted: Counter[str] = Counter()
     for each in keys:
         is_exempt = any(fnmatchcase(each.owner.id, pattern) for pattern in exempt)
-        for policy in naive(each, keys, rules, findings.judged_kinds):
+        for policy in naive(each, keys, rules, findings.evaluated_kinds):
             if is_exempt:
                 exempted[policy] += 1
             else:

@@ -12,9 +12,9 @@ from exporter.inventory import (
     Resource,
     Rules,
     Usage,
+    evaluated_kinds,
+    evaluated_policies,
     findings_of,
-    judged,
-    judged_kinds,
     with_environments,
 )
 from exporter.inventory.ages import dates_of, sorted_by_creation
@@ -157,9 +157,14 @@ def test_without_a_complete_listing_no_owner_of_the_kind_is_unknown() -> None:
     assert unknown(*keys, directory=accounts_only) == {"A"}
     assert unknown(*keys, directory=Directory()) == set()
     rules, owners = Rules(unknown_owner=True, user_owned=True), {each.owner for each in keys}
-    assert judged(rules, judged_kinds(owners, Directory()), Usage()) == ("user_owned",)
-    assert judged_kinds(owners, accounts_only) == ("service-account",)
-    assert judged(rules, ("service-account",), Usage()) == ("user_owned", "unknown_owner")
+    assert evaluated_policies(rules, evaluated_kinds(owners, Directory()), Usage()) == (
+        "user_owned",
+    )
+    assert evaluated_kinds(owners, accounts_only) == ("service-account",)
+    assert evaluated_policies(rules, ("service-account",), Usage()) == (
+        "user_owned",
+        "unknown_owner",
+    )
 
 
 def test_an_owner_younger_than_the_listing_is_not_unknown() -> None:
@@ -175,7 +180,7 @@ def test_a_listing_without_most_owners_is_not_trusted() -> None:
     others = [key(str(n), Owner(f"sa-{n}", "service-account")) for n in range(2)]
     assert unknown(key("here"), others[0]) == {"0"}
     assert unknown(key("here"), *others) == set()
-    assert judged_kinds([ANN, *(each.owner for each in others)], LISTED) == ("user",)
+    assert evaluated_kinds([ANN, *(each.owner for each in others)], LISTED) == ("user",)
 
 
 def test_the_service_account_of_the_audit_log_is_not_unknown() -> None:

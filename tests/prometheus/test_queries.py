@@ -254,8 +254,8 @@ def expiring(scene: Scene, answer: Answer) -> None:
 
 
 def findings(scene: Scene, answer: Answer) -> None:
-    now, judged = time.time(), [key for key in scene.listed() if key.owner]
-    ours = [key for key in judged if key.owner and key.owner.kind != "user"]  # u-* is exempt
+    now, evaluated = time.time(), [key for key in scene.listed() if key.owner]
+    ours = [key for key in evaluated if key.owner and key.owner.kind != "user"]  # u-* is exempt
     truth = {
         "max_age": sum(now - key.created_at > 90 * DAY for key in ours),
         "expired": sum(key.expires_at is not None and key.expires_at <= now for key in ours),

@@ -294,13 +294,13 @@ async def test_no_user_is_unknown_if_users_cannot_be_listed() -> None:
         assert accused == {"service-account"}
 
 
-async def test_unknown_owners_are_reported_as_not_judged_without_names() -> None:
+async def test_unknown_owners_are_reported_as_not_evaluated_without_names() -> None:
     harness = Harness(200)
     await harness.exporter.refresh_once()
     policies = {dict(labels)["policy"] for (_, labels) in harness.series(VIOLATIONS)}
     assert "unknown_owner" not in policies
     assert "max_age" in policies
-    assert "not judged" in await page_of(harness)
+    assert "not evaluated" in await page_of(harness)
 
 
 async def test_names_wait_for_the_keys_and_do_not_delay_them() -> None:
@@ -397,8 +397,8 @@ async def test_no_owner_is_unknown_if_a_service_account_is_unreadable() -> None:
     harness = Harness(300, settings=NAMES)
     harness.simulator.script(1, "truncated", path=SERVICE_ACCOUNTS_PATH)
     await harness.exporter.refresh_once()
-    judged = {dict(labels)["policy"] for (_, labels) in harness.series(VIOLATIONS)}
-    assert "unknown_owner" not in judged
+    evaluated = {dict(labels)["policy"] for (_, labels) in harness.series(VIOLATIONS)}
+    assert "unknown_owner" not in evaluated
 
 
 async def test_a_name_with_a_lone_surrogate_does_not_affect_other_names() -> None:

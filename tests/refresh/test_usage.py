@@ -195,12 +195,12 @@ async def test_a_report_finds_unused_keys(rule: str, found: set[str]) -> None:
     keys = keys_of([("sa-0", "lkc-a"), ("sa-1", "lkc-a"), ("sa-2", "lkc-a")])
     harness = harness_with(usage, keys, f", policy: {{unused_for: {rule}}}")
     report = await report_of(harness)
-    assert "unused_for" in report.judged
+    assert "unused_for" in report.evaluated
     assert {row.owner_id for row in report.rows if "unused_for" in row.policies} == found
     harness.simulator.faults.append(parse_fault(f"403@{METRICS_QUERY_PATH}"))
     report = await report_of(harness)
     assert not report.failed
-    assert "unused_for" not in report.judged
+    assert "unused_for" not in report.evaluated
     assert not any("unused_for" in row.policies for row in report.rows)
 
 
@@ -231,7 +231,7 @@ async def test_a_state_file_from_the_future_makes_no_key_unused(
     assert shown(harness)["sa-0", "lkc-a"] == math.floor(EPOCH - DELAY)
 
 
-async def test_a_report_does_not_judge_by_an_old_state_file(tmp_path: Path) -> None:
+async def test_a_report_does_not_evaluate_by_an_old_state_file(tmp_path: Path) -> None:
     path = tmp_path / "usage.json"
     UsageFile(path, "acme").write(
         Usage(
@@ -245,7 +245,7 @@ async def test_a_report_does_not_judge_by_an_old_state_file(tmp_path: Path) -> N
     )
     harness.simulator.faults.append(parse_fault(f"500@{METRICS_QUERY_PATH}"))
     report = await report_of(harness)
-    assert "unused_for" not in report.judged
+    assert "unused_for" not in report.evaluated
     assert not any("unused_for" in row.policies for row in report.rows)
 
 

@@ -246,7 +246,7 @@ def test_any_keys_have_as_many_rows_for_a_policy_as_the_metric_counts(
         harness = Harness(keys, settings=settings)
         organization = SimulatedOrganization([*keys, *listed()])
         harness.accounts[0].organization = organization
-        for _ in range(2):  # the second time, the same keys are judged at another time
+        for _ in range(2):  # the second time, the same keys are evaluated at another time
             await harness.exporter.refresh_once()
             counted = violations(harness)
             found = await rows_by_policy(harness)

@@ -308,10 +308,10 @@ async def test_the_notes_about_many_organizations_do_not_push_the_keys_off_the_s
     assert [each for each in names if f"{each}: not listed yet." in root.text] == names[6:]
 
 
-async def test_a_policy_that_is_not_judged_is_not_an_empty_list() -> None:
+async def test_a_policy_that_is_not_evaluated_is_not_an_empty_list() -> None:
     harness = await refreshed(small_world(settings=""))
     text = (await page(harness, "/keys?policy=unknown_owner")).text
-    assert "acme: the policy unknown_owner cannot be judged." in text
+    assert "acme: the policy unknown_owner cannot be evaluated." in text
     harness = await refreshed(Harness(5, settings="policy: {max_age: null}"))
     text = (await page(harness, "/keys?policy=max_age")).text
     assert "acme: the policy max_age is disabled." in text

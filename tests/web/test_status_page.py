@@ -10,7 +10,7 @@ import pytest
 
 from exporter.confluent.credentials import TokenStatus
 from exporter.inventory import POLICIES
-from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner
+from exporter.simulator import CLOUD, METRICS_QUERY_PATH, SimulatedKey, SimulatedOwner, parse_fault
 from exporter.web.status_page import render_status_page
 from exporter.web.templates import Moment, moment
 from tests.harness import API_KEY, Harness
@@ -100,6 +100,15 @@ async def test_the_icon_is_part_of_the_page_and_allowed_by_its_policy() -> None:
     assert "img-src data:;" in response.headers["content-security-policy"]
 
 
+async def test_the_names_are_not_blamed_for_a_policy_that_lacks_the_activity_of_owners() -> None:
+    settings = "usage: {enabled: true}, policy: {unused_for: 1d}, names: {enabled: false}"
+    harness = Harness(20, settings=settings)
+    harness.simulator.faults.append(parse_fault(f"403@{METRICS_QUERY_PATH}"))
+    await harness.exporter.refresh_once()
+    policies = _Page(await page_of(harness)).labels("Findings by policy")
+    assert policies[-2:] == ["unknown_owner `names.enabled` is false", "unused_for"]
+
+
 async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -> None:
     harness = Harness(300, settings="names: {}, quotas: {}")
     owners = [key.owner for key in harness.organization.keys.values() if key.owner]
@@ -121,7 +130,7 @@ async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -
     policies = page.labels("Findings by policy")
     enabled = [each for each in POLICIES if each != "unused_for"]
     assert [label.split()[0] for label in policies] == enabled
-    assert policies[-1].endswith("not judged for owner kind user")
+    assert policies[-1].endswith("not evaluated for users")
     exempt = next(label for label in policies if label.startswith("user_owned"))
     assert exempt.endswith(" exempt")
 

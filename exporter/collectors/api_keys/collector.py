@@ -12,12 +12,8 @@ import structlog
 from exporter.collectors.api_keys.listing import list_keys
 from exporter.collectors.api_keys.page_cache import PageCache
 from exporter.collectors.api_keys.rendering import METRICS, render
-from exporter.collectors.api_keys.state import (
-    API_KEYS_STATE,
-    ChurnTotals,
-    fold_settings,
-    with_inventory,
-)
+from exporter.collectors.api_keys.settings import fold_settings
+from exporter.collectors.api_keys.state import API_KEYS_STATE, ChurnTotals, with_inventory
 from exporter.collectors.api_keys.summary import summarize
 from exporter.collectors.names import DIRECTORY
 from exporter.collectors.usage_state import USAGE

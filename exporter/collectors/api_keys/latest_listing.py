@@ -19,8 +19,8 @@ def latest_listing(
 ) -> LatestListing:
     """Return the latest complete listing in ``state``.
 
-    Policies and ages are those of the published metrics: judged with the same names, and as of the
-    same time.
+    Policies and ages are those of the published metrics: evaluated with the same names, and as of
+    the same time.
     """
     mine = state.get(API_KEYS_STATE)
     folded = mine.folded
@@ -43,6 +43,6 @@ def latest_listing(
             at=inventory.at,
             teams=inventory.teams,
         ),
-        unjudged=frozenset(findings.active) - {*findings.judged},
+        unevaluated=frozenset(findings.active) - {*findings.evaluated},
         disabled=frozenset(POLICIES) - {*findings.active},
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import astuple
 
 from exporter.collectors.api_keys.own_key import own_key
-from exporter.collectors.api_keys.state import API_KEYS_STATE, rules_of
+from exporter.collectors.api_keys.settings import rules_of
+from exporter.collectors.api_keys.state import API_KEYS_STATE
 from exporter.collectors.names import DIRECTORY
 from exporter.exposition import Part, catalogue, histogram_lines, part, text
 from exporter.exposition.rendering import optional
@@ -134,7 +135,7 @@ def _inventory_samples(
         catalogue.EXEMPTED,
         (
             ((name, policy), inventory.findings.exempted.get(policy, 0))
-            for policy in inventory.findings.judged
+            for policy in inventory.findings.evaluated
         ),
     )
     yield catalogue.NEW_CLOUD_OR_GLOBAL, _new_cloud_or_global(name, inventory)
@@ -160,10 +161,10 @@ def _new_cloud_or_global(name: str, inventory: Inventory) -> Samples:
 def _violations(name: str, inventory: Inventory) -> Samples:
     findings = inventory.findings
     found = {policy for policy, _ in findings.by_owner}
-    for policy in findings.judged:
+    for policy in findings.evaluated:
         if policy == "unknown_owner":
             with_findings = {owner.kind for each, owner in findings.by_owner if each == policy}
-            for kind in findings.judged_kinds:
+            for kind in findings.evaluated_kinds:
                 if kind not in with_findings:
                     yield (name, policy, "", kind), 0
         elif policy not in found:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from exporter.inventory import FoldSettings, Override, Rules, Team, at_time, fold, with_environments
+from exporter.inventory import at_time, fold, with_environments
 from exporter.refresh import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from exporter.config import Organization, Policy
-    from exporter.inventory import ChurnKind, Directory, Inventory, Key, Usage
+    from exporter.config import Organization
+    from exporter.inventory import ChurnKind, Directory, FoldSettings, Inventory, Key, Usage
 
 
 @dataclass(frozen=True)
@@ -126,40 +126,3 @@ def with_inventory(
     inventory = fold(keys, settings, now=now, directory=directory, usage=usage)
     folded = Folded(inventory, state.listing_count, settings, directory, usage, state.keys)
     return replace(state, folded=folded)
-
-
-def fold_settings(organization: Organization) -> FoldSettings:
-    """Return how the keys of an organization are folded."""
-    return FoldSettings(
-        organization.max_pairs, rules_of(organization.policy), teams_of(organization)
-    )
-
-
-def teams_of(organization: Organization) -> tuple[Team, ...]:
-    """Return the teams of a configuration as those of the inventory."""
-    return tuple(Team(each.name, each.owners, each.resources) for each in organization.teams)
-
-
-def rules_of(policy: Policy) -> Rules:
-    """Return the policy of a configuration as the rules of the inventory."""
-    return Rules(
-        max_age=policy.max_age,
-        expires_within=policy.expires_within,
-        expired=bool(policy.expired),
-        max_keys_per_owner_and_resource=policy.max_keys_per_owner_and_resource,
-        user_owned=bool(policy.user_owned),
-        undescribed=bool(policy.undescribed),
-        unknown_owner=bool(policy.unknown_owner),
-        unused_for=policy.unused_for,
-        exempt_owners=policy.exempt.owners,
-        exempt_resources=policy.exempt.resources,
-        exempt_api_keys=policy.exempt.api_keys,
-        overrides=tuple(
-            Override(
-                rules_of(policy.model_copy(update={**each.rules, "overrides": ()})),
-                each.owners,
-                each.resources,
-            )
-            for each in policy.overrides
-        ),
-    )

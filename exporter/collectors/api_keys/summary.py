@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from exporter.summary import Level
 
 _MAX_OWNERS = 5
+_OWNERS = {"service-account": "service accounts", "user": "users"}
+"""The kinds of owners that can be deleted, in words."""
 _SUSPICIOUS_RATIO = 0.2
 """Of the keys that vanished at once, as in the alert about a lost role."""
 _SOON, _VERY_SOON = 14 * 86_400.0, 3 * 86_400.0
@@ -131,21 +133,15 @@ def _findings(inventory: Inventory, *, named: bool) -> Table:
     counts = dict.fromkeys(findings.active, 0)
     for (policy, _), count in findings.by_owner.items():
         counts[policy] += count
-    not_judged: tuple[str, ...] = ()
-    if "unknown_owner" in findings.judged:
-        kinds = {"service-account", "user"} & inventory.owners_by_kind.keys()
-        not_judged = tuple(sorted(kinds - set(findings.judged_kinds)))
 
     def row(policy: str, count: int) -> Row:
         exempt = findings.exempted.get(policy, 0)
         notes = [f"{exempt} exempt"] if exempt else []
-        if policy == "unknown_owner" and not_judged:
-            notes.append(f"not judged for owner kind {', '.join(not_judged)}")
-        if policy in findings.judged:
+        if policy == "unknown_owner":
+            notes += _unknown_owner_notes(inventory, named=named)
+        if policy in findings.evaluated:
             return Row(policy, count, notes=notes, selects={"policy": policy})
-        if not named:
-            notes.append("`names.enabled` is false")
-        return Row(policy, "not judged", notes=notes)
+        return Row(policy, "not evaluated", notes=notes)
 
     return Table(
         "Findings by policy",
@@ -153,6 +149,17 @@ def _findings(inventory: Inventory, *, named: bool) -> Table:
         [row(*each) for each in counts.items()],
         if_empty="no policy is enabled",
     )
+
+
+def _unknown_owner_notes(inventory: Inventory, *, named: bool) -> Iterator[str]:
+    """Yield why findings of ``unknown_owner`` may be missing."""
+    findings = inventory.findings
+    if not named:
+        yield "`names.enabled` is false"
+    elif "unknown_owner" in findings.evaluated:
+        kinds = (_OWNERS.keys() & inventory.owners_by_kind.keys()) - {*findings.evaluated_kinds}
+        if kinds:
+            yield f"not evaluated for {', '.join(_OWNERS[kind] for kind in sorted(kinds))}"
 
 
 def _owners(inventory: Inventory, directory: Directory) -> Table:

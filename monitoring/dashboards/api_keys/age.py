@@ -35,8 +35,7 @@ from monitoring.dashboards.queries import (
 from monitoring.dashboards.tables import (
     MOST,
     ORGANIZATION_COLUMN,
-    OWNER_ID_COLUMN,
-    OWNER_KIND_COLUMN,
+    OWNER_ROW_COLUMNS,
     Column,
     grid,
 )
@@ -126,7 +125,7 @@ def _backlog(position: Position) -> AnyPanel:
         " progress. List the keys that are past it now with `confluent-api-keys-exporter report"
         " --policy=max_age`.",
         unit=COUNT,
-        no_value="not judged",
+        no_value="not evaluated",
         decimals=0,
         queries=[
             Query(f"sum({_remaining(bound)})", name, color)
@@ -139,7 +138,7 @@ def _backlog(position: Position) -> AnyPanel:
 def _remaining(bound: float) -> str:
     """Return the keys of each organization that have at most ``bound`` seconds left.
 
-    0 if the policy is on but no key is judged.
+    0 if the policy is on but no key is evaluated.
     """
     keys = gauge(catalogue.MAX_AGE_REMAINING, bucket(bound), suffix="_bucket")
     listed = by(ORGANIZATION, gauge(catalogue.ORGANIZATION_API_KEYS))
@@ -149,11 +148,11 @@ def _remaining(bound: float) -> str:
 def _expiries(position: Position) -> AnyPanel:
     left = by(OWNER_ROW, f"{gauge(catalogue.NEXT_EXPIRY)} - time()")
     soonest = f"bottomk({MOST}, {left})"
-    # Findings account for exemptions. Confluent's own keys are not judged.
+    # Findings account for exemptions. Confluent's own keys are not evaluated.
     policy = 'policy="expires_within"'
     found = f"{by(OWNER_ROW, gauge(catalogue.VIOLATIONS, policy))} > bool 0"
-    judged = by(OWNER_ROW, gauge(catalogue.NEXT_EXPIRY, 'owner_kind!="internal"'))
-    none = f"0 * ({judged} and on (organization) {all_findings(policy)})"
+    evaluated = by(OWNER_ROW, gauge(catalogue.NEXT_EXPIRY, 'owner_kind!="internal"'))
+    none = f"0 * ({evaluated} and on (organization) {all_findings(policy)})"
     return grid(
         position,
         title="Upcoming expiries",
@@ -169,10 +168,7 @@ def _expiries(position: Position) -> AnyPanel:
             "B": in_every_row(f"{found} or {none}", soonest, OWNER_ROW),
         },
         columns=[
-            ORGANIZATION_COLUMN,
-            Column("owner_name", "Owner"),
-            OWNER_ID_COLUMN,
-            OWNER_KIND_COLUMN,
+            *OWNER_ROW_COLUMNS,
             Column("Value #A", "Time left", 100),
             Column(
                 "Value #B",
@@ -181,7 +177,7 @@ def _expiries(position: Position) -> AnyPanel:
                 unit="none",
                 decimals=0,
                 steps=((1, WARNING),),
-                words={"0": "no finding", "1": "expires soon", str(UNKNOWN): "not judged"},
+                words={"0": "no finding", "1": "expires soon", str(UNKNOWN): "not evaluated"},
             ),
         ],
         sort="Time left",
@@ -197,7 +193,7 @@ def _backlog_by_organization(position: Position) -> AnyPanel:
         " of the selected owner kinds that are past it now, or will be in 30 days if nobody"
         " replaces them. Organizations without the policy are not listed.",
         unit=COUNT,
-        no_value="not judged",
+        no_value="not evaluated",
         queries={
             "A": f"{by(ORGANIZATION, _LIMIT)} / {_DAY}",
             "B": _remaining(0),

@@ -164,7 +164,7 @@ def _findings(position: Position) -> AnyPanel:
         " Organizations failing is 0. List the keys with `confluent-api-keys-exporter report"
         " --policy=max_age` or another policy.",
         unit=COUNT,
-        no_value="not judged",
+        no_value="not evaluated",
         queries=[Query(findings(policy), TITLES[policy]) for policy in POLICIES],
         steps=((0, GOOD), (1, WARNING)),
     )

@@ -24,8 +24,7 @@ from monitoring.dashboards.tables import (
     BACKGROUND_CELL,
     MOST,
     ORGANIZATION_COLUMN,
-    OWNER_ID_COLUMN,
-    OWNER_KIND_COLUMN,
+    OWNER_ROW_COLUMNS,
     TEAM_COLUMN,
     Column,
     grid,
@@ -54,9 +53,9 @@ def _owners(position: Position) -> AnyPanel:
     in_rows = f"and on (organization, owner_id) {keys}"
     age = by(OWNER_ROW, f"time() - {gauge(catalogue.OLDEST_API_KEY)}")
     left = by(OWNER_ROW, f"{gauge(catalogue.NEXT_EXPIRY)} - time()")
-    # Confluent's own keys and organizations without a policy are not judged.
-    judged = by(OWNER_ROW, gauge(catalogue.OWNER_API_KEYS, 'owner_kind!="internal"'))
-    none = f"0 * ({judged} and on (organization) {all_findings()})"
+    # Confluent's own keys and organizations without a policy are not evaluated.
+    evaluated = by(OWNER_ROW, gauge(catalogue.OWNER_API_KEYS, 'owner_kind!="internal"'))
+    none = f"0 * ({evaluated} and on (organization) {all_findings()})"
     found = f"{by(OWNER_ROW, gauge(catalogue.VIOLATIONS), 'sum')} or {none}"
     return grid(
         position,
@@ -74,10 +73,7 @@ def _owners(position: Position) -> AnyPanel:
             "D": in_every_row(found, keys, OWNER_ROW),
         },
         columns=[
-            ORGANIZATION_COLUMN,
-            Column("owner_name", "Owner"),
-            OWNER_ID_COLUMN,
-            OWNER_KIND_COLUMN,
+            *OWNER_ROW_COLUMNS,
             TEAM_COLUMN,
             Column("Value #A", "Keys", 90),
             Column("Value #B", "Oldest key", 110, unit=DAYS, decimals=0, no_value="unknown"),
@@ -95,7 +91,7 @@ def _owners(position: Position) -> AnyPanel:
                 100,
                 unit=COUNT,
                 steps=((1, WARNING),),
-                words={str(UNKNOWN): "not judged"},
+                words={str(UNKNOWN): "not evaluated"},
             ),
         ],
         sort="Keys",
@@ -194,10 +190,7 @@ def _pairs(position: Position) -> AnyPanel:
         no_value="no keys known",
         queries={"A": named},
         columns=[
-            ORGANIZATION_COLUMN,
-            Column("owner_name", "Owner"),
-            OWNER_ID_COLUMN,
-            OWNER_KIND_COLUMN,
+            *OWNER_ROW_COLUMNS,
             Column("resource_name", "Resource"),
             _RESOURCE_ID,
             Column("resource_kind", "Resource kind", 130),

@@ -28,7 +28,14 @@ from monitoring.dashboards.queries import (
     resource_named,
     selector,
 )
-from monitoring.dashboards.tables import MOST, ORGANIZATION_COLUMN, OWNER_ID_COLUMN, Column, grid
+from monitoring.dashboards.tables import (
+    MOST,
+    ORGANIZATION_COLUMN,
+    OWNER_COLUMN,
+    OWNER_ID_COLUMN,
+    Column,
+    grid,
+)
 
 if TYPE_CHECKING:
     from monitoring.dashboards.panels import AnyPanel
@@ -96,7 +103,7 @@ def _quotas(position: Position) -> AnyPanel:
         columns=[
             ORGANIZATION_COLUMN,
             Column("quota_id", "Quota", 250),
-            Column("owner_name", "Owner"),
+            OWNER_COLUMN,
             OWNER_ID_COLUMN,
             Column("resource_name", "Resource"),
             Column("resource_id", "Resource id", 95),

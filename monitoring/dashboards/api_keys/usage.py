@@ -20,8 +20,7 @@ from monitoring.dashboards.queries import (
 from monitoring.dashboards.tables import (
     MOST,
     ORGANIZATION_COLUMN,
-    OWNER_ID_COLUMN,
-    OWNER_KIND_COLUMN,
+    OWNER_ROW_COLUMNS,
     TEAM_COLUMN,
     Column,
     grid,
@@ -60,10 +59,7 @@ def _inactive(position: Position) -> AnyPanel:
         no_value=_OFF,
         queries={"A": named(rows, of, catalogue.RESOURCE_INFO, "resource_name", cluster)},
         columns=[
-            ORGANIZATION_COLUMN,
-            Column("owner_name", "Owner"),
-            OWNER_ID_COLUMN,
-            OWNER_KIND_COLUMN,
+            *OWNER_ROW_COLUMNS,
             TEAM_COLUMN,
             Column("resource_name", "Kafka cluster"),
             Column("resource_id", "Cluster id", 110),
@@ -87,10 +83,7 @@ def _unused(position: Position) -> AnyPanel:
         no_value="no unused keys known",
         queries={"A": owner_and_team_named(f"topk({MOST}, {found} > 0)", catalogue.VIOLATIONS)},
         columns=[
-            ORGANIZATION_COLUMN,
-            Column("owner_name", "Owner"),
-            OWNER_ID_COLUMN,
-            OWNER_KIND_COLUMN,
+            *OWNER_ROW_COLUMNS,
             TEAM_COLUMN,
             Column("Value", "Keys", 90),
         ],
@@ -110,7 +103,8 @@ def _known(position: Position) -> AnyPanel:
         " clusters with keys that are not evaluated because their answers name no owner or are"
         " missing, and the unused keys of all owner kinds. Keys for clusters that are not"
         " evaluated never count as unused. `usage off`: `usage.enabled` is off, or nothing has"
-        " been answered yet. `not judged`: the policy `unused_for` is off or cannot be evaluated.",
+        " been answered yet. `not evaluated`: the policy `unused_for` is off, or the activity of"
+        " no cluster is known.",
         unit=COUNT,
         no_value="no organizations known",
         queries={
@@ -140,7 +134,7 @@ def _known(position: Position) -> AnyPanel:
                 "Unused keys",
                 120,
                 steps=((1, WARNING),),
-                words={str(UNKNOWN): "not judged"},
+                words={str(UNKNOWN): "not evaluated"},
             ),
         ],
         sort="Unused keys",
