@@ -126,11 +126,18 @@ def warn_about_unjudged_policies(
     for report in reports:
         if report.failed:
             continue
-        if unjudged := report.active - report.judged:
+        unjudged = report.active - report.judged
+        if "unknown_owner" in unjudged:
             log.warning(
                 "policies cannot be judged without a complete and plausible list of owners",
                 organization=report.organization,
-                policies=",".join(sorted(unjudged)),
+                policies="unknown_owner",
+            )
+        if "unused_for" in unjudged:
+            log.warning(
+                "policies cannot be judged, because activity is not known for their time",
+                organization=report.organization,
+                policies="unused_for",
             )
         if disabled := set(requested) - report.active:
             log.warning(

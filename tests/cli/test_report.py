@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from exporter.cli import report as command
 from exporter.cli import report_fetch
 from exporter.cli.report import passes, warn_about_unjudged_policies
-from exporter.cli.report_fetch import fetch_reports
+from exporter.cli.report_fetch import OrganizationReport, fetch_reports
 from exporter.report import (
     CSV_COLUMNS,
     Selection,
@@ -219,6 +219,17 @@ async def test_policies_that_cannot_be_judged_are_logged_once() -> None:
     with capture_logs() as logs:
         warn_about_unjudged_policies(informed, requested=["max_age"])
     assert logs == []
+
+
+async def test_unused_for_that_cannot_be_judged_is_logged_with_its_own_reason() -> None:
+    report = OrganizationReport(
+        "acme", active=frozenset({"unused_for", "max_age"}), judged=frozenset({"max_age"})
+    )
+    with capture_logs() as logs:
+        warn_about_unjudged_policies([report], requested=["unused_for"])
+    assert [(entry["event"], entry["policies"]) for entry in logs] == [
+        ("policies cannot be judged, because activity is not known for their time", "unused_for")
+    ]
 
 
 async def test_a_requested_policy_that_is_disabled_is_logged() -> None:

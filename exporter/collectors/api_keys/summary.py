@@ -143,7 +143,9 @@ def _findings(inventory: Inventory, *, named: bool) -> Table:
             notes.append(f"not judged for owner kind {', '.join(not_judged)}")
         if policy in findings.judged:
             return Row(policy, count, notes=notes, selects={"policy": policy})
-        if not named:
+        if policy == "unused_for":
+            notes.append("activity is not known for this time")
+        elif not named:
             notes.append("`names.enabled` is false")
         return Row(policy, "not judged", notes=notes)
 
