@@ -95,7 +95,7 @@ def _usage(state: OrganizationState) -> Iterator[str]:
     not_evaluated = len(clusters - usage.evaluated)
     yield (
         f"{_indented('usage')}activity known since {timestamp(usage.window_start)};"
-        f" {_counted(not_evaluated, 'Kafka cluster')} of {len(clusters)} not evaluated"
+        f" {not_evaluated} of {_counted(len(clusters), 'Kafka cluster')} not evaluated"
     )
 
 

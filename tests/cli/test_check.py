@@ -97,7 +97,7 @@ async def test_what_is_known_about_usage_is_shown() -> None:
     # forgotten a part is not known.
     described = harness.described()
     assert (
-        "  usage:       activity known since 2026-09-14 15:00:00 UTC; 1 Kafka cluster of 2 not"
+        "  usage:       activity known since 2026-09-14 15:00:00 UTC; 1 of 2 Kafka clusters not"
         " evaluated" in described.splitlines()
     )
     text = " ".join(described.split())
