@@ -82,7 +82,11 @@ def _lasting_samples(
     name: str, state: ApiKeysState, policy: Policy
 ) -> Iterator[tuple[Metric, Samples]]:
     """Yield what does not go stale: settings and counters."""
-    thresholds = {"max_age": policy.max_age, "expires_within": policy.expires_within}
+    thresholds = {
+        "max_age": policy.max_age,
+        "expires_within": policy.expires_within,
+        "unused_for": policy.unused_for,
+    }
     yield (
         catalogue.THRESHOLD,
         [((name, rule), seconds) for rule, seconds in thresholds.items() if seconds is not None],
