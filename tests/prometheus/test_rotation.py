@@ -193,7 +193,9 @@ def test_the_overrides_match_the_owners_of_the_simulated_machines() -> None:
     assert all(fnmatchcase(owner, leases) for owner in MACHINES["leases"])
 
 
-def test_machines_with_the_documented_rules_are_silent_and_people_are_not(series: Series, tmp_path: Path) -> None:
+def test_machines_with_the_documented_rules_are_silent_and_people_are_not(
+    series: Series, tmp_path: Path
+) -> None:
     steps = range(int(ALL / STEP))
     case = {
         "interval": f"{STEP:.0f}s",
