@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.harness import Harness
+from tests.harness import URL, Harness
 from tests.programs import ROOT
 
 FORMULA = "4 × owners + 2 × resources + pairs + environments + violations + 3 × quotas + 600"  # noqa: RUF001 # as people write it
@@ -54,3 +54,24 @@ async def test_metrics_of_each_key_cost_what_the_readme_says() -> None:
     more = sum(len(key.resources) + 1 + (key.expires_at is not None) for key in keys)
     assert len(each.series()) - len(plain.series()) == more
     assert more < 3 * len(keys)
+
+
+async def test_usage_and_teams_cost_what_the_readme_says() -> None:
+    more = f"usage: {{enabled: true, url: '{URL}'}}, policy: {{unused_for: 1h}}"
+    plain, used = Harness(500), Harness(500, settings=more)
+    teams = Harness(500).configured("teams: [{name: people, owners: ['u-*']}]\n")
+    for each in (plain, used, teams):
+        await each.exporter.refresh_once()
+        await each.exporter.refresh_once()
+    active = len(used.series("confluent_cloud_owner_last_active_timestamp_seconds"))
+    findings = [
+        labels
+        for _, labels in used.series("confluent_cloud_api_key_policy_violations")
+        if ("policy", "unused_for") in labels
+    ]
+    assert active > 20
+    added = len(used.series()) - len(plain.series()) - active - len(findings)
+    assert 0 < added <= 150
+    owners = {key.owner.id for key in plain.organization.keys.values() if key.owner}
+    users = {each for each in owners if each.startswith("u-")}
+    assert len(teams.series()) - len(plain.series()) == len(users)

@@ -207,7 +207,9 @@ async def _simulate(options: argparse.Namespace) -> None:
     async with stop_event() as stop, serve(simulator, sockets, reads_bodies=True):
         print_output(
             f"A simulated Confluent Cloud listens on {url}; press Ctrl-C to stop it.\n\n"
-            f"Setting for the exporter's configuration:  url: {url}\n"
+            "Settings for the exporter's configuration:\n\n"
+            f"  url: {url}\n"
+            f"  usage: {{enabled: true, url: {url}}}  # optional\n\n"
             "Credentials of an OrganizationAdmin:\n\n"
             f"  export CONFLUENT_CLOUD_API_KEY={ADMIN[0]}\n"
             f"  export CONFLUENT_CLOUD_API_SECRET={ADMIN[1]}\n\n"

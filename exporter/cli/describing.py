@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.cli.matching import overlapping_teams, unused_overrides
 from exporter.collectors.api_keys import API_KEYS_STATE, own_key
+from exporter.collectors.usage_state import USAGE
 from exporter.config import ApiKeyCredentials
 from exporter.escaping import one_line
 from exporter.summary import timestamp
@@ -36,6 +37,7 @@ def describe(
     yield f"{state.name}: ok: {_summary(organization, state, inventory)}"
     yield from _token(state)
     yield from _tables(summaries)
+    yield from _usage(state)
     yield from _own_key(state)
     yield from _patterns(state.get(API_KEYS_STATE))
     for name, collector in state.refreshes.items():
@@ -80,6 +82,21 @@ def _own_key(state: OrganizationState) -> Iterator[str]:
         "does not expire" if own.expires_at is None else f"expires {timestamp(own.expires_at)}"
     )
     yield f"{_indented('own key')}{created}, {expires}"
+
+
+def _usage(state: OrganizationState) -> Iterator[str]:
+    usage = state.get(USAGE).current
+    if usage.window_start is None:
+        return
+    inventory = state.get(API_KEYS_STATE).inventory
+    clusters = {
+        each.id for each in (inventory.resources if inventory else ()) if each.kind == "kafka"
+    }
+    not_evaluated = len(clusters - usage.evaluated)
+    yield (
+        f"{_indented('usage')}activity known since {timestamp(usage.window_start)};"
+        f" {not_evaluated} of {_counted(len(clusters), 'Kafka cluster')} not evaluated"
+    )
 
 
 def _tables(summaries: Sequence[Summary]) -> Iterator[str]:

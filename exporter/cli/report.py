@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 _NEEDS = {
     "unknown_owner": "a complete and plausible list of owners",
-    "unused_for": "the activity of owners",
+    "unused_for": "activity known for the time of the policy",
 }
 """What the policies need that cannot always be evaluated."""
 

@@ -142,7 +142,9 @@ class Settings(ConfigSection):
     @field_validator("policy")
     @classmethod
     def _check_unused_for(cls, policy: Policy, info: ValidationInfo) -> Policy:
-        usage = info.data.get("usage", Usage())
+        usage = info.data.get("usage")
+        if usage is None:  # invalid, which is reported already
+            return policy
         times = [policy.unused_for, *(each.unused_for for each in policy.overrides)]
         longest = max((each for each in times if each is not None), default=0.0)
         if longest and not usage.enabled:

@@ -29,9 +29,16 @@ def evaluated_policies(rules: Rules, kinds: Collection[str], usage: Usage) -> tu
     """Return the enabled policies that can be evaluated.
 
     ``unknown_owner`` needs at least one of ``kinds``, the result of :func:`evaluated_kinds`, and
-    ``unused_for`` a cluster whose activity is known.
+    ``unused_for`` a cluster whose activity is known for that time. If overrides set other times,
+    the shortest decides.
     """
-    needs = {"unknown_owner": bool(kinds), "unused_for": bool(usage.evaluated)}
+    every = (rules, *(override.rules for override in rules.overrides))
+    shortest = min((each.unused_for for each in every if each.unused_for is not None), default=inf)
+    is_known = any(
+        usage.periods[cluster].end - usage.periods[cluster].start >= shortest
+        for cluster in usage.evaluated
+    )
+    needs = {"unknown_owner": bool(kinds), "unused_for": is_known}
     return tuple(name for name in rules.active() if needs.get(name, True))
 
 

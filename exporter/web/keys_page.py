@@ -115,7 +115,7 @@ def render_keys_page(
         stale=[each for each in listings if each.began is not None and each.keys is None],
         max_notes=_MAX_NOTES,
         unevaluated=[
-            (each, policy, "is disabled" if policy in each.disabled else "cannot be evaluated")
+            (each, policy, "is disabled" if policy in each.disabled else _missing(policy))
             for each in fresh
             for policy in query.values("policy")
             if policy in each.disabled | each.unevaluated
@@ -133,6 +133,14 @@ def render_keys_page(
         now_wall=wall,
         moment=lambda at: moment(at, now=wall),
     )
+
+
+def _missing(policy: str) -> str:
+    because = {
+        "unknown_owner": ", because the list of owners is missing or not plausible",
+        "unused_for": ", because activity is not known for its time",
+    }
+    return f"cannot be evaluated{because.get(policy, '')}"
 
 
 def _environments(row: Row) -> list[tuple[str, str | None]]:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.simulator import STS_PATH
-from tests.harness import API_KEYS, Harness
+from exporter.simulator import (
+    STS_PATH,
+    SimulatedKey,
+    SimulatedOwner,
+    SimulatedResource,
+    SimulatedUsage,
+    Workload,
+)
+from tests.harness import API_KEYS, URL, Harness
 from tests.pools import PoolHarness
+from tests.virtual_time import EPOCH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +75,39 @@ async def test_a_failure_shows_which_identity_pool_it_concerns_and_whether_it_go
     failed, pool = harness.described().splitlines()
     assert failed.startswith(f"acme: failed (forbidden): GET {API_KEYS}: 403 Forbidden")
     assert pool == TOKEN_OF_THE_POOL
+
+
+async def test_what_is_known_about_usage_is_shown() -> None:
+    keys = [
+        SimulatedKey(
+            f"KEY{cluster}",
+            SimulatedOwner("sa-1", "service-account"),
+            (SimulatedResource(cluster, "kafka", environment_id="env-1"),),
+            created_at=EPOCH - 30 * 86_400,
+        )
+        for cluster in ("lkc-busy", "lkc-silent")
+    ]
+    usage = f"usage: {{enabled: true, url: '{URL}'}}"
+    harness = Harness(keys, settings=f"{usage}, policy: {{unused_for: 7d}}")
+    harness.organization.usage = SimulatedUsage(
+        [Workload("sa-1", "lkc-busy", EPOCH - 86_400, every=60)]
+    )
+    await harness.exporter.refresh_once()
+    # The clock starts at 14:13:20. Data are three minutes late, and the hour of which the API has
+    # forgotten a part is not known.
+    described = harness.described()
+    assert (
+        "  usage:       activity known since 2026-09-14 15:00:00 UTC; 1 of 2 Kafka clusters not"
+        " evaluated" in described.splitlines()
+    )
+    text = " ".join(described.split())
+    assert "unused_for not evaluated (activity is not known for this time)" in text
+    await harness.clock.sleep(3600)
+    await harness.exporter.refresh_once()
+    assert "unused_for 0" in " ".join(harness.described().split())
+
+
+async def test_without_usage_nothing_is_shown_about_it() -> None:
+    harness = Harness(5)
+    await harness.exporter.refresh_once()
+    assert "usage:" not in harness.described()

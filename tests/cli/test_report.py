@@ -229,7 +229,7 @@ def test_each_policy_that_cannot_be_evaluated_is_logged_with_what_it_needs() -> 
         warn_about_unevaluated_policies([fetched], requested=[])
     assert {entry["policies"]: entry["missing"] for entry in logs} == {
         "unknown_owner": "a complete and plausible list of owners",
-        "unused_for": "the activity of owners",
+        "unused_for": "activity known for the time of the policy",
     }
 
 

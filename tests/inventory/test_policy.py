@@ -8,6 +8,7 @@ from exporter.inventory import (
     Cluster,
     Directory,
     Key,
+    Override,
     Owner,
     Resource,
     Rules,
@@ -19,6 +20,7 @@ from exporter.inventory import (
 )
 from exporter.inventory.ages import dates_of, sorted_by_creation
 from exporter.inventory.findings import findings_at, policy_inputs_of
+from exporter.inventory.usage import Period
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -165,6 +167,27 @@ def test_without_a_complete_listing_no_owner_of_the_kind_is_unknown() -> None:
         "user_owned",
         "unknown_owner",
     )
+
+
+@pytest.mark.parametrize(
+    ("periods", "evaluated"),
+    [
+        ({}, False),
+        ({"lkc-1": Period(NOW - 7 * DAY, NOW)}, True),
+        ({"lkc-1": Period(NOW - 7 * DAY + 1, NOW)}, False),
+        ({"lkc-1": Period(NOW - 6 * DAY, NOW), "lkc-2": Period(NOW - 8 * DAY, NOW)}, True),
+        ({"lkc-silent": Period(NOW - 8 * DAY, NOW)}, False),
+    ],
+)
+def test_unused_for_is_evaluated_if_activity_is_known_for_this_time(
+    periods: dict[str, Period], *, evaluated: bool
+) -> None:
+    usage = Usage({("sa-ann", "lkc-1"): NOW, ("sa-ann", "lkc-2"): NOW}, periods)
+    names = ("unused_for",) if evaluated else ()
+    assert evaluated_policies(Rules(unused_for=7 * DAY), (), usage) == names
+    shorter = Override(Rules(unused_for=7 * DAY), owners=("sa-1",))
+    assert evaluated_policies(Rules(unused_for=30 * DAY, overrides=(shorter,)), (), usage) == names
+    assert evaluated_policies(Rules(overrides=(shorter,)), (), usage) == names
 
 
 def test_an_owner_younger_than_the_listing_is_not_unknown() -> None:

@@ -6,7 +6,7 @@ import httpx
 from structlog.testing import capture_logs
 
 from exporter.simulator import CLOUD, SimulatedKey, SimulatedOwner, SimulatedResource
-from tests.harness import Harness, configuration
+from tests.harness import URL, Harness, configuration
 from tests.virtual_time import EPOCH
 
 ANN, BOB = SimulatedOwner("sa-ann", "service-account"), SimulatedOwner("u-bob", "user")
@@ -230,6 +230,18 @@ async def test_a_changed_policy_applies_immediately_to_the_listed_keys() -> None
             harness.value("confluent_cloud_api_key_policy_threshold_seconds", policy="max_age")
             == 5 * 86_400
         )
+
+
+async def test_every_policy_with_a_duration_has_a_threshold() -> None:
+    usage = f"usage: {{enabled: true, url: '{URL}'}}"
+    policy = "policy: {max_age: 5d, expires_within: 2d, unused_for: 3d}"
+    harness = Harness(0, settings=f"{usage}, {policy}")
+    found = harness.series("confluent_cloud_api_key_policy_threshold_seconds")
+    assert {dict(labels)["policy"]: value for (_, labels), value in found.items()} == {
+        "max_age": 5 * 86_400,
+        "expires_within": 2 * 86_400,
+        "unused_for": 3 * 86_400,
+    }
 
 
 async def test_changed_teams_and_overrides_apply_immediately_to_the_listed_keys() -> None:

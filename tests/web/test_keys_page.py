@@ -13,7 +13,7 @@ from exporter.simulator import (
     SimulatedOwner,
     SimulatedServiceAccount,
 )
-from tests.harness import Harness, configuration
+from tests.harness import URL, Harness, configuration
 from tests.small_organization import DAY, KEYS, LKC_1, ORDER, SA_1, SURPLUS, key, small_world
 from tests.virtual_time import EPOCH
 from tests.web.browser import browser
@@ -311,7 +311,16 @@ async def test_the_notes_about_many_organizations_do_not_push_the_keys_off_the_s
 async def test_a_policy_that_is_not_evaluated_is_not_an_empty_list() -> None:
     harness = await refreshed(small_world(settings=""))
     text = (await page(harness, "/keys?policy=unknown_owner")).text
-    assert "acme: the policy unknown_owner cannot be evaluated." in text
+    assert (
+        "acme: the policy unknown_owner cannot be evaluated, because the list of owners is"
+        " missing or not plausible." in text
+    )
+    usage = f"usage: {{enabled: true, url: '{URL}'}}, policy: {{unused_for: 7d}}"
+    text = (await page(await refreshed(Harness(5, settings=usage)), "/keys?policy=unused_for")).text
+    assert (
+        "acme: the policy unused_for cannot be evaluated, because activity is not known for its"
+        " time." in text
+    )
     harness = await refreshed(Harness(5, settings="policy: {max_age: null}"))
     text = (await page(harness, "/keys?policy=max_age")).text
     assert "acme: the policy max_age is disabled." in text

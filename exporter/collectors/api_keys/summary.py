@@ -141,6 +141,10 @@ def _findings(inventory: Inventory, *, named: bool) -> Table:
             notes += _unknown_owner_notes(inventory, named=named)
         if policy in findings.evaluated:
             return Row(policy, count, notes=notes, selects={"policy": policy})
+        if policy == "unused_for":
+            notes.append("activity is not known for this time")
+        elif not named:
+            notes.append("`names.enabled` is false")
         return Row(policy, "not evaluated", notes=notes)
 
     return Table(
