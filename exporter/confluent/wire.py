@@ -177,6 +177,18 @@ class PageDecoder(Generic[T]):
             return self._decode_one_by_one(body)
         return _page(envelope.data, envelope.metadata)
 
+    def split(self, body: bytes) -> Page[bytes]:
+        """Return the page in ``body`` with its items as they are, for :meth:`decode_item`.
+
+        Raises ``ValueError`` if it needs :meth:`decode`.
+        """
+        envelope = _RAW.decode(body)
+        return _page([bytes(raw) for raw in envelope.data], envelope.metadata)
+
+    def decode_item(self, raw: bytes) -> T:
+        """Return an item of :meth:`split`. Raises ``ValueError`` if it needs :meth:`decode`."""
+        return self._item.decode(raw)
+
     def _decode_one_by_one(self, body: bytes) -> Page[T]:
         repair = Repair()
         envelope = _envelope(body, repair)

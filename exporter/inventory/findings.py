@@ -106,8 +106,9 @@ def policy_inputs_of(
     owned_keys = keys_with_owner(keys)
     groups = keys_by_rules(owned_keys, rules)
     exempt: set[str] = set()
-    if rules.has_exempt or len(groups) > 1:
+    if rules.has_exempt:
         exempt = {key.id for key in owned_keys if rules.exempts(key)}
+    if exempt or len(groups) > 1:
         dated = [
             DatesWithRules(
                 of_group,
@@ -115,15 +116,16 @@ def policy_inputs_of(
                 exempted,
             )
             for of_group, group in groups
-            for exempted in (False, True)
+            for exempted in ((False, True) if exempt else (False,))
         ]
     else:
         dated = [DatesWithRules(groups[0].rules, dates.without("internal"), exempted=False)]
-    kinds = evaluated_kinds({key.owner for key in owned_keys}, directory)
+    owners = {key.owner for key in owned_keys}
+    kinds = evaluated_kinds(owners, directory)
     timeless = tuple(
         each
         for policy, found in timeless_violations(
-            owned_keys, groups, directory=directory, kinds=kinds, usage=usage
+            owned_keys, groups, owners=owners, directory=directory, kinds=kinds, usage=usage
         )
         for each in _by_exemption(policy, found, exempt)
     )

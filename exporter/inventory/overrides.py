@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.inventory.keys import Key
+    from exporter.inventory.keys import Key, Resource
     from exporter.inventory.rules import Rules
 
 
@@ -27,9 +27,9 @@ def keys_by_rules(keys: Sequence[Key], rules: Rules) -> Sequence[KeysWithRules]:
         return [KeysWithRules(rules, keys)]
     choices = [*(override.rules for override in rules.overrides), rules]
     groups: list[list[Key]] = [[] for _ in choices]
-    chosen: dict[tuple[object, object], list[Key]] = {}
+    chosen: dict[tuple[str, Sequence[Resource]], list[Key]] = {}
     for key in keys:
-        pair = key.owner, key.resources
+        pair = key.owner.id, key.resources
         group = chosen.get(pair)
         if group is None:
             group = chosen[pair] = groups[override_of(key, rules)]

@@ -85,6 +85,7 @@ def timeless_violations(
     keys: Sequence[Key],
     groups: Sequence[KeysWithRules],
     *,
+    owners: Collection[Owner],
     directory: Directory,
     kinds: Collection[str],
     usage: Usage,
@@ -92,7 +93,7 @@ def timeless_violations(
     """Yield each enabled policy that does not depend on the time, with the keys that violate it.
 
     ``keys``: sorted by :func:`~exporter.inventory.ages.sorted_by_creation`. ``groups``: all of
-    them. ``kinds``: the result of :func:`evaluated_kinds`.
+    them. ``owners``: their owners. ``kinds``: the result of :func:`evaluated_kinds`.
     """
     if any(rules.max_keys_per_owner_and_resource is not None for rules, _ in groups):
         yield "max_keys_per_owner_and_resource", _surplus(keys, groups)
@@ -101,7 +102,7 @@ def timeless_violations(
     if undescribed := [group for rules, group in groups if rules.undescribed]:
         yield "undescribed", [key for key in chain(*undescribed) if not key.described]
     if unknown_owner := [group for rules, group in groups if rules.unknown_owner]:
-        deleted = _deleted_owners(keys, directory, kinds)
+        deleted = _deleted_owners(keys, owners, directory, kinds)
         yield "unknown_owner", [key for key in chain(*unknown_owner) if key.owner in deleted]
     unused = [
         unused_keys(group, usage, rules.unused_for)
@@ -119,8 +120,13 @@ def _surplus(keys: Sequence[Key], groups: Sequence[KeysWithRules]) -> list[Key]:
     creation time count as the oldest. All keys count, and each is compared with the limit of its
     own rules.
     """
-    usual = _most_keys(groups[0][0])
-    limits = {key.id: _most_keys(rules) for rules, group in groups[1:] for key in group}
+    usual = _most_keys(groups[-1][0])
+    limits = {
+        key.id: limit
+        for rules, group in groups
+        if (limit := _most_keys(rules)) != usual
+        for key in group
+    }
     newer: dict[tuple[str, str], int] = {}
     surplus = []
     for key in reversed(keys):
@@ -141,9 +147,12 @@ def _most_keys(rules: Rules) -> float:
 
 
 def _deleted_owners(
-    keys: Collection[Key], directory: Directory, kinds: Collection[str]
+    keys: Collection[Key],
+    owners: Collection[Owner],
+    directory: Directory,
+    kinds: Collection[str],
 ) -> frozenset[Owner]:
-    """Return the deleted owners.
+    """Return the deleted ones among ``owners``, which are those of ``keys``.
 
     An owner was deleted if a complete listing of its kind lacks it, although one of its keys is
     older than the listing. The service account of the audit log is never listed, see
@@ -152,7 +161,7 @@ def _deleted_owners(
     """
     unlisted = {
         owner
-        for owner in {key.owner for key in keys}
+        for owner in owners
         if owner.kind in kinds and owner.id not in directory.owners(owner.kind)
     }
     existed_before: set[Owner] = set()

@@ -47,13 +47,44 @@ def test_unchanged_keys_are_the_same_objects_and_changed_ones_are_new() -> None:
     assert (second.id, other.id) == ("B", "C")
 
 
-def test_a_key_on_a_page_that_changed_is_the_object_of_the_previous_listing() -> None:
+def test_a_key_that_is_decoded_again_is_the_object_of_the_previous_listing() -> None:
+    first, second = read(PageCache(), page("A", "B"))
+    previous = {"A": first, "B": replace(second, description="another")}
+    same, other, new = read(PageCache(), page("A", "B", "C"), previous=previous)
+    assert same is first
+    assert (other, other is previous["B"], new.id) == (second, False, "C")
+
+
+def test_keys_that_move_by_less_than_a_page_are_the_same_objects() -> None:
+    pages = PageCache()
+    a, b, c, d = read(pages, page("A", "B"), page("C", "D"))
+    later = read(pages, page("B", "C"), page("D", "E"))  # A was deleted and E created
+    assert [key.id for key in later] == ["B", "C", "D", "E"]
+    assert all(key is before for key, before in zip(later, (b, c, d), strict=False))
+    again = read(pages, page("0", "A"), page("B", "C"), page("D", "E"))
+    assert [key.id for key in again] == ["0", "A", "B", "C", "D", "E"]
+    assert again[2:] == later
+    assert all(key is before for key, before in zip(again[2:], later, strict=True))
+    assert again[1] == a
+
+
+def test_a_changed_key_is_decoded_again_among_unchanged_ones() -> None:
     pages = PageCache()
     first, second = read(pages, page("A", "B"))
-    previous = {"A": first, "B": replace(second, description="another")}
-    same, other, new = read(pages, page("A", "B", "C"), previous=previous)
+    moved = page("A", "B").replace(b"sa-B", b"sa-X")
+    same, changed = read(pages, moved, previous={"A": first, "B": second})
     assert same is first
-    assert (other, other is second, new.id) == (second, False, "C")
+    assert (changed.id, changed.owner.id) == ("B", "sa-X")
+
+
+def test_an_unreadable_item_of_a_changed_page_is_reported_each_time() -> None:
+    pages = PageCache()
+    for ids in (("A", "B"), ("A", "B", "C")):
+        body = page(*ids).replace(b'"id": "B"', b'"id": 1')
+        decoded = pages.listing({}).decoder.decode(body)
+        pages.keep()
+        assert [key.id for key in decoded.items] == [each for each in ids if each != "B"]
+        assert len(decoded.unreadable) == 1
 
 
 def test_only_a_complete_listing_evicts_pages() -> None:
