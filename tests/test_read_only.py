@@ -26,9 +26,9 @@ def test_the_readme_names_the_requests_that_are_not_get() -> None:
 
 @pytest.mark.parametrize("usage", [True, False])
 async def test_only_tokens_and_queries_are_posted(tmp_path: Path, *, usage: bool) -> None:
-    enabled = [f"{section}: {{enabled: true}}" for section in OPTIONAL_SECTIONS]
-    enabled.remove("usage: {enabled: true}")
-    enabled.append(f"usage: {{enabled: {str(usage).lower()}, url: '{URL}'}}")
+    enabled = [f"{each}: {{enabled: true}}" for each in OPTIONAL_SECTIONS if each != "usage"]
+    is_on = "enabled: true, " if usage else ""  # off by default
+    enabled.append(f"usage: {{{is_on}url: '{URL}'}}")
     harness = PoolHarness(tmp_path, subject="client", keys=60, settings=", ".join(enabled))
     async with harness.exporter.running():
         await harness.clock.sleep(7200)
