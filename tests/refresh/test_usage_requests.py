@@ -16,6 +16,8 @@ from exporter.simulator import (
 )
 from tests.harness import Harness
 from tests.refresh.test_usage import (
+    DAY,
+    DELAY,
     HOUR,
     PAIRS,
     SETTINGS,
@@ -258,3 +260,33 @@ async def test_without_usage_the_list_does_not_call_keys_used() -> None:
     await harness.exporter.refresh_once()
     text = (await page(harness, "/keys?policy=unused_for")).text
     assert "acme: the policy unused_for cannot be judged." in text
+
+
+async def test_late_data_are_found_at_the_first_refresh_that_can_know_them() -> None:
+    late, stopped = 2 * HOUR, EPOCH + 20 * HOUR
+    usage = SimulatedUsage(
+        [
+            Workload("sa-0", "lkc-a", EPOCH - 200 * HOUR),
+            # In steps of seven hours, so that each hour of a day has a request.
+            Workload("sa-1", "lkc-a", EPOCH - 200 * HOUR, every=7 * HOUR, lateness=late),
+            Workload("sa-2", "lkc-a", EPOCH - 200 * HOUR, until=stopped, lateness=late),
+        ]
+    )
+    owners = ["sa-0", "sa-1", "sa-2"]
+    harness = harness_with(usage, keys_of([(each, "lkc-a") for each in owners]), UNUSED_FOR)
+    wrong = []
+    async with harness.exporter.running():
+        await harness.clock.sleep(60)
+        for hour in range(170):  # the latest refresh was a minute ago
+            now = harness.clock.wall() - 60
+            known = {owner: usage.last_active(owner, "lkc-a", at=now) or 0.0 for owner in owners}
+            expected = {owner: min(end, now - DELAY) for owner, end in known.items()}
+            found = {owner: end for (owner, _), end in shown(harness).items()}
+            idle = [owner for owner, end in expected.items() if end <= now - DELAY - DAY]
+            if {*unused(harness)} != {*idle} or any(
+                abs(found.get(owner, 0.0) - end) > 60 for owner, end in expected.items()
+            ):
+                wrong.append(hour)
+            await harness.clock.sleep(HOUR)
+        assert unused(harness) == {"sa-2": 1}
+    assert wrong == []
