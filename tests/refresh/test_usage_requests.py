@@ -14,7 +14,7 @@ from exporter.simulator import (
     SimulatedUsage,
     Workload,
 )
-from tests.harness import Harness
+from tests.harness import API_KEYS, Harness
 from tests.refresh.test_usage import (
     DAY,
     DELAY,
@@ -83,6 +83,31 @@ async def test_a_page_that_leads_to_itself_is_no_answer() -> None:
     assert failure.reason == "pagination"
     assert shown(harness) == {}
     assert queries(harness) == 2, "the first page, and the same again"
+
+
+class Endless(httpx.AsyncBaseTransport):
+    """Answers each query with an empty page that leads to another one."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.pages = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path != METRICS_QUERY_PATH:
+            return await self._inner.handle_async_request(request)
+        self.pages += 1
+        meta = {"pagination": {"next_page_token": str(self.pages)}}
+        return httpx.Response(200, json={"data": [], "meta": meta})
+
+
+async def test_an_answer_has_at_most_a_thousand_pages() -> None:
+    harness = harness_with(SimulatedUsage(), keys_of(PAIRS))
+    wire = harness.wire = Endless(harness.wire)
+    await harness.configured().exporter.refresh_once()
+    failure = harness.state.refreshes["usage"].failure
+    assert failure is not None
+    assert failure.reason == "pagination"
+    assert wire.pages == 1000
 
 
 async def test_after_an_expired_page_token_the_query_begins_again() -> None:
@@ -193,9 +218,12 @@ class LimitedHarness(Harness):
 async def test_the_tighter_of_two_scopes_paces_the_queries_and_not_the_listing() -> None:
     harness = LimitedHarness(keys_of(PAIRS), settings=SETTINGS + ", refresh_timeout: 1h")
     harness.organization.usage = SimulatedUsage([workload(0, "a", ago=9)])
-    await harness.exporter.refresh_once()
+    async with harness.exporter.running():
+        await harness.clock.sleep(1300)
     assert harness.state.refreshes["usage"].up
     assert queries(harness) == 4
+    listings = [each for each in harness.sent if each.url.path == API_KEYS]
+    assert len(listings) == 5, "one in every five minutes, as without usage"
     answers = [
         (at, answer.status_code)
         for request, (at, answer) in zip(harness.sent, harness.received, strict=True)
