@@ -10,7 +10,7 @@ import pytest
 
 from tests.markdown import ROOT, files
 
-PAGES = ("troubleshooting.md", "network.md", "web.md")
+PAGES = ("troubleshooting.md", "network.md", "web.md", "usage.md")
 FROM_OPENSSL = {"certificate has expired", "certificate is not yet valid"}
 VARIABLES = re.compile(r"the API(?= \()|the proxy in HTTPS_PROXY|not seen|407|403")
 """What the program puts into messages; the documentation shows an example."""

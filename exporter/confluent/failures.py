@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ class Server:
 
     def in_place_of_api(self, text: str) -> str:
         """Return ``text``, a message about the API, as a message about this host."""
-        return text.replace("the API", self.name).replace("`url`", f"`{self.setting}`")
+        return re.sub("the API(?! key)", self.name, text).replace("`url`", f"`{self.setting}`")
 
 
 API = Server("the API", "url")

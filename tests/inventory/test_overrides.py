@@ -18,8 +18,10 @@ from exporter.inventory import (
     Owner,
     Resource,
     Rules,
+    Usage,
     fold,
 )
+from exporter.inventory.usage import Period
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -139,6 +141,27 @@ def test_a_policy_that_only_an_override_enables_is_active() -> None:
     assert findings.active == ("user_owned", "unknown_owner")
     assert findings.evaluated == ("user_owned",)
     assert findings.by_owner == {}
+
+
+def test_keys_are_unused_by_their_own_rules() -> None:
+    usage = Usage(
+        {("sa-ann", "lkc-1"): NOW - 3 * DAY, ("sa-ben", "lkc-1"): NOW - 3 * DAY},
+        {"lkc-1": Period(NOW - 7 * DAY, NOW)},
+    )
+    keys = [key("A", ANN, days=20), key("B", BEN, days=20), key("C", ADA, days=20)]
+    for base, overrides, expected in (
+        (2, (), {"sa-ann", "sa-ben", "u-ada"}),
+        (4, (), {"u-ada"}),
+        (4, (Override(Rules(unused_for=2 * DAY), owners=("sa-ben",)),), {"sa-ben", "u-ada"}),
+        (2, (Override(Rules(unused_for=4 * DAY), owners=("sa-*",)),), {"u-ada"}),
+        (2, (Override(Rules(), owners=("sa-ann", "u-*")),), {"sa-ben"}),
+    ):
+        rules = Rules(unused_for=base * DAY, exempt_api_keys=("D",), overrides=overrides)
+        exempt = key("D", GONE, days=20)
+        settings = FoldSettings(100, rules)
+        findings = fold([*keys, exempt], settings, now=NOW, directory=LISTED, usage=usage).findings
+        assert {owner.id for _, owner in findings.by_owner} == expected
+        assert findings.exempted == {"unused_for": 1}
 
 
 def test_an_exempt_key_is_exempt_from_the_rules_of_an_override() -> None:

@@ -57,7 +57,12 @@ def key(key_id: str, owner: str, *clusters: str, created: float | None = -100) -
 
 
 USAGE = known(
-    {("sa-busy", "lkc-a"): 200, ("sa-idle", "lkc-a"): 24, ("sa-busy", "lkc-b"): 1},
+    {
+        ("sa-busy", "lkc-a"): 200,
+        ("sa-idle", "lkc-a"): 24,
+        ("sa-busy", "lkc-b"): 1,
+        ("sa-busy", "lkc-new"): 200,
+    },
     {"lkc-a": (0, 200), "lkc-b": (0, 200), "lkc-silent": (0, 200), "lkc-new": (150, 200)},
 )
 
@@ -91,6 +96,14 @@ def test_a_key_is_unused_if_all_of_its_clusters_say_so(one: Key, *, found: bool)
     assert unused(one) == ([one.id] if found else [])
 
 
+def test_a_key_of_another_kind_with_the_id_of_a_cluster_is_not_evaluated() -> None:
+    resource = Resource("lkc-a", "ksql", "env-1")
+    owner = Owner("sa-idle", "service-account")
+    other = Key("ksql", owner, (resource,), created_at=at(-100))
+    assert unused(other) == []
+    assert kafka_clusters([other]) == set()
+
+
 def test_an_owner_is_idle_from_the_end_of_its_last_hour() -> None:
     idle = key("idle", "sa-idle", "lkc-a")
     assert unused(idle, hours=176) == ["idle"]
@@ -99,8 +112,8 @@ def test_an_owner_is_idle_from_the_end_of_its_last_hour() -> None:
 
 
 def test_a_silent_cluster_is_not_evaluated() -> None:
-    assert USAGE.evaluated == {"lkc-a", "lkc-b"}
-    assert USAGE.periods.keys() - USAGE.evaluated == {"lkc-silent", "lkc-new"}
+    assert USAGE.evaluated == {"lkc-a", "lkc-b", "lkc-new"}
+    assert USAGE.periods.keys() - USAGE.evaluated == {"lkc-silent"}
     assert USAGE.window_start == at(150)
     assert Usage().window_start is None
 

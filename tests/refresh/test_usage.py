@@ -144,7 +144,7 @@ async def test_a_missing_role_is_named() -> None:
     await harness.exporter.refresh_once()
     failure = harness.state.refreshes["usage"].failure
     assert failure is not None
-    assert "Grant MetricsViewer" in failure.message
+    assert "Grant MetricsViewer to the service account of the API key" in failure.message
 
 
 async def test_a_pool_shares_its_token_with_the_metrics_api(tmp_path: Path) -> None:

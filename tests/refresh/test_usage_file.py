@@ -69,6 +69,28 @@ def test_an_unusable_file_is_logged_and_not_used(tmp_path: Path, content: bytes)
     assert line["file"] == str(path)
 
 
+def test_a_file_of_more_than_64_mib_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    UsageFile(path, "acme").write(USAGE)
+    with path.open("ab") as file:
+        file.write(b" " * (64 * 1024 * 1024))  # valid JSON
+    with capture_logs() as logs:
+        assert UsageFile(path, "acme").read() == Usage()
+    assert [line["problem"] for line in logs] == ["it is larger than 67108864 bytes"]
+
+
+def test_a_file_of_more_than_a_million_entries_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "usage.json"
+    entry = b'["a","b",1]'
+    empty = changed()
+    for number in (1_000_000, 1_000_001):
+        entries = b",".join([entry] * number)
+        path.write_bytes(empty.replace(b'"last_active": []', b'"last_active": [%s]' % entries))
+        with capture_logs():
+            known = UsageFile(path, "acme").read()
+        assert known == (Usage({("a", "b"): 1.0}, {}) if number == 1_000_000 else Usage())
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "usage.json"
     os.mkfifo(path)
