@@ -1,9 +1,9 @@
 """What a refresh costs the running process, beside bare loops over the same pages.
 
 The exporter and the loops are measured in turns: one of its refreshes, then, while it is paused,
-one walk of each loop. The goal is for unchanged pages, which most refreshes find. The worst case
-after keys were created and deleted is shown, too: every page differs, so all of them are decoded,
-counted and judged again (see :mod:`benchmarks.upstream`).
+one walk of each loop. Most refreshes find unchanged pages. After keys were created and deleted on
+the first page, every page differs, and all keys are counted and judged again (see
+:mod:`benchmarks.upstream`). Each has a goal of its own.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ SIZES, QUICK_SIZES = (1_000, 10_000, 100_000), (200,)
 TURNS = 3
 MOST_CPU = 1.5
 """Times the bare loop, with the most keys."""
+MOST_CPU_CHANGED = 2.0
+"""The same after keys were created and deleted."""
 MOST_SLOPE = 1.25
 """Times the cost of a further key among fewer keys. More is not linear."""
 MOST_MEMORY = 200.0
@@ -81,7 +83,8 @@ def rows(*, quick: bool = False) -> Iterator[Row]:
     of = f"{keys:,} keys, keys created and deleted"
     print(f"refresh: {of}", file=sys.stderr, flush=True)
     with upstream(keys, churning=True) as api:
-        yield from _of_size(_turns(keys, api, turns), of=of)
+        most = MOST_CPU_CHANGED if keys == SIZES[-1] else None
+        yield from _of_size(_turns(keys, api, turns), of=of, most=most)
     for name, seconds in (
         ("wall", [each.wall for each in found]),
         ("CPU", [each.cpu for each in found]),

@@ -252,13 +252,13 @@ async def test_the_status_page_shows_for_how_long_activity_is_known() -> None:
     await harness.exporter.refresh_once()
     # Without the hour of which a part is forgotten, and the minutes that are not known yet.
     note = "not evaluated: 2 of 3 Kafka clusters"
-    assert await facts(harness) == {"Activity known for": f"6 d 23 h {note}"}
+    assert await facts(harness) == {"Activity": f"known for 6 d 23 h {note}"}
     usage.silent.clear()
     usage.add(workload(0, "b", ago=9))
     usage.add(workload(0, "c", ago=9))
     await harness.clock.sleep(HOUR)
     await harness.exporter.refresh_once()
-    assert await facts(harness) == {"Activity known for": "7 d"}
+    assert await facts(harness) == {"Activity": "known for 7 d"}
 
 
 async def test_check_reports_the_missing_role() -> None:
