@@ -6,6 +6,7 @@ import asyncio
 import base64
 import itertools
 import json
+import os
 import re
 import socket
 import ssl
@@ -521,7 +522,10 @@ _EXPECTED = {
 
 @pytest.mark.parametrize("section", command.SECTIONS)
 @pytest.mark.integration
-def test_a_section_measures_its_figures(section: str) -> None:
+def test_a_section_measures_its_figures(section: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Coverage measurement would slow down the start of each process.
+    for name in [name for name in os.environ if name.startswith("COVERAGE")]:
+        monkeypatch.delenv(name)
     rows = list(import_module(f"benchmarks.{section}").rows(quick=True))
     found = [(re.sub(r"\d+ pairs$", "… pairs", row.of), row.name, row.goal) for row in rows]
     assert found == _EXPECTED[section]
