@@ -36,7 +36,7 @@ from exporter.simulator import (
     seeded_organization,
 )
 from tests.programs import EXPORTER, printed, program, served, started
-from tests.virtual_time import FakeClock, run
+from tests.virtual_time import FakeClock, run, unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -148,7 +148,7 @@ def lived(folder: Path, *, until: float) -> History:
     acme.usage = _usage(acme, until=until)
     accounts = {name: Account(name, "SECRET", each) for name, each in organizations.items()}
     history = History(began, until, accounts)
-    with _Recorder(folder) as recorder:
+    with _Recorder(folder) as recorder, unmeasured():
         run(_live(history, recorder))
     return history
 
