@@ -223,6 +223,15 @@ def test_the_facts_are_the_machine_the_versions_and_the_commit() -> None:
 # Instruments -------------------------------------------------------------------------------------
 
 
+def requests_on(connection: socket.socket, *, most: int | None) -> Iterator[bytes]:
+    """Yield the requests until there is another after ``most``, or the client is gone."""
+    for number in itertools.count():
+        request = connection.recv(4096)
+        if not request or number == most:
+            return
+        yield request
+
+
 @contextmanager
 def answering(
     *parts: bytes,
@@ -250,10 +259,7 @@ def answering(
                     continue
             with connection:
                 stopped.wait(delay)
-                for number in itertools.count():
-                    request = connection.recv(4096)
-                    if not request or number == requests:
-                        break
+                for request in requests_on(connection, most=requests):
                     if received is not None:
                         received.append(request)
                     for part in parts:
