@@ -23,7 +23,7 @@ endef
 WORKERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 
 # Otherwise, each worker and each program compiles all modules again.
-test quick: export PYTHONDONTWRITEBYTECODE :=
+test quick lowest: export PYTHONDONTWRITEBYTECODE :=
 
 test: .venv/.dev ## run all tests and print the coverage
 	@rm -f .coverage .coverage.*

@@ -79,6 +79,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         order = random.Random(seed)
         modules = {item.path: order.random() for item in items}
         items.sort(key=lambda item: (modules[item.path], order.random()))
+    elif hasattr(config, "workerinput"):
+        # The long tests first, so that no worker of pytest-xdist is left alone with one at the end.
+        items.sort(key=lambda item: item.get_closest_marker("integration") is None)
 
 
 @pytest.hookimpl(wrapper=True)

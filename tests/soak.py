@@ -178,7 +178,7 @@ async def exporter(
     path = folder / "config.yaml"
     path.write_text(
         f"defaults: {{url: {api}, refresh_interval: 3s, refresh_timeout: 6s, request_timeout: 2s,"
-        " stale_after: 15s, names: {refresh_interval: 20s}, quotas: {refresh_interval: 20s}}\n"
+        " stale_after: 15s, names: {refresh_interval: 12s}, quotas: {refresh_interval: 12s}}\n"
         f"organizations:\n{names}"
     )
     (free,) = bind(["127.0.0.1:0"])

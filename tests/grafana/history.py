@@ -20,6 +20,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Self
 
+from structlog.testing import capture_logs
+
 from exporter import config
 from exporter.app import Exporter
 from exporter.clock import SystemClock
@@ -36,7 +38,7 @@ from exporter.simulator import (
     seeded_organization,
 )
 from tests.programs import EXPORTER, printed, program, served, started
-from tests.virtual_time import FakeClock, run
+from tests.virtual_time import FakeClock, run, unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -156,7 +158,8 @@ def lived(folder: Path, *, until: float) -> History:
     acme.usage = _usage(acme, until=until)
     accounts = {name: Account(name, "SECRET", each) for name, each in organizations.items()}
     history = History(began, until, accounts)
-    with _Recorder(folder) as recorder:
+    # Thousands of lines of logs are collected rather than formatted and printed.
+    with _Recorder(folder) as recorder, unmeasured(), capture_logs():
         run(_live(history, recorder))
     return history
 

@@ -106,7 +106,7 @@ def expect(
     (folder / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
     document = {
         "rule_files": ["rules.yml"],
-        "evaluation_interval": "5m",
+        "evaluation_interval": "1h",
         "group_eval_order": [RECORDING, "alert"],
         "tests": [case],
     }

@@ -31,7 +31,7 @@ from exporter.simulator import (
 from tests.harness import URL
 from tests.programs import ROOT
 from tests.prometheus.rule_files import ALERTS, FILES, GROUPS, promtool, samples_of
-from tests.virtual_time import EPOCH, FakeClock, run
+from tests.virtual_time import EPOCH, FakeClock, run, unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,7 +156,7 @@ async def lived() -> Series:
 
 @pytest.fixture(scope="module")
 def series() -> Series:
-    with capture_logs():  # rather than print them
+    with unmeasured(), capture_logs():  # rather than print them
         return run(lived())
 
 
