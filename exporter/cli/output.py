@@ -150,8 +150,6 @@ def _replacing(path: Path, existing: os.stat_result | None) -> Iterator[BinaryIO
     with replacing(path, mode=mode) as file:
         yield file
         if existing is not None:
-            with contextlib.suppress(PermissionError):  # only root may change the owner
-                os.fchown(file.fileno(), existing.st_uid, existing.st_gid)
             os.fchmod(file.fileno(), stat.S_IMODE(existing.st_mode))
 
 

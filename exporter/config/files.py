@@ -41,7 +41,7 @@ def read_file(path: Path, *, limit: int) -> bytes:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace the file at ``path`` as :func:`replacing` does, only for its owner."""
+    """Replace the file at ``path`` as :func:`replacing` does; only its owner may read it."""
     with replacing(path, mode=_PRIVATE) as file:
         write_all(file, data)
 
@@ -51,7 +51,7 @@ def replacing(path: Path, *, mode: int) -> Iterator[BinaryIO]:
     """Yield an unbuffered file that atomically replaces the one at ``path``, which may not exist.
 
     It does so at the end of the context; after an error, the previous file stays. ``mode``: that of
-    the new file, less the umask. Raises ``OSError``.
+    the new file, less the umask. A file that root replaces keeps its owner. Raises ``OSError``.
     """
     new = path.with_name(f".{path.name[:_MAX_NAME_PREFIX]}.{secrets.token_hex(8)}")
     with contextlib.ExitStack() as undo:
@@ -59,6 +59,10 @@ def replacing(path: Path, *, mode: int) -> Iterator[BinaryIO]:
         undo.callback(new.unlink, missing_ok=True)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             yield file
+            # Only root may change the owner. A command of root must not take the exporter's file.
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                previous = path.stat()
+                os.fchown(descriptor, previous.st_uid, previous.st_gid)
             os.fsync(descriptor)  # else a crash of the machine could leave an empty file
         new.replace(path)
         undo.pop_all()

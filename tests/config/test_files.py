@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,15 @@ def test_a_file_with_the_longest_name_is_replaced_only_for_its_owner(tmp_path: P
     assert path.read_bytes() == b"after"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir()] == [LONGEST_NAME]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the owner of a file")
+def test_root_does_not_take_a_file_from_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    os.chown(path, 65532, 65533)
+    replace_file(path, b"after")
+    assert (path.stat().st_uid, path.stat().st_gid) == (65532, 65533)
 
 
 def test_after_an_error_the_previous_file_stays_and_no_other(tmp_path: Path) -> None:
