@@ -106,7 +106,10 @@ async def test_the_names_are_not_blamed_for_a_policy_that_lacks_the_activity_of_
     harness.simulator.faults.append(parse_fault(f"403@{METRICS_QUERY_PATH}"))
     await harness.exporter.refresh_once()
     policies = _Page(await page_of(harness)).labels("Findings by policy")
-    assert policies[-2:] == ["unknown_owner `names.enabled` is false", "unused_for"]
+    assert policies[-2:] == [
+        "unknown_owner `names.enabled` is false",
+        "unused_for activity is not known for this time",
+    ]
 
 
 async def test_every_table_has_a_label_and_a_number_and_breaks_between_words() -> None:

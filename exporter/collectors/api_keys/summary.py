@@ -143,8 +143,6 @@ def _findings(inventory: Inventory, *, named: bool) -> Table:
             return Row(policy, count, notes=notes, selects={"policy": policy})
         if policy == "unused_for":
             notes.append("activity is not known for this time")
-        elif not named:
-            notes.append("`names.enabled` is false")
         return Row(policy, "not evaluated", notes=notes)
 
     return Table(
