@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -57,5 +56,4 @@ def _validator(name: str, version: str) -> Draft202012Validator:
 @functools.cache
 def _definitions(version: str) -> Registry[Any]:
     definitions = json.loads((_folders()[version] / "_definitions.json").read_text())
-    resource = Resource.from_contents(definitions, default_specification=DRAFT202012)
-    return Registry().with_resource("_definitions.json", resource)
+    return Resource.from_contents(definitions) @ Registry()

@@ -44,7 +44,7 @@
   {{- $problems = append $problems (printf "service.headless: requires the type ClusterIP, not %s; change one of them" $values.service.type) -}}
 {{- end -}}
 {{- range $position, $argument := $values.extraArgs -}}
-  {{- range list "--config.file" "--shard" "--total-shards" "--web.listen-address" "--web.probe-listen-address" "--web.telemetry-path" "--web.config.file" "--web.external-url" "--web.enable-lifecycle" "--web.enable-inventory" "--log.level" "--log.format" -}}
+  {{- range list "--config.file" "--shard" "--total-shards" "--web.telemetry-path" "--web.config.file" "--web.external-url" "--web.enable-lifecycle" "--web.enable-inventory" "--log.level" "--log.format" -}}
     {{- if or (eq $argument .) (hasPrefix (printf "%s=" .) $argument) -}}
       {{- $problems = append $problems (printf "extraArgs[%d]: the chart sets %s; use the value for it" $position .) -}}
     {{- end -}}
