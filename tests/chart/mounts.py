@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING, Any
 
 from tests.jwts import jwt
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 Files = dict[str, bytes]
 
 
-def mount(
-    pod: Manifest, rendered: Rendered, existing: Mapping[str, Files], *, below: Path
-) -> None:
+def mount(pod: Manifest, rendered: Rendered, existing: Mapping[str, Files], *, below: Path) -> None:
     """Create the mounted files of ``pod`` ``below`` a folder.
 
     ``existing``: the content of the Secrets that the chart does not create, by name. A file that
@@ -26,7 +25,8 @@ def mount(
     """
     volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
     mounts = pod["spec"]["containers"][0]["volumeMounts"]
-    paths = [each["mountPath"] for each in mounts]
+    paths = b"|".join(re.escape(each["mountPath"]).encode() for each in mounts)
+    moved = re.compile(b" (" + paths + b")")
     for each in mounts:
         folder = below / each["mountPath"].lstrip("/")
         folder.mkdir(parents=True)
@@ -34,12 +34,10 @@ def mount(
             for name, content in _files(source, rendered, existing):
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                for path in paths:
-                    content = content.replace(b" " + path.encode(), f" {below}{path}".encode())
-                target.write_bytes(content)
+                target.write_bytes(moved.sub(f" {below}".encode() + rb"\1", content))
 
 
-def _sources(volume: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _sources(volume: dict[str, Any]) -> list[dict[str, Any]]:
     if "projected" in volume:
         return list(volume["projected"]["sources"])
     return [volume] if "configMap" in volume else []

@@ -1,4 +1,7 @@
-"""The Pod Security Standard "restricted", as https://kubernetes.io/docs/concepts/security/pod-security-standards/ lists it."""
+"""The controls of the Pod Security Standard "restricted", in the order of its documentation.
+
+https://kubernetes.io/docs/concepts/security/pod-security-standards/
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,9 @@ def _of_containers(pod: dict[str, Any], context: dict[str, Any]) -> Iterator[str
         own = container.get("securityContext", {})
         both = context | own
         capabilities = own.get("capabilities", {})
-        probes = [container.get(f"{kind}Probe", {}) for kind in ("liveness", "readiness", "startup")]
+        probes = [
+            container.get(f"{kind}Probe", {}) for kind in ("liveness", "readiness", "startup")
+        ]
         selinux = both.get("seLinuxOptions", {})
         controls = {
             "HostProcess": both.get("windowsOptions", {}).get("hostProcess"),

@@ -65,7 +65,7 @@ def options_of(pod: Manifest) -> argparse.Namespace:
 def load_as_pod(
     pod: Manifest, release: Rendered, existing: dict[str, Files], folder: Path
 ) -> tuple[Config, WebConfig | None]:
-    """Return what the exporter loads from the files that ``pod`` mounts, which are in ``folder``."""
+    """Return what the exporter loads from the files that ``pod`` mounts below ``folder``."""
     mount(pod, release, existing, below=folder)
     options, web = options_of(pod), None
     if options.web_config_file is not None:

@@ -68,10 +68,11 @@ def test_each_manifest_is_valid_in_kubernetes(version: str) -> None:
 def test_the_schemas_reject_an_unknown_field() -> None:
     manifest = copy.deepcopy(rendered_file(CI / "api-key-values.yaml").only("Deployment"))
     manifest["spec"]["template"]["spec"]["containers"][0]["image2"] = "a"
-    assert problems_of(manifest, version=newest_versions(1)[0]) == [
+    [problem] = problems_of(manifest, version=newest_versions(1)[0])
+    assert problem == (
         "$.spec.template.spec.containers[0]: Additional properties are not allowed ('image2' was"
         " unexpected)"
-    ]
+    )
 
 
 @each_file
@@ -165,7 +166,10 @@ def test_one_deployment_stops_the_old_pod_first() -> None:
     ("changed", "checksum"),
     [
         ({"config": {"defaults": {"refresh_interval": "10m"}}}, "checksum/config"),
-        ({"organizations": [{**ORGANIZATIONS[0], "settings": {"page_size": 9}}]}, "checksum/config"),
+        (
+            {"organizations": [{**ORGANIZATIONS[0], "settings": {"page_size": 9}}]},
+            "checksum/config",
+        ),
         (
             {
                 "organizations": [

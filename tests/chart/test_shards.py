@@ -13,7 +13,9 @@ from tests.chart.helm import CHART, FULLNAME, Rendered, rendered, rendered_file
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
 
 SHARDS = CHART / "ci" / "shards-values.yaml"
-NAMES = [f"{word}-{number}" for number in range(12) for word in ("acme", "Globex", "i_n", "x.y", "7")]
+NAMES = [
+    f"{word}-{number}" for number in range(12) for word in ("acme", "Globex", "i_n", "x.y", "7")
+]
 PARTS = [
     {"existingSecret": {"name": "secret"}},
     {"apiKey": "KEY", "apiSecret": "secret"},

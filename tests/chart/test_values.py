@@ -24,7 +24,9 @@ INVALID_NAMES = sorted(path.stem for path in INVALID.glob("*.yaml"))
 SchemaPath = tuple[str, ...]
 
 
-def properties_of(schema: dict[str, Any], path: SchemaPath = ()) -> Iterator[tuple[SchemaPath, Any]]:
+def properties_of(
+    schema: dict[str, Any], path: SchemaPath = ()
+) -> Iterator[tuple[SchemaPath, Any]]:
     """Yield each property of the schema with its path, in which ``[]`` is an item of a list."""
     for name, each in resolved(schema).get("properties", {}).items():
         yield (*path, name), resolved(each)
