@@ -16,14 +16,13 @@ from tests.test_messages import messages
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
 
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
-BLOCKS = [
-    yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.M)
-]
+_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCKS = [yaml.safe_load(block) for block in _BLOCK.findall(PAGE)]
 VALUES = [block for block in BLOCKS if "scrape_configs" not in block]
 ACME = {"organizations": [{"name": "acme", "credentials": {"existingSecret": {"name": "a"}}}]}
 
 
-@pytest.mark.parametrize("values", VALUES, ids=lambda values: "-".join(values))
+@pytest.mark.parametrize("values", VALUES, ids="-".join)
 def test_the_values_render(values: dict[str, Any]) -> None:
     assert rendered(values=ACME | values).workloads()
 
