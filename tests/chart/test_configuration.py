@@ -22,7 +22,6 @@ from exporter.config import (
 from tests.chart.helm import CHART, FULLNAME, VALUE_FILES, arguments_of, rendered, rendered_file
 from tests.chart.mounts import Files, mount
 from tests.jwts import jwt
-from tests.web.certificates import Authority
 
 if TYPE_CHECKING:
     import argparse
@@ -35,26 +34,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
 
 VALUES = CHART / "ci"
 USAGE = VALUES / "usage-values.yaml"
-API_KEY = {"api-key": b"ABCDEFGHIJKLMNOP", "api-secret": b"made-up-secret"}
-USERS = b"basic_auth_users: {a: $2y$10$Szclxo2qSePJoPusCdD6n.HW1zpZdY65ST89B70B1zq.0I2cguYQ2}\n"
-TLS = b"tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n"
-
-
-@pytest.fixture(scope="module")
-def existing(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Files]:
-    """The Secrets and ConfigMaps that the value files name and the chart does not create."""
-    authority = Authority(tmp_path_factory.mktemp("certificates"))
-    chain, key = authority.server()
-    certificate = {"tls.crt": chain.read_bytes(), "tls.key": key.read_bytes()}
-    return {
-        **dict.fromkeys(("acme-api-key", "globex-api-key"), API_KEY),
-        "hooli-api-key": {"id": b"HOOLI", "secret": b"made-up-secret"},
-        "initech-client": {"secret": b"made-up-secret"},
-        "umbrella-client": {"client-secret": b"made-up-secret"},
-        "exporter-web": {"web.yaml": USERS + TLS},
-        "exporter-tls": certificate,
-        "ca": {"ca.crt": authority.certificate.read_bytes()},
-    }
 
 
 def options_of(pod: Manifest) -> argparse.Namespace:
