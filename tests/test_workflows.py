@@ -207,7 +207,7 @@ def test_actionlint_finds_nothing() -> None:
     [
         (
             "v1.2.0",
-            "## [1.2.0] - 2026-01-02\n[a](docs/a.md#b), [c](https://c.e), [d](#d)\n## [1.1.0]\nOld\n",
+            "## [1.2.0] - 2026-01-02\n[a](docs/a.md#b), [c](https://c.e), [d](#d)\n## [1.1]\nOld\n",
             "[a](BASE/docs/a.md#b), [c](https://c.e), [d](#d)\n",
             "",
         ),
