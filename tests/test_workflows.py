@@ -19,6 +19,8 @@ from check_jsonschema.builtin_schemas import (  # type: ignore[import-untyped] #
 )
 from jsonschema.validators import validator_for
 
+from exporter.version import __version__
+
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
@@ -201,14 +203,29 @@ def test_actionlint_finds_nothing() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+CHANGELOG = """\
+## [1.2.0] - 2026-01-02
+### Fixed
+- [a](notes/a.md#b)
+  [c](https://c.example)
+- [d](#d)
+
+Two
+lines
+
+## [1.1.0] - 2026-01-01
+Old
+"""
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("tag", "changelog", "printed", "error"),
     [
         (
             "v1.2.0",
-            "## [1.2.0] - 2026-01-02\n[a](docs/a.md#b), [c](https://c.e), [d](#d)\n## [1.1]\nOld\n",
-            "[a](BASE/docs/a.md#b), [c](https://c.e), [d](#d)\n",
+            CHANGELOG,
+            "### Fixed\n- [a](BASE/notes/a.md#b) [c](https://c.example)\n- [d](#d)\n\nTwo lines\n",
             "",
         ),
         ("v1.2.1", "## [1.2.0] - 2026-01-02\n- New.\n", "", "The tag is v1.2.1, but"),
@@ -227,3 +244,11 @@ def test_release_notes(tmp_path: Path, tag: str, changelog: str, printed: str, e
     done = run(script, tag, "BASE")
     assert (done.returncode, done.stdout) == (int(bool(error)), printed)
     assert error in done.stderr
+
+
+@pytest.mark.integration
+def test_the_changelog_has_notes_for_the_current_version() -> None:
+    done = run(ROOT / ".ci/release-notes", f"v{__version__}", "https://forge.example/blob/tag")
+    assert done.returncode == 0, done.stderr
+    # A release page resolves relative links against another address.
+    assert set(re.findall(r"\]\((?!https://|#)", done.stdout)) == set()
