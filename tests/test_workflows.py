@@ -1,0 +1,254 @@
+"""The workflows are valid, pinned and least-privileged, and publish only what passed the checks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from check_jsonschema.builtin_schemas import (  # type: ignore[import-untyped] # it has no types
+    get_builtin_schema,
+)
+from jsonschema.validators import validator_for
+
+from exporter.version import __version__
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PINNED = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+LOCAL = re.compile(r"\./\.github/workflows/[\w-]+\.yml")
+SIGNS = {
+    ("image.yml", "image"),
+    ("release.yml", "attest"),
+    ("release.yml", "chart"),
+    ("release.yml", "image"),
+    ("release.yml", "index"),
+}
+WRITES = {
+    ("image.yml", "image"): {"attestations", "id-token", "packages"},
+    ("locks.yml", "propose"): {"actions", "contents", "pull-requests"},
+    ("release.yml", "attest"): {"attestations", "id-token"},
+    ("release.yml", "index"): {"id-token"},
+    ("release.yml", "image"): {"attestations", "id-token", "packages"},
+    ("release.yml", "chart"): {"id-token", "packages"},
+    ("release.yml", "github"): {"contents"},
+}
+
+
+def load(file: Path) -> dict[str, Any]:
+    # The base loader keeps the key "on" and all versions as text.
+    workflow: dict[str, Any] = yaml.load(file.read_text(), yaml.BaseLoader)  # noqa: S506
+    return workflow
+
+
+JOBS = {(file.name, name): job for file in WORKFLOWS for name, job in load(file)["jobs"].items()}
+STEPS = [(key, step) for key, job in JOBS.items() for step in job.get("steps", [])]
+RENOVATE = json.loads((ROOT / "renovate.json").read_text())
+
+
+def test_every_action_is_pinned_to_a_commit_with_its_version() -> None:
+    uses = [
+        line.partition("uses:")[2].strip()
+        for file in WORKFLOWS
+        for line in file.read_text().splitlines()
+        if re.match(r"\s*(- )?uses:", line)
+    ]
+    assert len(uses) == sum("uses" in step for _, step in STEPS) + sum(
+        "uses" in job for job in JOBS.values()
+    )
+    assert [each for each in uses if not (PINNED.fullmatch(each) or LOCAL.match(each))] == []
+    # One action in two versions means that an update missed a file.
+    actions = {each for each in uses if PINNED.fullmatch(each)}
+    assert len({each.partition("@")[0] for each in actions}) == len(actions)
+
+
+def test_every_image_that_a_build_uses_is_pinned_by_digest() -> None:
+    (image,) = (load(file) for file in WORKFLOWS if file.name == "image.yml")
+    options = {
+        value
+        for step in image["jobs"]["image"]["steps"]
+        for name, value in step.get("with", {}).items()
+        if name in {"image", "driver-opts", "sbom"}
+    }
+    assert len(options) == 3
+    assert [each for each in options if not re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", each)] == []
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_a_workflow_grants_nothing_and_trusts_no_pull_request(file: Path) -> None:
+    workflow = load(file)
+    assert workflow["permissions"] == {}
+    assert "concurrency" in workflow
+    assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(workflow["on"])
+    for name, job in workflow["jobs"].items():
+        granted = {scope for scope, access in job["permissions"].items() if access == "write"}
+        assert granted == WRITES.get((file.name, name), set()), name
+        if "uses" not in job:
+            assert 1 <= int(job["timeout-minutes"]) <= 60, name
+
+
+def test_scripts_get_values_from_the_environment_only() -> None:
+    scripts = [step["run"] for _, step in STEPS if "run" in step]
+    assert scripts
+    assert [script for script in scripts if "${{" in script] == []
+
+
+def test_no_job_keeps_its_token_in_the_checkout() -> None:
+    checkouts = [step for _, step in STEPS if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert {step["with"]["persist-credentials"] for step in checkouts} == {"false"}
+
+
+def test_a_job_that_can_sign_installs_no_package() -> None:
+    assert {key for key, job in JOBS.items() if "id-token" in job["permissions"]} == SIGNS
+    for key, step in STEPS:
+        if key in SIGNS:
+            assert not re.search(r"\b(make|pip|npm|\.ci/run)\b", step.get("run", "")), key
+
+
+def test_the_tested_versions_of_python_are_the_declared_ones() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = re.findall(r"Python :: (3\.\d+)$", "\n".join(project["classifiers"]), re.MULTILINE)
+    matrix = JOBS["checks.yml", "checks"]["strategy"]["matrix"]["python"]
+    assert matrix == declared
+    assert project["requires-python"] == f">={matrix[0]}"
+
+
+@pytest.mark.parametrize("name", ["build", "attest", "index", "image", "chart", "github"])
+def test_nothing_is_built_or_published_before_the_checks_pass(name: str) -> None:
+    needed, before = name, set()
+    while needed:
+        needed = JOBS["release.yml", needed].get("needs", "")
+        before.add(needed)
+    assert {"notes", "checks"} <= before
+    assert all("if" not in JOBS["release.yml", each] for each in before if each)
+
+
+def test_the_package_index_is_protected_by_the_environment() -> None:
+    assert JOBS["release.yml", "index"]["environment"] == "release"
+    (publish,) = (s for k, s in STEPS if "pypi-publish" in s.get("uses", ""))
+    assert publish["with"] == {"packages-dir": "packages", "attestations": "true"}  # no password
+
+
+def test_releases_use_no_cache_that_another_workflow_could_fill() -> None:
+    for (file, _), step in STEPS:
+        if file in {"release.yml", "image.yml"}:
+            assert not step.get("uses", "").startswith("actions/cache@")
+            options = step.get("with", {})
+            assert {options[each] for each in options if "cache" in each} <= {"false"}
+            if step.get("uses", "").startswith(("actions/setup-go@", "docker/setup-")):
+                assert any("cache" in each for each in options)
+
+
+def test_renovate_finds_every_tool_and_image_of_the_workflows() -> None:
+    tools, images = (
+        re.compile(each["matchStrings"][0].replace("(?<", "(?P<"))
+        for each in RENOVATE["customManagers"]
+    )
+    text = "".join(file.read_text() for file in WORKFLOWS)
+    found = {(match["depName"], match["currentValue"]) for match in tools.finditer(text)}
+    assert sorted(name for name, _ in found) == ["github.com/rhysd/actionlint", "helm.sh/helm/v3"]
+    assert len(tools.findall(text)) == text.count("go install ")
+    image = next(file for file in WORKFLOWS if file.name == "image.yml").read_text()
+    assert {match["depName"] for match in images.finditer(image)} == {
+        "docker/buildkit-syft-scanner",
+        "moby/buildkit",
+        "tonistiigi/binfmt",
+    }
+    assert image.count("@sha256:") == 3
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)  # noqa: PLW1510
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [("vendor.github-workflows", WORKFLOWS), ("vendor.renovate", [ROOT / "renovate.json"])],
+)
+def test_the_configuration_matches_its_schema(name: str, files: list[Path]) -> None:
+    schema = get_builtin_schema(name)
+    validator = validator_for(schema)(schema)
+    for file in files:
+        document = yaml.safe_load(file.read_text())
+        if True in document:  # YAML 1.1 reads the key "on" as a boolean
+            document["on"] = document.pop(True)
+        assert [error.message for error in validator.iter_errors(document)] == [], file
+
+
+@pytest.mark.integration
+def test_zizmor_finds_nothing() -> None:
+    zizmor = Path(sys.executable).with_name("zizmor")
+    done = run(zizmor, "--offline", "--pedantic", "--strict-collection", ".github")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("No findings")
+
+
+@pytest.mark.integration
+def test_actionlint_finds_nothing() -> None:
+    path = os.pathsep.join([os.environ["PATH"], str(Path.home() / "go/bin")])
+    actionlint = shutil.which("actionlint", path=path)
+    if not actionlint:
+        assert not os.environ.get("CI"), "actionlint is missing"
+        pytest.skip("actionlint is not installed: go install it as checks.yml does")
+    done = run(actionlint, *WORKFLOWS)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+CHANGELOG = """\
+## [1.2.0] - 2026-01-02
+### Fixed
+- [a](notes/a.md#b)
+  [c](https://c.example)
+- [d](#d)
+
+Two
+lines
+
+## [1.1.0] - 2026-01-01
+Old
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("tag", "changelog", "printed", "error"),
+    [
+        (
+            "v1.2.0",
+            CHANGELOG,
+            "### Fixed\n- [a](BASE/notes/a.md#b) [c](https://c.example)\n- [d](#d)\n\nTwo lines\n",
+            "",
+        ),
+        ("v1.2.1", "## [1.2.0] - 2026-01-02\n- New.\n", "", "The tag is v1.2.1, but"),
+        ("1.2.0", "## [1.2.0] - 2026-01-02\n- New.\n", "", "The tag is 1.2.0, but"),
+        ("v1.2.0", "## [1.2.0]\n- New.\n", "", "has no entries under"),
+        ("v1.2.0", "## [1x2.0] - 2026-01-02\n- New.\n", "", "has no entries under"),
+        ("v1.2.0", "## [1.2.0] - 2026-01-02\n\n## [1.1.0]\n- Old.\n", "", "has no entries under"),
+    ],
+)
+def test_release_notes(tmp_path: Path, tag: str, changelog: str, printed: str, error: str) -> None:
+    for folder in (".ci", "exporter"):
+        (tmp_path / folder).mkdir()
+    script = shutil.copy(ROOT / ".ci/release-notes", tmp_path / ".ci")
+    (tmp_path / "exporter/version.py").write_text('__version__ = "1.2.0"\n')
+    (tmp_path / "CHANGELOG.md").write_text(changelog)
+    done = run(script, tag, "BASE")
+    assert (done.returncode, done.stdout) == (int(bool(error)), printed)
+    assert error in done.stderr
+
+
+@pytest.mark.integration
+def test_the_changelog_has_notes_for_the_current_version() -> None:
+    done = run(ROOT / ".ci/release-notes", f"v{__version__}", "https://forge.example/blob/tag")
+    assert done.returncode == 0, done.stderr
+    # A release page resolves relative links against another address.
+    assert set(re.findall(r"\]\((?!https://|#)", done.stdout)) == set()
