@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PROJECT = "confluent-api-keys-exporter"
 _PIN = re.compile(r"^([a-z0-9-]+)==([^ ;\\]+)", re.MULTILINE)
+_PYTHONS = ("3.11", "3.14")
+"""The oldest and the newest one that pyproject.toml names."""
 
 
 def build_sbom(source: Source, output: Path) -> list[Path]:
@@ -105,6 +107,12 @@ def _license(found: Distribution) -> str:
 
 
 def _names(requirements: Iterable[str]) -> set[str]:
-    """Return the names of the packages, without those that only extras need."""
-    parsed = [Requirement(each) for each in requirements]
-    return {canonicalize_name(each.name) for each in parsed if "extra" not in str(each.marker)}
+    """Return the names of the packages, without those for extras and for unsupported Pythons."""
+    return {
+        canonicalize_name(each.name)
+        for each in map(Requirement, requirements)
+        if each.marker is None
+        or any(
+            each.marker.evaluate({"extra": "", "python_version": version}) for version in _PYTHONS
+        )
+    }

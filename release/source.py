@@ -61,7 +61,8 @@ def export(checkout: Path, folder: Path, *, dirty: bool) -> Source:
 
 def _version(folder: Path) -> str:
     text = (folder / "exporter" / "version.py").read_text(encoding="utf-8")
-    return re.findall(r'^__version__ = "(.*)"$', text, re.MULTILINE)[0]
+    (version,) = re.findall(r'^__version__ = "(.*)"$', text, re.MULTILINE)
+    return str(version)
 
 
 def _copy(file: Path, to: Path) -> None:
