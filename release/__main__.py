@@ -130,6 +130,7 @@ def _announce(file: Path) -> None:
 
 def _check(flags: argparse.Namespace, without: Sequence[str]) -> None:
     """Build again in another process, folder, time zone and umask; compare all bytes."""
+    print("Building again in another folder, time zone and umask.", flush=True)
     again = Path(mkdtemp(prefix="release-again-"))
     run(
         [

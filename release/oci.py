@@ -49,7 +49,7 @@ def write_archive(folder: Path, output: Path, *, name: str, version: str, time: 
             _descriptor("manifest", manifest)
             | {
                 "platform": _chosen(docker, ("architecture", "os")),
-                "annotations": {"org.opencontainers.image.ref.name": version},
+                "annotations": {"org.opencontainers.image.ref.name": f"{name}:{version}"},
             }
         ],
     }

@@ -11,7 +11,7 @@ from hatch_build import with_absolute_links
     ("link", "expected"),
     [
         ("[a](docs/web.md)", "[a](https://p.example/blob/v1.2.3/docs/web.md)"),
-        ("[a](docs/web.md#tls)", "[a](https://p.example/blob/v1.2.3/docs/web.md#tls)"),
+        ("[a](docs/policy.md#teams)", "[a](https://p.example/blob/v1.2.3/docs/policy.md#teams)"),
         ("[`a`](./docs/web.md)", "[`a`](https://p.example/blob/v1.2.3/docs/web.md)"),
         ('[a](docs/web.md "A")', '[a](https://p.example/blob/v1.2.3/docs/web.md "A")'),
         ("[a](#run-it)", "[a](https://p.example/blob/v1.2.3/README.md#run-it)"),

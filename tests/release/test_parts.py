@@ -144,6 +144,7 @@ def test_the_image_archive_names_its_blobs_by_their_digests(tmp_path: Path) -> N
 
     assert json.loads(contents["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
     (entry,) = json.loads(contents["index.json"])["manifests"]
+    assert entry["annotations"] == {"org.opencontainers.image.ref.name": "exporter:1.2.3"}
     assert entry["platform"] == {"architecture": "arm64", "os": "linux"}
     manifest = json.loads(blob(entry))
     assert [blob(each) for each in manifest["layers"]] == [b"layer"]

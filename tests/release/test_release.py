@@ -85,7 +85,7 @@ def tracked(*patterns: str) -> set[str]:
 
 def test_each_artefact_is_printed_with_its_digest_and_size(built: tuple[Path, str]) -> None:
     folder, printed = built
-    *lines, last = printed.splitlines()
+    *lines, again, last = printed.splitlines()
     files = [folder / name for name in (WHEEL, SDIST, SBOM, "SHA256SUMS")]
     assert sorted(folder.iterdir()) == sorted(files)
     assert [line.split() for line in lines] == [
@@ -96,6 +96,7 @@ def test_each_artefact_is_printed_with_its_digest_and_size(built: tuple[Path, st
         ]
         for file in files
     ]
+    assert again == "Building again in another folder, time zone and umask."
     assert last == "Built twice with the same SHA256SUMS."
     subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=True)
 
