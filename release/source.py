@@ -40,7 +40,10 @@ def export(checkout: Path, folder: Path, *, dirty: bool) -> Source:
     def git(*arguments: str) -> str:
         return run(["git", *arguments], folder=checkout)
 
-    changed = [line[3:] for line in git("status", "--porcelain", "-uno").splitlines()]
+    changed = [
+        line[3:]
+        for line in git("--no-optional-locks", "status", "--porcelain", "-uno").splitlines()
+    ]
     if changed and not dirty:
         raise ReleaseError(
             f"files differ from the commit: {', '.join(changed)}. "

@@ -38,7 +38,10 @@ SBOM = f"confluent-api-keys-exporter-{__version__}.cdx.json"
 
 
 def release(*flags: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
-    if not (ROOT / ".git").exists():
+    checkout = subprocess.run(
+        ["git", "rev-parse", "--show-toplevel"], cwd=ROOT, capture_output=True, check=False
+    )
+    if checkout.returncode != 0 or not ROOT.samefile(checkout.stdout.rstrip(b"\n")):
         pytest.skip("a release is built from a git checkout")
     return subprocess.run(
         [sys.executable, "-m", "release", "--dirty", *flags],
