@@ -38,10 +38,9 @@ SBOM = f"confluent-api-keys-exporter-{__version__}.cdx.json"
 
 
 def release(*flags: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
-    checkout = subprocess.run(
-        ["git", "rev-parse", "--show-toplevel"], cwd=ROOT, capture_output=True, check=False
-    )
-    if checkout.returncode != 0 or not ROOT.samefile(checkout.stdout.rstrip(b"\n")):
+    top = ["git", "rev-parse", "--show-toplevel"]
+    found = subprocess.run(top, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode != 0 or not ROOT.samefile(found.stdout.rstrip("\n")):
         pytest.skip("a release is built from a git checkout")
     return subprocess.run(
         [sys.executable, "-m", "release", "--dirty", *flags],
