@@ -13,6 +13,9 @@ from release.commands import ReleaseError, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+_SHOWN = 5
+"""The number of changed files that a message names."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -45,8 +48,9 @@ def export(checkout: Path, folder: Path, *, dirty: bool) -> Source:
         for line in git("--no-optional-locks", "status", "--porcelain", "-uno").splitlines()
     ]
     if changed and not dirty:
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         raise ReleaseError(
-            f"files differ from the commit: {', '.join(changed)}. "
+            f"files differ from the commit: {', '.join(changed[:_SHOWN])}{more}. "
             "Commit the changes, or build a trial with --dirty."
         )
     for name in git("ls-files", "-z").rstrip("\0").split("\0"):
