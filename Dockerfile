@@ -1,7 +1,7 @@
 # docs/dependencies.md explains how to update the digest.
 ARG PYTHON_IMAGE=python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
-# pip and setuptools are in /tmp/build and are not copied to the final stage. /opt/exporter has its
+# pip and hatchling are in /tmp/build and are not copied to the final stage. /opt/exporter has its
 # final path, so that its scripts find their Python.
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
@@ -13,9 +13,9 @@ RUN python3 -m venv /tmp/build \
       -r requirements/build.txt \
  && /tmp/build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile \
       --only-binary=:all: --require-hashes -r requirements/runtime.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY exporter exporter
-# In two steps, because with --python pip looks for setuptools in /opt/exporter. The bytecode does
+# In two steps, because with --python pip looks for hatchling in /opt/exporter. The bytecode does
 # not depend on file times, because a read-only file system cannot store a new one.
 RUN /tmp/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir=/tmp/dist . \
  && /tmp/build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile \

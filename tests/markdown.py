@@ -27,9 +27,7 @@ def _walk() -> Iterator[Path]:
         subfolders[:] = [
             each
             for each in subfolders
-            if each not in _IGNORED
-            and not each.endswith(".egg-info")
-            and (each[0] != "." or each in {".ci", ".github"})
+            if each not in _IGNORED and (each[0] != "." or each in {".ci", ".github"})
         ]
         for name in names:
             if not name.startswith(_COVERAGE):

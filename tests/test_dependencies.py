@@ -34,6 +34,18 @@ def test_the_base_images_are_pinned_by_digest() -> None:
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
 
 
+def test_the_image_and_the_release_build_with_the_same_locked_backend() -> None:
+    build_system = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    (backend, bound) = build_system["requires"][0].split(">=")
+    assert build_system["build-backend"].partition(".")[0] == backend
+    locked = {
+        re.findall(rf"^{backend}==([\d.]+)", (ROOT / lock).read_text(), re.MULTILINE)[0]
+        for lock in ("requirements/build.txt", "requirements/dev.txt")
+    }
+    assert len(locked) == 1
+    assert _padded(locked.pop()) >= _padded(bound)
+
+
 def test_lock_files_have_hashes_and_no_index_addresses() -> None:
     for lock in sorted((ROOT / "requirements").glob("*.txt")):
         text = lock.read_text()

@@ -1,4 +1,4 @@
-"""The health check of the container image, run against servers on this machine."""
+"""The build context of the image, and its health check, run against servers on this machine."""
 
 from __future__ import annotations
 
@@ -86,6 +86,13 @@ def over_tls(folder: Path, *, client_certificates: bool = False) -> ssl.SSLConte
     if client_certificates:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def test_the_build_gets_the_files_that_it_copies_and_builds_from() -> None:
+    allowed = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    assert sorted(" ".join(copied).split()) == sorted(allowed)
+    assert {"pyproject.toml", "hatch_build.py", "README.md"} < set(allowed)
 
 
 def test_the_address_is_that_of_the_default_port() -> None:
