@@ -58,8 +58,9 @@ format: .venv/.dev ## write the formatting and the lint's safe fixes
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
 
-docs: .venv/.dev ## write docs/metrics.md from the catalogue
+docs: .venv/.dev ## write docs/metrics.md and docs/chart-values.md
 	@$(BIN)/python -m exporter.exposition.metrics_page > docs/metrics.md
+	@$(BIN)/python -m monitoring.values_page > docs/chart-values.md
 
 monitoring: .venv/.dev ## generate the dashboards and the PrometheusRule
 	@$(BIN)/python -m monitoring
