@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,18 +86,22 @@ class Machine:
             pytest.fail(f"{command}: {done.stdout}{done.stderr}\n{logs}")
         return done.stdout
 
-    def get(self, url: str) -> str:
+    def get(self, url: str, *, authorization: str) -> str:
         """Return the body of the response to a GET request."""
-        code = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())"
-        return self.output(sys.executable, "-c", code, url)
+        code = (
+            "import sys, urllib.request as u; _, url, authorization = sys.argv;"
+            "request = u.Request(url, headers={'Authorization': authorization});"
+            "print(u.urlopen(request).read().decode())"
+        )
+        return self.output(sys.executable, "-c", code, url, authorization)
 
     def show(self, setting: str) -> str:
         """Return what systemd knows about the service."""
         return self.output("systemctl", "show", "--value", f"--property={setting}", SERVICE.name)
 
-    def write(self, path: str, text: str) -> None:
-        """Write a file that only root can read."""
-        self.output("install", "-m", "600", "/dev/stdin", path, text=text)
+    def write(self, path: str, text: str, *options: str) -> None:
+        """Write a file that only root can read, unless ``options`` of `install` change that."""
+        self.output("install", "-m", "600", *options, "/dev/stdin", path, text=text)
 
 
 def _install(folder: Path) -> None:
@@ -129,8 +132,8 @@ def booted(folder: Path) -> Iterator[Machine]:
     program("systemd-analyze", package="systemd")
     if os.geteuid() != 0:
         pytest.skip("a service manager of its own needs root")
-    if missing := [each for each in ("unshare", "nsenter", "ip") if not shutil.which(each)]:
-        pytest.skip(f"a service manager of its own needs {', '.join(missing)}")
+    for name, package in (("unshare", "util-linux"), ("ip", "iproute2"), ("kill", "procps")):
+        program(name, package=package)
     log, new, files = folder / "console", folder / "new", folder / "files"
     new.mkdir()
     group = f"test-{uuid4()}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
+import bcrypt
 import pytest
 
 from tests.programs import eventually
@@ -20,6 +22,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("systemd")]
 METRICS = "http://127.0.0.1:10049/metrics"
 CREDENTIALS = value("LoadCredential").partition(":")[2]
 CONFIG_FILE = f"/etc/{value('ConfigurationDirectory')}/config.yaml"
+WEB_CONFIG_FILE = f"/etc/{value('ConfigurationDirectory')}/web.yaml"
+PASSWORD = b"password"
+AUTHORIZATION = f"Basic {b64encode(b'prometheus:' + PASSWORD).decode()}"
 SECRET = "simulated-secret-of-an-organization-admin\n"
 PROCESS_METRICS = {
     "process_cpu_seconds_total",
@@ -48,7 +53,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         machine.output("systemd-tmpfiles", "--create", f"{NAME}.conf")
         machine.write(f"{CREDENTIALS}/acme_key", "SIMULATEDADMIN01\n")
         machine.write(f"{CREDENTIALS}/acme_secret", SECRET)
-        machine.output("install", "-m", "644", "/dev/stdin", CONFIG_FILE, text=configuration())
+        machine.write(CONFIG_FILE, configuration(), "-m", "644")
+        hashed = bcrypt.hashpw(PASSWORD, bcrypt.gensalt(4)).decode()
+        users = f"basic_auth_users: {{prometheus: {hashed}}}\n"
+        machine.write(WEB_CONFIG_FILE, users, "-m", "640", "-g", value("Group"))
+        flags = f"--web.config.file={WEB_CONFIG_FILE}"
+        machine.write(value("EnvironmentFile").lstrip("-"), f'ARGS="{flags}"\n')
         machine.output("systemctl", "start", SERVICE.name)
         yield machine
 
@@ -62,7 +72,7 @@ def is_listening(machine: Machine, url: str) -> bool:
 
 def metrics(machine: Machine) -> dict[str, str]:
     """Return the values of the series."""
-    lines = machine.get(METRICS).splitlines()
+    lines = machine.get(METRICS, authorization=AUTHORIZATION).splitlines()
     return dict(line.rsplit(" ", 1) for line in lines if line and line[0] != "#")
 
 
