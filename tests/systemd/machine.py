@@ -67,6 +67,11 @@ class Machine:
         self._pid = pid
         self._console = console
 
+    def is_running(self) -> bool:
+        """Whether systemd has booted."""
+        state = self.run("systemctl", "is-system-running").stdout.strip()
+        return state in {"running", "degraded"}
+
     def run(self, *command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run ``command`` to its end; ``text`` is its standard input."""
         return subprocess.run(
@@ -139,26 +144,36 @@ def booted(folder: Path) -> Iterator[Machine]:
     group = f"test-{uuid4()}"
     _install(files)
     boot = Path(__file__).with_name("boot.sh")
-    unshare = ("unshare", *_NAMESPACES, "--fork", "--kill-child", "--propagation=private")
-    command = (*unshare, "sh", str(boot), group, str(new), str(files), *_SHOWN)
+    # The machine ends with these tests, even if they are killed.
+    unshare = ("setpriv", "--pdeathsig=KILL", "unshare", *_NAMESPACES, "--fork", "--kill-child")
+    command = (
+        *unshare,
+        "--propagation=private",
+        "sh",
+        str(boot),
+        group,
+        str(new),
+        str(files),
+        *_SHOWN,
+    )
     with (
         log.open("w") as file,
         subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, cwd="/") as process,
     ):
         try:
-            pid = _started(process, log)
-            machine = Machine(pid, log)
-            eventually(
-                lambda: machine.run("systemctl", "is-system-running").returncode == 0,
-                what=f"systemd runs: {log.read_text()}",
-            )
+            machine = Machine(_started(process, log), log)
+            eventually(machine.is_running, what=f"systemd runs: {log.read_text()}")
             yield machine
         finally:
+            is_over = process.poll() is not None
             process.kill()
             process.wait()
             remove = ("unshare", "--mount", "sh", "-euc", _REMOVE_GROUP, "sh", group, str(new))
             eventually(
-                lambda: subprocess.run(remove, capture_output=True, check=False).returncode == 0,
+                lambda: (
+                    subprocess.run(remove, capture_output=True, check=False).returncode == 0
+                    or is_over
+                ),  # it may not have had the right to create the group
                 what=f"the control group {group} is empty",
             )
 
@@ -171,11 +186,12 @@ def _started(process: subprocess.Popen[bytes], log: Path) -> int:
     def look() -> bool:
         if process.poll() is not None:
             pytest.skip(f"no service manager of its own can be had here: {log.read_text().strip()}")
-        found.extend(
-            int(child)
-            for child in children.read_text().split()
-            if Path(f"/proc/{child}/comm").read_text().strip() == "systemd"
-        )
+        with contextlib.suppress(OSError):  # a process that has ended
+            found.extend(
+                int(child)
+                for child in children.read_text().split()
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd"
+            )
         return bool(found)
 
     eventually(look, what=f"systemd starts: {log.read_text()}")
