@@ -333,9 +333,11 @@ def test_systemd_writes_the_token_before_the_exporter_reads_it() -> None:
         units[name].read_string(content)
     (timer,) = (name for name in units if name.endswith(".timer"))
     token = timer.replace(".timer", ".service")
-    (exporter,) = set(units) - {timer, token}
-    assert units[exporter]["Unit"]["After"] == units[exporter]["Unit"]["Wants"] == token
-    assert units[exporter]["Service"]["User"] == units[token]["Service"]["User"]
+    (drop_in,) = set(units) - {timer, token}
+    assert units[drop_in]["Unit"]["After"] == units[drop_in]["Unit"]["Wants"] == token
+    exporter = drop_in.partition(".d/")[0]
+    unit = (ROOT / "systemd" / exporter).read_text()
+    assert f"\nUser={units[token]['Service']['User']}\n" in unit
     folder = f"/run/{units[token]['Service']['RuntimeDirectory']}"
     assert credentials(AWS)[1]["token_file"] == f"{folder}/token"
     # Without these, the folder vanishes with the script, or the exporter starts before its end.
@@ -343,7 +345,7 @@ def test_systemd_writes_the_token_before_the_exporter_reads_it() -> None:
     assert units[token]["Service"]["Type"] == "oneshot"
     assert text.index(f"`{units[token]['Service']['ExecStart']}`") < text.index("```sh\n")
     assert f"$ sudo systemctl enable --now {timer} {exporter}\n" in commands(AWS)
-    assert f"$ sudo useradd --system {units[token]['Service']['User']}\n" in commands(AWS)
+    assert "](../systemd.md#install)" in text
 
 
 def test_the_client_is_the_one_that_the_filter_accepts() -> None:
