@@ -153,7 +153,7 @@ def test_renovate_finds_every_tool_and_image_of_the_workflows() -> None:
         re.compile(each["matchStrings"][0].replace("(?<", "(?P<"))
         for each in RENOVATE["customManagers"]
     )
-    text = "".join(file.read_text() for file in WORKFLOWS)
+    text = "".join(file.read_text() for file in [*WORKFLOWS, ROOT / ".ci" / "run"])
     found = {(match["depName"], match["currentValue"]) for match in tools.finditer(text)}
     assert sorted(name for name, _ in found) == ["github.com/rhysd/actionlint", "helm.sh/helm/v3"]
     assert len(tools.findall(text)) == text.count("go install ")
@@ -198,7 +198,7 @@ def test_actionlint_finds_nothing() -> None:
     actionlint = shutil.which("actionlint", path=path)
     if not actionlint:
         assert not os.environ.get("CI"), "actionlint is missing"
-        pytest.skip("actionlint is not installed: go install it as checks.yml does")
+        pytest.skip("actionlint is not installed: go install it as .ci/run does")
     done = run(actionlint, *WORKFLOWS)
     assert (done.returncode, done.stdout) == (0, "")
 
