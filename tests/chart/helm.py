@@ -1,0 +1,122 @@
+"""Renders the Helm chart with the real ``helm``."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.programs import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+CHART = ROOT / "charts" / "confluent-api-keys-exporter"
+VALUE_FILES = sorted(CHART.glob("ci/*-values.yaml"))
+RELEASE, NAMESPACE = "keys", "monitoring"
+FULLNAME = "keys-confluent-api-keys-exporter"
+_KUBERNETES = "1.34"
+"""The version that ``helm`` renders for; its own default depends on how it was built."""
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The manifests of a release."""
+
+    manifests: list[Manifest]
+
+    def of_kind(self, *kinds: str) -> list[Manifest]:
+        """Return the manifests of some kinds, in the order in which helm prints them."""
+        return [each for each in self.manifests if each["kind"] in kinds]
+
+    def only(self, kind: str, name: str = FULLNAME) -> Manifest:
+        """Return the manifest with this kind and name."""
+        [found] = [each for each in self.of_kind(kind) if each["metadata"]["name"] == name]
+        return found
+
+    def workloads(self) -> list[Manifest]:
+        """Return the Deployment, or the StatefulSets of the shards."""
+        return self.of_kind("Deployment", "StatefulSet")
+
+    def pods(self) -> list[Manifest]:
+        """Return the pod templates of the workloads."""
+        return [each["spec"]["template"] for each in self.workloads()]
+
+
+def arguments_of(pod: Manifest) -> list[str]:
+    """Return the arguments of the exporter in a pod template."""
+    return list(pod["spec"]["containers"][0]["args"])
+
+
+def helm() -> str:
+    """Return the path of ``helm``; skip the test, with instructions, if it is missing."""
+    found = _find()
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("helm is missing, and CI must have it")
+        pytest.skip("helm is missing; go install helm.sh/helm/v3/cmd/helm@latest")
+    return found
+
+
+@functools.cache
+def _find() -> str | None:
+    if found := shutil.which("helm"):
+        return found
+    if not shutil.which("go"):
+        return None
+    done = subprocess.run(["go", "env", "GOPATH"], capture_output=True, text=True, check=True)
+    return shutil.which("helm", path=f"{done.stdout.strip()}/bin")
+
+
+def run_helm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run ``helm`` to its end."""
+    return subprocess.run(
+        [helm(), *arguments], input=stdin, capture_output=True, text=True, check=False
+    )
+
+
+def run_template(
+    *files: Path,
+    values: Mapping[str, Any] | None = None,
+    only: Sequence[str] = (),
+    arguments: Sequence[str] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Run ``helm template`` with value ``files``, and ``values`` that take precedence.
+
+    ``only``: names of the templates to render. ``arguments``: further flags.
+    """
+    command = ["template", RELEASE, str(CHART), f"--namespace={NAMESPACE}"]
+    command += [f"--kube-version={_KUBERNETES}", *arguments]
+    command += [f"--values={file}" for file in files]
+    command += [f"--show-only=templates/{name}" for name in only]
+    if values is not None:
+        command.append("--values=-")
+    return run_helm(*command, stdin=json.dumps(values))
+
+
+def rendered(
+    *files: Path, values: Mapping[str, Any] | None = None, only: Sequence[str] = ()
+) -> Rendered:
+    """Return the manifests that ``helm template`` prints; see :func:`run_template`."""
+    done = run_template(*files, values=values, only=only)
+    assert (done.returncode, done.stderr) == (0, "")
+    return Rendered([each for each in yaml.safe_load_all(done.stdout) if each])
+
+
+@functools.cache
+def rendered_file(file: Path) -> Rendered:
+    """Return the manifests for a file of :data:`VALUE_FILES`, which is rendered once.
+
+    Callers must not change them.
+    """
+    return rendered(file)

@@ -1,0 +1,334 @@
+"""What Kubernetes gets from the chart."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from exporter.version import PROJECT_URL, __version__
+from tests.chart.helm import (
+    CHART,
+    FULLNAME,
+    NAMESPACE,
+    RELEASE,
+    VALUE_FILES,
+    rendered,
+    rendered_file,
+)
+from tests.chart.kubernetes import newest_versions, problems_of
+from tests.chart.pod_security import violations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.chart.helm import Manifest
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
+
+CI = CHART / "ci"
+OPERATOR = "monitoring.coreos.com"
+ORGANIZATIONS = [{"name": "acme", "credentials": {"apiKey": "KEY", "apiSecret": "old"}}]
+each_file = pytest.mark.parametrize("file", VALUE_FILES, ids=lambda file: file.stem)
+
+
+def container_of(pod: Manifest) -> dict[str, Any]:
+    [container] = pod["spec"]["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def test_the_versions_of_the_chart_are_that_of_the_exporter() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
+    assert chart["home"] == PROJECT_URL
+
+
+@pytest.mark.parametrize("version", newest_versions(3))
+def test_each_manifest_is_valid_in_kubernetes(version: str) -> None:
+    manifests = {
+        json.dumps(manifest): manifest
+        for file in VALUE_FILES
+        for manifest in rendered_file(file).manifests
+        if OPERATOR not in manifest["apiVersion"]
+    }
+    assert len(manifests) > 30
+    found = [
+        (each["kind"], problem)
+        for each in manifests.values()
+        for problem in problems_of(each, version=version)
+    ]
+    assert found == []
+
+
+def test_the_schemas_reject_an_unknown_field() -> None:
+    manifest = copy.deepcopy(rendered_file(CI / "api-key-values.yaml").only("Deployment"))
+    manifest["spec"]["template"]["spec"]["containers"][0]["image2"] = "a"
+    [problem] = problems_of(manifest, version=newest_versions(1)[0])
+    assert problem == (
+        "$.spec.template.spec.containers[0]: Additional properties are not allowed ('image2' was"
+        " unexpected)"
+    )
+
+
+@each_file
+def test_each_manifest_has_the_labels_and_a_unique_name(file: Path) -> None:
+    manifests = [
+        each
+        for each in rendered_file(file).manifests
+        if not each["metadata"]["name"].endswith("-as-mapping")
+    ]
+    names = [(each["kind"], each["metadata"]["name"]) for each in manifests]
+    assert len(set(names)) == len(names)
+    for each in manifests:
+        labels = each["metadata"]["labels"]
+        assert labels["app.kubernetes.io/instance"] == RELEASE
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert each["metadata"].get("namespace", NAMESPACE) == NAMESPACE
+
+
+@each_file
+def test_each_pod_meets_the_restricted_standard(file: Path) -> None:
+    for pod in rendered_file(file).pods():
+        assert violations(pod["spec"]) == []
+        assert container_of(pod)["securityContext"]["readOnlyRootFilesystem"] is True
+        assert pod["spec"]["automountServiceAccountToken"] is False
+
+
+def _set(*path: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(spec: dict[str, Any]) -> None:
+        part = spec if path[0] != "container" else spec["containers"][0]
+        keys = path if path[0] != "container" else path[1:]
+        for key in keys[:-1]:
+            part = part[key]
+        part[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "control"),
+    [
+        (_set("hostNetwork", value=True), "Host Namespaces"),
+        (_set("volumes", value=[{"name": "a", "hostPath": {}}]), "Volume Types"),
+        (_set("securityContext", "runAsUser", value=0), "Running as Non-root user"),
+        (_set("securityContext", "runAsNonRoot", value=None), "Running as Non-root"),
+        (_set("securityContext", "seccompProfile", value={}), "Seccomp"),
+        (_set("securityContext", "sysctls", value=[{"name": "kernel.msgmax"}]), "Sysctls"),
+        (_set("container", "securityContext", "privileged", value=True), "Privileged Containers"),
+        (_set("container", "securityContext", "capabilities", value={}), "Capabilities"),
+        (
+            _set("container", "securityContext", "allowPrivilegeEscalation", value=None),
+            "Privilege Escalation",
+        ),
+        (_set("container", "ports", value=[{"hostPort": 1}]), "Host Ports"),
+        (_set("container", "livenessProbe", value={"httpGet": {"host": "a"}}), "Host Probes"),
+    ],
+)
+def test_a_violation_of_the_standard_is_found(
+    change: Callable[[dict[str, Any]], None], control: str
+) -> None:
+    [pod] = rendered_file(CI / "api-key-values.yaml").pods()
+    spec = copy.deepcopy(pod["spec"])
+    change(spec)
+    assert violations(spec) == [control]
+
+
+@each_file
+def test_the_probes_use_their_own_plain_port(file: Path) -> None:
+    for pod in rendered_file(file).pods():
+        container = container_of(pod)
+        ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+        assert f"--web.probe-listen-address=:{ports['probes']}" in container["args"]
+        assert f"--web.listen-address=:{ports['metrics']}" in container["args"]
+        paths = {"liveness": "/-/healthy", "readiness": "/-/ready", "startup": "/-/healthy"}
+        for kind, path in paths.items():
+            assert container[f"{kind}Probe"]["httpGet"] == {"path": path, "port": "probes"}
+
+
+def test_one_deployment_stops_the_old_pod_first() -> None:
+    release = rendered_file(CI / "api-key-values.yaml")
+    assert release.only("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    assert len(release.workloads()) == 1
+    assert [each["kind"] for each in release.manifests] == [
+        "ServiceAccount",
+        "ConfigMap",
+        "Service",
+        "Deployment",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "checksum"),
+    [
+        ({"config": {"defaults": {"refresh_interval": "10m"}}}, "checksum/config"),
+        (
+            {"organizations": [{**ORGANIZATIONS[0], "settings": {"page_size": 9}}]},
+            "checksum/config",
+        ),
+        (
+            {
+                "organizations": [
+                    {"name": "acme", "credentials": {"apiKey": "KEY", "apiSecret": "new"}}
+                ]
+            },
+            "checksum/credentials",
+        ),
+        ({"web": {"config": {"rate_limit": {"burst": 2}}}}, "checksum/web"),
+    ],
+)
+def test_a_change_replaces_the_pod(changed: dict[str, Any], checksum: str) -> None:
+    before, after = (
+        rendered(values={"organizations": ORGANIZATIONS} | more, only=["deployment.yaml"])
+        for more in ({}, changed)
+    )
+    [old], [new] = before.pods(), after.pods()
+    annotations = old["metadata"]["annotations"], new["metadata"]["annotations"]
+    differing = [key for key in annotations[0] if annotations[0][key] != annotations[1][key]]
+    assert differing == [checksum]
+
+
+def test_the_same_values_do_not_replace_the_pod() -> None:
+    runs = [rendered(values={"organizations": ORGANIZATIONS}).manifests for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_the_network_policy_allows_dns_and_the_given_ports_only() -> None:
+    release = rendered(
+        values={"organizations": ORGANIZATIONS, "networkPolicy": {"enabled": True}},
+        only=["networkpolicy.yaml"],
+    )
+    assert release.only("NetworkPolicy")["spec"] == {
+        "podSelector": {
+            "matchLabels": {
+                "app.kubernetes.io/name": "confluent-api-keys-exporter",
+                "app.kubernetes.io/instance": RELEASE,
+            }
+        },
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"ports": [{"port": "metrics", "protocol": "TCP"}]}],
+        "egress": [
+            {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+            {"ports": [{"port": 443, "protocol": "TCP"}]},
+        ],
+    }
+
+
+def test_the_network_policy_restricts_peers_addresses_and_dns_servers() -> None:
+    values = yaml.safe_load((CI / "network-values.yaml").read_text())["networkPolicy"]
+    spec = rendered_file(CI / "network-values.yaml").only("NetworkPolicy")["spec"]
+    assert spec["ingress"][0]["from"] == values["ingress"]["from"]
+    dns, api, extra = spec["egress"]
+    assert dns["to"] == values["egress"]["dns"]["to"]
+    assert [each["port"] for each in dns["ports"]] == [5353, 5353]
+    assert api == {
+        "ports": [{"port": 443, "protocol": "TCP"}, {"port": 3128, "protocol": "TCP"}],
+        "to": values["egress"]["to"],
+    }
+    assert [extra] == values["egress"]["extra"]
+
+
+def test_zero_pods_may_be_unavailable() -> None:
+    network, pod = (
+        rendered_file(CI / name).only("PodDisruptionBudget")["spec"]
+        for name in ("network-values.yaml", "pod-values.yaml")
+    )
+    assert (network["maxUnavailable"], network["unhealthyPodEvictionPolicy"]) == (0, "AlwaysAllow")
+    assert pod["minAvailable"] == "100%"
+    assert "maxUnavailable" not in pod
+
+
+def test_the_volume_for_the_state_files_is_mounted() -> None:
+    release = rendered_file(CI / "usage-values.yaml")
+    claim = release.only("PersistentVolumeClaim")
+    assert claim["spec"] == {
+        "accessModes": ["ReadWriteOncePod"],
+        "storageClassName": "fast",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    [pod] = release.pods()
+    assert {"name": "state", "persistentVolumeClaim": {"claimName": FULLNAME}} in pod["spec"][
+        "volumes"
+    ]
+
+
+def test_a_digest_takes_precedence_over_a_tag() -> None:
+    images = {}
+    for name in ("api-key", "pod"):
+        [pod] = rendered_file(CI / f"{name}-values.yaml").pods()
+        images[name] = container_of(pod)["image"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert images == {
+        "api-key": "registry.confluent-api-keys-exporter.example/confluent-api-keys-exporter:"
+        + chart["appVersion"],
+        "pod": "registry.example.com:5000/mirror/api-keys-exporter@sha256:"
+        + "0123456789abcdef" * 4,
+    }
+
+
+def test_settings_of_the_pod_are_passed_on() -> None:
+    values = yaml.safe_load((CI / "pod-values.yaml").read_text())
+    release = rendered_file(CI / "pod-values.yaml")
+    [pod] = release.pods()
+    names = "tolerations", "affinity", "topologySpreadConstraints", "dnsConfig", "hostAliases"
+    more = "nodeSelector", "priorityClassName", "dnsPolicy", "terminationGracePeriodSeconds"
+    for name in (*names, *more, "imagePullSecrets"):
+        assert pod["spec"][name] == values[name]
+    container = container_of(pod)
+    assert (container["env"], container["envFrom"], container["resources"]) == (
+        values["extraEnv"],
+        values["extraEnvFrom"],
+        values["resources"],
+    )
+    assert pod["metadata"]["labels"].items() >= {"network": "egress", "team": "platform"}.items()
+    assert pod["metadata"]["annotations"]["example.com/scrape"] == "false"
+    assert pod["spec"]["securityContext"]["runAsUser"] == 10001
+
+
+def test_templates_in_further_manifests_are_rendered() -> None:
+    release = rendered_file(CI / "pod-values.yaml")
+    assert release.only("ConfigMap", f"{FULLNAME}-as-mapping")["metadata"]["labels"] == {
+        "shards": "1"
+    }
+    assert release.only("ConfigMap", f"{FULLNAME}-as-text")["metadata"]["labels"]["team"] == (
+        "platform"
+    )
+
+
+def test_names_of_the_longest_release_fit() -> None:
+    """The name of a StatefulSet has 52 characters at most, so that a hash fits into a label."""
+    values = {"shards": 11, "organizations": ORGANIZATIONS, "fullnameOverride": "n" * 60}
+    sets = rendered(values=values, only=["statefulsets.yaml"]).workloads()
+    assert len(sets) == 11
+    assert max(len(each["metadata"]["name"]) for each in sets) == 52
+
+
+def notes(values: dict[str, Any]) -> str:
+    """Return what helm shows after an installation, rendered as a manifest."""
+    template = '{{ include "confluent-api-keys-exporter.notes" . | toJson }}'
+    manifest = {"metadata": {"name": "notes"}, "apiVersion": "v1", "kind": "ConfigMap"}
+    text = f"{json.dumps(manifest)[:-1]}, data: {{notes: {template}}}}}"
+    release = rendered(values=values | {"extraManifests": [text]}, only=["extramanifests.yaml"])
+    return str(release.only("ConfigMap", "notes")["data"]["notes"])
+
+
+def test_the_notes_name_the_workload_and_the_address() -> None:
+    shown = notes({"organizations": ORGANIZATIONS})
+    assert f"rollout status deployment/{FULLNAME}" in shown
+    assert "http://localhost:10049/metrics" in shown
+    assert "Everyone who can reach the pod can read the metrics." in shown
+    assert "Prometheus must scrape each shard." not in shown
+
+
+def test_the_notes_for_shards_with_tls_say_how_to_scrape() -> None:
+    web = {"tls": {"existingSecret": "tls"}, "telemetryPath": "/m"}
+    shown = notes({"organizations": ORGANIZATIONS, "shards": 2, "port": 8443, "web": web})
+    assert f"exec statefulset/{FULLNAME}-shard-0 -- " in shown
+    assert "check --config.file=/etc/confluent-api-keys-exporter/config.yaml --shard=0" in shown
+    assert "https://localhost:8443/m" in shown
+    assert "Everyone who can reach the pod can read the metrics." not in shown
+    assert "Prometheus must scrape each shard." in shown
