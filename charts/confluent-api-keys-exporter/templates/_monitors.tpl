@@ -32,16 +32,13 @@ selector:
 {{- end }}
 
 {{/*
-The endpoint of a ServiceMonitor or PodMonitor. Takes the same list, and the name of the values.
+The endpoint of a ServiceMonitor or PodMonitor. Takes the same list.
 `honorLabels` is not configurable: the operator adds a label `endpoint`, and some metrics of the
 exporter have a label of that name, which the rules and dashboards read.
 */}}
 {{- define "confluent-api-keys-exporter.monitorEndpoint" -}}
 {{- $root := index . 0 }}
-{{- $monitor := index . 1 }}
-{{- if and $monitor.basicAuth $monitor.authorization }}
-{{- fail (printf "%s: basicAuth and authorization exclude each other; set one of them" (index . 2)) }}
-{{- end -}}
+{{- $monitor := index . 1 -}}
 port: metrics
 path: {{ $root.Values.web.telemetryPath }}
 scheme: {{ default (include "confluent-api-keys-exporter.scheme" $root) $monitor.scheme }}
@@ -55,6 +52,21 @@ honorLabels: true
 {{- with get $monitor $field }}
 {{ $field }}:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Problems of the monitoring values that the schema cannot express, as a YAML list. */}}
+{{- define "confluent-api-keys-exporter.monitoringProblems" -}}
+{{- range $name := list "serviceMonitor" "podMonitor" }}
+{{- $monitor := get $ $name }}
+{{- if and $monitor.basicAuth $monitor.authorization }}
+- "{{ $name }}: has both `basicAuth` and `authorization`; remove one of them"
+{{- end }}
+{{- end }}
+{{- with .prometheusRule.thresholds }}
+{{- if le (int .ownCredentialExpiringDays) (int .ownCredentialExpiringVerySoonDays) }}
+- "prometheusRule.thresholds.ownCredentialExpiringDays: is not above `ownCredentialExpiringVerySoonDays`; increase it"
 {{- end }}
 {{- end }}
 {{- end }}
