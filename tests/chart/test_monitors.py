@@ -142,9 +142,10 @@ def test_the_settings_of_a_monitor_are_passed_on(file: str, kind: str, section: 
 
 def test_both_kinds_of_monitors_log_in() -> None:
     release = rendered_file(CI / "monitoring-values.yaml")
-    assert [
-        endpoint_of(monitor)["basicAuth"] for monitor in release.of_kind(*KINDS[:2])
-    ] == [USER, USER]
+    assert [endpoint_of(monitor)["basicAuth"] for monitor in release.of_kind(*KINDS[:2])] == [
+        USER,
+        USER,
+    ]
 
 
 # Dashboards
