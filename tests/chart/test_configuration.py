@@ -173,7 +173,9 @@ def test_a_state_file_in_the_settings_is_kept() -> None:
 
 @pytest.mark.parametrize("file", VALUE_FILES, ids=lambda file: file.stem)
 def test_no_secret_is_in_the_configuration_or_the_pod(file: Path) -> None:
-    secrets = set(re.findall(r"(?:apiKey|[sS]ecret): '?(.*?)'?$", file.read_text(), re.MULTILINE))
+    secrets = set(
+        re.findall(r"(?:apiKey|apiSecret|clientSecret): '?(.*?)'?$", file.read_text(), re.MULTILINE)
+    )
     secrets = {each for each in secrets if "made" in each or each.isupper()}
     release = rendered_file(file)
     shown = str([each for each in release.manifests if each["kind"] != "Secret"])

@@ -299,6 +299,24 @@ def test_templates_in_further_manifests_are_rendered() -> None:
     )
 
 
+def test_names_that_look_like_numbers_remain_text() -> None:
+    values = {
+        "nameOverride": "1",
+        "organizations": [
+            {"name": "7", "credentials": {"existingSecret": {"name": "8", "apiKeyKey": "9"}}}
+        ],
+        "web": {"existingSecret": "10", "tls": {"existingSecret": "11"}},
+        "serviceAccount": {"name": "12"},
+        "persistence": {"enabled": True, "size": "13", "storageClass": "14"},
+        "priorityClassName": "15",
+        "image": {"tag": "16"},
+        "podLabels": {"a": "17"},
+    }
+    manifests = rendered(values=values).manifests
+    [version] = newest_versions(1)
+    assert [problem for each in manifests for problem in problems_of(each, version=version)] == []
+
+
 def test_names_of_the_longest_release_fit() -> None:
     """The name of a StatefulSet has 52 characters at most, so that a hash fits into a label."""
     values = {"shards": 11, "organizations": ORGANIZATIONS, "fullnameOverride": "n" * 60}

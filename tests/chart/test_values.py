@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from exporter.cli.signals import _GRACE_PERIOD
 from tests.chart.helm import CHART, VALUE_FILES, run_helm, run_template
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ def test_each_default_is_in_the_schema_and_each_property_outside_lists_has_a_def
         ("probes", "readiness", "successThreshold"),
         ("probes", "startup", "initialDelaySeconds"),
     }
+
+
+def test_kubernetes_waits_for_a_clean_stop() -> None:
+    """The exporter exits by force when its own grace period is over."""
+    assert SCHEMA["properties"]["terminationGracePeriodSeconds"]["minimum"] > _GRACE_PERIOD
 
 
 @pytest.mark.parametrize("name", INVALID_NAMES)

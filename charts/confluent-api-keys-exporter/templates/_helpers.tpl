@@ -20,8 +20,8 @@ Kubernetes adds a hash to it in a label.
 
 {{/* Labels that select the pods of this release. They cannot change in an upgrade. */}}
 {{- define "confluent-api-keys-exporter.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "confluent-api-keys-exporter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/name: {{ include "confluent-api-keys-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | trunc 63 | trimSuffix "-" | quote }}
 {{- end -}}
 
 {{/* Labels of each resource. */}}

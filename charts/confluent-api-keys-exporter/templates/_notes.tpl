@@ -4,7 +4,7 @@
 {{- $scheme := include "confluent-api-keys-exporter.scheme" . -}}
 {{- $workload := printf "deployment/%s" $fullname -}}
 {{- if gt (int .Values.shards) 1 -}}{{- $workload = printf "statefulset/%s-shard-0" $fullname -}}{{- end -}}
-{{ .Chart.Name }} {{ .Chart.AppVersion }} watches the API keys of {{ len .Values.organizations }} organization(s) in {{ int .Values.shards }} pod(s).
+{{ .Chart.Name }} {{ .Chart.AppVersion }} is installed. Organizations: {{ len .Values.organizations }}. Pods: {{ int .Values.shards }}.
 
 Wait until each organization has been tried once:
 

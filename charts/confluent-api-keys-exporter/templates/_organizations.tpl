@@ -71,18 +71,18 @@ The source of the credentials of `.organization` in the projected volume: the Se
 {{- else if $credentials.oauth -}}
 {{- $secret := $credentials.oauth.existingSecret | default (dict "name" $created) -}}
 - secret:
-    name: {{ $secret.name }}
+    name: {{ $secret.name | quote }}
     items:
-      - key: {{ $secret.key | default "client-secret" }}
+      - key: {{ $secret.key | default "client-secret" | quote }}
         path: {{ $folder }}/client-secret
 {{- else -}}
 {{- $secret := $credentials.existingSecret | default (dict "name" $created) -}}
 - secret:
-    name: {{ $secret.name }}
+    name: {{ $secret.name | quote }}
     items:
-      - key: {{ $secret.apiKeyKey | default "api-key" }}
+      - key: {{ $secret.apiKeyKey | default "api-key" | quote }}
         path: {{ $folder }}/api-key
-      - key: {{ $secret.apiSecretKey | default "api-secret" }}
+      - key: {{ $secret.apiSecretKey | default "api-secret" | quote }}
         path: {{ $folder }}/api-secret
 {{- end -}}
 {{- end -}}

@@ -17,7 +17,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  serviceAccountName: {{ include "confluent-api-keys-exporter.serviceAccountName" $root }}
+  serviceAccountName: {{ include "confluent-api-keys-exporter.serviceAccountName" $root | quote }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds | int64 }}
@@ -25,14 +25,20 @@ spec:
   securityContext:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- range $name := list "imagePullSecrets" "priorityClassName" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "dnsPolicy" "dnsConfig" "hostAliases" }}
+  {{- range $name := list "priorityClassName" "dnsPolicy" }}
   {{- with get $values $name }}
-  {{ $name }}: {{ toYaml . | nindent 4 }}
+  {{ $name }}: {{ quote . }}
+  {{- end }}
+  {{- end }}
+  {{- range $name := list "imagePullSecrets" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "dnsConfig" "hostAliases" }}
+  {{- with get $values $name }}
+  {{ $name }}:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- end }}
   containers:
     - name: exporter
-      image: {{ include "confluent-api-keys-exporter.image" $root }}
+      image: {{ include "confluent-api-keys-exporter.image" $root | quote }}
       imagePullPolicy: {{ $values.image.pullPolicy }}
       {{- with $values.securityContext }}
       securityContext:
@@ -47,7 +53,7 @@ spec:
         {{- end }}
         - --web.listen-address=:{{ int $values.port }}
         - --web.probe-listen-address=:{{ int $values.probes.port }}
-        - --web.telemetry-path={{ $values.web.telemetryPath }}
+        - {{ printf "--web.telemetry-path=%s" $values.web.telemetryPath | quote }}
         {{- if $webSecret }}
         - --web.config.file={{ include "confluent-api-keys-exporter.webFolder" $root }}/web.yaml
         {{- end }}
@@ -125,10 +131,10 @@ spec:
         defaultMode: 0440
         sources:
           - secret:
-              name: {{ $webSecret }}
+              name: {{ $webSecret | quote }}
           {{- with $values.web.tls.existingSecret }}
           - secret:
-              name: {{ . }}
+              name: {{ quote . }}
           {{- end }}
     {{- end }}
     {{- if and $values.persistence.enabled (eq (int $values.shards) 1) }}
@@ -169,9 +175,9 @@ checksum/web: {{ include "confluent-api-keys-exporter.webConfig" .root | sha256s
 accessModes:
   {{- toYaml .Values.persistence.accessModes | nindent 2 }}
 {{- with .Values.persistence.storageClass }}
-storageClassName: {{ . }}
+storageClassName: {{ quote . }}
 {{- end }}
 resources:
   requests:
-    storage: {{ .Values.persistence.size }}
+    storage: {{ .Values.persistence.size | quote }}
 {{- end -}}

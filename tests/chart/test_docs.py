@@ -1,0 +1,41 @@
+"""docs/kubernetes.md: its values render, and its messages are those of the chart."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.helm import rendered
+from tests.chart.test_values import INVALID
+from tests.programs import ROOT
+from tests.test_messages import messages
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
+
+PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
+_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCKS = [yaml.safe_load(block) for block in _BLOCK.findall(PAGE)]
+VALUES = [block for block in BLOCKS if "scrape_configs" not in block]
+ACME = {"organizations": [{"name": "acme", "credentials": {"existingSecret": {"name": "a"}}}]}
+
+
+@pytest.mark.parametrize("values", VALUES, ids="-".join)
+def test_the_values_render(values: dict[str, Any]) -> None:
+    assert rendered(values=ACME | values).workloads()
+
+
+def test_the_commands_name_resources_of_the_chart() -> None:
+    release = rendered(values=ACME | {"fullnameOverride": "confluent-api-keys-exporter"})
+    for kind in ("Deployment", "Service", "ServiceAccount"):
+        release.only(kind, "confluent-api-keys-exporter")
+    assert len(re.findall("deployment/confluent-api-keys-exporter", PAGE)) == 3
+
+
+def test_helm_prints_the_messages() -> None:
+    printed = "\n".join(path.read_text() for path in INVALID.glob("*.txt"))
+    shown = messages("kubernetes.md")
+    assert len(shown) > 8
+    assert [each for each in shown if each not in printed] == []
