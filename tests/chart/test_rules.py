@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from monitoring.chart_schema import PATH, values_schema
 from tests.chart.helm import CHART, NAMESPACE, Rendered, rendered, rendered_file
 from tests.prometheus.rule_files import ALERTS, GROUPS, promtool
 
@@ -91,6 +92,7 @@ def test_the_schema_has_each_alert_with_its_summary() -> None:
         for name, each in SCHEMA["properties"]["alerts"]["properties"].items()
     }
     assert described == {name: rule["annotations"]["summary"] for name, rule in ALERTS.items()}
+    assert PATH.read_text() == values_schema(), "run: make monitoring"
 
 
 def test_each_alert_can_be_disabled() -> None:
