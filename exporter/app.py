@@ -74,6 +74,7 @@ class Exporter:
             dropped_log_records=logs.dropped_records,
             web_config_file=web_config_file,
             keys_url=keys_url,
+            shard=(config.shard.ordinal, config.shard.total),
         )
         self.exposition = Exposition(
             clock=clock,
@@ -85,6 +86,8 @@ class Exporter:
         self._organizations = {each.name: self._create(each) for each in config.organizations}
         for one in self._organizations.values():
             self.exposition.begin(one.state, one.collectors)
+        self.shard = config.describe_shard()
+        """The shard and its number of organizations in words, empty if there is only one."""
         self.rejected_config: str | None = None
         """The problems of the latest configuration, if it was rejected."""
         self.instruments.config_loaded(successful=True)
@@ -170,7 +173,7 @@ class Exporter:
             await self.aclose()
 
     async def reload(self, config: Config) -> None:
-        """Replace the configuration.
+        """Replace the configuration by another one for the same shard.
 
         Organizations whose settings did not change are not interrupted. Of the others, those that
         still list the same keys keep their state until the next refresh. CA certificates are those
@@ -196,6 +199,7 @@ class Exporter:
             with logs.bugs_logged():
                 await self.publish(one.state)
             one.start(position=position)
+        self.shard = config.describe_shard()
         self.rejected_config = None
         self.instruments.config_loaded(successful=True)
 

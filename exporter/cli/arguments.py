@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NoReturn
 
 from exporter.cli.flags import DEFAULT_PORT, VERSION_FLAGS, build_parsers
+from exporter.cli.shard_flags import shard_problem
 from exporter.cli.simulator_flags import faults_help
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.error(_unknown_arguments(unknown, command=options.command, flags=flags))
     if options.command == "help":
         _print_help(options.topic, parser, commands)
+    if "total_shards" in options and (problem := shard_problem(options)):
+        command.error(problem)
     if options.command == "report":
         least, most = options.min_age or 0, options.max_age
         if most is not None and least > most:

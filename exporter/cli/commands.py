@@ -15,6 +15,7 @@ from exporter.cli.exposure import check_exposure
 from exporter.cli.listening import listening
 from exporter.cli.output import print_output
 from exporter.cli.serving import WebOptions, serve_until_stopped
+from exporter.cli.shard_flags import shard_of_process
 from exporter.clock import SystemClock
 from exporter.escaping import escaped
 
@@ -30,16 +31,17 @@ log = structlog.get_logger(__name__)
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
+    shard = shard_of_process(options)
 
     def load() -> Config:
-        loaded = load_config(options.config_file)
+        loaded = load_config(options.config_file, shard=shard)
         _warn_about_unevaluated_policies(loaded)
         return loaded
 
     loaded, web_settings = load_configs(load, options.web_config_file)
     web_config = web_settings.settings.config
     if options.config_check:
-        print_output(escaped(f"{options.config_file}: valid, {_organizations(loaded)}"))
+        print_output(escaped(f"{options.config_file}: valid, {loaded.describe_size()}"))
         if options.web_config_file is not None:
             print_output(escaped(f"{options.web_config_file}: valid, {web_config.describe()}"))
         return 0
@@ -92,8 +94,3 @@ def _warn_about_unevaluated_policies(loaded: Config) -> None:
                 " `names.enabled: true` or `policy.unknown_owner: false`",
                 organization=each.name,
             )
-
-
-def _organizations(loaded: Config) -> str:
-    count = len(loaded.organizations)
-    return f"{count} organization" + ("" if count == 1 else "s")

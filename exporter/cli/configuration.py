@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.app import Exporter
-    from exporter.config import Config
+    from exporter.config import Config, Shard
     from exporter.errors import Problem
 
 T = TypeVar("T")
@@ -32,12 +32,23 @@ _THREAD_NAME = "load configuration"
 log = structlog.get_logger(__name__)
 
 
-def load_config(path: Path) -> Config:
-    """Return the configuration at ``path``; log a warning for each exposed secret file.
+def load_config(path: Path, *, shard: Shard) -> Config:
+    """Return the configuration at ``path`` for ``shard``.
 
-    Raises :class:`~exporter.errors.ConfigurationError`.
+    Log the size of one of several shards, and a warning for each exposed secret file. Raises
+    :class:`~exporter.errors.ConfigurationError`.
     """
-    loaded = config.load(path, environ=os.environ)
+    loaded = config.load(path, environ=os.environ, shard=shard)
+    if shard.is_one_of_several:
+        log.info(
+            "this shard has no organizations"
+            if not loaded.organizations
+            else "using the organizations of one shard",
+            shard=shard.ordinal,
+            total_shards=shard.total,
+            organizations=len(loaded.organizations),
+            organizations_of_all_shards=loaded.configured,
+        )
     exposed = {each.credentials.exposed_file() for each in loaded.organizations}
     for file in sorted(exposed - {None}, key=str):
         log.warning(

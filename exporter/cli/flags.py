@@ -12,6 +12,7 @@ from exporter import logs
 from exporter.cli import argument_types as types
 from exporter.cli.output import PROGRAM
 from exporter.cli.report_flags import REPORT_EPILOG, add_report_flags
+from exporter.cli.shard_flags import add_shard_flags
 from exporter.cli.simulator_flags import (
     add_api_flags,
     add_keyless_flag,
@@ -93,6 +94,7 @@ def build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
 
     run = command("run", "Serve the metrics. This is the default command.")
     _add_config_file(run)
+    add_shard_flags(run, from_host_name=True)
     run.add_argument(
         "--config.check",
         dest="config_check",
@@ -115,6 +117,7 @@ def build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
 
     once = command("once", "Refresh every organization once and print the metrics.")
     _add_config_file(once)
+    add_shard_flags(once, from_host_name=True)
     once.add_argument(
         "--output",
         type=Path,
@@ -128,6 +131,7 @@ def build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
         "report", "List the API keys and the policies that each violates.", epilog=REPORT_EPILOG
     )
     _add_config_file(report)
+    add_shard_flags(report, from_host_name=False)
     add_report_flags(report)
     _add_timeout(report)
 
@@ -142,6 +146,7 @@ def build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
         ),
     )
     _add_config_file(check)
+    add_shard_flags(check, from_host_name=False)
     _add_timeout(check)
 
     command("schema", "Print the JSON Schema of the configuration, for editors.")

@@ -17,6 +17,7 @@ from exporter.cli.flags import CHECK_RESERVE
 from exporter.cli.matching import unmatched_teams
 from exporter.cli.output import open_output, print_message, print_output
 from exporter.cli.progress import progress_display, timeout_failure
+from exporter.cli.shard_flags import selected_shard, shard_of_process
 from exporter.cli.signals import run_cancellable
 from exporter.clock import SystemClock
 from exporter.collectors import COLLECTORS, NamesCollector, SampledNamesCollector
@@ -53,7 +54,7 @@ class _Result:
 
 def once(options: argparse.Namespace) -> int:
     """Print the metrics of one refresh; return 1 if an organization failed."""
-    loaded = load_config(options.config_file)
+    loaded = load_config(options.config_file, shard=shard_of_process(options))
     exporter = Exporter(loaded, clock=SystemClock(), process_metrics=False)
     with open_output(options.output) as output:
         result = _refresh(exporter, "Listing API keys …", timeout=options.timeout)
@@ -67,7 +68,7 @@ def once(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Print what each organization's credentials can see; return 1 if any of them failed."""
-    loaded = load_config(options.config_file)
+    loaded = load_config(options.config_file, shard=selected_shard(options))
     exporter = Exporter(
         with_capped_reserve(loaded),
         clock=SystemClock(),

@@ -19,6 +19,7 @@ from exporter.cli.output import open_output, print_message
 from exporter.cli.progress import progress_display
 from exporter.cli.report_fetch import fetch_reports
 from exporter.cli.report_table import as_table
+from exporter.cli.shard_flags import selected_shard
 from exporter.cli.signals import run_cancellable
 from exporter.clock import SystemClock
 from exporter.errors import StartUpError
@@ -47,7 +48,8 @@ def report(options: argparse.Namespace) -> int:
     1 if an organization failed, if a key violates a policy given with ``--fail-on``, or if no key
     matches and ``--fail-on-empty`` is given.
     """
-    config = select_organizations(load_config(options.config_file), options.organization)
+    loaded = load_config(options.config_file, shard=selected_shard(options))
+    config = select_organizations(loaded, options.organization)
     selection = Selection(
         owners=tuple(options.owner),
         teams=tuple(options.team),
@@ -80,7 +82,7 @@ def select_organizations(config: Config, patterns: Sequence[str]) -> Config:
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise StartUpError(
-                f"--organization: {pattern!r} matches no organization in the configuration."
+                f"--organization: {pattern!r} matches no organization {_where(config)}."
                 f" Expected one of {textwrap.shorten(', '.join(names), 200)}"
             )
     if not patterns:
@@ -93,6 +95,13 @@ def select_organizations(config: Config, patterns: Sequence[str]) -> Config:
             if any(fnmatchcase(each.name, pattern) for pattern in patterns)
         ),
     )
+
+
+def _where(config: Config) -> str:
+    shard = config.shard
+    if shard.is_one_of_several:
+        return f"of shard {shard.ordinal} of {shard.total}"
+    return "in the configuration"
 
 
 def _fetch(config: Config, *, timeout: float | None) -> Sequence[OrganizationReport]:

@@ -14,6 +14,7 @@ from exporter.config.load import Config, load, parse
 from exporter.config.policy_section import Override, Policy
 from exporter.config.schema import Filters, Organization, RateLimit, Tls
 from exporter.config.secrets import Secret
+from exporter.config.shards import UNSHARDED, Shard, shard_of
 from exporter.config.web_config import (
     ClientAuth,
     TlsConfig,
@@ -23,6 +24,7 @@ from exporter.config.web_config import (
 )
 
 __all__ = [
+    "UNSHARDED",
     "ApiKeyCredentials",
     "ClientAuth",
     "Config",
@@ -35,6 +37,7 @@ __all__ = [
     "PoolCredentials",
     "RateLimit",
     "Secret",
+    "Shard",
     "Tls",
     "TlsConfig",
     "TokenFile",
@@ -45,5 +48,6 @@ __all__ = [
     "load",
     "load_web_config",
     "parse",
+    "shard_of",
     "version_of",
 ]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.config.files import version_of
-from exporter.config.source_settings import path_setting
+from exporter.config.source_settings import path_setting, validation_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,8 @@ def ca_context(path: Path) -> ssl.SSLContext:
 def check_ca_file(value: object, info: ValidationInfo) -> Path:
     """Return ``value`` as an absolute path if it is a file with certificates."""
     path = path_setting(value, info, example="corporate-ca.pem")
+    if not validation_context(info).reads_sources:
+        return path
     version = version_of(path)
     if version is None:
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
@@ -49,15 +50,18 @@ class DocumentReader:
         *roots: KeyPath,
         described_by: type[ConfigSection] | None = None,
         contradictions: bool = True,
+        reads_sources: bool = True,
     ) -> _SectionT | None:
         """Return ``data`` as ``model``, or add its problems and return None.
 
         ``roots``: paths of the mappings that may contain the settings, most specific first.
         ``described_by``: the model that has the settings for messages, by default ``model``.
         ``contradictions``: whether settings that contradict each other are a problem.
+        ``reads_sources``: whether the files and variables in ``data`` are read and checked.
         """
+        context = self.context if reads_sources else replace(self.context, reads_sources=False)
         try:
-            return model.model_validate(data, context=self.context)
+            return model.model_validate(data, context=context)
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
         for error in errors:

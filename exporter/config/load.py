@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -11,6 +13,7 @@ from exporter.config.credentials_section import STANDARD_CREDENTIALS, credential
 from exporter.config.document_reader import DocumentReader
 from exporter.config.fields import ConfigSection
 from exporter.config.schema import ConfigFile, Organization, Settings
+from exporter.config.shards import UNSHARDED, Shard
 from exporter.config.source_settings import ValidationContext
 from exporter.config.teams_reader import read_teams, read_teams_file
 from exporter.config.text import limited, read_text
@@ -19,38 +22,59 @@ from exporter.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from exporter.config.yaml_document import KeyPath
+    from exporter.config.yaml_document import KeyPath, YamlDocument
 
 
 @dataclass(frozen=True)
 class Config:
-    """A valid configuration."""
+    """A valid configuration, or the part of it for one shard."""
 
     organizations: tuple[Organization, ...]
-    """At least one, with distinct names."""
+    """Those of the shard, with distinct names. At least one, unless other shards have them all."""
+    shard: Shard
+    configured: int
+    """Number of organizations of all shards."""
+
+    def describe_shard(self) -> str:
+        """Return the shard and its number of organizations in words, empty if there is only one."""
+        if not self.shard.is_one_of_several:
+            return ""
+        total = self.shard.total
+        return (
+            f"shard {self.shard.ordinal} of {total} (0 to {total - 1}):"
+            f" {len(self.organizations)} of {_organizations(self.configured)}"
+        )
+
+    def describe_size(self) -> str:
+        """Return the number of organizations in words, and the shard if there are several."""
+        return self.describe_shard() or _organizations(self.configured)
 
 
-def load(path: Path, *, environ: Mapping[str, str]) -> Config:
+def load(path: Path, *, environ: Mapping[str, str], shard: Shard = UNSHARDED) -> Config:
     """Return the configuration in the file at ``path``; see :func:`parse`."""
     text = read_text(path, flag="--config.file")
-    return parse(text, file=str(path), folder=path.absolute().parent, environ=environ)
+    folder = path.absolute().parent
+    return parse(text, file=str(path), folder=folder, environ=environ, shard=shard)
 
 
-def parse(text: str, *, file: str, folder: Path, environ: Mapping[str, str]) -> Config:
-    """Return the configuration in ``text``.
+def parse(
+    text: str, *, file: str, folder: Path, environ: Mapping[str, str], shard: Shard = UNSHARDED
+) -> Config:
+    """Return the configuration in ``text`` for ``shard``.
 
     ``file`` is its name in messages. Relative paths are resolved from ``folder``. ``environ`` is
-    retained, because credentials are read from it again at every refresh. Raises
+    retained, because credentials are read from it again at every refresh. The organizations of
+    other shards are validated too, but no file or variable that they name is read. Raises
     :class:`~exporter.errors.ConfigurationError` with all problems.
     """
     document = parse_yaml(text, file=file)
-    reader = _ConfigReader(document, file, ValidationContext(folder, environ))
+    reader = _ConfigReader(document, file, ValidationContext(folder, environ), shard)
     organizations = reader.read()
     if reader.problems:
         raise ConfigurationError(limited(reader.problems, file))
-    return Config(organizations)
+    own = tuple(each for each in organizations if shard.has(each.name))
+    return Config(own, shard, len(organizations))
 
 
 class _TopLevel(ConfigSection):
@@ -63,7 +87,13 @@ class _TopLevel(ConfigSection):
 
 
 class _ConfigReader(DocumentReader):
-    """Reads the organizations of the configuration file."""
+    """Reads the organizations of the configuration file. ``shard``: whose files are read."""
+
+    def __init__(
+        self, document: YamlDocument, file: str, context: ValidationContext, shard: Shard
+    ) -> None:
+        super().__init__(document, file, context)
+        self._shard = shard
 
     def read(self) -> tuple[Organization, ...]:
         """Return the valid organizations."""
@@ -75,8 +105,15 @@ class _ConfigReader(DocumentReader):
         if written == []:
             self.add_problem(("organizations",), "is an empty list; expected at least one entry")
         if isinstance(defaults, dict):
-            # Defaults that contradict each other may be overridden in every organization.
-            self.validate(Settings, defaults, ("defaults",), contradictions=not entries)
+            # Defaults that contradict each other may be overridden in every organization. With
+            # several shards, their files are read for the organizations that use them.
+            self.validate(
+                Settings,
+                defaults,
+                ("defaults",),
+                contradictions=not entries,
+                reads_sources=not self._shard.is_one_of_several,
+            )
             defaults = {key: defaults[key] for key in defaults if key in Settings.model_fields}
         self.check_names(entries, ("organizations",), "organization")
         teams = read_teams(self, parts.get("teams"), ("teams",))
@@ -98,12 +135,18 @@ class _ConfigReader(DocumentReader):
             path = each.usage.state_file
             if path is None:
                 continue
-            path = path.resolve()  # two names of one file are the same file
-            if first.setdefault(path, each.name) != each.name:
-                self.add_problem(
-                    ("organizations", position, "usage", "state_file"),
-                    f"is also the file of `{first[path]}`; expected a file for each organization",
-                )
+            # Two names of one file are the same file. The files of other shards may be on a disk
+            # of theirs, so only their names are compared.
+            for name in self._names_of_file(path, of=each.name):
+                if first.setdefault(name, each.name) != each.name:
+                    self.add_problem(
+                        ("organizations", position, "usage", "state_file"),
+                        f"is also the file of `{first[name]}`; expected a file for each"
+                        " organization",
+                    )
+
+    def _names_of_file(self, path: Path, *, of: str) -> set[Path]:
+        return {Path(os.path.normpath(path)), *([path.resolve()] if self._shard.has(of) else [])}
 
     def add_problem(self, path: KeyPath, message: str) -> None:
         """See :class:`~exporter.config.document_reader.DocumentReader`."""
@@ -122,7 +165,15 @@ class _ConfigReader(DocumentReader):
                 self.add_problem((*path, "credentials", *part), problem)
         merged = _merge(defaults if isinstance(defaults, dict) else {}, entry)
         merged.setdefault("credentials", STANDARD_CREDENTIALS)
-        return self.validate(Organization, merged, path, ("defaults",))
+        name = entry.get("name")
+        own = not self._shard.is_one_of_several or (
+            isinstance(name, str) and name.isascii() and self._shard.has(name)
+        )
+        return self.validate(Organization, merged, path, ("defaults",), reads_sources=own)
+
+
+def _organizations(count: int) -> str:
+    return f"{count} organization" + ("" if count == 1 else "s")
 
 
 def _merge(defaults: Mapping[str, object], entry: Mapping[str, object]) -> dict[str, object]:

@@ -34,6 +34,8 @@ class ValidationContext:
     environ: Mapping[str, str]
     teams: tuple[Team, ...] = ()
     """The teams of all organizations."""
+    reads_sources: bool = True
+    """Whether to read files and variables. False for the organizations of other shards."""
 
 
 def validation_context(info: ValidationInfo) -> ValidationContext:
@@ -58,7 +60,10 @@ def check_source(
     """Return ``value`` if the source that it names has a credential that passes ``check``."""
     if value is None:
         return None
-    source = _source_of(info.field_name or "", value, validation_context(info))
+    context = validation_context(info)
+    source = _source_of(info.field_name or "", value, context)
+    if not (context.reads_sources or isinstance(source, Inline)):
+        return value
     try:
         text = source.read()
         if check is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.config.source_settings import path_setting
+from exporter.config.source_settings import path_setting, validation_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def check_state_file(value: object, info: ValidationInfo) -> Path:
     """Return ``value`` as an absolute path if a file can be there."""
     path = path_setting(value, info, example="usage.json")
+    if not validation_context(info).reads_sources:
+        return path
     if path.is_dir():
         raise ValueError("is a directory; expected the path of a file")
     if not path.parent.is_dir():

@@ -421,6 +421,19 @@ CONFIG_RELOAD_TIMESTAMP = Metric(
     "gauge",
     "Time of the latest successful load of the configuration, in Unix seconds.",
 )
+SHARD_ORDINAL = Metric(
+    "confluent_cloud_exporter_shard_ordinal",
+    "gauge",
+    "Number of the exporter's shard, from 0. 0 if the organizations are not divided into shards.",
+    ("shard_ordinal",),
+    details="The label has the same value. See [sharding.md](sharding.md).",
+)
+TOTAL_SHARDS = Metric(
+    "confluent_cloud_exporter_total_shards",
+    "gauge",
+    "Number of shards that share the organizations, from --total-shards. 1 if they are not divided"
+    " into shards.",
+)
 LOG_RECORDS_DROPPED = Metric(
     "confluent_cloud_exporter_log_records_dropped_total",
     "counter",
@@ -567,7 +580,14 @@ EXPORTER = MetricGroup(
     "Exporter",
     "The exporter also exposes the usual `process_*` metrics and `python_info` of the Prometheus"
     " client library.",
-    (BUILD_INFO, CONFIG_RELOAD_SUCCESSFUL, CONFIG_RELOAD_TIMESTAMP, LOG_RECORDS_DROPPED),
+    (
+        BUILD_INFO,
+        CONFIG_RELOAD_SUCCESSFUL,
+        CONFIG_RELOAD_TIMESTAMP,
+        SHARD_ORDINAL,
+        TOTAL_SHARDS,
+        LOG_RECORDS_DROPPED,
+    ),
 )
 WEB = MetricGroup(
     "Web server",

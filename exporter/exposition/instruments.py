@@ -41,7 +41,8 @@ class Instruments:
     textfile collector must not have them, because the node exporter has its own.
     ``dropped_log_records``: returns the number of dropped log records since the start.
     ``web_config_file``: whether to expose the metrics of :attr:`web`. ``keys_url``: the URL of the
-    page that lists API keys, None if nobody can open it.
+    page that lists API keys, None if nobody can open it. ``shard``: the ordinal of the shard, and
+    the number of shards.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Instruments:
         dropped_log_records: Callable[[], int] = lambda: 0,
         web_config_file: bool = False,
         keys_url: str | None = None,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         self._clock = clock
         self.web = WebInstruments(clock=clock, exposed=web_config_file)
@@ -78,6 +80,7 @@ class Instruments:
             registry=self._static,
         )
         build.info({"version": __version__, "python_version": platform.python_version()})
+        _expose_shard(*shard, registry=self._static)
         self._dropped_log_records = _DroppedLogRecords(dropped_log_records)
         self._static.register(self._dropped_log_records)
         if process:
@@ -132,6 +135,14 @@ class Instruments:
                 static += render_keys_page_info(self._keys_url, self._requests, form)
             self._rendered[form] = static
         return static + self.web.render(form) + _render(self._process, form)
+
+
+def _expose_shard(ordinal: int, total: int, *, registry: CollectorRegistry) -> None:
+    metric = catalogue.SHARD_ORDINAL
+    by_ordinal = Gauge(metric.name, metric.help, metric.labels, registry=registry)
+    by_ordinal.labels(str(ordinal)).set(ordinal)
+    metric = catalogue.TOTAL_SHARDS
+    Gauge(metric.name, metric.help, registry=registry).set(total)
 
 
 class _ProcessMetrics:

@@ -76,6 +76,7 @@ LABELS = {
     "code": "HTTP status code, or `none` without a response",
     "reason": f"of failures: {_values(REQUEST_FAILURE_REASONS)}; others at the metric",
     "url": "URL of the page that lists API keys",
+    "shard_ordinal": "number of the shard, from 0",
     "version, python_version": "version of the exporter, version of Python",
 }
 """Meaning or values of every label."""

@@ -43,6 +43,10 @@ class Source(KeysSource, ProbeSource, Protocol):
     def rejected_config(self) -> str | None:
         """The problems of the latest configuration if it was rejected, else None."""
 
+    @property
+    def shard(self) -> str:
+        """The shard and its number of organizations in words, empty if there is only one."""
+
     def summaries(self, state: OrganizationState) -> Sequence[Summary]:
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
 
@@ -76,6 +80,7 @@ def create_app(source: Source, exposition: Exposition, pages: Pages, *, clock: C
         }
         page = render_status_page(
             [(state, source.summaries(state)) for state in source.states()],
+            shard=source.shard,
             rejected={name: each for name, each in rejected.items() if each},
             wall=clock.wall(),
             telemetry_path=telemetry_path,

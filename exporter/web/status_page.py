@@ -21,6 +21,7 @@ _PAGE = template("status_page.html.j2")
 def render_status_page(
     organizations: Sequence[tuple[OrganizationState, Sequence[Summary]]],
     *,
+    shard: str = "",
     rejected: Mapping[str, str],
     wall: float,
     telemetry_path: str,
@@ -28,6 +29,7 @@ def render_status_page(
 ) -> str:
     """Return the page at the Unix time ``wall``: each organization with its summaries.
 
+    ``shard``: in words; empty if the organizations are not divided into shards.
     ``rejected``: the problems of the configurations whose latest version was rejected, by name.
     ``inventory``: whether there is a page of the keys to link to.
     """
@@ -42,6 +44,7 @@ def render_status_page(
     return _PAGE.render(
         organizations=organizations,
         reload_seconds=_RELOAD if attempted else _FIRST_RELOAD,
+        shard=shard,
         rejected=rejected,
         telemetry_path=telemetry_path,
         inventory=inventory,

@@ -232,7 +232,7 @@ def test_the_network_policy_restricts_peers_addresses_and_dns_servers() -> None:
     assert [extra] == values["egress"]["extra"]
 
 
-def test_zero_pods_may_be_unavailable() -> None:
+def test_zero_is_a_number_of_the_pod_disruption_budget() -> None:
     network, pod = (
         rendered_file(CI / name).only("PodDisruptionBudget")["spec"]
         for name in ("network-values.yaml", "pod-values.yaml")
@@ -240,6 +240,12 @@ def test_zero_pods_may_be_unavailable() -> None:
     assert (network["maxUnavailable"], network["unhealthyPodEvictionPolicy"]) == (0, "AlwaysAllow")
     assert pod["minAvailable"] == "100%"
     assert "maxUnavailable" not in pod
+    budget = {"enabled": True, "minAvailable": 0}
+    release = rendered(
+        values={"organizations": ORGANIZATIONS, "podDisruptionBudget": budget},
+        only=["poddisruptionbudget.yaml"],
+    )
+    assert release.only("PodDisruptionBudget")["spec"]["minAvailable"] == 0
 
 
 def test_the_volume_for_the_state_files_is_mounted() -> None:

@@ -122,7 +122,13 @@ def series(lines: list[str], *, without: tuple[str, ...] = ()) -> list[str]:
         line
         for line in lines
         if not line.startswith(
-            ("#", "confluent_cloud_exporter_build", "confluent_cloud_exporter_con")
+            (
+                "#",
+                "confluent_cloud_exporter_build",
+                "confluent_cloud_exporter_con",
+                "confluent_cloud_exporter_shard",
+                "confluent_cloud_exporter_total",
+            )
         )
         and not (line.endswith(" 0.0") and "_total" in line)
         and not line.startswith(without)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -272,7 +273,7 @@ async def test_a_reload_keeps_tokens_that_are_still_right(tmp_path: Path) -> Non
         changed = harness.config.organizations[0].model_copy(
             update={"credentials": PoolHarness(tmp_path).config.organizations[0].credentials}
         )
-        await exporter.reload(type(harness.config)((changed,)))
+        await exporter.reload(replace(harness.config, organizations=(changed,)))
         await harness.clock.sleep(61)
         assert (harness.exchanges, harness.logins) == (2, 1), "a token of other credentials"
         await exporter.aclose()

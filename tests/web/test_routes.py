@@ -106,6 +106,7 @@ class Broken:
     """A source that cannot tell anything."""
 
     rejected_config = None
+    shard = ""
 
     def states(self, *_: object) -> NoReturn:
         raise RuntimeError
