@@ -53,6 +53,8 @@ OF_EACH = {
     "confluent_cloud_exporter_build_info",
     "confluent_cloud_exporter_config_last_reload_successful",
     "confluent_cloud_exporter_config_last_reload_success_timestamp_seconds",
+    "confluent_cloud_exporter_shard_ordinal",
+    "confluent_cloud_exporter_total_shards",
     "confluent_cloud_exporter_web_config_last_reload_successful",
 } | OTHERS
 """Metrics about each exporter itself."""

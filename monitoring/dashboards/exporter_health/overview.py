@@ -127,6 +127,8 @@ def _exporters(position: Position) -> AnyPanel:
     loaded = by(_TARGET, selector(catalogue.CONFIG_RELOAD_SUCCESSFUL))
     since = by(_TARGET, f"time() - {selector(catalogue.CONFIG_RELOAD_TIMESTAMP)}")
     web_loaded = by(_TARGET, selector(catalogue.WEB_CONFIG_RELOAD_SUCCESSFUL))
+    shard = by(_TARGET, selector(catalogue.SHARD_ORDINAL))
+    shards = by(_TARGET, selector(catalogue.TOTAL_SHARDS))
     started = by(_TARGET, f"time() - {of_exporters(series('process_start_time_seconds'))}")
     return grid(
         position,
@@ -135,7 +137,8 @@ def _exporters(position: Position) -> AnyPanel:
         " whether the latest attempt to load it succeeded, and Loaded when that last was the"
         " case. Web configuration shows the same for the file of --web.config.file. If a"
         " configuration is rejected, the exporter keeps using the previous one, and its log names"
-        " the problem.",
+        " the problem. Shard is the number of the exporter's shard, from 0, and Shards is the number"
+        " of all: 1 if the organizations are not divided.",
         unit=COUNT,
         no_value="no exporter",
         queries={
@@ -145,6 +148,8 @@ def _exporters(position: Position) -> AnyPanel:
             "D": started,
             "E": by(_TARGET, of_exporters(series("up"))),
             "F": web_loaded,
+            "G": shard,
+            "H": shards,
         },
         columns=[
             Column("job", "Job"),
@@ -173,6 +178,8 @@ def _exporters(position: Position) -> AnyPanel:
                 no_value="none",
                 states={"0": ("rejected", BAD), "1": ("loaded", GOOD)},
             ),
+            Column("Value #G", "Shard", unit="none", no_value="unknown"),
+            Column("Value #H", "Shards", unit="none", no_value="unknown"),
             Column("Value #D", "Running for", unit="s", decimals=1, no_value="unknown"),
         ],
         hidden=("Time", "Value #A"),
