@@ -194,8 +194,6 @@ FIXED = {
     "7",  # a seventh of the policy expires_within, and days of a forecast
     "0.9",  # how complete the samples of a day are
     "288",  # intervals of five minutes in a day
-    "2",  # the base of the sum over the ordinals of shards
-    "1",  # as above
 }
 """Numbers in expressions that are no limits an operator would change."""
 
