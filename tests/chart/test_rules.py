@@ -144,13 +144,14 @@ def test_the_texts_mention_how_long_an_alert_waits(changed: dict[str, Any]) -> N
         assert "for at least 30 minutes." in changed[name]["annotations"]["description"]
 
 
-@pytest.mark.parametrize(
-    ("duration", "words"), [("1h", "1 hour"), ("45s", "45 seconds"), ("1h30m", "1h30m")]
-)
-def test_a_duration_is_written_in_words(duration: str, words: str) -> None:
-    name = "ConfluentApiKeysExporterDown"
-    rule = alerts_in(with_rules(alerts={name: {"for": duration}}))[name]
-    assert f"a scrape for at least {words}. Its" in rule["annotations"]["description"]
+def test_a_duration_is_written_in_words() -> None:
+    durations = {"ExporterDown": "1h", "ExporterAbsent": "45s", "RefreshFailing": "1h30m"}
+    settings = {f"ConfluentApiKeys{name}": {"for": each} for name, each in durations.items()}
+    rules = alerts_in(with_rules(alerts=settings))
+    down, absent, failing = (rules[name]["annotations"]["description"] for name in settings)
+    assert "has not answered a scrape for at least 1 hour. Its" in down
+    assert "contains confluent-api-keys for at least 45 seconds. API" in absent
+    assert "has failed for at least 1h30m. The last" in failing
 
 
 # Thresholds
