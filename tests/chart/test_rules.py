@@ -376,3 +376,11 @@ def test_the_jobs_can_be_given(changed: dict[str, Any]) -> None:
     assert (
         "in a job whose name matches keys|.*-exporter for" in absent["annotations"]["description"]
     )
+
+
+def test_values_without_content_are_the_defaults() -> None:
+    """A key in YAML without a value is null, and Helm removes the default."""
+    names = "alerts", "alertLabels", "alertAnnotations", "labels", "annotations", "thresholds"
+    assert with_rules(**dict.fromkeys(names)) == GROUPS
+    limits = with_rules(thresholds={"quotaHighRatio": None, "ownCredentialExpiringDays": None})
+    assert limits == GROUPS

@@ -7,7 +7,7 @@ The metadata of a ServiceMonitor or PodMonitor. Takes a list: the root and the m
 name: {{ include "confluent-api-keys-exporter.fullname" $root }}
 namespace: {{ default $root.Release.Namespace $monitor.namespace }}
 labels:
-  {{- mergeOverwrite (include "confluent-api-keys-exporter.labels" $root | fromYaml) $monitor.labels | toYaml | nindent 2 }}
+  {{- mergeOverwrite (include "confluent-api-keys-exporter.labels" $root | fromYaml) (default dict $monitor.labels) | toYaml | nindent 2 }}
 {{- with $monitor.annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -59,13 +59,13 @@ honorLabels: true
 {{/* Problems of the monitoring values that the schema cannot express, as a YAML list. */}}
 {{- define "confluent-api-keys-exporter.monitoringProblems" -}}
 {{- range $name := list "serviceMonitor" "podMonitor" }}
-{{- $monitor := get $ $name }}
+{{- $monitor := get $ $name | default dict }}
 {{- if and $monitor.basicAuth $monitor.authorization }}
 - "{{ $name }}: has both `basicAuth` and `authorization`; remove one of them"
 {{- end }}
 {{- end }}
-{{- with .prometheusRule.thresholds }}
-{{- if le (int .ownCredentialExpiringDays) (int .ownCredentialExpiringVerySoonDays) }}
+{{- with (default dict .prometheusRule).thresholds }}
+{{- if and .ownCredentialExpiringDays .ownCredentialExpiringVerySoonDays (le (int .ownCredentialExpiringDays) (int .ownCredentialExpiringVerySoonDays)) }}
 - "prometheusRule.thresholds.ownCredentialExpiringDays: is not above `ownCredentialExpiringVerySoonDays`; increase it"
 {{- end }}
 {{- end }}

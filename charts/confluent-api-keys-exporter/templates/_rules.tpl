@@ -35,7 +35,7 @@ the alert of the rule file.
 {{- $root := index . 0 }}
 {{- $rule := index . 1 }}
 {{- $values := $root.Values.prometheusRule }}
-{{- $own := default dict (get $values.alerts $rule.alert) }}
+{{- $own := default dict (get (default dict $values.alerts) $rule.alert) }}
 {{- if dig "enabled" true $own }}
 {{- include "confluent-api-keys-exporter.applyThresholds" . }}
 {{- include "confluent-api-keys-exporter.applyJob" . }}
@@ -45,8 +45,8 @@ the alert of the rule file.
 {{- include "confluent-api-keys-exporter.applyLink" (list $rule "runbook_url" "https://confluent-api-keys-exporter.example/docs/runbooks" $values.runbookUrl) }}
 {{- include "confluent-api-keys-exporter.applyLink" (list $rule "dashboard_url" "https://grafana.confluent-api-keys-exporter.example" $values.dashboardUrl) }}
 {{- $severity := ternary (dict "severity" $own.severity) dict (not (empty $own.severity)) }}
-{{- $_ := set $rule "labels" (mergeOverwrite dict $rule.labels $values.alertLabels $severity (default dict $own.labels)) }}
-{{- $_ := set $rule "annotations" (mergeOverwrite dict $rule.annotations $values.alertAnnotations (default dict $own.annotations)) }}
+{{- $_ := set $rule "labels" (mergeOverwrite dict $rule.labels (default dict $values.alertLabels) $severity (default dict $own.labels)) }}
+{{- $_ := set $rule "annotations" (mergeOverwrite dict $rule.annotations (default dict $values.alertAnnotations) (default dict $own.annotations)) }}
 {{- toYaml $rule }}
 {{- end }}
 {{- end }}
@@ -69,7 +69,7 @@ Replaces the thresholds of an alert, in its expression and in its texts, as file
 {{- $root := index . 0 }}
 {{- $rule := index . 1 }}
 {{- range $name, $threshold := $root.Files.Get "files/thresholds.yaml" | fromYaml }}
-{{- $value := get $root.Values.prometheusRule.thresholds $name | default $threshold.default }}
+{{- $value := get (default dict $root.Values.prometheusRule.thresholds) $name | default $threshold.default }}
 {{- if ne (float64 $value) (float64 $threshold.default) }}
 {{- range $place := $threshold.places }}
 {{- if eq $place.alert $rule.alert }}
@@ -164,11 +164,11 @@ are added where the expression of the rule files does not match them.
 {{- $labels := include "confluent-api-keys-exporter.labels" . | fromYaml }}
 {{- $alternatives := list ".*confluent-api-keys.*" }}
 {{- $monitors := dict
-  "serviceMonitor" (dict "name" $fullname "labels" (merge dict $labels .Values.service.labels))
-  "podMonitor" (dict "name" (printf "%s/%s" (default .Release.Namespace .Values.podMonitor.namespace) $fullname) "labels" (merge dict .Values.podLabels $labels)) }}
+  "serviceMonitor" (dict "name" $fullname "labels" (merge dict $labels (default dict .Values.service.labels)))
+  "podMonitor" (dict "name" (printf "%s/%s" (default .Release.Namespace (default dict .Values.podMonitor).namespace) $fullname) "labels" (merge dict (default dict .Values.podLabels) $labels)) }}
 {{- range $kind, $monitor := $monitors }}
-{{- $values := get $.Values $kind }}
-{{- $job := get $monitor.labels $values.jobLabel | default $monitor.name }}
+{{- $values := get $.Values $kind | default dict }}
+{{- $job := get $monitor.labels (default "" $values.jobLabel) | default $monitor.name }}
 {{- if and $values.enabled (not (contains "confluent-api-keys" $job)) }}
 {{- $alternatives = append $alternatives (regexQuoteMeta $job) }}
 {{- end }}
