@@ -1,17 +1,23 @@
-"""docs/kubernetes.md: its values render, and its messages are those of the chart."""
+"""docs/kubernetes.md: the exporter accepts its values, and its messages are those of the chart."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tests.chart.helm import rendered
+from tests.chart.test_configuration import load_as_pod
 from tests.chart.test_values import INVALID
 from tests.programs import ROOT
 from tests.test_messages import messages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.chart.mounts import Files
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
 
@@ -19,12 +25,18 @@ PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BLOCKS = [yaml.safe_load(block) for block in _BLOCK.findall(PAGE)]
 VALUES = [block for block in BLOCKS if "scrape_configs" not in block]
-ACME = {"organizations": [{"name": "acme", "credentials": {"existingSecret": {"name": "a"}}}]}
+ACME = {
+    "organizations": [{"name": "acme", "credentials": {"existingSecret": {"name": "acme-api-key"}}}]
+}
 
 
 @pytest.mark.parametrize("values", VALUES, ids="-".join)
-def test_the_values_render(values: dict[str, Any]) -> None:
-    assert rendered(values=ACME | values).workloads()
+def test_the_exporter_loads_the_values(
+    values: dict[str, Any], existing: dict[str, Files], tmp_path: Path
+) -> None:
+    release = rendered(values=ACME | values)
+    for position, pod in enumerate(release.pods()):
+        load_as_pod(pod, release, existing, tmp_path / str(position))
 
 
 def test_the_commands_name_resources_of_the_chart() -> None:

@@ -120,7 +120,7 @@ def test_existing_files_of_other_shards_are_not_opened(
 ) -> None:
     for name in ("acme/ca.pem", "acme/token"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        os.mkfifo(tmp_path / name)  # whoever opens it waits forever
+        os.mkfifo(tmp_path / name)  # opening it would block
     opened: list[str] = []
     active = True
     sys.addaudithook(  # cannot be removed again

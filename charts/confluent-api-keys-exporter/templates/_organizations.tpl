@@ -4,7 +4,14 @@ Veach, as in the exporter. int64 wraps as the exporter's arithmetic modulo 2^64 
 number stands for one that is larger by 2^64, so its upper 31 bits are larger by 2^31.
 */}}
 {{- define "confluent-api-keys-exporter.shard" -}}
-{{- $key := .name | sha256sum | trunc 15 | printf "0x%s" | int64 -}}
+{{- $digits := dict -}}
+{{- range $value, $digit := splitList "" "0123456789abcdef" -}}
+  {{- $_ := set $digits $digit $value -}}
+{{- end -}}
+{{- $key := 0 -}}
+{{- range .name | sha256sum | trunc 15 | splitList "" -}}
+  {{- $key = add (mul $key 16) (get $digits .) -}}
+{{- end -}}
 {{- $shard := 0 -}}
 {{- $next := 0 -}}
 {{- range until (int .shards) -}}
@@ -19,18 +26,6 @@ number stands for one that is larger by 2^64, so its upper 31 bits are larger by
   {{- end -}}
 {{- end -}}
 {{- $shard -}}
-{{- end -}}
-
-{{/* The organizations of the shard `.shard`, as a JSON object with the key `organizations`. */}}
-{{- define "confluent-api-keys-exporter.organizationsOfShard" -}}
-{{- $found := list -}}
-{{- range .root.Values.organizations -}}
-  {{- $shard := include "confluent-api-keys-exporter.shard" (dict "name" .name "shards" $.root.Values.shards) -}}
-  {{- if eq (int $shard) (int $.shard) -}}
-    {{- $found = append $found . -}}
-  {{- end -}}
-{{- end -}}
-{{- dict "organizations" $found | toJson -}}
 {{- end -}}
 
 {{/*

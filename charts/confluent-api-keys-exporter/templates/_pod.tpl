@@ -1,8 +1,8 @@
-{{/* The pod template of the shard `.shard`. */}}
+{{/* The pod template of the shard `.shard`, with the credentials of `.organizations`. */}}
 {{- define "confluent-api-keys-exporter.pod" -}}
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
-{{- $organizations := (include "confluent-api-keys-exporter.organizationsOfShard" . | fromJson).organizations -}}
+{{- $organizations := .organizations -}}
 {{- $webSecret := include "confluent-api-keys-exporter.webSecret" $root -}}
 metadata:
   labels:

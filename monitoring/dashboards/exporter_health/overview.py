@@ -137,8 +137,8 @@ def _exporters(position: Position) -> AnyPanel:
         " whether the latest attempt to load it succeeded, and Loaded when that last was the"
         " case. Web configuration shows the same for the file of --web.config.file. If a"
         " configuration is rejected, the exporter keeps using the previous one, and its log names"
-        " the problem. Shard is the number of the exporter's shard, from 0, and Shards is the number"
-        " of all: 1 if the organizations are not divided.",
+        " the problem. Shard is the number of the exporter's shard, from 0. Shards is the number of"
+        " shards, which is 1 if the organizations are not divided.",
         unit=COUNT,
         no_value="no exporter",
         queries={
