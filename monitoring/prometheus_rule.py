@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,10 +26,14 @@ def _represent_string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_string)
 
 
-def prometheus_rule() -> str:
-    """Return the text of ``prometheus-rule.yaml``: the recording rules, then the alerts."""
+def rule_groups() -> list[Any]:
+    """Return the groups of the rule files: the recording rules, then the alerts."""
     files = [_RULES / f"confluent-api-keys.{kind}.yml" for kind in ("recording", "alerts")]
-    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    return [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+
+
+def prometheus_rule() -> str:
+    """Return the text of ``prometheus-rule.yaml``."""
     resource = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
@@ -36,7 +41,7 @@ def prometheus_rule() -> str:
             "name": "confluent-api-keys",
             "labels": {"app.kubernetes.io/name": "confluent-api-keys-exporter"},
         },
-        "spec": {"groups": groups},
+        "spec": {"groups": rule_groups()},
     }
     return _HEADER + yaml.dump(
         resource, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf")

@@ -34,14 +34,14 @@ def document() -> str:
 
 
 class _Page:
-    """Renders a schema, whose references it looks up in ``definitions``."""
+    """Renders a schema. Each of its ``definitions`` has its own section."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self._definitions = definitions
 
     def sections(self, schema: Schema, defaults: Mapping[str, object]) -> Iterator[str]:
         """Yield the lines of a section for each object or list of objects, and one for the rest."""
-        properties = {name: self._resolved(each) for name, each in schema["properties"].items()}
+        properties = schema["properties"]
         single = {name: each for name, each in properties.items() if not self._parts(each)}
         for name, each in properties.items():
             if name not in single:
@@ -50,18 +50,22 @@ class _Page:
         yield from ("## Other values", "")
         rows = (self._row(each, name, defaults.get(name)) for name, each in single.items())
         yield from self._table(rows)
+        for each in self._definitions.values():
+            yield from (f"## {each['title']}", "", each["description"], "")
+            yield from self._table(self._rows(each, each["title"], None))
 
     def _table(self, rows: Iterator[str]) -> Iterator[str]:
         yield from ("| value | type | default | meaning |", "|---|---|---|---|", *rows, "")
 
     def _rows(self, schema: Schema, path: str, default: object) -> Iterator[str]:
-        """Yield a row for each property below ``path``, at any depth."""
+        """Yield a row for each property below ``path``, at any depth but not below definitions."""
         for key, part in self._parts(schema).items():
             below = default.get(key) if isinstance(default, dict) else None
             name = f"{path}{'[]' if 'items' in schema else ''}.{key}"
             required = key in (schema.get("items", schema)).get("required", ())
             yield self._row(part, name, below, required=required)
-            yield from self._rows(part, name, below)
+            if "allOf" not in part:
+                yield from self._rows(part, name, below)
 
     def _row(self, schema: Schema, name: str, default: object, *, required: bool = False) -> str:
         kinds = schema.get("type", "")
@@ -74,16 +78,8 @@ class _Page:
 
     def _parts(self, schema: Schema) -> dict[str, Schema]:
         """Return the properties of an object, or of the objects in a list."""
-        items = self._resolved(schema.get("items", schema))
-        properties = items.get("properties", {})
-        return {name: self._resolved(each) for name, each in properties.items()}
-
-    def _resolved(self, schema: Schema) -> Schema:
-        for each in (schema, *schema.get("allOf", ())):
-            if "$ref" in each:
-                name = each["$ref"].removeprefix("#/$defs/")
-                return self._resolved(self._definitions[name]) | schema
-        return schema
+        properties: dict[str, Schema] = schema.get("items", schema).get("properties", {})
+        return properties
 
 
 def _limits(schema: Schema) -> Iterator[str]:
@@ -91,6 +87,8 @@ def _limits(schema: Schema) -> Iterator[str]:
     if "enum" in schema:
         yield f"One of {', '.join(f'`{json.dumps(each)}`' for each in schema['enum'])}."
     least, most = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        yield f"Above {schema['exclusiveMinimum']}, at most {most}."
     if least is not None:
         yield f"At least {least}." if most is None else f"{least} to {most}."
 

@@ -88,7 +88,7 @@ def test_each_manifest_has_the_labels_and_a_unique_name(file: Path) -> None:
         labels = each["metadata"]["labels"]
         assert labels["app.kubernetes.io/instance"] == RELEASE
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
-        assert each["metadata"].get("namespace", NAMESPACE) == NAMESPACE
+        assert each["metadata"].get("namespace", NAMESPACE) in {NAMESPACE, "observability"}
 
 
 @each_file

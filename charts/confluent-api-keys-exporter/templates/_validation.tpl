@@ -50,6 +50,7 @@
     {{- end -}}
   {{- end -}}
 {{- end -}}
+{{- $problems = concat $problems (include "confluent-api-keys-exporter.monitoringProblems" $values | fromYamlArray) -}}
 {{- if $problems -}}
   {{- fail (printf "the values have problems:\n- %s" ($problems | join "\n- ")) -}}
 {{- end -}}
