@@ -62,7 +62,7 @@ docs: .venv/.dev ## write docs/metrics.md and docs/chart-values.md
 	@$(BIN)/python -m exporter.exposition.metrics_page > docs/metrics.md
 	@$(BIN)/python -m monitoring.values_page > docs/chart-values.md
 
-monitoring: .venv/.dev ## generate the dashboards and the PrometheusRule
+monitoring: .venv/.dev ## generate the dashboards, the PrometheusRule and the alerts in the chart's schema
 	@$(BIN)/python -m monitoring
 
 lock: ## regenerate requirements/*.txt from the ranges

@@ -81,7 +81,8 @@ def test_the_demo_has_a_team_with_unused_keys(demo: str, team: str) -> None:
 
 def test_the_demo_knows_who_was_active(demo: str) -> None:
     with urlopen(f"{demo}/") as response:  # noqa: S310 # our own http URL
-        assert re.search(r">Activity<.*?>known for 6 d 2[23] h", response.read().decode(), re.DOTALL)
+        page = response.read().decode()
+    assert re.search(r">Activity<.*?>known for 6 d 2[23] h", page, re.DOTALL)
     with urlopen(f"{demo}/metrics") as response:  # noqa: S310 # as above
         exposition = response.read().decode()
     active = re.findall(r"^confluent_cloud_owner_last_active_\S+ (\S+)$", exposition, re.MULTILINE)
