@@ -18,6 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from exporter.exposition import catalogue
+from exporter.exposition.groups import GROUP_SIZE, Groups, members
 from exporter.exposition.request_metrics import RequestMetrics
 from exporter.exposition.text import Format, unit_of
 from exporter.exposition.web_instruments import WebInstruments, render_keys_page_info
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric as Family
 
     from exporter.clock import Clock
-    from exporter.exposition.document import Chunks
+    from exporter.exposition.document import Sections
 
 _END = b"# EOF\n"
 
@@ -59,6 +60,7 @@ class Instruments:
         self._keys_url = keys_url
         self._requests: dict[str, RequestMetrics] = {}
         """Sorted by organization."""
+        self._groups = Groups()
         self._process = CollectorRegistry()
         self._static = CollectorRegistry()
         """Metrics that seldom change."""
@@ -111,15 +113,18 @@ class Instruments:
         """Return a value that changes with every change of any request metrics."""
         return tuple(each.version for each in self._requests.values())
 
-    def request_chunks(self) -> list[Chunks]:
-        """Return the request metrics of every organization, sorted by its name."""
-        return [each.render() for each in self._requests.values()]
+    def request_sections(self) -> list[Sections]:
+        """Return the request metrics of every group of organizations, sorted by name."""
+        return self._groups.all([each.render() for each in self._requests.values()])
 
     def prepare(self, organization: str) -> None:
-        """Render the request metrics of an organization ahead of the next scrape."""
-        metrics = self._requests.get(organization)
-        if metrics is not None:
-            metrics.render()
+        """Render the request metrics of an organization's group ahead of the next scrape."""
+        if organization not in self._requests:
+            return
+        self._requests[organization].render()
+        position = list(self._requests).index(organization)
+        group = list(self._requests.values())[members(position)]
+        self._groups.group(position // GROUP_SIZE, [each.rendered for each in group])
 
     def process(self, form: Format) -> bytes:
         """Return the metrics of the process itself, which end the exposition."""

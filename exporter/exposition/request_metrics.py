@@ -98,6 +98,11 @@ class RequestMetrics:
             self._rendered = self.version, chunks(self._lines(), self._rendered[1])
         return self._rendered[1]
 
+    @property
+    def rendered(self) -> Chunks:
+        """The lines as of the latest :meth:`render`."""
+        return self._rendered[1]
+
     def _lines(self) -> dict[str, str]:
         name = self._organization
         lines = {

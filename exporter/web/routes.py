@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -43,8 +44,11 @@ class Source(KeysSource, ProbeSource, Protocol):
     def rejected_config(self) -> str | None:
         """The problems of the latest configuration if it was rejected, else None."""
 
-    def summaries(self, state: OrganizationState) -> Sequence[Summary]:
-        """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
+    def overview(self) -> Callable[[], Sequence[tuple[OrganizationState, Sequence[Summary]]]]:
+        """Return a function that returns the current states with their summaries.
+
+        It takes long for many organizations, so it is called in a thread.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +72,26 @@ class Pages:
 def create_app(source: Source, exposition: Exposition, pages: Pages, *, clock: Clock) -> ASGIApp:
     """Return the application that serves ``pages``."""
     telemetry_path, inventory = pages.telemetry_path, pages.inventory
+    rendering = asyncio.Lock()
 
     async def status(_request: Request) -> Response:
         rejected = {
             "configuration": source.rejected_config,
             "web configuration": pages.rejected_web_config(),
         }
-        page = render_status_page(
-            [(state, source.summaries(state)) for state in source.states()],
-            rejected={name: each for name, each in rejected.items() if each},
-            wall=clock.wall(),
-            telemetry_path=telemetry_path,
-            inventory=inventory,
-        )
+        overview = source.overview()
+
+        def render() -> bytes:
+            return render_status_page(
+                overview(),
+                rejected={name: each for name, each in rejected.items() if each},
+                wall=clock.wall(),
+                telemetry_path=telemetry_path,
+                inventory=inventory,
+            ).encode()
+
+        async with rendering:  # one page at a time
+            page = await asyncio.to_thread(render)
         return HTMLResponse(page, headers=_PAGE_HEADERS)
 
     metrics = _Metrics(exposition)

@@ -110,7 +110,7 @@ class Broken:
     def states(self, *_: object) -> NoReturn:
         raise RuntimeError
 
-    summaries = dead_loops = latest_listings = states
+    overview = dead_loops = latest_listings = states
 
 
 async def test_the_status_page_shows_why_the_web_configuration_was_rejected() -> None:
