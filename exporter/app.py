@@ -85,6 +85,7 @@ class Exporter:
         self._organizations = {each.name: self._create(each) for each in config.organizations}
         for one in self._organizations.values():
             self.exposition.begin(one.state, one.collectors)
+        self.exposition.prepare()
         self.rejected_config: str | None = None
         """The problems of the latest configuration, if it was rejected."""
         self.instruments.config_loaded(successful=True)

@@ -10,6 +10,7 @@ from exporter.exposition import catalogue
 from exporter.exposition.document import Document, assemble, blocks, chunks
 from exporter.exposition.groups import GROUP_SIZE, Groups, members
 from exporter.exposition.refreshes import RefreshRenderer
+from exporter.exposition.text import Format
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from exporter.exposition.document import Chunks, Families
     from exporter.exposition.instruments import Instruments
     from exporter.exposition.rendering import Renderer
-    from exporter.exposition.text import Format
     from exporter.refresh import OrganizationState
 
 _REFRESHES = RefreshRenderer()
@@ -110,6 +110,10 @@ class Exposition:
         """Serve ``state``, that of an organization before its first refresh."""
         self._rendered[state.name] = self._render(state, renderers)
         self._version += 1
+
+    def prepare(self) -> None:
+        """Assemble everything, so that the first scrape need not."""
+        self._document(Format.OPENMETRICS)  # groups are the same in all formats
 
     def _render(self, state: OrganizationState, renderers: Sequence[Renderer]) -> _Rendered:
         before = self._rendered.get(state.name)

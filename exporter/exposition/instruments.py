@@ -25,7 +25,7 @@ from exporter.exposition.web_instruments import WebInstruments, render_keys_page
 from exporter.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from prometheus_client import Metric as Family
 
@@ -86,11 +86,12 @@ class Instruments:
             self._process.register(_ProcessMetrics())
             PlatformCollector(registry=self._static)
 
-    def of(self, organization: str, *, endpoints: Iterable[str]) -> RequestMetrics:
+    def of(self, organization: str, *, endpoints: Collection[str]) -> RequestMetrics:
         """Return the observer of one organization; existing counters continue."""
         metrics = self._requests.get(organization)
         if metrics is None:
             metrics = RequestMetrics(organization, endpoints=endpoints, clock=self._clock)
+            metrics.render()  # not at the next scrape, which would render all new organizations
             self._requests = dict(sorted([*self._requests.items(), (organization, metrics)]))
             self._rendered.clear()
         else:

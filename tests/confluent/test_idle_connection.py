@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
         assert data.endswith(b"\r\n\r\n")
         self._transport.write(ANSWER)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # as asyncio calls it
         self._closed.put_nowait(None)
 
 
