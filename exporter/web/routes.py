@@ -79,13 +79,13 @@ def create_app(source: Source, exposition: Exposition, pages: Pages, *, clock: C
             "configuration": source.rejected_config,
             "web configuration": pages.rejected_web_config(),
         }
-        overview = source.overview()
+        overview, wall = source.overview(), clock.wall()
 
         def render() -> bytes:
             return render_status_page(
                 overview(),
                 rejected={name: each for name, each in rejected.items() if each},
-                wall=clock.wall(),
+                wall=wall,
                 telemetry_path=telemetry_path,
                 inventory=inventory,
             ).encode()
