@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure what the exporter costs, print a table and write it as JSON. All"
-        " sections take about five minutes.",
+        " sections take about seven minutes.",
     )
     parser.add_argument(
         "--only", choices=SECTIONS, help="Run one section, as `make bench ONLY=…`. Default: all"

@@ -2,7 +2,8 @@
 
 Each repeat is a new process for each number of organizations. It refreshes all of them repeatedly
 while it is scraped. "Longest" is the worst within one repeat. The median over the repeats is
-judged, because a shared machine stalls every process now and then.
+judged, because a shared machine stalls every process now and then. The largest number is measured
+once, in :mod:`benchmarks.thousand`.
 
 The watch on the event loop (:mod:`benchmarks.lag`) is part of the process and of its figures.
 """
@@ -10,7 +11,6 @@ The watch on the event loop (:mod:`benchmarks.lag`) is part of the process and o
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
 import tempfile
@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import thousand
 from benchmarks.lag import VARIABLE, Longest
-from benchmarks.processes import exporter, load, organizations, upstream
+from benchmarks.processes import exporter, load, organizations, refreshed_since, upstream
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ MOST_MEMORY = 1.5
 SCRAPE_WITHIN, BLOCK_WITHIN = 100.0, 50.0
 """Milliseconds."""
 _RATE = 50.0  # scrapes per second
-_SUCCESS = re.compile(
-    rb"(?m)^confluent_cloud_exporter_last_success_timestamp_seconds"
-    rb'\{collector="api_keys".*\} (\S+)$'
-)
 
 
 @dataclass(frozen=True)
@@ -101,6 +98,7 @@ def rows(*, quick: bool = False) -> Iterator[Row]:
             yield Row(of, figure, values, "ms", within=within)
         refreshed = [each.refreshed for each in repeated]
         yield Row(of, "refreshed meanwhile", refreshed, exactly=number)
+    yield from thousand.rows(quick=quick)
 
 
 def _see(plan: _Plan, api: Running) -> _Seen:
@@ -122,6 +120,6 @@ def _see(plan: _Plan, api: Running) -> _Seen:
             began = time.time()
             scraped = load(child.url, seconds=plan.seconds, rate=_RATE)
             memory = child.memory()
-            refreshed = sum(float(at) > began for at in _SUCCESS.findall(child.metrics()))
+            refreshed = refreshed_since(began, child)
         blocked = Longest(**json.loads(lag.read_text()))
     return _Seen(memory, scraped.most, blocked, refreshed)

@@ -30,6 +30,10 @@ ROOT = Path(__file__).parents[1]
 TIMEOUT = 120.0
 """Seconds after which waiting for a process fails."""
 _POLL = 0.002  # seconds
+_SUCCESS = re.compile(
+    rb"(?m)^confluent_cloud_exporter_last_success_timestamp_seconds"
+    rb'\{collector="api_keys".*\} (\S+)$'
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,11 @@ class Running:
             self.process.send_signal(signal.SIGCONT)
 
 
+def refreshed_since(began: float, process: Running) -> int:
+    """Return the number of organizations that were refreshed since the Unix time ``began``."""
+    return sum(float(at) > began for at in _SUCCESS.findall(process.metrics()))
+
+
 def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for a child process, which must find this project."""
     return os.environ | {"PYTHONPATH": str(ROOT), **(env or {})}
@@ -139,6 +148,11 @@ def running(
                     process.kill()
 
 
+def write_config(path: Path, organizations: Sequence[Mapping[str, object]]) -> None:
+    """Write the configuration of these organizations to ``path``."""
+    path.write_text(yaml.safe_dump({"organizations": organizations}))
+
+
 @contextmanager
 def exporter(
     organizations: Sequence[Mapping[str, object]],
@@ -147,16 +161,18 @@ def exporter(
     env: Mapping[str, str] | None = None,
     web_config: Path | None = None,
     ca: Path | None = None,
+    config: Path | None = None,
 ) -> Iterator[Running]:
     """Run the exporter for these :func:`organizations` while the context is open.
 
     ``python``: arguments of the interpreter that start the exporter. ``web_config``: its web
-    configuration file. ``ca``: the CA of its certificate.
+    configuration file. ``ca``: the CA of its certificate. ``config``: where its configuration is
+    written; by default in a folder of its own.
     """
     web = [] if web_config is None else [f"--web.config.file={web_config}"]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "config.yaml"
-        path.write_text(yaml.safe_dump({"organizations": organizations}))
+        path = config or Path(folder) / "config.yaml"
+        write_config(path, organizations)
         with running(
             *python,
             f"--config.file={path}",

@@ -86,6 +86,7 @@ class Exporter:
         self._organizations = {each.name: self._create(each) for each in config.organizations}
         for one in self._organizations.values():
             self.exposition.begin(one.state, one.collectors)
+        self.exposition.prepare()
         self.shard = config.describe_shard()
         """The shard and its number of organizations in words, empty if there is only one."""
         self.rejected_config: str | None = None
@@ -126,6 +127,16 @@ class Exporter:
     def summaries(self, state: OrganizationState) -> Sequence[Summary]:
         """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
         return [each.summarize(state) for each in self._organizations[state.name].collectors]
+
+    def overview(self) -> Callable[[], Sequence[tuple[OrganizationState, Sequence[Summary]]]]:
+        """Return a function that returns the current states with their summaries.
+
+        It takes long for many organizations, and may be called in a thread.
+        """
+        current = [(one.state, one.collectors) for one in self._organizations.values()]
+        return lambda: [
+            (state, [each.summarize(state) for each in collectors]) for state, collectors in current
+        ]
 
     def latest_listings(self) -> Sequence[LatestListing]:
         """Return the keys of every organization, in the order of the configuration."""
@@ -181,7 +192,7 @@ class Exporter:
         previous configuration then stays in use.
         """
         before = self._organizations
-        after = self._reloaded(config)
+        after = await self._reloaded(config)
         # The old refreshes stop before their state is handed on.
         started = [one for name, one in after.items() if one is not before.get(name)]
         await asyncio.gather(
@@ -213,24 +224,26 @@ class Exporter:
         over_tls = (each for each in config.organizations if each.url.startswith("https:"))
         return [self._trusts.of(each.tls) for each in over_tls]
 
-    def _reloaded(self, config: Config) -> dict[str, OrganizationRefresh[Collector]]:
+    async def _reloaded(self, config: Config) -> dict[str, OrganizationRefresh[Collector]]:
         """Return the organizations of ``config``: those whose settings did not change, as they are.
 
         Raises :class:`~exporter.errors.StartUpError`; then nothing has changed.
         """
         before = self._organizations
+        after: dict[str, OrganizationRefresh[Collector]] = {}
         try:
-            return {
-                each.name: before[each.name]
-                if each.name in before and before[each.name].organization == each
-                else self._create(each)
-                for each in config.organizations
-            }
+            for each in config.organizations:
+                if each.name in before and before[each.name].organization == each:
+                    after[each.name] = before[each.name]
+                else:
+                    after[each.name] = self._create(each)
+                await asyncio.sleep(0)  # creating hundreds would delay scrapes
         except StartUpError:
             for each in config.organizations:
                 if each.name not in before:
                     self.instruments.forget(each.name)
             raise
+        return after
 
     def reject(self, problems: str) -> None:
         """Record that a new configuration was rejected; the previous one stays in use."""

@@ -522,6 +522,21 @@ _EXPECTED = {
                 ("refreshed meanwhile", f"= {number}"),
             )
         ],
+        *[
+            ("3 organizations of 50 keys", figure, goal)
+            for figure, goal in (
+                ("longest scrape of the start", "≤ 100 ms"),
+                ("longest scrape of refreshes", "≤ 100 ms"),
+                ("longest scrape of a reload", "≤ 100 ms"),
+                ("peak memory", "≤ 600 MiB"),
+                ("refreshed meanwhile", "= 3"),
+                ("until all are refreshed", ""),
+                ("CPU of a refresh, with its share of scrapes", ""),
+                ("size of a compressed scrape", ""),
+                ("status page", ""),
+                ("until it has stopped", ""),
+            )
+        ],
     ],
 }
 

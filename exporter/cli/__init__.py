@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from exporter.cli import output
+from exporter.cli.open_files import raise_open_file_limit
 from exporter.cli.signals import Terminated, raise_on_sigterm, signals_blocked
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     raise_on_sigterm()  # first, because loading the libraries takes a while
     output.reopen_closed_streams()
+    raise_open_file_limit()
     arguments = sys.argv[1:] if argv is None else argv
     first = arguments[0] if arguments else "-"
     checking = any(each.lstrip("-") == "config.check" for each in arguments)

@@ -7,6 +7,7 @@ open after its TLS handshake has failed. Here, requests come one after another.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 import httpcore
@@ -16,10 +17,10 @@ from exporter.confluent.network import Network
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 _KEEPALIVE = 5.0
-"""Seconds after which an idle connection is not used again."""
+"""Seconds after which an idle connection is closed."""
 
 
 class ReusedConnectionClosed(httpx.NetworkError):
@@ -33,14 +34,25 @@ class ReusedConnectionClosed(httpx.NetworkError):
 class OneConnectionTransport(httpx.AsyncBaseTransport):
     """Sends requests to one origin, one after another, over one connection.
 
-    ``context`` verifies the server and, if that is asked over TLS, the ``proxy``. Raises the errors
-    of httpx.
+    ``context`` verifies the server and, if that is asked over TLS, the ``proxy``. ``keepalive``:
+    seconds after which an idle connection is closed. A thousand organizations would otherwise hold
+    a thousand connections, until the server closes them. Raises the errors of httpx.
     """
 
-    def __init__(self, *, context: ssl.SSLContext, proxy: httpx.URL | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        context: ssl.SSLContext,
+        proxy: httpx.URL | None = None,
+        keepalive: float = _KEEPALIVE,
+    ) -> None:
         self._network = Network()
-        self._factory = _factory(context, proxy, self._network)
+        self._factory = _factory(context, proxy, self._network, keepalive)
+        self._keepalive = keepalive
         self._connection: httpcore.AsyncConnectionInterface | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        """Closes the connection when it has been idle for too long."""
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def resolving(self) -> str:
@@ -55,6 +67,7 @@ class OneConnectionTransport(httpx.AsyncBaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
+        self._cancel_timer()
         reused = await self._open_connection()
         connection = reused or self._factory.create_connection(url.origin)
         self._connection = connection
@@ -69,9 +82,8 @@ class OneConnectionTransport(httpx.AsyncBaseTransport):
             if reused and self._network.received == received and isinstance(error, _CLOSED):
                 raise ReusedConnectionClosed(str(error)) from error
             raise _converted(error) from error
-        return httpx.Response(
-            response.status, headers=response.headers, stream=_Body(response.stream)
-        )
+        body = _Body(response.stream, self._start_timer)
+        return httpx.Response(response.status, headers=response.headers, stream=body)
 
     async def _open_connection(self) -> httpcore.AsyncConnectionInterface | None:
         """Return the connection for the next request; None if it needs a new one."""
@@ -83,20 +95,43 @@ class OneConnectionTransport(httpx.AsyncBaseTransport):
         await self.aclose()
         return None
 
+    def _start_timer(self) -> None:
+        """Close the connection unless a request uses it soon."""
+        self._cancel_timer()
+        connection = self._connection
+        loop = asyncio.get_running_loop()
+
+        def close() -> None:
+            self._closing = loop.create_task(self._close_idle(connection))
+
+        if connection is not None:
+            self._timer = loop.call_later(self._keepalive, close)
+
+    def _cancel_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    async def _close_idle(self, connection: httpcore.AsyncConnectionInterface | None) -> None:
+        """Close ``connection``, unless a request has used or replaced it since."""
+        if connection is not None and self._connection is connection and connection.is_idle():
+            await self.aclose()
+
     async def aclose(self) -> None:
         """Close the connection."""
+        self._cancel_timer()
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.aclose()
 
 
 def _factory(
-    context: ssl.SSLContext, proxy: httpx.URL | None, network: Network
+    context: ssl.SSLContext, proxy: httpx.URL | None, network: Network, keepalive: float
 ) -> httpcore.AsyncConnectionPool:
     """Return a pool that only makes connections."""
     if proxy is None:
         return httpcore.AsyncConnectionPool(
-            ssl_context=context, keepalive_expiry=_KEEPALIVE, network_backend=network
+            ssl_context=context, keepalive_expiry=keepalive, network_backend=network
         )
     has_user = bool(proxy.userinfo)
     return httpcore.AsyncHTTPProxy(
@@ -106,16 +141,17 @@ def _factory(
         proxy_auth=(proxy.username.encode(), proxy.password.encode()) if has_user else None,
         ssl_context=context,
         proxy_ssl_context=context if proxy.scheme == "https" else None,
-        keepalive_expiry=_KEEPALIVE,
+        keepalive_expiry=keepalive,
         network_backend=network,
     )
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response."""
+    """The body of a response. ``on_closed`` is called when it has been closed."""
 
-    def __init__(self, stream: object) -> None:
+    def __init__(self, stream: object, on_closed: Callable[[], None]) -> None:
         self._stream = cast("httpx.AsyncByteStream", stream)
+        self._on_closed = on_closed
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -126,6 +162,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+        self._on_closed()
 
 
 _CLOSED = (httpcore.NetworkError, httpcore.RemoteProtocolError)

@@ -2,11 +2,13 @@
 
 Prometheus wants all samples of a family together, so one document holds the families of all
 organizations. A :class:`Chunk` is one organization's lines of one family. A :class:`Section` is a
-family's header and the chunks of all organizations. A :class:`Document` is a sequence of sections.
+header, or the chunks of one group of organizations (:mod:`exporter.exposition.groups`). A
+:class:`Family` is a header and the sections of all groups. A :class:`Document` is a sequence of
+families.
 
-Unchanged lines keep their chunk, and unchanged chunks keep their section. Only changes are
-compressed and checksummed, however large the document is. The client's metrics change with every
-request, so the caller assembles them separately.
+Unchanged lines keep their chunk, unchanged chunks keep their section, and unchanged sections keep
+their family. Only changes are compressed and checksummed, however large the document is. The
+client's metrics change with every request, so the caller assembles them separately.
 
 Each chunk is compressed by its own compressor and flushed to a byte boundary. A sequence of chunks
 is therefore a valid deflate stream (RFC 1951 §3.2.4). :meth:`Document.gzip` adds its end.
@@ -25,7 +27,7 @@ from exporter.exposition.body import Body
 from exporter.exposition.checksum import Checksum, checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from exporter.exposition.catalogue import Metric
     from exporter.exposition.text import Format
@@ -86,27 +88,9 @@ def chunks(lines: Mapping[str, str | None], before: Chunks) -> Chunks:
     return result
 
 
-@dataclass(frozen=True)
-class Block:
-    """The header of a family and the key of its chunks."""
-
-    key: str
-    header: Chunk
-
-
-@cache
-def blocks(metrics: Sequence[Metric], form: Format) -> tuple[Block, ...]:
-    """Return the blocks of ``metrics``, in order."""
-    return tuple(
-        Block(key, chunk(header.encode()))
-        for metric in metrics
-        for key, header in text.families(metric, form).items()
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class Section:
-    """Consecutive chunks: a header, then the lines of all organizations."""
+    """Consecutive chunks of one family: its header, or the lines of a few organizations."""
 
     chunks: tuple[Chunk, ...]
     deflated: bytes
@@ -117,26 +101,11 @@ class Section:
 
 
 Sections = dict[str, Section]
-"""By the key of their :class:`Block`, in the order of the document."""
+"""By the key of their :class:`Block`."""
 
 
-def assemble(
-    layout: Iterable[Block], organizations: Sequence[Chunks], before: Mapping[str, Section]
-) -> Sections:
-    """Return the sections of ``layout`` with the chunks of all ``organizations``.
-
-    Blocks without chunks are left out. Unchanged sections of ``before`` are reused.
-    """
-    sections: Sections = {}
-    for block in layout:
-        found = [each[block.key] for each in organizations if block.key in each]
-        if found:
-            row, previous = (block.header, *found), before.get(block.key)
-            sections[block.key] = previous if previous and previous.chunks == row else _section(row)
-    return sections
-
-
-def _section(row: tuple[Chunk, ...]) -> Section:
+def section(row: tuple[Chunk, ...]) -> Section:
+    """Return the section of ``row``."""
     crc = 0
     for each in row:
         crc = each.extend_crc(crc)
@@ -144,20 +113,93 @@ def _section(row: tuple[Chunk, ...]) -> Section:
     return Section(row, b"".join([each.deflated for each in row]), size, checksum(crc, size))
 
 
-class Document:
-    """Consecutive sections."""
+def sections(organizations: Iterable[Chunks], before: Sections) -> Sections:
+    """Return the sections with the chunks of ``organizations``, reusing unchanged ones."""
+    rows: dict[str, list[Chunk]] = {}
+    for each in organizations:
+        for key, one in each.items():
+            rows.setdefault(key, []).append(one)
+    result: Sections = {}
+    for key, found in rows.items():
+        row, previous = tuple(found), before.get(key)
+        result[key] = previous if previous and previous.chunks == row else section(row)
+    return result
 
-    def __init__(self, sections: Sequence[Section]) -> None:
-        self._sections = sections
-        self._size = sum(each.size for each in sections)
-        self._deflated_size = sum(len(each.deflated) for each in sections)
+
+@dataclass(frozen=True)
+class Block:
+    """The header of a family and the key of its chunks."""
+
+    key: str
+    header: Section
+
+
+@cache
+def blocks(metrics: Sequence[Metric], form: Format) -> tuple[Block, ...]:
+    """Return the blocks of ``metrics``, in order."""
+    return tuple(
+        Block(key, section((chunk(header.encode()),)))
+        for metric in metrics
+        for key, header in text.families(metric, form).items()
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """A header, then the lines of all organizations."""
+
+    sections: tuple[Section, ...]
+    size: int
+    """Bytes, uncompressed."""
+    deflated_size: int
+    checksum: Checksum
+    """Of the uncompressed bytes."""
+
+
+Families = dict[str, Family]
+"""By the key of their :class:`Block`, in the order of the document."""
+
+
+def assemble(
+    layout: Iterable[Block], groups: Sequence[Sections], before: Mapping[str, Family]
+) -> Families:
+    """Return the families of ``layout`` with the sections of all ``groups``.
+
+    Families without lines are left out. Unchanged ones of ``before`` are reused.
+    """
+    families: Families = {}
+    for block in layout:
+        found = [each[block.key] for each in groups if block.key in each]
+        if found:
+            row, previous = (block.header, *found), before.get(block.key)
+            families[block.key] = (
+                previous if previous and previous.sections == row else _family(row)
+            )
+    return families
+
+
+def _family(row: tuple[Section, ...]) -> Family:
+    crc = 0
+    for each in row:
+        crc = each.checksum.extend_crc(crc)
+    size = sum(each.size for each in row)
+    return Family(row, size, sum(len(each.deflated) for each in row), checksum(crc, size))
+
+
+class Document:
+    """Consecutive families."""
+
+    def __init__(self, families: Sequence[Family]) -> None:
+        self._families = families
+        self._size = sum(each.size for each in families)
+        self._deflated_size = sum(each.deflated_size for each in families)
         self._crc = 0
-        for each in sections:
+        for each in families:
             self._crc = each.checksum.extend_crc(self._crc)
 
     def plain(self, tail: bytes) -> Body:
         """Return the document followed by ``tail``."""
-        lines = (each.plain for section in self._sections for each in section.chunks)
+        lines = (each.plain for section in self._sections() for each in section.chunks)
         return Body(chain(lines, (tail,)), self._size + len(tail))
 
     def gzip(self, tail: bytes) -> Body:
@@ -166,8 +208,11 @@ class Document:
         crc = zlib.crc32(tail, self._crc)
         size = (self._size + len(tail)) & 0xFFFFFFFF
         end += crc.to_bytes(4, "little") + size.to_bytes(4, "little")
-        deflated = (each.deflated for each in self._sections)
+        deflated = (each.deflated for each in self._sections())
         return Body(
             chain((_GZIP_HEADER,), deflated, (end,)),
             len(_GZIP_HEADER) + self._deflated_size + len(end),
         )
+
+    def _sections(self) -> Iterator[Section]:
+        return (section for family in self._families for section in family.sections)

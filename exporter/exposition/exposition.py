@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from exporter.exposition.document import Document, assemble, blocks, chunks
+from exporter.exposition.groups import GROUP_SIZE, Groups, members
 from exporter.exposition.refreshes import RefreshRenderer
+from exporter.exposition.text import Format
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -16,10 +18,9 @@ if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.exposition.body import Body
     from exporter.exposition.catalogue import Metric
-    from exporter.exposition.document import Chunks, Sections
+    from exporter.exposition.document import Chunks, Families
     from exporter.exposition.instruments import Instruments
     from exporter.exposition.rendering import Renderer
-    from exporter.exposition.text import Format
     from exporter.refresh import OrganizationState
 
 _REFRESHES = RefreshRenderer()
@@ -48,10 +49,10 @@ class _Rendered:
 
 
 @dataclass(frozen=True, eq=False)
-class _RefreshedSections:
+class _RefreshedFamilies:
     """The metrics that only a refresh or their age changes, in one format."""
 
-    sections: Sections
+    families: Families
     version: int
     """Of the rendered lines that they were assembled from."""
     fresh_until: float
@@ -62,8 +63,8 @@ class _RefreshedSections:
 class _Assembled:
     """Those, followed by the metrics that every API request changes."""
 
-    refreshed: _RefreshedSections
-    requests: Sections
+    refreshed: _RefreshedFamilies
+    requests: Families
     versions: tuple[int, ...]
     """Of the request metrics."""
     document: Document
@@ -83,13 +84,25 @@ class Exposition:
         self._instruments = instruments
         self._metrics = tuple(dict.fromkeys((*metrics, *_REFRESHES.metrics)))
         self._rendered: dict[str, _Rendered] = {}
+        self._groups = Groups()
         self._version = 0
         """Incremented with every change of the rendered lines."""
         self._assembled: dict[Format, _Assembled] = {}
 
     async def publish(self, state: OrganizationState, renderers: Sequence[Renderer]) -> None:
         """Serve ``state`` from now on; renders off the event loop."""
-        self._rendered[state.name] = await asyncio.to_thread(self._render, state, renderers)
+        names = sorted({*self._rendered, state.name})
+        position = names.index(state.name)
+        group = {name: self._rendered.get(name) for name in names[members(position)]}
+
+        def render() -> _Rendered:
+            group[state.name] = rendered = self._render(state, renderers)
+            now = self._clock.monotonic()
+            chunks_ = [each.fresh(now=now) for each in group.values() if each is not None]
+            self._groups.group(position // GROUP_SIZE, chunks_)
+            return rendered
+
+        self._rendered[state.name] = await asyncio.to_thread(render)
         self._version += 1
         self._instruments.prepare(state.name)
 
@@ -97,6 +110,10 @@ class Exposition:
         """Serve ``state``, that of an organization before its first refresh."""
         self._rendered[state.name] = self._render(state, renderers)
         self._version += 1
+
+    def prepare(self) -> None:
+        """Assemble everything, so that the first scrape need not."""
+        self._document(Format.OPENMETRICS)  # groups are the same in all formats
 
     def _render(self, state: OrganizationState, renderers: Sequence[Renderer]) -> _Rendered:
         before = self._rendered.get(state.name)
@@ -134,23 +151,23 @@ class Exposition:
             return before.document
         requests = assemble(
             blocks(catalogue.API.metrics, form),
-            self._instruments.request_chunks(),
+            self._instruments.request_sections(),
             {} if before is None else before.requests,
         )
-        document = Document([*refreshed.sections.values(), *requests.values()])
+        document = Document([*refreshed.families.values(), *requests.values()])
         self._assembled[form] = _Assembled(refreshed, requests, versions, document)
         return document
 
-    def _refreshed(self, form: Format, before: _RefreshedSections | None) -> _RefreshedSections:
+    def _refreshed(self, form: Format, before: _RefreshedFamilies | None) -> _RefreshedFamilies:
         """Return ``before``, or new sections if it is out of date."""
         now = self._clock.monotonic()
         if before and before.version == self._version and now < before.fresh_until:
             return before
         organizations = [self._rendered[name] for name in sorted(self._rendered)]
-        sections = assemble(
+        families = assemble(
             blocks(self._metrics, form),
-            [each.fresh(now=now) for each in organizations],
-            before.sections if before else {},
+            self._groups.all([each.fresh(now=now) for each in organizations]),
+            before.families if before else {},
         )
         fresh_until = min((each.fresh_until(now=now) for each in organizations), default=_NEVER)
-        return _RefreshedSections(sections, self._version, fresh_until)
+        return _RefreshedFamilies(families, self._version, fresh_until)

@@ -18,18 +18,19 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from exporter.exposition import catalogue
+from exporter.exposition.groups import GROUP_SIZE, Groups, members
 from exporter.exposition.request_metrics import RequestMetrics
 from exporter.exposition.text import Format, unit_of
 from exporter.exposition.web_instruments import WebInstruments, render_keys_page_info
 from exporter.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from prometheus_client import Metric as Family
 
     from exporter.clock import Clock
-    from exporter.exposition.document import Chunks
+    from exporter.exposition.document import Sections
 
 _END = b"# EOF\n"
 
@@ -61,6 +62,7 @@ class Instruments:
         self._keys_url = keys_url
         self._requests: dict[str, RequestMetrics] = {}
         """Sorted by organization."""
+        self._groups = Groups()
         self._process = CollectorRegistry()
         self._static = CollectorRegistry()
         """Metrics that seldom change."""
@@ -87,11 +89,12 @@ class Instruments:
             self._process.register(_ProcessMetrics())
             PlatformCollector(registry=self._static)
 
-    def of(self, organization: str, *, endpoints: Iterable[str]) -> RequestMetrics:
+    def of(self, organization: str, *, endpoints: Collection[str]) -> RequestMetrics:
         """Return the observer of one organization; existing counters continue."""
         metrics = self._requests.get(organization)
         if metrics is None:
             metrics = RequestMetrics(organization, endpoints=endpoints, clock=self._clock)
+            metrics.render()  # not at the next scrape, which would render all new organizations
             self._requests = dict(sorted([*self._requests.items(), (organization, metrics)]))
             self._rendered.clear()
         else:
@@ -114,15 +117,18 @@ class Instruments:
         """Return a value that changes with every change of any request metrics."""
         return tuple(each.version for each in self._requests.values())
 
-    def request_chunks(self) -> list[Chunks]:
-        """Return the request metrics of every organization, sorted by its name."""
-        return [each.render() for each in self._requests.values()]
+    def request_sections(self) -> list[Sections]:
+        """Return the request metrics of every group of organizations, sorted by name."""
+        return self._groups.all([each.render() for each in self._requests.values()])
 
     def prepare(self, organization: str) -> None:
-        """Render the request metrics of an organization ahead of the next scrape."""
-        metrics = self._requests.get(organization)
-        if metrics is not None:
-            metrics.render()
+        """Render the request metrics of an organization's group ahead of the next scrape."""
+        if organization not in self._requests:
+            return
+        self._requests[organization].render()
+        position = list(self._requests).index(organization)
+        group = list(self._requests.values())[members(position)]
+        self._groups.group(position // GROUP_SIZE, [each.rendered for each in group])
 
     def process(self, form: Format) -> bytes:
         """Return the metrics of the process itself, which end the exposition."""

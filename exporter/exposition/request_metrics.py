@@ -12,7 +12,7 @@ from exporter.exposition import catalogue, text
 from exporter.exposition.document import chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from exporter.clock import Clock
     from exporter.confluent.throttle import RateLimitStatus
@@ -50,7 +50,7 @@ class RequestMetrics:
     Every counter of ``endpoints`` exists at 0 from the beginning.
     """
 
-    def __init__(self, organization: str, *, endpoints: Iterable[str], clock: Clock) -> None:
+    def __init__(self, organization: str, *, endpoints: Collection[str], clock: Clock) -> None:
         self.version = 0
         """Incremented with every change."""
         self._organization = organization
@@ -60,12 +60,17 @@ class RequestMetrics:
         self._durations: dict[str, _Durations] = {}
         self._throttled: dict[str, float] = dict.fromkeys(_THROTTLED_REASONS, 0.0)
         self._limits: dict[str, tuple[RateLimitStatus, float]] = {}
+        self._expected: set[str] = set()
         self._rendered: tuple[int, Chunks] = self.version, {}
         self.expect(endpoints)
 
-    def expect(self, endpoints: Iterable[str]) -> None:
+    def expect(self, endpoints: Collection[str]) -> None:
         """Create the counters of ``endpoints`` that do not exist yet, at 0."""
-        for endpoint in endpoints:
+        new = set(endpoints) - self._expected
+        if not new and self.version:
+            return  # nothing to render again, which takes a while for many organizations
+        self._expected |= new
+        for endpoint in (each for each in endpoints if each in new):
             self._requests.update({(endpoint, code): 0 for code in _CODES})
             self._failures.update({(endpoint, reason): 0 for reason in REQUEST_FAILURE_REASONS})
             self._durations.setdefault(endpoint, _Durations())
@@ -96,6 +101,11 @@ class RequestMetrics:
         """Return the current lines; unchanged ones keep their chunk."""
         if self._rendered[0] != self.version:
             self._rendered = self.version, chunks(self._lines(), self._rendered[1])
+        return self._rendered[1]
+
+    @property
+    def rendered(self) -> Chunks:
+        """The lines as of the latest :meth:`render`."""
         return self._rendered[1]
 
     def _lines(self) -> dict[str, str]:

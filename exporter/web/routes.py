@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,8 +48,11 @@ class Source(KeysSource, ProbeSource, Protocol):
     def shard(self) -> str:
         """The shard and its number of organizations in words, empty if there is only one."""
 
-    def summaries(self, state: OrganizationState) -> Sequence[Summary]:
-        """Return the summaries of ``state``, one of :meth:`states`, by all of its collectors."""
+    def overview(self) -> Callable[[], Sequence[tuple[OrganizationState, Sequence[Summary]]]]:
+        """Return a function that returns the current states with their summaries.
+
+        It takes long for many organizations, so it is called in a thread.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,20 +76,27 @@ class Pages:
 def create_app(source: Source, exposition: Exposition, pages: Pages, *, clock: Clock) -> ASGIApp:
     """Return the application that serves ``pages``."""
     telemetry_path, inventory = pages.telemetry_path, pages.inventory
+    rendering = asyncio.Lock()
 
     async def status(_request: Request) -> Response:
         rejected = {
             "configuration": source.rejected_config,
             "web configuration": pages.rejected_web_config(),
         }
-        page = render_status_page(
-            [(state, source.summaries(state)) for state in source.states()],
-            shard=source.shard,
-            rejected={name: each for name, each in rejected.items() if each},
-            wall=clock.wall(),
-            telemetry_path=telemetry_path,
-            inventory=inventory,
-        )
+        overview, wall = source.overview(), clock.wall()
+
+        def render() -> bytes:
+            return render_status_page(
+                overview(),
+                shard=source.shard,
+                rejected={name: each for name, each in rejected.items() if each},
+                wall=wall,
+                telemetry_path=telemetry_path,
+                inventory=inventory,
+            ).encode()
+
+        async with rendering:  # one page at a time
+            page = await asyncio.to_thread(render)
         return HTMLResponse(page, headers=_PAGE_HEADERS)
 
     metrics = _Metrics(exposition)

@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from exporter.exposition.body import SLICE, WHOLE, Body
-from exporter.exposition.document import Block, Document, assemble, chunk, chunks
+from exporter.exposition.document import Block, Document, assemble, chunk, chunks, section
+from exporter.exposition.groups import Groups
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,9 @@ def test_slices_contain_the_parts_in_order(sizes: list[int]) -> None:
 @pytest.mark.parametrize("encoding", ["plain", "gzip"])
 def test_a_partly_sent_body_needs_no_memory_of_its_own(encoding: str) -> None:
     lines = "".join(f"a {Random(number).random()}\n" for number in range(100_000))
-    layout = [Block("one", chunk(b"# one\n"))]
-    document = Document(list(assemble(layout, [chunks({"one": lines}, {})], {}).values()))
+    layout = [Block("one", section((chunk(b"# one\n"),)))]
+    groups = Groups().all([chunks({"one": lines}, {})])
+    document = Document(list(assemble(layout, groups, {}).values()))
     bodies = [getattr(document, encoding)(b"tail\n") for _ in range(100)]
     tracemalloc.start()
     try:

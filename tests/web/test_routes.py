@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 from typing import NoReturn
 
 import httpx
@@ -111,7 +112,7 @@ class Broken:
     def states(self, *_: object) -> NoReturn:
         raise RuntimeError
 
-    summaries = dead_loops = latest_listings = states
+    overview = dead_loops = latest_listings = states
 
 
 async def test_the_status_page_shows_why_the_web_configuration_was_rejected() -> None:
@@ -121,6 +122,24 @@ async def test_the_status_page_shows_why_the_web_configuration_was_rejected() ->
     assert "The new web configuration was rejected." in page
     assert "web.yaml:1: junk: unknown setting &lt;b&gt;" in page
     assert "The new configuration was rejected." not in page
+
+
+def test_the_status_page_is_not_rendered_on_the_event_loop() -> None:
+    threads: list[int] = []
+
+    def overview() -> list[NoReturn]:
+        threads.append(threading.get_ident())
+        return []
+
+    async def main() -> None:  # without virtual time, in which threads run on the event loop
+        harness = Harness(1)
+        harness.exporter.overview = lambda: overview  # type: ignore[method-assign]
+        async with browser(harness) as client:
+            assert (await client.get("/")).status_code == 200
+
+    asyncio.run(main())
+    assert len(threads) == 1
+    assert threads != [threading.get_ident()]
 
 
 async def test_ready_once_every_organization_has_been_tried() -> None:
