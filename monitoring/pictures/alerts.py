@@ -1,7 +1,7 @@
 """Records what the recording rules and the alerts would have been during the recorded week.
 
-``promtool`` evaluates recording rules over the past, but not alerts. So the expression of each alert
-is queried as a range, and an alert fires if it held for its duration at the end.
+``promtool`` evaluates recording rules over the past, but not alerts. So the expression of each
+alert is queried as a range, and an alert fires if it held for its duration at the end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def record_rules(folder: Path, *, until: float) -> None:
     """Add the recorded series of the week and the alerts at its end to ``folder / "data"``."""
     backfill = (program("promtool"), "tsdb", "create-blocks-from")
     with stored(folder) as prometheus:
-        times = (f"--start={until - WEEK:.0f}", f"--end={until:.0f}", f"--eval-interval={SCRAPE:.0f}s")
+        times = (
+            f"--start={until - WEEK:.0f}",
+            f"--end={until:.0f}",
+            f"--eval-interval={SCRAPE:.0f}s",
+        )
         _run(
             *(*backfill, "rules", f"--url={prometheus.url}", f"--output-dir={folder / 'data'}"),
             *(*times, str(_RECORDING)),

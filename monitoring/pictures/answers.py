@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
     from tests.prometheus.server import Prometheus
 
+Json = dict[str, Any]
+"""A JSON object, such as a dashboard, a panel or a query."""
 COLUMNS = 24
 PANEL_TYPES = frozenset({"bargauge", "row", "stat", "table", "timeseries"})
 """The types of panels that the tool can draw."""
 
 
-def cut(board: dict[str, Any], *, rows: Mapping[str, int] | None) -> dict[str, Any]:
+def cut(board: Json, *, rows: Mapping[str, int] | None) -> Json:
     """Return the dashboard with only the panels at the top and in the named ``rows``.
 
     The number of a row is how much of it is shown, in rows of Grafana's grid: panels that end below
@@ -35,7 +37,7 @@ def cut(board: dict[str, Any], *, rows: Mapping[str, int] | None) -> dict[str, A
     missing = rows.keys() - {panel["title"] for panel in panels if panel["type"] == "row"}
     if missing:
         raise ValueError(f"{board['title']} has no row {', '.join(sorted(missing))}")
-    shown: list[dict[str, Any]] = []
+    shown: list[Json] = []
     moved, end = 0, math.inf
     for panel in panels:
         place = panel["gridPos"]
@@ -52,9 +54,10 @@ def cut(board: dict[str, Any], *, rows: Mapping[str, int] | None) -> dict[str, A
     return {**board, "panels": shown}
 
 
-def grid_rows(panels: Iterable[Mapping[str, Any]]) -> int:
+def grid_rows(panels: Iterable[Json]) -> int:
     """Return the height of the panels in rows of Grafana's grid."""
-    return max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+    bottoms: list[int] = [each["gridPos"]["y"] + each["gridPos"]["h"] for each in panels]
+    return max(bottoms)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Asker:
     width: int
     """The width of the dashboard in pixels."""
 
-    def board(self, board: dict[str, Any]) -> dict[str, Any]:
+    def board(self, board: Json) -> Json:
         """Return what the page needs to draw the dashboard."""
         variables = [each for each in board["templating"]["list"] if each["type"] == "query"]
         values = {each["name"]: chosen(each, ALL, options=()) for each in variables}
@@ -97,11 +100,10 @@ class Asker:
         days = round((self.end - self.start) / DAY)
         return "24 hours" if days == 1 else f"{days} days"
 
-    def _answer(self, target: Any, panel: Any, values: dict[str, str]) -> list[Any]:
+    def _answer(self, target: Json, panel: Json, values: dict[str, str]) -> list[Any]:
         pace = pace_of(
             self.end - self.start,
-            points=panel.get("maxDataPoints")
-            or panel["gridPos"]["w"] * self.width // COLUMNS,
+            points=panel.get("maxDataPoints") or panel["gridPos"]["w"] * self.width // COLUMNS,
             scrape_interval=SCRAPE,
             panel=panel.get("interval", ""),
             target=target.get("interval", ""),
@@ -122,7 +124,7 @@ class Asker:
         times = {"start": f"{start}", "end": f"{self.end:.0f}", "step": f"{step}"}
         return list(self.prometheus.ask("query_range", {"query": query, **times})["result"])
 
-    def _starts(self, board: dict[str, Any], values: dict[str, str]) -> list[float]:
+    def _starts(self, board: Json, values: dict[str, str]) -> list[float]:
         """Return the Unix times of the annotations that are on by default."""
         return [
             float(at)

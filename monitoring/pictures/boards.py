@@ -88,7 +88,6 @@ def _bundle(folder: Path) -> None:
     """Write ``board.js`` and ``board.css`` into ``folder``; install the libraries if needed."""
     npm = program("npm", package="npm")
     if not (_SOURCES / "node_modules").exists():
-        # esbuild works without its install script, which only saves a process.
-        subprocess.run([npm, "ci", "--ignore-scripts"], cwd=_SOURCES, check=True)  # noqa: S603 # npm
+        subprocess.run([npm, "ci"], cwd=_SOURCES, check=True)  # noqa: S603 # npm
     command = (npm, "run", "--silent", "bundle", "--", f"--outdir={folder}")
     subprocess.run(command, cwd=_SOURCES, check=True)  # noqa: S603 # npm

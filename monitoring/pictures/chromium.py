@@ -10,12 +10,14 @@ from tests.programs import program
 if TYPE_CHECKING:
     from pathlib import Path
 
-WIDTH = 1280
-"""The width of each picture in pixels."""
 
+def draw(
+    url: str, file: Path, *, width: int, height: int, scale: float = 1, dark: bool = True
+) -> None:
+    """Draw the page at ``url`` into ``file``.
 
-def draw(url: str, file: Path, *, width: int, height: int, dark: bool = True) -> None:
-    """Draw the page at ``url`` into ``file``, in a window of ``width`` by ``height`` CSS pixels."""
+    ``width`` and ``height`` are CSS pixels, and ``scale`` is the number of pixels for each of them.
+    """
     raw = file.with_suffix(".raw.png")
     subprocess.run(  # noqa: S603 # a browser for a page of our own
         [
@@ -27,7 +29,7 @@ def draw(url: str, file: Path, *, width: int, height: int, dark: bool = True) ->
             "--allow-file-access-from-files",
             "--virtual-time-budget=10000",
             f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-            f"--force-device-scale-factor={WIDTH / width:.6f}",
+            f"--force-device-scale-factor={scale}",
             f"--window-size={width},{height}",
             f"--screenshot={raw}",
             url,

@@ -10,8 +10,8 @@ from tests.programs import EXPORTER, printed, started
 if TYPE_CHECKING:
     from pathlib import Path
 
-_WIDTH, _HEIGHT = 1072, 1580
-"""CSS pixels: the widest content with a small margin, and both organizations."""
+_WIDTH, _HEIGHT, _SCALE = 1072, 1690, 1.2
+"""CSS pixels: the widest content with a small margin, and both organizations; pixels for each."""
 
 
 def draw_status_page(pictures: Path, folder: Path) -> None:
@@ -23,4 +23,4 @@ def draw_status_page(pictures: Path, folder: Path) -> None:
             printed(log, rf"(msg=refreshed organization=acme collector={collector})")
         for name, dark in (("dark", True), ("light", False)):
             file = pictures / f"status-page-{name}.png"
-            draw(url, file, width=_WIDTH, height=_HEIGHT, dark=dark)
+            draw(url, file, width=_WIDTH, height=_HEIGHT, scale=_SCALE, dark=dark)
