@@ -6,6 +6,7 @@ import { UPlotChart, UPlotConfigBuilder, VizLayout, VizLegend } from "@grafana/u
 const UTC = "utc";
 const LEGEND_SHARE = 0.49;
 const LEGEND_ROW = 24;
+const LABEL_OVERHANG = 24; // pixels of the last label beyond the end of the axis
 const HORIZONTAL = 0;
 const VERTICAL = 1;
 const UP = 1;
@@ -81,6 +82,7 @@ function configured(fields, theme, { range, starts }) {
   const builder = new UPlotConfigBuilder(UTC);
   const { config } = fields[0];
   const { custom } = config;
+  builder.setPadding([null, LABEL_OVERHANG, null, null]);
   builder.addScale({
     scaleKey: "x",
     orientation: HORIZONTAL,
