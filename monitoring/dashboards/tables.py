@@ -57,6 +57,8 @@ class Column:
         """Yield the properties of the field override."""
         if self.width:
             yield setting("custom.width", self.width)
+        if self.states:  # words for numbers, which Grafana would align to the right
+            yield setting("custom.align", "left")
         if self.unit:
             yield setting("unit", self.unit)
         if self.decimals is not None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.grafana.history import JOB, LOOK_BACK, going_on, lived
+from tests.grafana.history import LOOK_BACK, going_on, lived
+from tests.grafana.recorder import JOB
 from tests.grafana.scene import Scene
 from tests.prometheus.server import prometheus
 

@@ -11,21 +11,17 @@ in it for the minutes of its look-back. The present begins later than that.
 
 from __future__ import annotations
 
-import re
-import subprocess
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from structlog.testing import capture_logs
 
 from exporter import config
 from exporter.app import Exporter
 from exporter.clock import SystemClock
-from exporter.exposition import Format
 from exporter.simulator import (
     Account,
     Lifecycle,
@@ -37,7 +33,8 @@ from exporter.simulator import (
     parse_fault,
     seeded_organization,
 )
-from tests.programs import EXPORTER, printed, program, served, started
+from tests.grafana.recorder import Recorder, Target
+from tests.programs import EXPORTER, printed, served, started
 from tests.virtual_time import FakeClock, run, unmeasured
 
 if TYPE_CHECKING:
@@ -52,7 +49,6 @@ SCRAPE = 4 * MINUTE
 """Seconds between two scrapes of the past."""
 LOOK_BACK = 5 * MINUTE
 """How long Prometheus takes a sample for the present; so much lies between past and present."""
-JOB = "confluent-api-keys"
 INSTANCE, REPLICA = "exporter:10049", "exporter-2:10049"
 LIMIT = SimulatedRateLimit(120, MINUTE)
 RESTARTED = 5.5 * HOUR
@@ -69,11 +65,6 @@ UNREACHABLE = HOUR
 """When the replica could not be scraped, for ten minutes."""
 JOINED = 20 * MINUTE
 """When ``fresh`` joined."""
-_BLOCK = 2 * HOUR  # promtool reads its whole input once for each block
-_COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
-_OPEN = re.compile(r"^(\w+)\{", re.MULTILINE)
-_BARE = re.compile(r"^(\w+) ", re.MULTILINE)
-_STARTED = re.compile(r"^process_start_time_seconds .*", re.MULTILINE)
 _EVENTFUL = 5.0  # factor by which keys change more often than in production
 _OFF = (
     "{max_age: null, expires_within: null, expired: null, max_keys_per_owner_and_resource: null,"
@@ -159,7 +150,7 @@ def lived(folder: Path, *, until: float) -> History:
     accounts = {name: Account(name, "SECRET", each) for name, each in organizations.items()}
     history = History(began, until, accounts)
     # Thousands of lines of logs are collected rather than formatted and printed.
-    with _Recorder(folder) as recorder, unmeasured(), capture_logs():
+    with Recorder(folder) as recorder, unmeasured(), capture_logs():
         run(_live(history, recorder))
     return history
 
@@ -208,7 +199,7 @@ def _fresh(*, now: float) -> SimulatedOrganization:
     return organization
 
 
-async def _live(history: History, recorder: _Recorder) -> None:
+async def _live(history: History, recorder: Recorder) -> None:
     clock = FakeClock(wall=history.began)
     accounts = history.accounts
     acme, broken = accounts["acme"], accounts["broken"]
@@ -224,7 +215,7 @@ async def _live(history: History, recorder: _Recorder) -> None:
         text = history.configuration(names, url="http://127.0.0.1:1")
         return config.parse(text, file="test", folder=Path(), environ={"SECRET": "SECRET"})
 
-    def target(instance: str, *, seed: int) -> _Target:
+    def target(instance: str, *, seed: int) -> Target:
         exporter = Exporter(
             configured(joined=False),
             clock=clock,
@@ -232,9 +223,9 @@ async def _live(history: History, recorder: _Recorder) -> None:
             transport=lambda _: simulator.transport(),
             web_config_file=True,
         )
-        return _Target(instance, exporter, started=clock.wall())
+        return Target(instance, exporter, started=clock.wall())
 
-    async def scrapes(*targets: _Target, before: float) -> None:
+    async def scrapes(*targets: Target, before: float) -> None:
         """Scrape ``targets`` until ``before`` seconds before the end."""
         while clock.wall() + SCRAPE <= history.ended - before:
             await clock.sleep(SCRAPE)
@@ -319,89 +310,3 @@ def going_on(history: History, folder: Path) -> Iterator[Present]:
             asked[instance] = len(simulator.requests)
             rename(accounts["acme"].organization)
         yield Present(exporters, simulator, asked)
-
-
-@dataclass
-class _Target:
-    """One exporter, as a scrape sees it."""
-
-    instance: str
-    exporter: Exporter
-    started: float
-    """Unix time, by the virtual clock."""
-    reachable: bool = True
-    _known: dict[str, str] = field(default_factory=dict)
-    """The families of the latest scrape as they are stored; most of them are the same again."""
-
-    def scrape(self, *, at: float) -> str:
-        """Return the samples that Prometheus stores at the Unix time ``at``."""
-        families = self._families() if self.reachable else []
-        number = sum(family.count("\n") for family in families)
-        own = (
-            f"up {self.reachable:d}\n"
-            "scrape_duration_seconds 0.01\n"
-            f"scrape_samples_scraped {number}\n"
-            f"scrape_samples_post_metric_relabeling {number}\n"
-            "scrape_series_added 0\n"
-        )
-        return "".join((*families, self._labelled(own))).replace("\n", f" {at:.3f}\n")
-
-    def _families(self) -> list[str]:
-        exposition = self.exporter.exposition.scrape(Format.OPENMETRICS, gzip=False).decode()
-        before = self._known
-        self._known = {
-            family: before.get(family) or self._labelled(self._true(family))
-            for family in exposition.removesuffix("# EOF\n").split("# HELP ")[1:]
-        }
-        return list(self._known.values())
-
-    def _true(self, family: str) -> str:
-        """Return the samples of ``family``, though this process is younger than its life."""
-        samples = _COMMENT.sub("", f"# {family}")
-        return _STARTED.sub(f"process_start_time_seconds {self.started}", samples)
-
-    def _labelled(self, samples: str) -> str:
-        labels = f'instance="{self.instance}",job="{JOB}"'
-        return _BARE.sub(rf"\1{{{labels}}} ", _OPEN.sub(rf"\1{{{labels},", samples))
-
-
-class _Recorder:
-    """Writes what is scraped into ``folder``, as the data of a Prometheus."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._command = (program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q")
-        self._block: tuple[int, list[str]] = (0, [])
-        self._thread = ThreadPoolExecutor(max_workers=1)  # so that two cores are at work
-        self._written: list[Future[None]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end_block()
-        self._thread.shutdown()
-        for each in self._written:
-            each.result()
-
-    def scrape(self, targets: Iterable[_Target], *, at: float) -> None:
-        """Scrape ``targets`` at the Unix time ``at``, later than the last time."""
-        number = int(at // _BLOCK)
-        if number != self._block[0]:
-            self._end_block()
-            self._block = (number, [])
-        for target in targets:
-            self._block[1].append(target.scrape(at=at))
-
-    def _end_block(self) -> None:
-        number, scrapes = self._block
-        if scrapes:
-            file = self._folder / f"{number}.txt"
-            self._written.append(self._thread.submit(self._write, file, scrapes))
-
-    def _write(self, file: Path, scrapes: list[str]) -> None:
-        file.write_text("".join((*scrapes, "# EOF\n")))
-        subprocess.run(
-            [*self._command, file, self._folder / "data"], check=True, capture_output=True
-        )
-        file.unlink()

@@ -10,7 +10,6 @@ from tests.grafana.boards import BOARDS
 from tests.grafana.history import (
     DAYS,
     INSTANCE,
-    JOB,
     LOOK_BACK,
     REPLICA,
     REVOKED,
@@ -25,6 +24,7 @@ from tests.grafana.interpolation import (
     pace_of,
     result_as_text,
 )
+from tests.grafana.recorder import JOB
 from tests.grafana.truth import Truth
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.grafana.history import DAYS, HOUR, INSTANCE, JOB, REPLICA
+from tests.grafana.history import DAYS, HOUR, INSTANCE, REPLICA
 from tests.grafana.interpolation import ALL
+from tests.grafana.recorder import JOB
 from tests.grafana.scene import API_KEYS, DASHBOARDS, HEALTH, QUERIES, variables_of
 
 if TYPE_CHECKING:
