@@ -69,7 +69,8 @@ def test_the_output_of_check_matches_and_a_second_check_does_not_wait(tmp_path: 
 
 def test_the_configurations_are_valid(tmp_path: Path) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    configurations = [block for block in blocks if "organizations:" in block]
+    # The chart's values, which name its image, are checked with the chart.
+    configurations = [each for each in blocks if "organizations:" in each and "image:" not in each]
     assert len(configurations) == 2
     for name in ("acme_key", "acme_secret"):
         (tmp_path / name).write_text("x")

@@ -1,4 +1,4 @@
-"""docs/kubernetes.md: the exporter accepts its values, and its messages are those of the chart."""
+"""docs/kubernetes.md and the README: their values and commands fit the chart and the exporter."""
 
 from __future__ import annotations
 
@@ -25,12 +25,18 @@ PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 BLOCKS = [yaml.safe_load(block) for block in _BLOCK.findall(PAGE)]
 VALUES = [block for block in BLOCKS if "scrape_configs" not in block]
+README = (ROOT / "README.md").read_text()
+README_VALUES = [
+    values for block in _BLOCK.findall(README) if "image" in (values := yaml.safe_load(block))
+]
+SECRET = r"""create secret generic acme-api-key \
+    --from-file=api-key=acme_key --from-file=api-secret=acme_secret"""
 ACME = {
     "organizations": [{"name": "acme", "credentials": {"existingSecret": {"name": "acme-api-key"}}}]
 }
 
 
-@pytest.mark.parametrize("values", VALUES, ids="-".join)
+@pytest.mark.parametrize("values", [*VALUES, *README_VALUES], ids="-".join)
 def test_the_exporter_loads_the_values(
     values: dict[str, Any], existing: dict[str, Files], tmp_path: Path
 ) -> None:
@@ -44,6 +50,11 @@ def test_the_commands_name_resources_of_the_chart() -> None:
     for kind in ("Deployment", "Service", "ServiceAccount"):
         release.only(kind, "confluent-api-keys-exporter")
     assert len(re.findall("deployment/confluent-api-keys-exporter", PAGE)) == 3
+
+
+def test_the_readme_installs_the_chart_as_the_page_does() -> None:
+    assert len(README_VALUES) == 1
+    assert [SECRET in each for each in (README, PAGE)] == [True, True]
 
 
 def test_helm_prints_the_messages() -> None:

@@ -27,13 +27,13 @@ OF_SYSTEMD = {"status=243/CREDENTIALS", "status=203/EXEC", "Permission denied"}
 """Messages of systemd."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 
 
-def commands() -> list[list[str]]:
+def commands(page: str = PAGE) -> list[list[str]]:
     """Return the words of each command, without ``sudo`` and its options."""
-    typed = "\n".join(blocks("console")).replace("\\\n", "")
+    typed = "\n".join(blocks("console", page)).replace("\\\n", "")
     lines = re.findall(r"^\$ (?:sudo (?:-u \S+ )?)?(.*)$", typed, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
@@ -41,6 +41,17 @@ def commands() -> list[list[str]]:
 def test_every_file_in_the_folder_is_installed() -> None:
     used = {word for words in commands() for word in words if word.startswith("systemd/")}
     assert used == {f"systemd/{each.name}" for each in FOLDER.iterdir()}
+
+
+def test_the_readme_has_the_commands_of_the_page() -> None:
+    section = (ROOT / "README.md").read_text().split("*systemd.*")[1].split("**5. ")[0]
+    shown = commands(section)
+    keys = ["install", "-m", "600", "acme_key", "acme_secret", f"/etc/{NAME}/credentials/"]
+    shown.remove(keys)  # the page explains how to type the key
+    assert [each for each in shown if each not in commands()] == []
+    assert {word for each in shown for word in each if word.startswith("systemd/")} == {
+        f"systemd/{each.name}" for each in FOLDER.iterdir() if each.suffix != ".socket"
+    }
 
 
 def test_the_files_are_installed_where_the_unit_expects_them() -> None:
