@@ -10,7 +10,7 @@ from tests.programs import EXPORTER, printed, started
 if TYPE_CHECKING:
     from pathlib import Path
 
-_WIDTH, _HEIGHT, _SCALE = 1072, 1740, 1280 / 1072
+_WIDTH, _HEIGHT, _SCALE = 1072, 1775, 1280 / 1072
 """CSS pixels: the widest content with a small margin, and both organizations; pixels for each."""
 
 
