@@ -36,13 +36,14 @@ def export(checkout: Path, folder: Path, *, dirty: bool) -> Source:
     ``dirty``: accept files that differ from the commit.
 
     Raises:
-        ReleaseError: No git checkout, no version, or files that differ from the commit.
+        ReleaseError: No git clone, no version, or files that differ from the commit.
 
     """
 
     def git(*arguments: str) -> str:
         return run(["git", *arguments], folder=checkout)
 
+    _require_clone(checkout)
     changed = [
         line[3:]
         for line in git("--no-optional-locks", "status", "--porcelain", "-uno").splitlines()
@@ -64,6 +65,20 @@ def export(checkout: Path, folder: Path, *, dirty: bool) -> Source:
         revision=f"{revision}-dirty" if changed else revision,
         time=int(os.environ.get("SOURCE_DATE_EPOCH") or committed),
     )
+
+
+def _require_clone(checkout: Path) -> None:
+    """Raise ReleaseError unless ``checkout`` is the top folder of a git clone."""
+    remedy = (
+        "A release is built from a git clone, not from a source archive. Clone the repository. To"
+        " install the exporter from an archive, use `pip install .`."
+    )
+    try:
+        top = run(["git", "rev-parse", "--show-toplevel"], folder=checkout).rstrip("\n")
+    except ReleaseError as error:
+        raise ReleaseError(f"{error}\n{remedy}") from error
+    if not checkout.samefile(top):
+        raise ReleaseError(f"{checkout} is a folder in the git clone {top}. {remedy}")
 
 
 def _version(folder: Path) -> str:

@@ -118,5 +118,5 @@ def _parse(parse: Callable[[str], T], text: str) -> T:
 
 def _between(minimum: int, number: float) -> float:
     if not minimum <= number <= _MAX:
-        raise argparse.ArgumentTypeError(f"{number:g} is not between {minimum} and {_MAX}")
+        raise argparse.ArgumentTypeError(f"{number} is not between {minimum} and {_MAX}")
     return number

@@ -38,23 +38,23 @@ def add_shard_flags(parser: argparse.ArgumentParser, *, from_host_name: bool) ->
         "--total-shards",
         dest="total_shards",
         type=partial(count, minimum=1),
-        default=1,
         metavar="N",
-        help="Number of shards that share the organizations. Default: %(default)s",
+        help="Number of shards that share the organizations. Default: 1",
     )
 
 
 def shard_problem(options: argparse.Namespace) -> str:
     """Return why the flags of :func:`add_shard_flags` are invalid; empty if they are not."""
     shard, total = options.shard, options.total_shards
-    if shard is None or shard < total:
+    if shard is None:
         return ""
-    if total == 1:
+    # Also for 0: a shard without its total would use the organizations of all shards.
+    if total is None:
         return f"--shard={shard} needs --total-shards, the number of shards, which must be higher"
-    return (
-        f"--shard={shard} is too high for --total-shards={total}; expected a number from 0 to"
-        f" {total - 1}"
-    )
+    if shard < total:
+        return ""
+    expected = "the only shard is 0" if total == 1 else f"expected a number from 0 to {total - 1}"
+    return f"--shard={shard} is too high for --total-shards={total}; {expected}"
 
 
 def selected_shard(options: argparse.Namespace) -> Shard:
@@ -68,7 +68,7 @@ def shard_of_process(options: argparse.Namespace) -> Shard:
     Raises :class:`~exporter.errors.StartUpError` if neither is a shard.
     """
     total = options.total_shards
-    if options.shard is not None or total == 1:
+    if options.shard is not None or total in {None, 1}:
         return selected_shard(options)
     host = socket.gethostname().partition(".")[0]
     found = re.search(r"-([0-9]{1,9})$", host)

@@ -212,8 +212,18 @@ def test_uncommitted_changes_are_rejected_or_marked(checkout: Path, tmp_path: Pa
 
 @pytest.mark.integration
 def test_a_folder_without_git_is_rejected(tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match="not a git repository"):
+    with pytest.raises(ReleaseError, match=r"(?s)not a git repository.*Clone the repository\."):
         export(tmp_path, tmp_path / "source", dirty=False)
+
+
+@pytest.mark.integration
+def test_a_source_archive_inside_of_another_clone_is_rejected(
+    checkout: Path, tmp_path: Path
+) -> None:
+    archive = checkout / "unpacked"
+    archive.mkdir()
+    with pytest.raises(ReleaseError, match=r"is a folder in the git clone .*Clone the repository"):
+        export(archive, tmp_path / "source", dirty=False)
 
 
 def test_only_the_files_of_an_earlier_release_are_removed(tmp_path: Path) -> None:

@@ -33,11 +33,23 @@ organizations:
             "--shard=1 needs --total-shards, the number of shards, which must be higher",
         ),
         (
+            ["--shard=0"],
+            "--shard=0 needs --total-shards, the number of shards, which must be higher",
+        ),
+        (
+            ["--shard=1", "--total-shards=1"],
+            "--shard=1 is too high for --total-shards=1; the only shard is 0",
+        ),
+        (
             ["--shard=3", "--total-shards=3"],
             "--shard=3 is too high for --total-shards=3; expected a number from 0 to 2",
         ),
         (["--shard=-1", "--total-shards=3"], "argument --shard: -1 is not between 0 and 1000000"),
         (["--total-shards=0"], "argument --total-shards: 0 is not between 1 and 1000000"),
+        (
+            ["--total-shards=12345678"],
+            "argument --total-shards: 12345678 is not between 1 and 1000000",
+        ),
         (["--shard=one", "--total-shards=3"], "argument --shard: 'one' is not a number"),
     ],
 )
@@ -65,7 +77,7 @@ def named(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
         ("exporter-2.headless.monitoring.svc", ["--total-shards=3"], Shard(2, 3)),
         ("exporter-2", ["--shard=0", "--total-shards=3"], Shard(0, 3)),
         ("exporter-2", [], Shard(0, 1)),
-        ("exporter", ["--shard=0"], Shard(0, 1)),
+        ("exporter", ["--shard=0", "--total-shards=1"], Shard(0, 1)),
     ],
 )
 def test_run_and_once_take_the_number_at_the_end_of_the_host_name(
