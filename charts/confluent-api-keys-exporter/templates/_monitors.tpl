@@ -63,6 +63,10 @@ honorLabels: true
 {{- if and $monitor.basicAuth $monitor.authorization }}
 - "{{ $name }}: has both `basicAuth` and `authorization`; remove one of them"
 {{- end }}
+{{- $interval := include "confluent-api-keys-exporter.milliseconds" $monitor.interval | int64 }}
+{{- if and $interval (gt (include "confluent-api-keys-exporter.milliseconds" $monitor.scrapeTimeout | int64) $interval) }}
+- "{{ $name }}.scrapeTimeout: is longer than `interval`, which the Prometheus operator rejects; shorten it"
+{{- end }}
 {{- end }}
 {{- with (default dict .prometheusRule).thresholds }}
 {{- if and .ownCredentialExpiringDays .ownCredentialExpiringVerySoonDays (le (int .ownCredentialExpiringDays) (int .ownCredentialExpiringVerySoonDays)) }}
@@ -70,3 +74,14 @@ honorLabels: true
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* A duration of Prometheus, such as 1m30s, in milliseconds; 0 if it is empty. */}}
+{{- define "confluent-api-keys-exporter.milliseconds" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 -}}
+{{- $total := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|[smhdwy])" (default "" .) -1 -}}
+{{- $unit := regexFind "[a-z]+" . -}}
+{{- $total = add $total (mul (trimSuffix $unit . | int64) (get $units $unit)) -}}
+{{- end -}}
+{{- $total -}}
+{{- end -}}
