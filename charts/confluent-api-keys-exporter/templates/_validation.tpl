@@ -5,6 +5,17 @@
 {{- if not $values.organizations -}}
   {{- $problems = append $problems "organizations: is empty; add at least one organization" -}}
 {{- end -}}
+{{- $fullname := include "confluent-api-keys-exporter.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $fullname) -}}
+  {{- $problems = append $problems (printf "fullnameOverride: the Service would have the name `%s`, which Kubernetes rejects; set a name of a-z, 0-9 and `-` that starts with a letter" $fullname) -}}
+{{- end -}}
+{{- range $path, $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "service.labels" $values.service.labels -}}
+  {{- range $label := list "app.kubernetes.io/component" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" "app.kubernetes.io/name" "app.kubernetes.io/version" "helm.sh/chart" -}}
+    {{- if hasKey ($labels | default dict) $label -}}
+      {{- $problems = append $problems (printf "%s: the chart sets %s; remove it" $path $label) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- $names := dict -}}
 {{- range $position, $organization := $values.organizations -}}
   {{- $path := printf "organizations[%d]" $position -}}
@@ -48,6 +59,9 @@
     {{- if or (eq $argument .) (hasPrefix (printf "%s=" .) $argument) -}}
       {{- $problems = append $problems (printf "extraArgs[%d]: the chart sets %s; use the value for it" $position .) -}}
     {{- end -}}
+  {{- end -}}
+  {{- if eq $argument "--web.systemd-socket" -}}
+    {{- $problems = append $problems (printf "extraArgs[%d]: %s does not work in a pod; remove it" $position $argument) -}}
   {{- end -}}
 {{- end -}}
 {{- $problems = concat $problems (include "confluent-api-keys-exporter.monitoringProblems" $values | fromYamlArray) -}}
