@@ -190,6 +190,13 @@ def test_the_same_values_do_not_replace_the_pod() -> None:
     assert runs[0] == runs[1]
 
 
+def test_a_section_whose_lines_are_comments_is_empty() -> None:
+    """YAML reads it as null, with which helm removes the default."""
+    values = {"organizations": ORGANIZATIONS, "persistence": {"enabled": True}}
+    null = {"config": {"defaults": None, "teams": None}, "web": {"config": None}}
+    assert rendered(values=values | null).manifests == rendered(values=values).manifests
+
+
 def test_nothing_but_a_secret_depends_on_a_password() -> None:
     """Not even a checksum: everyone who can see it could try passwords until it matches."""
 

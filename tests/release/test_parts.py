@@ -225,3 +225,14 @@ def test_only_the_files_of_an_earlier_release_are_removed(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").unlink()
     remove_release(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_files_in_the_folder_are_removed(tmp_path: Path) -> None:
+    """Somebody may build into a folder with a downloaded ``SHA256SUMS``."""
+    other = tmp_path / "other"
+    other.write_text("")
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  ../other\n{'0' * 64}  {other}\n")
+    remove_release(folder)
+    assert (other.exists(), list(folder.iterdir())) == (True, [])

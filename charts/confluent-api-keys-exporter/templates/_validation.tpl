@@ -37,18 +37,19 @@
     {{- $problems = append $problems (printf "%s.credentials%s" $path $found) -}}
   {{- end -}}
 {{- end -}}
-{{- $stateFile := ($values.config.defaults.usage | default dict).state_file -}}
+{{- $stateFile := (($values.config.defaults | default dict).usage | default dict).state_file -}}
 {{- if and $stateFile (gt (len $values.organizations) 1) -}}
   {{- $problems = append $problems "config.defaults.usage.state_file: is one file for several organizations; remove it and set persistence.enabled" -}}
 {{- end -}}
 {{- if eq (int $values.port) (int $values.probes.port) -}}
   {{- $problems = append $problems (printf "probes.port: %d is also `port`; choose another port" (int $values.port)) -}}
 {{- end -}}
-{{- if and $values.web.existingSecret $values.web.config -}}
+{{- $webConfig := $values.web.config | default dict -}}
+{{- if and $values.web.existingSecret $webConfig -}}
   {{- $problems = append $problems "web: has both `existingSecret` and `config`; remove one of them" -}}
 {{- end -}}
-{{- $certificates := eq (($values.web.config.tls_server_config | default dict).client_auth_type | default "") "RequireAndVerifyClientCert" -}}
-{{- if and $values.web.enableInventory (not (or $values.web.existingSecret $values.web.config.basic_auth_users $certificates)) -}}
+{{- $certificates := eq (($webConfig.tls_server_config | default dict).client_auth_type | default "") "RequireAndVerifyClientCert" -}}
+{{- if and $values.web.enableInventory (not (or $values.web.existingSecret $webConfig.basic_auth_users $certificates)) -}}
   {{- $problems = append $problems "web.enableInventory: would show the API keys to everyone who can reach the pod; set basic_auth_users in web.config, or web.existingSecret" -}}
 {{- end -}}
 {{- if and $values.service.headless (ne $values.service.type "ClusterIP") -}}
