@@ -222,9 +222,9 @@ def test_labels_of_pods_and_of_the_service_take_precedence() -> None:
         "podLabels": {"team": "network"},
         "service": {"labels": {"team": "edge"}},
     }
-    done = run_template(values=values)
-    assert done.stdout.count("team: edge") == done.stdout.count("team: network") == 1
     release = rendered(values=values)
+    # Some programs reject a label that occurs twice.
+    assert run_template(values=values).stdout.count("team:") == len(release.manifests) + 1
     labelled = [*release.pods(), release.only("Service"), release.only("Deployment")]
     teams = [each["metadata"]["labels"]["team"] for each in labelled]
     assert teams == ["network", "edge", "platform"]
