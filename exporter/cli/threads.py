@@ -35,7 +35,7 @@ class DaemonThreads(ThreadPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call ``fn`` in a thread; return its future.
 
-        Raises :class:`RuntimeError` if the system allows no more threads; then ``fn`` is not called.
+        Raises :class:`RuntimeError` if the system allows no more threads. ``fn`` is not called.
         """
         future: Future[T] = Future()
         if not self._idle.acquire(blocking=False) and self._started < _MAX_THREADS:

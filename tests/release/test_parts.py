@@ -211,6 +211,14 @@ def test_uncommitted_changes_are_rejected_or_marked(checkout: Path, tmp_path: Pa
 
 
 @pytest.mark.integration
+def test_a_link_to_a_file_of_this_machine_is_rejected(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "link").unlink()
+    (checkout / "link").symlink_to("../secret")
+    with pytest.raises(ReleaseError, match=r"^link leads to a file outside of the repository\."):
+        export(checkout, tmp_path / "source", dirty=True)
+
+
+@pytest.mark.integration
 def test_a_folder_without_git_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="not a git repository"):
         export(tmp_path, tmp_path / "source", dirty=False)
