@@ -57,7 +57,7 @@ def export(checkout: Path, folder: Path, *, dirty: bool) -> Source:
     for name in git("ls-files", "-z").rstrip("\0").split("\0"):
         # The chart and the source distribution contain the files that links lead to.
         if not (checkout / name).resolve().is_relative_to(checkout.resolve()):
-            raise ReleaseError(f"{name} leads to a file outside of the repository. Remove the link.")
+            raise ReleaseError(f"{name} leads out of the repository. Remove the link.")
         if os.path.lexists(checkout / name):
             _copy(checkout / name, folder / name)
     revision = git("rev-parse", "HEAD").strip()
