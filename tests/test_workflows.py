@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -20,8 +19,8 @@ from check_jsonschema.builtin_schemas import (  # type: ignore[import-untyped] #
 from jsonschema.validators import validator_for
 
 from exporter.version import __version__
+from tests.programs import ROOT, go_program
 
-ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 LOCAL = re.compile(r"\./\.github/workflows/[\w-]+\.yml")
@@ -194,12 +193,7 @@ def test_zizmor_finds_nothing() -> None:
 
 @pytest.mark.integration
 def test_actionlint_finds_nothing() -> None:
-    path = os.pathsep.join([os.environ["PATH"], str(Path.home() / "go/bin")])
-    actionlint = shutil.which("actionlint", path=path)
-    if not actionlint:
-        assert not os.environ.get("CI"), "actionlint is missing"
-        pytest.skip("actionlint is not installed: go install it as .ci/run does")
-    done = run(actionlint, *WORKFLOWS)
+    done = run(go_program("actionlint"), *WORKFLOWS)
     assert (done.returncode, done.stdout) == (0, "")
 
 
