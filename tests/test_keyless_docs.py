@@ -17,7 +17,7 @@ from exporter.errors import (
     TokenUnreadable,
 )
 from tests.jwts import jwt
-from tests.markdown import ROOT, relative_links
+from tests.markdown import ROOT, code_blocks, relative_links
 from tests.test_messages import is_in_the_program, messages
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ SECRET = "a-secret-of-a-client"
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return code_blocks(page.read_text(), language)
 
 
 def documents(page: Path) -> Iterator[dict[str, Any]]:
