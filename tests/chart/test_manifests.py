@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -333,9 +334,10 @@ def test_names_of_the_longest_release_fit() -> None:
 
 def notes(values: dict[str, Any]) -> str:
     """Return what helm shows after an installation, rendered as a manifest."""
-    template = '{{ include "confluent-api-keys-exporter.notes" . | toJson }}'
-    manifest = {"metadata": {"name": "notes"}, "apiVersion": "v1", "kind": "ConfigMap"}
-    text = f"{json.dumps(manifest)[:-1]}, data: {{notes: {template}}}}}"
+    template = indent((CHART / "templates" / "NOTES.txt").read_text(), "    ")
+    text = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\ndata:\n  notes: |\n" + template
+    )
     release = rendered(values=values | {"extraManifests": [text]}, only=["extramanifests.yaml"])
     return str(release.only("ConfigMap", "notes")["data"]["notes"])
 
