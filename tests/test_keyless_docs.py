@@ -375,7 +375,7 @@ def test_the_client_secret_is_mounted_where_the_configurations_expect_it() -> No
 
 @pytest.mark.parametrize("page", KEYLESS, ids=lambda page: page.name)
 def test_the_mistakes_have_the_reasons_and_messages_of_the_program(page: Path) -> None:
-    _, _, section = page.read_text().partition("\n## Mistakes\n")
+    _, _, section = page.read_text().partition("\n## Common mistakes\n")
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "]
     header, *mistakes = rows
     assert header == ["mistake", "what you see"]

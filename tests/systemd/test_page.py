@@ -122,7 +122,7 @@ def test_uninstalling_removes_what_was_installed() -> None:
 
 
 def test_the_mistakes_have_the_messages_of_the_program() -> None:
-    _, _, section = PAGE.partition("\n## Mistakes\n")
+    _, _, section = PAGE.partition("\n## Common mistakes\n")
     header, *rows = [
         line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "
     ]
