@@ -30,7 +30,7 @@ organizations:
     [
         (
             ["--shard=1"],
-            "--shard=1 needs --total-shards, the number of shards, which must be higher",
+            "--shard=1 needs --total-shards, the number of shards; expected 2 or more",
         ),
         (
             ["--shard=3", "--total-shards=3"],
