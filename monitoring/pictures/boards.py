@@ -14,9 +14,9 @@ from monitoring.pictures.alerts import record_rules
 from monitoring.pictures.answers import DashboardQueries
 from monitoring.pictures.chromium import draw
 from monitoring.pictures.layout import cut, grid_rows
-from monitoring.pictures.store import stored
 from monitoring.pictures.week import DAY, WEEK, record_week
 from tests.programs import ROOT, program
+from tests.prometheus.server import NO_TARGETS, prometheus_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ def draw_boards(pictures: Path, folder: Path, *, week: Path) -> None:
     """Draw the dashboards over the metrics in ``week``; ``folder`` is for the pages."""
     until = _recorded(week)
     _bundle(folder)
-    with stored(week) as prometheus:
+    with prometheus_with(NO_TARGETS, week) as prometheus:
         for name, picture in PICTURES.items():
             file = ROOT / "grafana" / "dashboards" / f"{name}.json"
             board = cut(json.loads(file.read_text()), rows=picture.rows)
