@@ -214,7 +214,7 @@ def test_only_the_files_of_an_earlier_release_are_removed(tmp_path: Path) -> Non
     (tmp_path / "SHA256SUMS").write_text("00  old-0.1.0.tar.gz\n")
     (tmp_path / "old-0.1.0.tar.gz").write_text("")
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(ReleaseError, match=r"holds files of no release: notes\.txt"):
+    with pytest.raises(ReleaseError, match=r"contains other files: notes\.txt"):
         remove_release(tmp_path)
     (tmp_path / "notes.txt").unlink()
     remove_release(tmp_path)
