@@ -88,7 +88,7 @@ class Exporter:
             self.exposition.begin(one.state, one.collectors)
         self.exposition.prepare()
         self.shard = config.describe_shard()
-        """The shard and its number of organizations in words, empty if there is only one."""
+        """The shard and its number of organizations in words; empty without sharding."""
         self.rejected_config: str | None = None
         """The problems of the latest configuration, if it was rejected."""
         self.instruments.config_loaded(successful=True)
@@ -129,9 +129,9 @@ class Exporter:
         return [each.summarize(state) for each in self._organizations[state.name].collectors]
 
     def overview(self) -> Callable[[], Sequence[tuple[OrganizationState, Sequence[Summary]]]]:
-        """Return a function that returns the current states with their summaries.
+        """Return a function that summarizes the current states.
 
-        It takes long for many organizations, and may be called in a thread.
+        With many organizations it takes a while, so it may be called in a thread.
         """
         current = [(one.state, one.collectors) for one in self._organizations.values()]
         return lambda: [
@@ -184,7 +184,7 @@ class Exporter:
             await self.aclose()
 
     async def reload(self, config: Config) -> None:
-        """Replace the configuration by another one for the same shard.
+        """Replace the configuration with another one for the same shard.
 
         Organizations whose settings did not change are not interrupted. Of the others, those that
         still list the same keys keep their state until the next refresh. CA certificates are those

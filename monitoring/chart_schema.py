@@ -7,7 +7,8 @@ from pathlib import Path
 
 from monitoring.prometheus_rule import rule_groups
 
-PATH = Path(__file__).parents[1] / "charts" / "confluent-api-keys-exporter" / "values.schema.json"
+CHART = Path(__file__).parents[1] / "charts" / "confluent-api-keys-exporter"
+PATH = CHART / "values.schema.json"
 
 
 def values_schema() -> str:

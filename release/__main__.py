@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING
 
-from release.chart import build_chart, helm
+from release.chart import build_chart
 from release.checksums import CHECKSUMS, digest, read_checksums, remove_release, write_checksums
-from release.commands import ReleaseError, run
+from release.commands import ReleaseError, find_program, run
 from release.distributions import build_distributions
 from release.image import build_image
 from release.sbom import build_sbom
@@ -84,16 +84,16 @@ def _flags() -> argparse.ArgumentParser:
 
 def _missing(flags: argparse.Namespace) -> dict[str, str]:
     """Return the parts that cannot be built, each with the program that is missing."""
-    programs = {"chart": ("helm", helm()), "image": ("buildah", shutil.which("buildah"))}
+    programs = {"chart": "helm", "image": "buildah"}
     return {
-        part: name
-        for part, (name, found) in programs.items()
-        if found is None and part not in flags.without
+        part: program
+        for part, program in programs.items()
+        if part not in flags.without and find_program(program) is None
     }
 
 
 def _build(flags: argparse.Namespace, without: Sequence[str]) -> None:
-    """Build into a temporary folder first, so that a failure leaves no half of a release."""
+    """Build into a temporary folder first, so that a failure leaves no incomplete release."""
     output: Path = flags.output
     remove_release(output)
     with TemporaryDirectory(prefix="release-") as name:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from release.archives import write_tar_gz
-from release.commands import ReleaseError, run
+from release.commands import ReleaseError, find_program, run
+from release.source import NAME
 
 if TYPE_CHECKING:
     from release.source import Source
-
-CHART = "confluent-api-keys-exporter"
-
-
-def helm() -> str | None:
-    """Return the path of helm, also where ``go install`` puts it; None if it is missing."""
-    found = shutil.which("helm")
-    if found is None and shutil.which("go"):
-        folder = Path(run(["go", "env", "GOPATH"], folder=Path.cwd()).strip())
-        found = shutil.which("helm", path=folder / "bin")
-    return found
 
 
 def build_chart(source: Source, output: Path) -> list[Path]:
@@ -33,15 +22,18 @@ def build_chart(source: Source, output: Path) -> list[Path]:
         ReleaseError: Helm rejects the chart, or its version is not that of the exporter.
 
     """
-    chart = source.folder / "charts" / CHART
+    chart = source.folder / "charts" / NAME
     with TemporaryDirectory() as folder:
-        run([helm() or "helm", "package", chart, f"--destination={folder}"], folder=output)
+        run(
+            [find_program("helm") or "helm", "package", chart, f"--destination={folder}"],
+            folder=output,
+        )
         (package,) = Path(folder).iterdir()
-        expected = f"{CHART}-{source.version}.tgz"
+        expected = f"{NAME}-{source.version}.tgz"
         if package.name != expected:
             raise ReleaseError(
                 f"the chart is {package.name} instead of {expected}. "
-                f"Set version and appVersion in charts/{CHART}/Chart.yaml."
+                f"Set version and appVersion in charts/{NAME}/Chart.yaml."
             )
         write_reproducible(package, output / expected, time=source.time)
     return [output / expected]

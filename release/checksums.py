@@ -29,7 +29,7 @@ def write_checksums(files: Iterable[Path], output: Path) -> Path:
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """Return the checksums in ``folder`` by file name; none if it holds no release."""
+    """Return the checksums in ``folder`` by file name; empty if it holds no release."""
     path = folder / CHECKSUMS
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
@@ -47,7 +47,7 @@ def remove_release(folder: Path) -> None:
     names = {each.name for each in folder.iterdir()}
     if others := sorted(names - {CHECKSUMS, *read_checksums(folder)}):
         raise ReleaseError(
-            f"{folder} holds files of no release: {', '.join(others)}. "
+            f"{folder} contains other files: {', '.join(others)}. "
             "Remove them, or choose another folder with --output."
         )
     for name in names:  # SHA256SUMS may name files elsewhere

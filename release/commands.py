@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 
 class ReleaseError(Exception):
     """A release that cannot be built: cause and remedy."""
+
+
+@functools.cache
+def find_program(name: str) -> str | None:
+    """Return the path of a program on ``PATH`` or where ``go install`` puts it, or None."""
+    found = shutil.which(name)
+    if found is None and shutil.which("go"):
+        folder = run(["go", "env", "GOPATH"], folder=Path.cwd()).strip()
+        found = shutil.which(name, path=f"{folder}/bin")
+    return found
 
 
 def run(

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from release.commands import run
 from release.oci import write_archive
+from release.source import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from release.source import Source
-
-IMAGE = "confluent-api-keys-exporter"
 
 
 def build_image(source: Source, output: Path, *, build_args: Sequence[str] = ()) -> list[Path]:
@@ -43,6 +42,6 @@ def build_image(source: Source, output: Path, *, build_args: Sequence[str] = ())
             run(["buildah", "rmi", image], folder=folder)
         return [
             write_archive(
-                folder / "image", output, name=IMAGE, version=source.version, time=source.time
+                folder / "image", output, name=NAME, version=source.version, time=source.time
             )
         ]

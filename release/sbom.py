@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from exporter.version import PROJECT_URL
 from release.commands import ReleaseError
+from release.source import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from release.source import Source
 
-PROJECT = "confluent-api-keys-exporter"
 _PIN = re.compile(r"^([a-z0-9-]+)==([^ ;\\]+)", re.MULTILINE)
 _PYTHONS = ("3.11", "3.14")
 """The oldest and the newest one that pyproject.toml names."""
@@ -46,11 +46,11 @@ def build_sbom(source: Source, output: Path) -> list[Path]:
     installed = {name: _installed(name, version) for name, version in _PIN.findall(lock)}
     components = {name: _component(name, found) for name, found in installed.items()}
     project = Component(
-        name=PROJECT,
+        name=NAME,
         version=source.version,
         type=ComponentType.APPLICATION,
-        bom_ref=PROJECT,
-        purl=PackageURL("pypi", None, PROJECT, source.version),
+        bom_ref=NAME,
+        purl=PackageURL("pypi", None, NAME, source.version),
         licenses=[LicenseFactory().make_from_string("Apache-2.0")],
         external_references=[
             ExternalReference(type=ExternalReferenceType.WEBSITE, url=XsUri(PROJECT_URL))
@@ -58,7 +58,7 @@ def build_sbom(source: Source, output: Path) -> list[Path]:
     )
     bom = Bom(
         # The same for the same version, because a random one would differ in every build.
-        serial_number=uuid5(NAMESPACE_URL, f"{PROJECT_URL}/{PROJECT}/{source.version}"),
+        serial_number=uuid5(NAMESPACE_URL, f"{PROJECT_URL}/{NAME}/{source.version}"),
         metadata=BomMetaData(component=project, timestamp=datetime.fromtimestamp(source.time, UTC)),
         components=components.values(),
     )
@@ -68,7 +68,7 @@ def build_sbom(source: Source, output: Path) -> list[Path]:
     for name, found in installed.items():
         needed = _names(found.requires or ()) & components.keys()
         bom.register_dependency(components[name], [components[each] for each in sorted(needed)])
-    path = output / f"{PROJECT}-{source.version}.cdx.json"
+    path = output / f"{NAME}-{source.version}.cdx.json"
     path.write_text(JsonV1Dot6(bom).output_as_string(indent=2) + "\n", encoding="utf-8")
     return [path]
 

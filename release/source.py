@@ -13,6 +13,8 @@ from release.commands import ReleaseError, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+NAME = "confluent-api-keys-exporter"
+"""The name of the project, the chart and the image."""
 _SHOWN = 5
 """The number of changed files that a message names."""
 

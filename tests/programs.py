@@ -24,6 +24,7 @@ import pytest
 
 from exporter.web import bind, serve
 from exporter.web.sockets import url_of
+from release.commands import find_program
 from tests import command_server
 
 if TYPE_CHECKING:
@@ -162,9 +163,17 @@ def is_ready(address: str) -> bool:
 
 def program(name: str, *, package: str = "prometheus prometheus-alertmanager") -> str:
     """Return the path of a program; skip the test, with instructions, if it is missing."""
-    found = shutil.which(name)
+    return _present(name, shutil.which(name), remedy=f"apt-get install {package}")
+
+
+def go_program(name: str) -> str:
+    """Return the path of a program that is written in Go; skip the test if it is missing."""
+    return _present(name, find_program(name), remedy="install it as .ci/run does")
+
+
+def _present(name: str, found: str | None, *, remedy: str) -> str:
     if found is None:
         if os.environ.get("CI"):
             pytest.fail(f"{name} is missing, and CI must have it")
-        pytest.skip(f"{name} is missing; apt-get install {package}")
+        pytest.skip(f"{name} is missing; {remedy}")
     return found

@@ -17,7 +17,7 @@ from exporter.errors import (
     TokenUnreadable,
 )
 from tests.jwts import jwt
-from tests.markdown import ROOT, relative_links
+from tests.markdown import ROOT, code_blocks, relative_links
 from tests.test_messages import is_in_the_program, messages
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ SECRET = "a-secret-of-a-client"
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return code_blocks(page.read_text(), language)
 
 
 def documents(page: Path) -> Iterator[dict[str, Any]]:
@@ -375,7 +375,7 @@ def test_the_client_secret_is_mounted_where_the_configurations_expect_it() -> No
 
 @pytest.mark.parametrize("page", KEYLESS, ids=lambda page: page.name)
 def test_the_mistakes_have_the_reasons_and_messages_of_the_program(page: Path) -> None:
-    _, _, section = page.read_text().partition("\n## Mistakes\n")
+    _, _, section = page.read_text().partition("\n## Common mistakes\n")
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "]
     header, *mistakes = rows
     assert header == ["mistake", "what you see"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from monitoring.pictures.answers import PANEL_TYPES, cut, grid_rows
 from monitoring.pictures.boards import PICTURES
+from monitoring.pictures.layout import PANEL_TYPES, cut, grid_rows
 from tests.grafana.boards import BOARDS, PANELS
 from tests.programs import ROOT
 
@@ -107,17 +107,13 @@ def test_a_cut_row_ends_at_its_height() -> None:
     ]
 
 
-def test_a_whole_dashboard_is_not_changed() -> None:
-    assert cut(BOARD, rows=None) == BOARD
-
-
 @pytest.mark.parametrize(
     ("board", "rows", "message"),
     [
         (BOARD, {"Third": 1}, "Board has no row Third"),
         (
             {"title": "Board", "panels": [panel("map", y=0, h=1, kind="geomap")]},
-            None,
+            {},
             "cannot draw panels of type geomap",
         ),
     ],

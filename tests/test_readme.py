@@ -14,6 +14,7 @@ import yaml
 from exporter import config
 from exporter.config.web_config import load_web_config
 from exporter.simulator import FAULTS
+from tests.markdown import code_blocks
 from tests.programs import EXPORTER, ROOT, printed, run, started
 from tests.prometheus.rule_files import promtool
 from tests.web.certificates import Authority
@@ -68,7 +69,7 @@ def test_the_output_of_check_matches_and_a_second_check_does_not_wait(tmp_path: 
 
 
 def test_the_configurations_are_valid(tmp_path: Path) -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    blocks = code_blocks(README, "yaml")
     # The chart's values, which name its image, are checked with the chart.
     configurations = [each for each in blocks if "organizations:" in each and "image:" not in each]
     assert len(configurations) == 2
@@ -85,7 +86,7 @@ def test_the_configurations_are_valid(tmp_path: Path) -> None:
 
 def test_prometheus_accepts_the_scrape_configurations(tmp_path: Path) -> None:
     """Those files that they name are created, because promtool looks for them."""
-    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    blocks = code_blocks(README, "yaml")
     scrapes = [block for block in blocks if "scrape_configs:" in block]
     assert len(scrapes) == 2
     Authority(tmp_path, "exporter-ca")
@@ -99,7 +100,7 @@ def test_prometheus_accepts_the_scrape_configurations(tmp_path: Path) -> None:
 
 def test_the_web_configurations_are_valid(tmp_path: Path) -> None:
     """Also those of docs/web.md. The promtool of Debian does not know ``client_allowed_sans``."""
-    blocks = re.findall(r"```yaml\n(.*?)```", README + WEB, re.DOTALL)
+    blocks = code_blocks(README + WEB, "yaml")
     texts = [block for block in blocks if "tls_server_config:" in block]
     assert len(texts) == 3
     authority = Authority(tmp_path, "clients-ca")

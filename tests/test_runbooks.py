@@ -8,7 +8,6 @@ import shlex
 import subprocess
 from collections import Counter
 from operator import attrgetter
-from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ from exporter import config
 from exporter.cli import arguments
 from exporter.cli.output import PROGRAM
 from exporter.version import PROJECT_URL
+from tests.markdown import code_blocks
 from tests.programs import ROOT, program
 from tests.prometheus.rule_files import ALERTS, EXPOSED, RECORDED, labels_of, promtool, selectors
 
@@ -60,15 +60,9 @@ pages = pytest.mark.parametrize("name", PAGES)
 texts = pytest.mark.parametrize("name", TEXTS)
 
 
-def blocks(text: str, language: str) -> list[str]:
-    """Return the code blocks in ``language``, including those inside lists."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", text, re.DOTALL | re.MULTILINE)
-    return [dedent(code) for _, code in found]
-
-
 def lines(text: str) -> list[str]:
     """Return the shell commands, each with its continuation lines joined."""
-    typed = "".join(blocks(text, "sh")).replace("\\\n", " ")
+    typed = "".join(code_blocks(text, "sh")).replace("\\\n", " ")
     return [*typed.splitlines(), *re.findall(r"`(confluent-api-keys-exporter [^`]*)`", text)]
 
 
@@ -194,14 +188,14 @@ def test_two_pages_have_no_commands() -> None:
 
 @texts
 def test_the_configuration_is_valid(name: str, tmp_path: Path) -> None:
-    for block in blocks(TEXTS[name], "yaml"):
+    for block in code_blocks(TEXTS[name], "yaml"):
         config.parse(block, file=f"{name}.md", folder=tmp_path, environ=ENVIRON)
 
 
 @pytest.mark.integration
 @texts
 def test_the_queries_are_valid_and_select_existing_metrics(name: str, tmp_path: Path) -> None:
-    found = blocks(TEXTS[name], "promql")
+    found = code_blocks(TEXTS[name], "promql")
     for query in found:
         assert selectors(query)
         assert selectors(query).keys() <= EXPOSED.keys() | RECORDED.keys()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,9 +17,8 @@ from check_jsonschema.builtin_schemas import (  # type: ignore[import-untyped] #
 )
 from jsonschema.validators import validator_for
 
-from exporter.version import __version__
+from tests.programs import ROOT, go_program
 
-ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 LOCAL = re.compile(r"\./\.github/workflows/[\w-]+\.yml")
@@ -194,61 +191,5 @@ def test_zizmor_finds_nothing() -> None:
 
 @pytest.mark.integration
 def test_actionlint_finds_nothing() -> None:
-    path = os.pathsep.join([os.environ["PATH"], str(Path.home() / "go/bin")])
-    actionlint = shutil.which("actionlint", path=path)
-    if not actionlint:
-        assert not os.environ.get("CI"), "actionlint is missing"
-        pytest.skip("actionlint is not installed: go install it as .ci/run does")
-    done = run(actionlint, *WORKFLOWS)
+    done = run(go_program("actionlint"), *WORKFLOWS)
     assert (done.returncode, done.stdout) == (0, "")
-
-
-CHANGELOG = """\
-## [1.2.0] - 2026-01-02
-### Fixed
-- [a](notes/a.md#b)
-  [c](https://c.example)
-- [d](#d)
-
-Two
-lines
-
-## [1.1.0] - 2026-01-01
-Old
-"""
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize(
-    ("tag", "changelog", "printed", "error"),
-    [
-        (
-            "v1.2.0",
-            CHANGELOG,
-            "### Fixed\n- [a](BASE/notes/a.md#b) [c](https://c.example)\n- [d](#d)\n\nTwo lines\n",
-            "",
-        ),
-        ("v1.2.1", "## [1.2.0] - 2026-01-02\n- New.\n", "", "The tag is v1.2.1, but"),
-        ("1.2.0", "## [1.2.0] - 2026-01-02\n- New.\n", "", "The tag is 1.2.0, but"),
-        ("v1.2.0", "## [1.2.0]\n- New.\n", "", "has no entries under"),
-        ("v1.2.0", "## [1x2.0] - 2026-01-02\n- New.\n", "", "has no entries under"),
-        ("v1.2.0", "## [1.2.0] - 2026-01-02\n\n## [1.1.0]\n- Old.\n", "", "has no entries under"),
-    ],
-)
-def test_release_notes(tmp_path: Path, tag: str, changelog: str, printed: str, error: str) -> None:
-    for folder in (".ci", "exporter"):
-        (tmp_path / folder).mkdir()
-    script = shutil.copy(ROOT / ".ci/release-notes", tmp_path / ".ci")
-    (tmp_path / "exporter/version.py").write_text('__version__ = "1.2.0"\n')
-    (tmp_path / "CHANGELOG.md").write_text(changelog)
-    done = run(script, tag, "BASE")
-    assert (done.returncode, done.stdout) == (int(bool(error)), printed)
-    assert error in done.stderr
-
-
-@pytest.mark.integration
-def test_the_changelog_has_notes_for_the_current_version() -> None:
-    done = run(ROOT / ".ci/release-notes", f"v{__version__}", "https://forge.example/blob/tag")
-    assert done.returncode == 0, done.stderr
-    # A release page resolves relative links against another address.
-    assert set(re.findall(r"\]\((?!https://|#)", done.stdout)) == set()

@@ -31,8 +31,8 @@ def add_shard_flags(parser: argparse.ArgumentParser, *, from_host_name: bool) ->
         "--shard",
         type=partial(count, minimum=0),
         metavar="N",
-        help="Number of the shard, from 0, whose organizations to use. Secrets of other"
-        f" organizations are not read. Default: {default}",
+        help="Use only the organizations of this shard, from 0, and do not read the secrets of"
+        f" others. Default: {default}",
     )
     parser.add_argument(
         "--total-shards",
@@ -50,11 +50,14 @@ def shard_problem(options: argparse.Namespace) -> str:
         return ""
     # Also for 0: a shard without its total would use the organizations of all shards.
     if total is None:
-        return f"--shard={shard} needs --total-shards, the number of shards, which must be higher"
+        return (
+            f"--shard={shard} needs --total-shards, the number of shards; expected {shard + 1} or"
+            " more"
+        )
     if shard < total:
         return ""
-    expected = "the only shard is 0" if total == 1 else f"expected a number from 0 to {total - 1}"
-    return f"--shard={shard} is too high for --total-shards={total}; {expected}"
+    expected = "0, the only shard" if total == 1 else f"a number from 0 to {total - 1}"
+    return f"--shard={shard} is too high for --total-shards={total}; expected {expected}"
 
 
 def selected_shard(options: argparse.Namespace) -> Shard:

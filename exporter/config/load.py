@@ -31,7 +31,7 @@ class Config:
     """A valid configuration, or the part of it for one shard."""
 
     organizations: tuple[Organization, ...]
-    """Those of the shard, with distinct names. At least one, unless other shards have them all."""
+    """Those of the shard, with distinct names. Empty only if other shards have all of them."""
     shard: Shard
     configured: int
     """Number of organizations of all shards."""
@@ -135,8 +135,8 @@ class _ConfigReader(DocumentReader):
             path = each.usage.state_file
             if path is None:
                 continue
-            # Two names of one file are the same file. The files of other shards may be on a disk
-            # of theirs, so only their names are compared.
+            # Two names of one file are the same file. The files of other shards may not be
+            # on this host, so only their paths are compared.
             for name in self._names_of_file(path, of=each.name):
                 if first.setdefault(name, each.name) != each.name:
                     self.add_problem(

@@ -13,7 +13,7 @@ _MASK = 2**64 - 1
 
 @dataclass(frozen=True)
 class Shard:
-    """One of ``total`` exporters. One of 1 has all organizations."""
+    """One of ``total`` exporters that share the organizations. A total of 1 means no sharding."""
 
     ordinal: int = 0
     """From 0 to less than ``total``."""
@@ -30,7 +30,7 @@ class Shard:
 
 
 UNSHARDED = Shard()
-"""The only shard, with all organizations."""
+"""All organizations."""
 
 
 def shard_of(organization: str, *, total: int) -> int:

@@ -35,8 +35,8 @@ class OneConnectionTransport(httpx.AsyncBaseTransport):
     """Sends requests to one origin, one after another, over one connection.
 
     ``context`` verifies the server and, if that is asked over TLS, the ``proxy``. ``keepalive``:
-    seconds after which an idle connection is closed. A thousand organizations would otherwise hold
-    a thousand connections, until the server closes them. Raises the errors of httpx.
+    seconds after which an idle connection is closed, because 1,000 organizations would otherwise
+    hold 1,000 connections until the server closes them. Raises the errors of httpx.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class OneConnectionTransport(httpx.AsyncBaseTransport):
         self._timer: asyncio.TimerHandle | None = None
         """Closes the connection when it has been idle for too long."""
         self._closing: asyncio.Task[None] | None = None
+        """Kept, because the event loop refers to tasks only weakly."""
 
     @property
     def resolving(self) -> str:

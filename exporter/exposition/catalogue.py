@@ -424,15 +424,14 @@ CONFIG_RELOAD_TIMESTAMP = Metric(
 SHARD_ORDINAL = Metric(
     "confluent_cloud_exporter_shard_ordinal",
     "gauge",
-    "Number of the exporter's shard, from 0. 0 if the organizations are not divided into shards.",
+    "Number of the exporter's shard, from 0. Always 0 without sharding.",
     ("shard_ordinal",),
     details="The label has the same value. See [sharding.md](sharding.md).",
 )
 TOTAL_SHARDS = Metric(
     "confluent_cloud_exporter_total_shards",
     "gauge",
-    "Number of shards that share the organizations, from --total-shards. 1 if they are not divided"
-    " into shards.",
+    "Number of shards that share the organizations, from --total-shards. 1 without sharding.",
 )
 LOG_RECORDS_DROPPED = Metric(
     "confluent_cloud_exporter_log_records_dropped_total",

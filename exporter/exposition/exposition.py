@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.exposition import catalogue
 from exporter.exposition.document import Document, assemble, blocks, chunks
-from exporter.exposition.groups import GROUP_SIZE, Groups, members
+from exporter.exposition.groups import Groups, group_at
 from exporter.exposition.refreshes import RefreshRenderer
 from exporter.exposition.text import Format
 
@@ -92,14 +92,14 @@ class Exposition:
     async def publish(self, state: OrganizationState, renderers: Sequence[Renderer]) -> None:
         """Serve ``state`` from now on; renders off the event loop."""
         names = sorted({*self._rendered, state.name})
-        position = names.index(state.name)
-        group = {name: self._rendered.get(name) for name in names[members(position)]}
+        number, members = group_at(names.index(state.name))
+        group = {name: self._rendered.get(name) for name in names[members]}
 
         def render() -> _Rendered:
             group[state.name] = rendered = self._render(state, renderers)
             now = self._clock.monotonic()
-            chunks_ = [each.fresh(now=now) for each in group.values() if each is not None]
-            self._groups.group(position // GROUP_SIZE, chunks_)
+            fresh = [each.fresh(now=now) for each in group.values() if each is not None]
+            self._groups.group(number, fresh)
             return rendered
 
         self._rendered[state.name] = await asyncio.to_thread(render)
@@ -112,7 +112,7 @@ class Exposition:
         self._version += 1
 
     def prepare(self) -> None:
-        """Assemble everything, so that the first scrape need not."""
+        """Assemble everything ahead of the first scrape."""
         self._document(Format.OPENMETRICS)  # groups are the same in all formats
 
     def _render(self, state: OrganizationState, renderers: Sequence[Renderer]) -> _Rendered:
@@ -159,7 +159,7 @@ class Exposition:
         return document
 
     def _refreshed(self, form: Format, before: _RefreshedFamilies | None) -> _RefreshedFamilies:
-        """Return ``before``, or new sections if it is out of date."""
+        """Return ``before``, or new families if it is out of date."""
         now = self._clock.monotonic()
         if before and before.version == self._version and now < before.fresh_until:
             return before

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from exporter.exposition.document import Chunks, Sections
 
 GROUP_SIZE = 16
-"""Organizations. A larger group costs more when one of them is published, and more groups cost more
-at a scrape."""
+"""Number of organizations. A larger group costs more when one of them is published, and more groups
+cost more at a scrape."""
 
 
 class Groups:
     """The sections of all organizations, in groups of :data:`GROUP_SIZE`.
 
-    Safe to use from several threads: what is kept is used only for the same chunks.
+    Safe to use from several threads: cached sections are used only for the same chunks.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Groups:
         return assembled
 
 
-def members(position: int) -> slice:
-    """Return the positions of the group that has the organization at ``position``."""
-    first = position - position % GROUP_SIZE
-    return slice(first, first + GROUP_SIZE)
+def group_at(position: int) -> tuple[int, slice]:
+    """Return the number and the positions of the group with the organization at ``position``."""
+    number = position // GROUP_SIZE
+    return number, slice(number * GROUP_SIZE, (number + 1) * GROUP_SIZE)

@@ -18,7 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from exporter.exposition import catalogue
-from exporter.exposition.groups import GROUP_SIZE, Groups, members
+from exporter.exposition.groups import Groups, group_at
 from exporter.exposition.request_metrics import RequestMetrics
 from exporter.exposition.text import Format, unit_of
 from exporter.exposition.web_instruments import WebInstruments, render_keys_page_info
@@ -126,9 +126,9 @@ class Instruments:
         if organization not in self._requests:
             return
         self._requests[organization].render()
-        position = list(self._requests).index(organization)
-        group = list(self._requests.values())[members(position)]
-        self._groups.group(position // GROUP_SIZE, [each.rendered for each in group])
+        number, members = group_at(list(self._requests).index(organization))
+        group = list(self._requests.values())[members]
+        self._groups.group(number, [each.rendered for each in group])
 
     def process(self, form: Format) -> bytes:
         """Return the metrics of the process itself, which end the exposition."""

@@ -46,7 +46,7 @@ class Source(KeysSource, ProbeSource, Protocol):
 
     @property
     def shard(self) -> str:
-        """The shard and its number of organizations in words, empty if there is only one."""
+        """The shard and its number of organizations in words; empty without sharding."""
 
     def overview(self) -> Callable[[], Sequence[tuple[OrganizationState, Sequence[Summary]]]]:
         """Return a function that returns the current states with their summaries.

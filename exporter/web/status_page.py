@@ -29,7 +29,7 @@ def render_status_page(
 ) -> str:
     """Return the page at the Unix time ``wall``: each organization with its summaries.
 
-    ``shard``: in words; empty if the organizations are not divided into shards.
+    ``shard``: in words; empty without sharding.
     ``rejected``: the problems of the configurations whose latest version was rejected, by name.
     ``inventory``: whether there is a page of the keys to link to.
     """

@@ -18,8 +18,8 @@ if __name__ == "__main__":
         "--week",
         type=Path,
         metavar="FOLDER",
-        help="Folder of the week of metrics. It is recorded, which takes minutes, unless the folder"
-        " has one. Default: a temporary folder",
+        help="Folder for the week of metrics. If it has none, the tool records one, which takes"
+        " minutes. Default: a temporary folder",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pictures-") as temporary:

@@ -7,14 +7,12 @@ alert is queried as a range, and an alert fires if it held for its duration at t
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
-from monitoring.pictures.store import stored
 from monitoring.pictures.week import SCRAPE, WEEK
 from tests.grafana.interpolation import seconds_of
-from tests.programs import program
-from tests.prometheus.rule_files import ALERTS, FILES
+from tests.prometheus.rule_files import ALERTS, FILES, promtool
+from tests.prometheus.server import NO_TARGETS, prometheus_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,22 +25,18 @@ _RECORDING = FILES[0]
 
 def record_rules(folder: Path, *, until: float) -> None:
     """Add the recorded series of the week and the alerts at its end to ``folder / "data"``."""
-    backfill = (program("promtool"), "tsdb", "create-blocks-from")
-    with stored(folder) as prometheus:
-        times = (
-            f"--start={until - WEEK:.0f}",
-            f"--end={until:.0f}",
-            f"--eval-interval={SCRAPE:.0f}s",
+    data, backfill = folder / "data", ("tsdb", "create-blocks-from")
+    with prometheus_with(NO_TARGETS, folder) as prometheus:
+        promtool(
+            *(*backfill, "rules", f"--url={prometheus.url}", f"--output-dir={data}"),
+            *(f"--start={until - WEEK:.0f}", f"--end={until:.0f}"),
+            *(f"--eval-interval={SCRAPE:.0f}s", _RECORDING),
         )
-        _run(
-            *(*backfill, "rules", f"--url={prometheus.url}", f"--output-dir={folder / 'data'}"),
-            *(*times, str(_RECORDING)),
-        )
-    with stored(folder) as prometheus:
+    with prometheus_with(NO_TARGETS, folder) as prometheus:
         samples = list(_firing(prometheus, until))
     file = folder / "alerts.txt"
     file.write_text("".join((*samples, "# EOF\n")))
-    _run(*backfill, "openmetrics", str(file), str(folder / "data"))
+    promtool(*backfill, "openmetrics", file, data)
 
 
 def _firing(prometheus: Prometheus, until: float) -> Iterator[str]:
@@ -81,7 +75,3 @@ def _sample(name: str, labels: Mapping[str, Any], value: float, at: float) -> st
     # The escaping of JSON is that of the format, for what labels contain.
     pairs = ",".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in labels.items())
     return f"{name}{{{pairs}}} {value} {at:.3f}\n"
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 # promtool

@@ -6,62 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from monitoring.pictures.layout import COLUMNS, Json
 from monitoring.pictures.week import DAY, SCRAPE
 from tests.grafana.interpolation import ALL, chosen, interpolate, pace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from tests.prometheus.server import Prometheus
-
-Json = dict[str, Any]
-"""A JSON object, such as a dashboard, a panel or a query."""
-COLUMNS = 24
-PANEL_TYPES = frozenset({"bargauge", "row", "stat", "table", "timeseries"})
-"""The types of panels that the tool can draw."""
-
-
-def cut(board: Json, *, rows: Mapping[str, int] | None) -> Json:
-    """Return the dashboard with only the panels at the top and in the named ``rows``.
-
-    The number of a row is how much of it is shown, in rows of Grafana's grid: panels that end below
-    are left out. None stands for the whole dashboard. Raises ``ValueError`` for an unknown row, and
-    for panels that the tool cannot draw.
-    """
-    panels = board["panels"]
-    unknown = {panel["type"] for panel in panels} - PANEL_TYPES
-    if unknown:
-        raise ValueError(f"cannot draw panels of type {', '.join(sorted(unknown))}")
-    if rows is None:
-        return board
-    missing = rows.keys() - {panel["title"] for panel in panels if panel["type"] == "row"}
-    if missing:
-        raise ValueError(f"{board['title']} has no row {', '.join(sorted(missing))}")
-    shown: list[Json] = []
-    moved, end = 0, math.inf
-    for panel in panels:
-        place = panel["gridPos"]
-        bottom = place["y"] + place["h"]
-        if panel["type"] == "row":
-            height = rows.get(panel["title"])
-            if height is None:
-                end = -math.inf
-                continue
-            moved = place["y"] - grid_rows(shown)
-            end = bottom + height
-        if bottom <= end:
-            shown.append({**panel, "gridPos": {**place, "y": place["y"] - moved}})
-    return {**board, "panels": shown}
-
-
-def grid_rows(panels: Iterable[Json]) -> int:
-    """Return the height of the panels in rows of Grafana's grid."""
-    bottoms: list[int] = [each["gridPos"]["y"] + each["gridPos"]["h"] for each in panels]
-    return max(bottoms)
 
 
 @dataclass(frozen=True)
-class Asker:
+class DashboardQueries:
     """Sends the queries of a dashboard with each variable at its default."""
 
     prometheus: Prometheus

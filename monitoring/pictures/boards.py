@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitoring.pictures.alerts import record_rules
-from monitoring.pictures.answers import Asker, cut, grid_rows
+from monitoring.pictures.answers import DashboardQueries
 from monitoring.pictures.chromium import draw
-from monitoring.pictures.store import stored
+from monitoring.pictures.layout import cut, grid_rows
 from monitoring.pictures.week import DAY, WEEK, record_week
 from tests.programs import ROOT, program
+from tests.prometheus.server import NO_TARGETS, prometheus_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,13 +56,15 @@ def draw_boards(pictures: Path, folder: Path, *, week: Path) -> None:
     """Draw the dashboards over the metrics in ``week``; ``folder`` is for the pages."""
     until = _recorded(week)
     _bundle(folder)
-    with stored(week) as prometheus:
+    with prometheus_with(NO_TARGETS, week) as prometheus:
         for name, picture in PICTURES.items():
             file = ROOT / "grafana" / "dashboards" / f"{name}.json"
             board = cut(json.loads(file.read_text()), rows=picture.rows)
-            asker = Asker(prometheus, start=until - picture.span, end=until, width=_WIDTH)
+            queries = DashboardQueries(
+                prometheus, start=until - picture.span, end=until, width=_WIDTH
+            )
             page = folder / f"{name}.html"
-            page.write_text(_PAGE.format(board=_in_a_script(asker.board(board))))
+            page.write_text(_PAGE.format(board=_in_a_script(queries.board(board))))
             draw(
                 page.as_uri(),
                 pictures / f"dashboard-{name}.png",

@@ -37,9 +37,9 @@ _INSTANCE = "exporter:10049"
 _KEYS = {"acme": 420, "globex": 170, "initech": 60}
 _SPEEDS = {"acme": 0.5, "globex": 0.8, "initech": 1.0}
 _LIMIT = SimulatedRateLimit(120, MINUTE)
-_UPGRADED = 2.6 * DAY
+_RESTARTED = 2.6 * DAY
 """Seconds before the end at which the exporter is restarted."""
-_TROUBLES = ((5.2 * DAY, 2.5 * HOUR), (15 * HOUR, 1.5 * HOUR))
+_OUTAGES = ((5.2 * DAY, 2.5 * HOUR), (15 * HOUR, 1.5 * HOUR))
 """When the API begins to fail, in seconds before the end, and for how long."""
 _LATENCIES = ("slow:0.6s:0.05", "slow:0.3s:0.3", "slow:0.15s")
 _FAULTS = ("500:0.15", "429:10s:0.1", "slow:2s:0.3")
@@ -109,7 +109,7 @@ async def _live(accounts: Mapping[str, Account], recorder: Recorder, *, until: f
             await clock.sleep(SCRAPE)
             recorder.scrape(targets, at=clock.wall())
 
-    async def troubled(targets: Sequence[Target], *, start: float, seconds: float) -> None:
+    async def with_outage(targets: Sequence[Target], *, start: float, seconds: float) -> None:
         """Scrape until the API fails, and then until it has recovered."""
         await scrapes(targets, before=start)
         simulator.faults[:] = map(parse_fault, (*_FAULTS, *_LATENCIES))
@@ -117,14 +117,14 @@ async def _live(accounts: Mapping[str, Account], recorder: Recorder, *, until: f
         simulator.faults[:] = map(parse_fault, _LATENCIES)
 
     simulator.faults[:] = map(parse_fault, _LATENCIES)
-    (first, first_seconds), (second, second_seconds) = _TROUBLES
+    (first, first_seconds), (second, second_seconds) = _OUTAGES
     exporter = target(1)
     async with exporter.exporter.running():
-        await troubled([exporter], start=first, seconds=first_seconds)
-        await scrapes([exporter], before=_UPGRADED)
+        await with_outage([exporter], start=first, seconds=first_seconds)
+        await scrapes([exporter], before=_RESTARTED)
     exporter = target(2)
     async with exporter.exporter.running():
-        await troubled([exporter], start=second, seconds=second_seconds)
+        await with_outage([exporter], start=second, seconds=second_seconds)
         await scrapes([exporter], before=_REVOKED)
         accounts["initech"].role = "none"
         await scrapes([exporter], before=0)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.chart.helm import rendered_file
+from tests.chart.rules import CHANGED, alerts_in, groups_of
 from tests.web.certificates import Authority
 
 if TYPE_CHECKING:
@@ -31,3 +33,9 @@ def existing(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Files]:
         "ca": ca,
         "corporate-ca": ca,
     }
+
+
+@pytest.fixture(scope="session")
+def changed_alerts() -> dict[str, Any]:
+    """The alerts with everything changed. Tests must not change them."""
+    return alerts_in(groups_of(rendered_file(CHANGED)))

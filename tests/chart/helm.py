@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
 
-from tests.programs import ROOT
+from tests.programs import ROOT, go_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,30 +55,10 @@ def arguments_of(pod: Manifest) -> list[str]:
     return list(pod["spec"]["containers"][0]["args"])
 
 
-def helm() -> str:
-    """Return the path of ``helm``; skip the test, with instructions, if it is missing."""
-    found = _find()
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("helm is missing, and CI must have it")
-        pytest.skip("helm is missing; go install helm.sh/helm/v3/cmd/helm@latest")
-    return found
-
-
-@functools.cache
-def _find() -> str | None:
-    if found := shutil.which("helm"):
-        return found
-    if not shutil.which("go"):
-        return None
-    done = subprocess.run(["go", "env", "GOPATH"], capture_output=True, text=True, check=True)
-    return shutil.which("helm", path=f"{done.stdout.strip()}/bin")
-
-
 def run_helm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run ``helm`` to its end; leave out its remarks on the links to the rules and dashboards."""
     done = subprocess.run(
-        [helm(), *arguments], input=stdin, capture_output=True, text=True, check=False
+        [go_program("helm"), *arguments], input=stdin, capture_output=True, text=True, check=False
     )
     lines = done.stderr.splitlines(keepends=True)
     done.stderr = "".join(line for line in lines if "found symbolic link in path" not in line)

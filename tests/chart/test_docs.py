@@ -11,6 +11,7 @@ import yaml
 from tests.chart.helm import rendered
 from tests.chart.test_configuration import load_as_pod
 from tests.chart.test_values import INVALID
+from tests.markdown import code_blocks
 from tests.programs import ROOT
 from tests.test_messages import messages
 
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
 
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
-_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-BLOCKS = [yaml.safe_load(block) for block in _BLOCK.findall(PAGE)]
+BLOCKS = [yaml.safe_load(block) for block in code_blocks(PAGE, "yaml")]
 VALUES = [block for block in BLOCKS if "scrape_configs" not in block]
 README = (ROOT / "README.md").read_text()
 README_VALUES = [
-    values for block in _BLOCK.findall(README) if "image" in (values := yaml.safe_load(block))
+    values for block in code_blocks(README, "yaml") if "image" in (values := yaml.safe_load(block))
 ]
 SECRET = r"""create secret generic acme-api-key \
     --from-file=api-key=acme_key --from-file=api-secret=acme_secret"""

@@ -21,10 +21,8 @@ from tests.chart.helm import (
     run_template,
 )
 from tests.chart.kubernetes import newest_versions, problems_of
-from tests.chart.pod_security import violations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.chart.helm import Manifest
@@ -90,53 +88,6 @@ def test_each_manifest_has_the_labels_and_a_unique_name(file: Path) -> None:
         assert labels["app.kubernetes.io/instance"] == RELEASE
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
         assert each["metadata"].get("namespace", NAMESPACE) in {NAMESPACE, "observability"}
-
-
-@each_file
-def test_each_pod_meets_the_restricted_standard(file: Path) -> None:
-    for pod in rendered_file(file).pods():
-        assert violations(pod["spec"]) == []
-        assert container_of(pod)["securityContext"]["readOnlyRootFilesystem"] is True
-        assert pod["spec"]["automountServiceAccountToken"] is False
-
-
-def _set(*path: str, value: object) -> Callable[[dict[str, Any]], None]:
-    def change(spec: dict[str, Any]) -> None:
-        part = spec if path[0] != "container" else spec["containers"][0]
-        keys = path if path[0] != "container" else path[1:]
-        for key in keys[:-1]:
-            part = part[key]
-        part[keys[-1]] = value
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "control"),
-    [
-        (_set("hostNetwork", value=True), "Host Namespaces"),
-        (_set("volumes", value=[{"name": "a", "hostPath": {}}]), "Volume Types"),
-        (_set("securityContext", "runAsUser", value=0), "Running as Non-root user"),
-        (_set("securityContext", "runAsNonRoot", value=None), "Running as Non-root"),
-        (_set("securityContext", "seccompProfile", value={}), "Seccomp"),
-        (_set("securityContext", "sysctls", value=[{"name": "kernel.msgmax"}]), "Sysctls"),
-        (_set("container", "securityContext", "privileged", value=True), "Privileged Containers"),
-        (_set("container", "securityContext", "capabilities", value={}), "Capabilities"),
-        (
-            _set("container", "securityContext", "allowPrivilegeEscalation", value=None),
-            "Privilege Escalation",
-        ),
-        (_set("container", "ports", value=[{"hostPort": 1}]), "Host Ports"),
-        (_set("container", "livenessProbe", value={"httpGet": {"host": "a"}}), "Host Probes"),
-    ],
-)
-def test_a_violation_of_the_standard_is_found(
-    change: Callable[[dict[str, Any]], None], control: str
-) -> None:
-    [pod] = rendered_file(CI / "api-key-values.yaml").pods()
-    spec = copy.deepcopy(pod["spec"])
-    change(spec)
-    assert violations(spec) == [control]
 
 
 @each_file
@@ -368,30 +319,3 @@ def test_names_of_the_longest_release_fit() -> None:
     sets = rendered(values=values, only=["statefulsets.yaml"]).workloads()
     assert len(sets) == 11
     assert max(len(each["metadata"]["name"]) for each in sets) == 52
-
-
-def notes(values: dict[str, Any]) -> str:
-    """Return what helm shows after an installation, rendered as a manifest."""
-    template = '{{ include "confluent-api-keys-exporter.notes" . | toJson }}'
-    manifest = {"metadata": {"name": "notes"}, "apiVersion": "v1", "kind": "ConfigMap"}
-    text = f"{json.dumps(manifest)[:-1]}, data: {{notes: {template}}}}}"
-    release = rendered(values=values | {"extraManifests": [text]}, only=["extramanifests.yaml"])
-    return str(release.only("ConfigMap", "notes")["data"]["notes"])
-
-
-def test_the_notes_name_the_workload_and_the_address() -> None:
-    shown = notes({"organizations": ORGANIZATIONS})
-    assert f"rollout status deployment/{FULLNAME}" in shown
-    assert "http://localhost:10049/metrics" in shown
-    assert "Everyone who can reach the pod can read the metrics." in shown
-    assert "Prometheus must scrape each shard." not in shown
-
-
-def test_the_notes_for_shards_with_tls_say_how_to_scrape() -> None:
-    web = {"tls": {"existingSecret": "tls"}, "telemetryPath": "/m"}
-    shown = notes({"organizations": ORGANIZATIONS, "shards": 2, "port": 8443, "web": web})
-    assert f"exec statefulset/{FULLNAME}-shard-0 -- " in shown
-    assert "check --config.file=/etc/confluent-api-keys-exporter/config.yaml --shard=0" in shown
-    assert "https://localhost:8443/m" in shown
-    assert "Everyone who can reach the pod can read the metrics." not in shown
-    assert "Prometheus must scrape each shard." in shown

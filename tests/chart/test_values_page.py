@@ -13,8 +13,8 @@ def test_the_page_is_current() -> None:
 def test_a_row_has_the_type_the_default_and_the_limits() -> None:
     rows = document().splitlines()
     assert (
-        "| `shards` | integer | `1` | Number of pods that the organizations are distributed over. 1"
-        " makes one Deployment, more make one StatefulSet for each shard. 1 to 64. |" in rows
+        "| `shards` | integer | `1` | Number of pods that share the organizations. 1 creates a"
+        " Deployment. More create a StatefulSet for each shard. 1 to 64. |" in rows
     )
     assert (
         "| `organizations[].credentials.oauth.existingSecret.name` | string | required | Name of"

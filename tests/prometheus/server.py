@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NO_TARGETS = "global: {}\n"
+"""The configuration of a Prometheus that only answers queries."""
+
+
 @dataclass(frozen=True)
 class Prometheus:
     url: str
@@ -68,8 +72,7 @@ def prometheus(
     ``scheme`` the lines of the job about TLS and users, and ``more`` is more of its configuration.
     """
     targets = {target: target} if isinstance(target, str) else target
-    config = folder / "prometheus.yml"
-    config.write_text(
+    config = (
         "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
         "scrape_configs:\n"
         f"- job_name: {job}\n"
@@ -81,17 +84,24 @@ def prometheus(
         )
         + more
     )
-    address = free_address()
+    with prometheus_with(config, folder) as server:
+        yield server
+
+
+@contextmanager
+def prometheus_with(config: str, folder: Path) -> Iterator[Prometheus]:
+    """Run a Prometheus with the configuration ``config`` on the data in ``folder / "data"``."""
+    file, address = folder / "prometheus.yml", free_address()
+    file.write_text(config)
     command = (
         program("prometheus"),
-        f"--config.file={config}",
+        f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}",
         # Nothing is compacted meanwhile: what it would save is not worth a test's time.
         "--storage.tsdb.min-block-duration=2h",
         "--storage.tsdb.max-block-duration=2h",
     )
-    server = Prometheus(f"http://{address}")
     with started(*command, log=folder / "prometheus.log"):
         eventually(lambda: is_ready(address), what="Prometheus is ready")
-        yield server
+        yield Prometheus(f"http://{address}")

@@ -30,15 +30,15 @@ organizations:
     [
         (
             ["--shard=1"],
-            "--shard=1 needs --total-shards, the number of shards, which must be higher",
+            "--shard=1 needs --total-shards, the number of shards; expected 2 or more",
         ),
         (
             ["--shard=0"],
-            "--shard=0 needs --total-shards, the number of shards, which must be higher",
+            "--shard=0 needs --total-shards, the number of shards; expected 1 or more",
         ),
         (
             ["--shard=1", "--total-shards=1"],
-            "--shard=1 is too high for --total-shards=1; the only shard is 0",
+            "--shard=1 is too high for --total-shards=1; expected 0, the only shard",
         ),
         (
             ["--shard=3", "--total-shards=3"],

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from exporter.cli import arguments
-from tests.markdown import ROOT
+from tests.markdown import ROOT, code_blocks
 from tests.systemd.unit_files import (
     CONFIGURATION,
     FOLDER,
@@ -27,13 +27,9 @@ OF_SYSTEMD = {"status=217/USER", "status=243/CREDENTIALS", "status=203/EXEC", "P
 """Messages of systemd."""
 
 
-def blocks(language: str, page: str = PAGE) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-
-
 def commands(page: str = PAGE) -> list[list[str]]:
     """Return the words of each command, without ``sudo`` and its options."""
-    typed = "\n".join(blocks("console", page)).replace("\\\n", "")
+    typed = "\n".join(code_blocks(page, "console")).replace("\\\n", "")
     lines = re.findall(r"^\$ (?:sudo (?:-u \S+ )?)?(.*)$", typed, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
@@ -86,7 +82,7 @@ def test_the_paths_in_the_table_are_those_of_the_unit() -> None:
 
 
 def test_the_configuration_is_the_example() -> None:
-    (shown,) = map(yaml.safe_load, blocks("yaml"))
+    (shown,) = map(yaml.safe_load, code_blocks(PAGE, "yaml"))
     example = yaml.safe_load(CONFIGURATION.read_text())
     assert shown == example
     assert list(example["organizations"][0]["credentials"].values()) == [
@@ -96,7 +92,7 @@ def test_the_configuration_is_the_example() -> None:
 
 
 def test_encrypted_credentials_have_the_names_of_the_plain_ones() -> None:
-    (drop_in,) = blocks("ini")
+    (drop_in,) = code_blocks(PAGE, "ini")
     prefix, _, folder = value("LoadCredential").partition(":")
     assert drop_in.splitlines() == [
         "[Service]",
@@ -132,7 +128,7 @@ def test_uninstalling_removes_what_was_installed() -> None:
 
 
 def test_the_mistakes_have_the_messages_of_the_program() -> None:
-    _, _, section = PAGE.partition("\n## Mistakes\n")
+    _, _, section = PAGE.partition("\n## Common mistakes\n")
     header, *rows = [
         line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "
     ]

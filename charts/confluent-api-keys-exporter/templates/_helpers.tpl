@@ -4,7 +4,7 @@
 {{- end -}}
 
 {{/*
-Name of the resources. At most 43 characters, because the name of a StatefulSet has 52 at most:
+Name of the resources. At most 43 characters, because the name of a StatefulSet may have at most 52:
 Kubernetes adds a hash to it in a label.
 */}}
 {{- define "confluent-api-keys-exporter.fullname" -}}

@@ -65,7 +65,7 @@ honorLabels: true
 {{- end }}
 {{- $interval := include "confluent-api-keys-exporter.milliseconds" $monitor.interval | int64 }}
 {{- if and $interval (gt (include "confluent-api-keys-exporter.milliseconds" $monitor.scrapeTimeout | int64) $interval) }}
-- "{{ $name }}.scrapeTimeout: is longer than `interval`, which the Prometheus operator rejects; shorten it"
+- "{{ $name }}.scrapeTimeout: is longer than `interval`, which the Prometheus Operator rejects; shorten it"
 {{- end }}
 {{- end }}
 {{- with (default dict .prometheusRule).thresholds }}

@@ -30,7 +30,7 @@ number stands for one that is larger by 2^64, so its upper 31 bits are larger by
 
 {{/*
 Name of the Secret that the chart creates for the organization `.organization`. The name of an
-organization may have characters that a Secret's name may not. The hash keeps the names apart.
+organization may have characters that a Secret's name may not. The hash makes the names unique.
 */}}
 {{- define "confluent-api-keys-exporter.createdSecret" -}}
 {{- $name := .organization.name -}}

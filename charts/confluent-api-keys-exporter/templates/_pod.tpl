@@ -145,7 +145,7 @@ spec:
     {{- end }}
 {{- end -}}
 
-{{/* The label that tells the pods of the shards apart. */}}
+{{/* The label that distinguishes the pods of the shards. */}}
 {{- define "confluent-api-keys-exporter.shardLabel" -}}
 {{- if gt (int .root.Values.shards) 1 -}}
 app.kubernetes.io/component: shard-{{ .shard }}

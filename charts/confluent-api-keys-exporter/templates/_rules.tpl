@@ -35,18 +35,18 @@ the alert of the rule file.
 {{- $root := index . 0 }}
 {{- $rule := index . 1 }}
 {{- $values := $root.Values.prometheusRule }}
-{{- $own := default dict (get (default dict $values.alerts) $rule.alert) }}
-{{- if dig "enabled" true $own }}
+{{- $settings := default dict (get (default dict $values.alerts) $rule.alert) }}
+{{- if dig "enabled" true $settings }}
 {{- include "confluent-api-keys-exporter.applyThresholds" . }}
 {{- include "confluent-api-keys-exporter.applyJob" . }}
-{{- if $own.for }}
-{{- include "confluent-api-keys-exporter.applyFor" (list $rule $own.for) }}
+{{- if $settings.for }}
+{{- include "confluent-api-keys-exporter.applyFor" (list $rule $settings.for) }}
 {{- end }}
 {{- include "confluent-api-keys-exporter.applyLink" (list $rule "runbook_url" "https://confluent-api-keys-exporter.example/docs/runbooks" $values.runbookUrl) }}
 {{- include "confluent-api-keys-exporter.applyLink" (list $rule "dashboard_url" "https://grafana.confluent-api-keys-exporter.example" $values.dashboardUrl) }}
-{{- $severity := ternary (dict "severity" $own.severity) dict (not (empty $own.severity)) }}
-{{- $_ := set $rule "labels" (mergeOverwrite dict $rule.labels (default dict $values.alertLabels) $severity (default dict $own.labels)) }}
-{{- $_ := set $rule "annotations" (mergeOverwrite dict $rule.annotations (default dict $values.alertAnnotations) (default dict $own.annotations)) }}
+{{- $severity := ternary (dict "severity" $settings.severity) dict (not (empty $settings.severity)) }}
+{{- $_ := set $rule "labels" (mergeOverwrite dict $rule.labels (default dict $values.alertLabels) $severity (default dict $settings.labels)) }}
+{{- $_ := set $rule "annotations" (mergeOverwrite dict $rule.annotations (default dict $values.alertAnnotations) (default dict $settings.annotations)) }}
 {{- toYaml $rule }}
 {{- end }}
 {{- end }}
@@ -63,7 +63,7 @@ alert, the name of the field, the text and its replacement.
 {{- end }}
 
 {{/*
-Replaces the thresholds of an alert, in its expression and in its texts, as files/thresholds.yaml says.
+Replaces the thresholds of an alert, in its expression and in its texts, according to files/thresholds.yaml.
 */}}
 {{- define "confluent-api-keys-exporter.applyThresholds" -}}
 {{- $root := index . 0 }}
@@ -98,7 +98,7 @@ A text of files/thresholds.yaml with a value in place of the placeholders.
 {{- end }}
 
 {{/*
-Replaces how long an alert has to hold, also where a text mentions it.
+Replaces how long the condition of an alert must hold, also where a text mentions it.
 */}}
 {{- define "confluent-api-keys-exporter.applyFor" -}}
 {{- $rule := index . 0 }}
