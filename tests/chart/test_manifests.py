@@ -248,6 +248,13 @@ def test_zero_is_a_number_of_the_pod_disruption_budget() -> None:
     assert release.only("PodDisruptionBudget")["spec"]["minAvailable"] == 0
 
 
+def test_the_service_maps_its_port_to_that_of_the_metrics() -> None:
+    spec = rendered_file(CI / "web-values.yaml").only("Service")["spec"]
+    assert spec["type"] == "LoadBalancer"
+    port = {"name": "metrics", "port": 443, "targetPort": "metrics", "protocol": "TCP"}
+    assert spec["ports"] == [port]
+
+
 def test_the_volume_for_the_state_files_is_mounted() -> None:
     release = rendered_file(CI / "usage-values.yaml")
     claim = release.only("PersistentVolumeClaim")
@@ -264,13 +271,14 @@ def test_the_volume_for_the_state_files_is_mounted() -> None:
 
 def test_a_digest_takes_precedence_over_a_tag() -> None:
     images = {}
-    for name in ("api-key", "pod"):
+    for name in ("api-key", "usage", "pod"):
         [pod] = rendered_file(CI / f"{name}-values.yaml").pods()
         images[name] = container_of(pod)["image"]
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    default = "registry.confluent-api-keys-exporter.example/confluent-api-keys-exporter"
     assert images == {
-        "api-key": "registry.confluent-api-keys-exporter.example/confluent-api-keys-exporter:"
-        + chart["appVersion"],
+        "api-key": f"{default}:{chart['appVersion']}",
+        "usage": f"{default}:0.2.0-custom",
         "pod": "registry.example.com:5000/mirror/api-keys-exporter@sha256:"
         + "0123456789abcdef" * 4,
     }
