@@ -51,6 +51,7 @@ def load(file: Path) -> dict[str, Any]:
 
 JOBS = {(file.name, name): job for file in WORKFLOWS for name, job in load(file)["jobs"].items()}
 STEPS = [(key, step) for key, job in JOBS.items() for step in job.get("steps", [])]
+PAGES = "releasing", "verifying"
 RENOVATE = json.loads((ROOT / "renovate.json").read_text())
 
 
@@ -136,6 +137,44 @@ def test_the_package_index_is_protected_by_the_environment() -> None:
     assert JOBS["release.yml", "index"]["environment"] == "release"
     (publish,) = (s for k, s in STEPS if "pypi-publish" in s.get("uses", ""))
     assert publish["with"] == {"packages-dir": "packages", "attestations": "true"}  # no password
+
+
+def step_of(file: str, name: str, text: str) -> Any:
+    """Return the only step of a job whose action or script contains ``text``."""
+    steps = JOBS[file, name]["steps"]
+    (step,) = (each for each in steps if text in each.get("uses", "") + each.get("run", ""))
+    return step
+
+
+def test_every_file_of_the_release_is_attested() -> None:
+    attest = step_of("release.yml", "attest", "attest-build-provenance@")
+    assert attest["with"]["subject-path"] == "dist/*"
+
+
+def test_the_image_is_attested_and_signed_by_its_digest() -> None:
+    names, digest = "${{ steps.names.outputs.image }}", "${{ steps.build.outputs.digest }}"
+    assert step_of("image.yml", "image", "build-push-action@")["id"] == "build"
+    attested = step_of("image.yml", "image", "attest-build-provenance@")["with"]
+    assert (attested["subject-name"], attested["subject-digest"]) == (names, digest)
+    assert attested["push-to-registry"] == "true"
+    sign = step_of("image.yml", "image", "cosign sign ")
+    assert sign["env"] == {"REFERENCE": f"{names}@{digest}"}
+    assert sign["run"] == 'cosign sign --yes "$REFERENCE"'
+
+
+def test_the_chart_is_signed_by_its_digest() -> None:
+    *_, last = step_of("release.yml", "chart", "helm push ")["run"].splitlines()
+    assert re.fullmatch(r'cosign sign --yes "\$registry/[a-z-]+@\$\{digest:\?.*\}"', last)
+
+
+def test_the_pages_for_maintainers_and_users_name_the_jobs_and_workflows() -> None:
+    releasing, verifying = ((ROOT / f"docs/{name}.md").read_text() for name in PAGES)
+    _, _, table = releasing.partition("| job | does | token can |\n|---|---|---|\n")
+    rows = [line.split(" | ")[0] for line in table.partition("\n\n")[0].splitlines()]
+    jobs = [job["name"] for (file, _), job in JOBS.items() if file == "release.yml"]
+    assert rows == [f"| {name}" for name in jobs]
+    named = set(re.findall(r"[`/]([a-z]+\.yml)\b", verifying))
+    assert named == {file for file, _ in SIGNS}
 
 
 def test_releases_use_no_cache_that_another_workflow_could_fill() -> None:
@@ -252,3 +291,12 @@ def test_the_changelog_has_notes_for_the_current_version() -> None:
     assert done.returncode == 0, done.stderr
     # A release page resolves relative links against another address.
     assert set(re.findall(r"\]\((?!https://|#)", done.stdout)) == set()
+
+
+def test_upgrade_notes_come_first_in_a_section_of_the_changelog() -> None:
+    kinds = ["Upgrade notes", "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    _, *sections = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert len(sections) > 2
+    for section in sections:
+        headings = re.findall(r"^### (.*)$", section, re.MULTILINE)
+        assert headings == [each for each in kinds if each in headings], section[:20]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from exporter.config import parse
 from exporter.version import PROJECT_URL, __version__
 from tests.chart.helm import (
     CHART,
@@ -33,6 +35,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
 CI = CHART / "ci"
 OPERATOR = "monitoring.coreos.com"
 ORGANIZATIONS = [{"name": "acme", "credentials": {"apiKey": "KEY", "apiSecret": "old"}}]
+_PORTS = {"https": 443, "http": 80}
 each_file = pytest.mark.parametrize("file", VALUE_FILES, ids=lambda file: file.stem)
 
 
@@ -216,6 +219,18 @@ def test_the_network_policy_allows_dns_and_the_given_ports_only() -> None:
             {"ports": [{"port": 443, "protocol": "TCP"}]},
         ],
     }
+
+
+def test_the_network_policy_allows_the_ports_that_the_exporter_connects_to(tmp_path: Path) -> None:
+    """Those of the API and STS, which share one address, and of the Metrics API."""
+    environ = {"CONFLUENT_CLOUD_API_KEY": "K", "CONFLUENT_CLOUD_API_SECRET": "S"}
+    text = "organizations: [{name: acme}]"
+    (acme,) = parse(text, file="config", folder=tmp_path, environ=environ).organizations
+    ports = {
+        urlsplit(url).port or _PORTS[urlsplit(url).scheme] for url in (acme.url, acme.usage.url)
+    }
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert ports == set(values["networkPolicy"]["egress"]["ports"])
 
 
 def test_the_network_policy_restricts_peers_addresses_and_dns_servers() -> None:
