@@ -187,6 +187,22 @@ def test_releases_use_no_cache_that_another_workflow_could_fill() -> None:
                 assert any("cache" in each for each in options)
 
 
+def test_updates_are_proposed_for_every_kind_of_dependency() -> None:
+    """Actions, images and tools by Renovate, packages by the workflow *Locks*."""
+    files = {
+        "dockerfile": "Dockerfile",
+        "docker-compose": "compose.yaml",
+        "github-actions": ".github/workflows/checks.yml",
+        "custom.regex": ".ci/run",
+    }
+    assert set(RENOVATE["enabledManagers"]) == files.keys()
+    assert all((ROOT / each).is_file() for each in files.values())
+    assert RENOVATE["pinDigests"] is True
+    locks = load(ROOT / ".github/workflows/locks.yml")
+    assert len(locks["on"]["schedule"]) == 1
+    assert "make lock\n" in step_of("locks.yml", "lock", "make ")["run"]
+
+
 def test_renovate_finds_every_tool_and_image_of_the_workflows() -> None:
     tools, images = (
         re.compile(each["matchStrings"][0].replace("(?<", "(?P<"))
