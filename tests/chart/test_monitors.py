@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
 CI = CHART / "ci"
 KINDS = "ServiceMonitor", "PodMonitor", "PrometheusRule"
 ORGANIZATION = {"name": "acme", "credentials": {"existingSecret": {"name": "acme"}}}
-FILES = [CI / f"{name}-values.yaml" for name in ("monitoring", "pod-monitor", "web-secret")]
+FILES = [CI / "monitoring-values.yaml", CI / "pod-monitor-values.yaml"]
 USER = {
     "username": {"name": "exporter-user", "key": "username"},
     "password": {"name": "exporter-user", "key": "password"},
@@ -70,7 +70,7 @@ def test_the_operator_knows_each_field(default: Rendered) -> None:
         for release in (default, *map(rendered_file, FILES))
         for manifest in release.of_kind(*KINDS)
     ]
-    assert len(manifests) == 3 + 3 + 2 + 1
+    assert len(manifests) == 3 + 3 + 2
     for manifest in manifests:
         assert read_by_the_operator(manifest) == manifest
 
@@ -117,10 +117,10 @@ def test_scrapes_use_tls_and_the_path_of_the_web_server() -> None:
         assert (endpoint["scheme"], endpoint["path"]) == ("https", "/m")
 
 
-def test_the_scheme_can_be_given() -> None:
-    """The chart does not know what the Secret with the web configuration contains."""
-    release = rendered_file(CI / "web-secret-values.yaml")
-    assert endpoint_of(release.only("ServiceMonitor"))["scheme"] == "https"
+def test_the_scheme_can_be_given_for_a_proxy_with_tls() -> None:
+    release = rendered_file(CI / "pod-monitor-values.yaml")
+    for monitor in release.of_kind("ServiceMonitor", "PodMonitor"):
+        assert endpoint_of(monitor)["scheme"] == "https"
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,24 @@ import json
 import os
 import subprocess
 import tarfile
+from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from release.__main__ import _check
 from release.chart import build_chart, helm, write_reproducible
 from release.checksums import remove_release
 from release.commands import ReleaseError
 from release.distributions import build_distributions
 from release.image import build_image
 from release.oci import write_archive
+from release.sbom import build_sbom
 from release.source import Source, export
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 TIME = 1_700_000_000
 
@@ -236,6 +239,32 @@ def test_distributions_that_a_package_index_would_dislike_are_rejected(
     output.mkdir()
     with pytest.raises(ReleaseError, match=f"(?s){problem}"):
         build_distributions(source, output)
+
+
+def test_an_sbom_of_other_packages_than_the_locked_ones_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "runtime.txt").write_text(
+        "pyyaml==0.0.1 \\\n    --hash=sha256:00\n"
+    )
+    source = Source(folder=tmp_path, version="1.2.3", revision="abc", time=TIME)
+    with pytest.raises(ReleaseError, match=r"^pyyaml is \S+ in this environment, and 0\.0\.1 in"):
+        build_sbom(source, tmp_path)
+
+
+def test_a_second_build_with_other_bytes_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_again(command: list[str], **_: object) -> str:
+        (output,) = (each.partition("=")[2] for each in command if each.startswith("--output="))
+        (Path(output) / "SHA256SUMS").write_text("11  a.whl\n22  b.tgz\n")
+        return ""
+
+    (tmp_path / "SHA256SUMS").write_text("11  a.whl\n21  b.tgz\n")
+    monkeypatch.setattr("release.__main__.run", build_again)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the other files stay
+    flags = Namespace(output=tmp_path, build_arg=[], dirty=False)
+    with pytest.raises(ReleaseError, match=r"^not reproducible: b\.tgz\. Compare "):
+        _check(flags, without=[])
 
 
 @pytest.fixture
