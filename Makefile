@@ -5,7 +5,7 @@ BIN := .venv/bin
 WHEELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/confluent-api-keys-exporter/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lowest check soak bench format docs monitoring lock image release clean
+.PHONY: help demo test quick lowest check soak bench format docs monitoring pictures lock image release clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -64,6 +64,9 @@ docs: .venv/.dev ## write docs/metrics.md and docs/chart-values.md
 
 monitoring: .venv/.dev ## generate the dashboards, the PrometheusRule and the alerts in the chart's schema
 	@$(BIN)/python -m monitoring
+
+pictures: .venv/.dev ## draw the pictures of the documentation (needs Prometheus, Chromium, npm, pngquant)
+	@$(BIN)/python -m monitoring.pictures $(ARGS)
 
 lock: ## regenerate requirements/*.txt from the ranges
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" && \

@@ -44,11 +44,11 @@ def remove_release(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    released = {CHECKSUMS, *read_checksums(folder)}
-    if others := sorted({each.name for each in folder.iterdir()} - released):
+    names = {each.name for each in folder.iterdir()}
+    if others := sorted(names - {CHECKSUMS, *read_checksums(folder)}):
         raise ReleaseError(
             f"{folder} holds files of no release: {', '.join(others)}. "
             "Remove them, or choose another folder with --output."
         )
-    for name in released:
-        (folder / name).unlink(missing_ok=True)
+    for name in names:  # SHA256SUMS may name files elsewhere
+        (folder / name).unlink()

@@ -36,7 +36,8 @@ def export(checkout: Path, folder: Path, *, dirty: bool) -> Source:
     ``dirty``: accept files that differ from the commit.
 
     Raises:
-        ReleaseError: No git checkout, no version, or files that differ from the commit.
+        ReleaseError: No git checkout, no version, files that differ from the commit, or a link that
+            leads out of the checkout.
 
     """
 
@@ -54,6 +55,9 @@ def export(checkout: Path, folder: Path, *, dirty: bool) -> Source:
             "Commit the changes, or build a trial with --dirty."
         )
     for name in git("ls-files", "-z").rstrip("\0").split("\0"):
+        # The chart and the source distribution contain the files that links lead to.
+        if not (checkout / name).resolve().is_relative_to(checkout.resolve()):
+            raise ReleaseError(f"{name} leads out of the repository. Remove the link.")
         if os.path.lexists(checkout / name):
             _copy(checkout / name, folder / name)
     revision = git("rev-parse", "HEAD").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL = 0.001  # seconds
+_FREEZE_INTERVAL = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ async def serve_until_stopped(
             ended=stop.set,
         ),
         reloader.running() if reloader else contextlib.nullcontext(),
+        _sparing_the_garbage_collector(exporter),
     ):
         urls = [url_of(each, tls=options.tls) for each in listeners.main]
         probes = " ".join(url_of(each) for each in listeners.probes)
@@ -117,6 +120,27 @@ async def serve_until_stopped(
         ):
             await stop.wait()
             log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def _sparing_the_garbage_collector(exporter: Exporter) -> AsyncIterator[None]:
+    """Exclude what the first refreshes create from garbage collection.
+
+    A full collection of 1,000 organizations takes 0.1 s or more, in which nothing is served. Later
+    refreshes reuse most objects, and the others are freed without the collector.
+    """
+
+    async def freeze() -> None:
+        while not all(state.attempted for state in exporter.states()):
+            await asyncio.sleep(_FREEZE_INTERVAL)
+            gc.freeze()
+
+    task = asyncio.create_task(freeze())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _restricted(app: ASGIApp, exporter: Exporter, options: WebOptions) -> ASGIApp:

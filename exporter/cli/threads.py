@@ -33,13 +33,16 @@ class DaemonThreads(ThreadPoolExecutor):
         self._started = 0
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call ``fn`` in a thread; return its future."""
+        """Call ``fn`` in a thread; return its future.
+
+        Raises :class:`RuntimeError` if the system allows no more threads. ``fn`` is not called.
+        """
         future: Future[T] = Future()
-        self._calls.put((future, partial(fn, *args, **kwargs)))  # type: ignore[arg-type] # Future is invariant
         if not self._idle.acquire(blocking=False) and self._started < _MAX_THREADS:
-            self._started += 1
-            name = f"worker {self._started}"
+            name = f"worker {self._started + 1}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
+            self._started += 1
+        self._calls.put((future, partial(fn, *args, **kwargs)))  # type: ignore[arg-type] # Future is invariant
         return future
 
     def _work(self) -> None:

@@ -108,10 +108,13 @@ def run_template(
 
 
 def rendered(
-    *files: Path, values: Mapping[str, Any] | None = None, only: Sequence[str] = ()
+    *files: Path,
+    values: Mapping[str, Any] | None = None,
+    only: Sequence[str] = (),
+    arguments: Sequence[str] = (),
 ) -> Rendered:
     """Return the manifests that ``helm template`` prints; see :func:`run_template`."""
-    done = run_template(*files, values=values, only=only)
+    done = run_template(*files, values=values, only=only, arguments=arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return Rendered([each for each in yaml.safe_load_all(done.stdout) if each])
 

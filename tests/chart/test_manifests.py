@@ -20,6 +20,7 @@ from tests.chart.helm import (
     VALUE_FILES,
     rendered,
     rendered_file,
+    run_template,
 )
 from tests.chart.kubernetes import newest_versions, problems_of
 from tests.chart.pod_security import violations
@@ -173,14 +174,6 @@ def test_one_deployment_stops_the_old_pod_first() -> None:
             {"organizations": [{**ORGANIZATIONS[0], "settings": {"page_size": 9}}]},
             "checksum/config",
         ),
-        (
-            {
-                "organizations": [
-                    {"name": "acme", "credentials": {"apiKey": "KEY", "apiSecret": "new"}}
-                ]
-            },
-            "checksum/credentials",
-        ),
         ({"web": {"config": {"rate_limit": {"burst": 2}}}}, "checksum/web"),
     ],
 )
@@ -198,6 +191,46 @@ def test_a_change_replaces_the_pod(changed: dict[str, Any], checksum: str) -> No
 def test_the_same_values_do_not_replace_the_pod() -> None:
     runs = [rendered(values={"organizations": ORGANIZATIONS}).manifests for _ in range(2)]
     assert runs[0] == runs[1]
+
+
+def test_a_section_whose_lines_are_comments_is_empty() -> None:
+    """YAML reads it as null, with which helm removes the default."""
+    values = {"organizations": ORGANIZATIONS, "persistence": {"enabled": True}}
+    null = {"config": {"defaults": None, "teams": None}, "web": {"config": None}}
+    assert rendered(values=values | null).manifests == rendered(values=values).manifests
+
+
+def test_nothing_but_a_secret_depends_on_a_password() -> None:
+    """Not even a checksum: everyone who can see it could try passwords until it matches."""
+
+    def others(password: str) -> list[Manifest]:
+        oauth = {"tokenUrl": "https://a.example/token", "clientId": "b", "clientSecret": password}
+        credentials = {"identityPool": "pool-a", "oauth": oauth}
+        values = {"organizations": [{"name": "acme", "credentials": credentials}]}
+        return [each for each in rendered(values=values).manifests if each["kind"] != "Secret"]
+
+    assert others("made-up-1") == others("made-up-2")
+
+
+def test_an_upgrade_replaces_the_pod_of_a_shard_that_cannot_start() -> None:
+    """With the default, OrderedReady, Kubernetes waits for the pod to become ready first."""
+    for shard in rendered_file(CI / "shards-values.yaml").workloads():
+        assert shard["spec"]["podManagementPolicy"] == "Parallel"
+
+
+def test_labels_of_pods_and_of_the_service_take_precedence() -> None:
+    values = {
+        "organizations": ORGANIZATIONS,
+        "commonLabels": {"team": "platform"},
+        "podLabels": {"team": "network"},
+        "service": {"labels": {"team": "edge"}},
+    }
+    release = rendered(values=values)
+    # Some programs reject a label that occurs twice.
+    assert run_template(values=values).stdout.count("team:") == len(release.manifests) + 1
+    labelled = [*release.pods(), release.only("Service"), release.only("Deployment")]
+    teams = [each["metadata"]["labels"]["team"] for each in labelled]
+    assert teams == ["network", "edge", "platform"]
 
 
 def test_the_network_policy_allows_dns_and_the_given_ports_only() -> None:
@@ -341,9 +374,15 @@ def test_names_that_look_like_numbers_remain_text() -> None:
         "image": {"tag": "16"},
         "podLabels": {"a": "17"},
     }
-    manifests = rendered(values=values).manifests
+    manifests = rendered(values=values, arguments=["--namespace=18"]).manifests
     [version] = newest_versions(1)
     assert [problem for each in manifests for problem in problems_of(each, version=version)] == []
+
+
+def test_names_that_yaml_reads_as_booleans_remain_text() -> None:
+    values = {"fullnameOverride": "on", "organizations": ORGANIZATIONS}
+    names = {each["metadata"]["name"] for each in rendered(values=values).manifests}
+    assert names == {"on", "on-acme-822b33ad"}
 
 
 def test_names_of_the_longest_release_fit() -> None:

@@ -109,23 +109,3 @@ def test_each_shard_has_a_volume_of_its_own_that_an_upgrade_does_not_change() ->
         assert claim["metadata"]["name"] == "state"
         assert "app.kubernetes.io/version" not in claim["metadata"]["labels"]
     assert release.of_kind("PersistentVolumeClaim") == []
-
-
-def test_a_secret_rolls_only_the_pod_of_its_shard() -> None:
-    def checksums(secret: str) -> list[dict[str, str]]:
-        names = ["acme", "globex", "hooli", "initech", "umbrella"]
-        organizations = [
-            {
-                "name": name,
-                "credentials": {"apiKey": "KEY", "apiSecret": secret if name == "acme" else "s"},
-            }
-            for name in names
-        ]
-        release = rendered(
-            values={"shards": 3, "organizations": organizations}, only=["statefulsets.yaml"]
-        )
-        return [pod["metadata"]["annotations"] for pod in release.pods()]
-
-    before, after = checksums("old"), checksums("new")
-    changed = [index for index in range(3) if before[index] != after[index]]
-    assert changed == [jump_hash("acme", 3)]

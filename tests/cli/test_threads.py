@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+
+import pytest
 
 from exporter.cli import threads
 from exporter.cli.threads import DaemonThreads
 from tests.programs import TIMEOUT
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_there_are_no_more_threads_than_calls_at_a_time() -> None:
@@ -24,6 +22,22 @@ def test_calls_that_wait_for_each_other_have_threads_of_their_own() -> None:
     for _ in range(3):
         calls = [executor.submit(barrier.wait) for _ in range(3)]
         assert {call.result(TIMEOUT) for call in calls} == {0, 1, 2}
+
+
+def test_threads_are_started_again_after_the_system_allowed_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    executor, calls = DaemonThreads(), list[str]()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(threads._MAX_THREADS + 1):
+            with pytest.raises(RuntimeError):
+                executor.submit(calls.append, "refused")
+    executor.submit(calls.append, "accepted").result(TIMEOUT)
+    assert calls == ["accepted"]
 
 
 def test_a_call_that_is_cancelled_before_it_starts_is_skipped(

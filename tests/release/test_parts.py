@@ -313,6 +313,14 @@ def test_uncommitted_changes_are_rejected_or_marked(checkout: Path, tmp_path: Pa
 
 
 @pytest.mark.integration
+def test_a_link_to_a_file_of_this_machine_is_rejected(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "link").unlink()
+    (checkout / "link").symlink_to("../secret")
+    with pytest.raises(ReleaseError, match=r"^link leads out of the repository\."):
+        export(checkout, tmp_path / "source", dirty=True)
+
+
+@pytest.mark.integration
 def test_a_folder_without_git_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="not a git repository"):
         export(tmp_path, tmp_path / "source", dirty=False)
@@ -327,3 +335,14 @@ def test_only_the_files_of_an_earlier_release_are_removed(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").unlink()
     remove_release(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_files_in_the_folder_are_removed(tmp_path: Path) -> None:
+    """Somebody may build into a folder with a downloaded ``SHA256SUMS``."""
+    other = tmp_path / "other"
+    other.write_text("")
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  ../other\n{'0' * 64}  {other}\n")
+    remove_release(folder)
+    assert (other.exists(), list(folder.iterdir())) == (True, [])

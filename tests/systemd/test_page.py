@@ -67,6 +67,12 @@ def test_the_files_are_installed_where_the_unit_expects_them() -> None:
         assert ["install", "-m", "600", "/dev/stdin", f"{folder}/{name}"] in commands()
 
 
+def test_only_root_can_read_the_variables() -> None:
+    """The address of a proxy may contain a password."""
+    source, target = f"systemd/{NAME}.default", value("EnvironmentFile").lstrip("-")
+    assert ["install", "-m", "600", source, target] in commands()
+
+
 def test_the_paths_in_the_table_are_those_of_the_unit() -> None:
     assert re.findall(r"^\| `(/\S+)` \|", PAGE, re.MULTILINE) == [
         f"/opt/{NAME}",

@@ -42,7 +42,7 @@ paths: they are in the folder of the configuration file.
   {{- $entry := dict "name" .name "credentials" (fromJson $credentials) -}}
   {{- $settings := deepCopy (.settings | default dict) -}}
   {{- $usage := $settings.usage | default dict -}}
-  {{- if and $.Values.persistence.enabled (not (or $usage.state_file ($.Values.config.defaults.usage | default dict).state_file)) -}}
+  {{- if and $.Values.persistence.enabled (not (or $usage.state_file (($.Values.config.defaults | default dict).usage | default dict).state_file)) -}}
     {{- $_ := set $usage "state_file" (printf "%s/%s.json" (include "confluent-api-keys-exporter.stateFolder" $) .name) -}}
     {{- $_ := set $settings "usage" $usage -}}
   {{- end -}}
@@ -58,7 +58,7 @@ paths: they are in the folder of the configuration file.
 {{/* The web configuration file, if the chart writes it. */}}
 {{- define "confluent-api-keys-exporter.webConfig" -}}
 {{- if not .Values.web.existingSecret -}}
-{{- $config := deepCopy .Values.web.config -}}
+{{- $config := deepCopy (.Values.web.config | default dict) -}}
 {{- if .Values.web.tls.existingSecret -}}
   {{- $tls := $config.tls_server_config | default dict -}}
   {{- if not (or $tls.cert_file $tls.cert $tls.key_file $tls.key) -}}

@@ -58,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/* `https` if the metrics are served with TLS, as far as the values tell, else `http`. */}}
 {{- define "confluent-api-keys-exporter.scheme" -}}
-{{- if or .Values.web.tls.existingSecret .Values.web.config.tls_server_config -}}
+{{- if or .Values.web.tls.existingSecret (.Values.web.config | default dict).tls_server_config -}}
 https
 {{- else -}}
 http

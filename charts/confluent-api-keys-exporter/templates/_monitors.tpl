@@ -4,8 +4,8 @@ The metadata of a ServiceMonitor or PodMonitor. Takes a list: the root and the m
 {{- define "confluent-api-keys-exporter.monitorMetadata" -}}
 {{- $root := index . 0 }}
 {{- $monitor := index . 1 -}}
-name: {{ include "confluent-api-keys-exporter.fullname" $root }}
-namespace: {{ default $root.Release.Namespace $monitor.namespace }}
+name: {{ include "confluent-api-keys-exporter.fullname" $root | quote }}
+namespace: {{ default $root.Release.Namespace $monitor.namespace | quote }}
 labels:
   {{- mergeOverwrite (include "confluent-api-keys-exporter.labels" $root | fromYaml) (default dict $monitor.labels) | toYaml | nindent 2 }}
 {{- with $monitor.annotations }}
@@ -25,7 +25,7 @@ jobLabel: {{ quote . }}
 {{ end -}}
 namespaceSelector:
   matchNames:
-    - {{ $root.Release.Namespace }}
+    - {{ quote $root.Release.Namespace }}
 selector:
   matchLabels:
     {{- include "confluent-api-keys-exporter.selectorLabels" $root | nindent 4 }}
@@ -40,12 +40,12 @@ exporter have a label of that name, which the rules and dashboards read.
 {{- $root := index . 0 }}
 {{- $monitor := index . 1 -}}
 port: metrics
-path: {{ $root.Values.web.telemetryPath }}
+path: {{ quote $root.Values.web.telemetryPath }}
 scheme: {{ default (include "confluent-api-keys-exporter.scheme" $root) $monitor.scheme }}
 honorLabels: true
 {{- range $field := list "interval" "scrapeTimeout" }}
 {{- with get $monitor $field }}
-{{ $field }}: {{ . }}
+{{ $field }}: {{ quote . }}
 {{- end }}
 {{- end }}
 {{- range $field := list "tlsConfig" "basicAuth" "authorization" "relabelings" "metricRelabelings" }}

@@ -6,13 +6,11 @@
 {{- $webSecret := include "confluent-api-keys-exporter.webSecret" $root -}}
 metadata:
   labels:
-    {{- include "confluent-api-keys-exporter.labels" $root | nindent 4 }}
-    {{- include "confluent-api-keys-exporter.shardLabel" . | nindent 4 }}
-    {{- with $values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- $labels := include "confluent-api-keys-exporter.labels" $root | fromYaml }}
+    {{- $shardLabel := include "confluent-api-keys-exporter.shardLabel" . | fromYaml }}
+    {{- mergeOverwrite $labels $shardLabel (default dict $values.podLabels) | toYaml | nindent 4 }}
   annotations:
-    {{- include "confluent-api-keys-exporter.checksums" (dict "root" $root "organizations" $organizations) | nindent 4 }}
+    {{- include "confluent-api-keys-exporter.checksums" $root | nindent 4 }}
     {{- with $values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -121,7 +119,7 @@ spec:
         defaultMode: 0440
         sources:
           - configMap:
-              name: {{ include "confluent-api-keys-exporter.fullname" $root }}
+              name: {{ include "confluent-api-keys-exporter.fullname" $root | quote }}
           {{- range $organizations }}
           {{- include "confluent-api-keys-exporter.credentialsSource" (dict "root" $root "organization" .) | nindent 10 }}
           {{- end }}
@@ -140,7 +138,7 @@ spec:
     {{- if and $values.persistence.enabled (eq (int $values.shards) 1) }}
     - name: state
       persistentVolumeClaim:
-        claimName: {{ include "confluent-api-keys-exporter.fullname" $root }}
+        claimName: {{ include "confluent-api-keys-exporter.fullname" $root | quote }}
     {{- end }}
     {{- with $values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
@@ -157,17 +155,13 @@ app.kubernetes.io/component: exporter
 {{- end -}}
 
 {{/*
-Annotations that change with the configuration, the Secrets that the chart creates for
-`.organizations`, and the web configuration, so that the pods are replaced.
+Annotations that change with the configuration and the web configuration, so that the pods are
+replaced. There is none for credentials: the exporter reads them again at every refresh, and everyone
+who can see the pod could try passwords until the hash matches.
 */}}
 {{- define "confluent-api-keys-exporter.checksums" -}}
-checksum/config: {{ include "confluent-api-keys-exporter.config" .root | sha256sum }}
-{{- $secrets := list -}}
-{{- range .organizations -}}
-  {{- $secrets = append $secrets (include "confluent-api-keys-exporter.secretData" (dict "organization" .)) -}}
-{{- end }}
-checksum/credentials: {{ $secrets | join "\n" | sha256sum }}
-checksum/web: {{ include "confluent-api-keys-exporter.webConfig" .root | sha256sum }}
+checksum/config: {{ include "confluent-api-keys-exporter.config" . | sha256sum }}
+checksum/web: {{ include "confluent-api-keys-exporter.webConfig" . | sha256sum }}
 {{- end -}}
 
 {{/* The specification of the PersistentVolumeClaims. */}}

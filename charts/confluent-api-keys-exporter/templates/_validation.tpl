@@ -5,6 +5,17 @@
 {{- if not $values.organizations -}}
   {{- $problems = append $problems "organizations: is empty; add at least one organization" -}}
 {{- end -}}
+{{- $fullname := include "confluent-api-keys-exporter.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $fullname) -}}
+  {{- $problems = append $problems (printf "fullnameOverride: the Service would have the name `%s`, which Kubernetes rejects; set a name of a-z, 0-9 and `-` that starts with a letter" $fullname) -}}
+{{- end -}}
+{{- range $path, $labels := dict "commonLabels" $values.commonLabels "podLabels" $values.podLabels "service.labels" $values.service.labels -}}
+  {{- range $label := list "app.kubernetes.io/component" "app.kubernetes.io/instance" "app.kubernetes.io/managed-by" "app.kubernetes.io/name" "app.kubernetes.io/version" "helm.sh/chart" -}}
+    {{- if hasKey ($labels | default dict) $label -}}
+      {{- $problems = append $problems (printf "%s: the chart sets %s; remove it" $path $label) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- $names := dict -}}
 {{- range $position, $organization := $values.organizations -}}
   {{- $path := printf "organizations[%d]" $position -}}
@@ -26,18 +37,19 @@
     {{- $problems = append $problems (printf "%s.credentials%s" $path $found) -}}
   {{- end -}}
 {{- end -}}
-{{- $stateFile := ($values.config.defaults.usage | default dict).state_file -}}
+{{- $stateFile := (($values.config.defaults | default dict).usage | default dict).state_file -}}
 {{- if and $stateFile (gt (len $values.organizations) 1) -}}
   {{- $problems = append $problems "config.defaults.usage.state_file: is one file for several organizations; remove it and set persistence.enabled" -}}
 {{- end -}}
 {{- if eq (int $values.port) (int $values.probes.port) -}}
   {{- $problems = append $problems (printf "probes.port: %d is also `port`; choose another port" (int $values.port)) -}}
 {{- end -}}
-{{- if and $values.web.existingSecret $values.web.config -}}
+{{- $webConfig := $values.web.config | default dict -}}
+{{- if and $values.web.existingSecret $webConfig -}}
   {{- $problems = append $problems "web: has both `existingSecret` and `config`; remove one of them" -}}
 {{- end -}}
-{{- $certificates := eq (($values.web.config.tls_server_config | default dict).client_auth_type | default "") "RequireAndVerifyClientCert" -}}
-{{- if and $values.web.enableInventory (not (or $values.web.existingSecret $values.web.config.basic_auth_users $certificates)) -}}
+{{- $certificates := eq (($webConfig.tls_server_config | default dict).client_auth_type | default "") "RequireAndVerifyClientCert" -}}
+{{- if and $values.web.enableInventory (not (or $values.web.existingSecret $webConfig.basic_auth_users $certificates)) -}}
   {{- $problems = append $problems "web.enableInventory: would show the API keys to everyone who can reach the pod; set basic_auth_users in web.config, or web.existingSecret" -}}
 {{- end -}}
 {{- if and $values.service.headless (ne $values.service.type "ClusterIP") -}}
@@ -48,6 +60,9 @@
     {{- if or (eq $argument .) (hasPrefix (printf "%s=" .) $argument) -}}
       {{- $problems = append $problems (printf "extraArgs[%d]: the chart sets %s; use the value for it" $position .) -}}
     {{- end -}}
+  {{- end -}}
+  {{- if eq $argument "--web.systemd-socket" -}}
+    {{- $problems = append $problems (printf "extraArgs[%d]: %s does not work in a pod; remove it" $position $argument) -}}
   {{- end -}}
 {{- end -}}
 {{- $problems = concat $problems (include "confluent-api-keys-exporter.monitoringProblems" $values | fromYamlArray) -}}
