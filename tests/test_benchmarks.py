@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from rich.console import Console
 
 from benchmarks import __main__ as command
-from benchmarks import refresh
+from benchmarks import refresh, thousand
 from benchmarks.fetch import SECRET
 from benchmarks.guess import guess
 from benchmarks.lag import Longest, WatchedSelector
@@ -564,3 +564,9 @@ def test_a_slope_is_compared_with_that_between_smaller_sizes() -> None:
     assert second.name == "CPU, 1,000…3,000 keys beside 0…1,000 keys"
     assert list(second.ratios) == pytest.approx([1, 1])  # 15 is the median of 10 and 20
     assert second.goal == "≤ 1.25 ×"  # noqa: RUF001 # it is times
+
+
+def test_the_benchmark_of_many_organizations_has_a_thousand_of_a_hundred_keys() -> None:
+    """The tests run a smaller one, with the same goals."""
+    assert (thousand._PLAN.organizations, thousand._PLAN.keys) == (1_000, 100)
+    assert thousand._PLAN.seconds > thousand._PLAN.interval, "each of them is refreshed"

@@ -95,6 +95,19 @@ def test_the_build_gets_the_files_that_it_copies_and_builds_from() -> None:
     assert {"pyproject.toml", "hatch_build.py", "README.md"} < set(allowed)
 
 
+def test_the_labels_tell_what_the_image_was_built_from() -> None:
+    _, _, last = DOCKERFILE.rpartition("\nFROM ")
+    assert re.findall(r"^ARG (\w+)", last, re.MULTILINE) == ["VERSION", "REVISION"]
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="(.*?)"', last))
+    assert labels.pop("description")
+    assert labels == {
+        "title": "confluent-api-keys-exporter",
+        "licenses": "Apache-2.0",
+        "version": "${VERSION}",
+        "revision": "${REVISION}",
+    }
+
+
 def test_the_address_is_that_of_the_default_port() -> None:
     (address,) = re.findall(r"^ENV HEALTHCHECK_ADDRESS=(\S+)$", DOCKERFILE, re.MULTILINE)
     assert address == f"127.0.0.1:{arguments.DEFAULT_PORT}"

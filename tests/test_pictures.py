@@ -49,6 +49,13 @@ def test_there_is_no_other_picture() -> None:
     assert sorted(file.stem for file in FOLDER.iterdir()) == NAMES
 
 
+def test_the_readme_shows_each_dashboard_and_the_status_page() -> None:
+    shown = set(re.findall(r"!\[.+\]\(docs/pictures/(.+)\.png\)", (ROOT / "README.md").read_text()))
+
+    assert shown == {*(f"dashboard-{name}" for name in PICTURES), "status-page-dark"}
+    assert {f"{name}.json" for name in PICTURES} == BOARDS.keys()
+
+
 def test_the_tool_draws_each_type_of_panel_of_the_dashboards() -> None:
     types = {panel["type"] for panel in PANELS.values()}
     drawn = re.search(r"const TYPES = \{ (.+) \}", (SOURCES / "panels.jsx").read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -82,6 +83,19 @@ def test_the_configurations_are_valid(tmp_path: Path) -> None:
             folder=tmp_path,
             environ=ENVIRON | {"GLOBEX_KEY": "K", "GLOBEX_SECRET": "S"},
         )
+
+
+def test_the_container_is_run_as_the_image_expects_it() -> None:
+    (command,) = shown(r"^\$ (docker run (?:.*\\\n)*.*)$")
+    words = shlex.split(command.replace("\\\n", ""))
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    (flag,) = json.loads(re.findall(r"^CMD (.*)$", dockerfile, re.MULTILINE)[0])
+    (port,) = re.findall(r"^EXPOSE (.*)$", dockerfile, re.MULTILINE)
+    assert words[words.index("-v") + 1] == f"$PWD/config.yaml:{flag.partition('=')[2]}:ro"
+    assert words[words.index("-p") + 1] == f"127.0.0.1:{port}:{port}"
+    passed = {words[at + 1] for at, word in enumerate(words) if word == "-e"}
+    assert passed == ENVIRON.keys()
+    assert words[-1] in (ROOT / "Makefile").read_text().partition("\nimage:")[2]
 
 
 def test_prometheus_accepts_the_scrape_configurations(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def load(file: Path) -> dict[str, Any]:
 
 JOBS = {(file.name, name): job for file in WORKFLOWS for name, job in load(file)["jobs"].items()}
 STEPS = [(key, step) for key, job in JOBS.items() for step in job.get("steps", [])]
+PAGES = "releasing", "verifying"
 RENOVATE = json.loads((ROOT / "renovate.json").read_text())
 
 
@@ -135,6 +136,44 @@ def test_the_package_index_is_protected_by_the_environment() -> None:
     assert publish["with"] == {"packages-dir": "packages", "attestations": "true"}  # no password
 
 
+def step_of(file: str, name: str, text: str) -> Any:
+    """Return the only step of a job whose action or script contains ``text``."""
+    steps = JOBS[file, name]["steps"]
+    (step,) = (each for each in steps if text in each.get("uses", "") + each.get("run", ""))
+    return step
+
+
+def test_every_file_of_the_release_is_attested() -> None:
+    attest = step_of("release.yml", "attest", "attest-build-provenance@")
+    assert attest["with"]["subject-path"] == "dist/*"
+
+
+def test_the_image_is_attested_and_signed_by_its_digest() -> None:
+    names, digest = "${{ steps.names.outputs.image }}", "${{ steps.build.outputs.digest }}"
+    assert step_of("image.yml", "image", "build-push-action@")["id"] == "build"
+    attested = step_of("image.yml", "image", "attest-build-provenance@")["with"]
+    assert (attested["subject-name"], attested["subject-digest"]) == (names, digest)
+    assert attested["push-to-registry"] == "true"
+    sign = step_of("image.yml", "image", "cosign sign ")
+    assert sign["env"] == {"REFERENCE": f"{names}@{digest}"}
+    assert sign["run"] == 'cosign sign --yes "$REFERENCE"'
+
+
+def test_the_chart_is_signed_by_its_digest() -> None:
+    *_, last = step_of("release.yml", "chart", "helm push ")["run"].splitlines()
+    assert re.fullmatch(r'cosign sign --yes "\$registry/[a-z-]+@\$\{digest:\?.*\}"', last)
+
+
+def test_the_pages_for_maintainers_and_users_name_the_jobs_and_workflows() -> None:
+    releasing, verifying = ((ROOT / f"docs/{name}.md").read_text() for name in PAGES)
+    _, _, table = releasing.partition("| job | does | token can |\n|---|---|---|\n")
+    rows = [line.split(" | ")[0] for line in table.partition("\n\n")[0].splitlines()]
+    jobs = [job["name"] for (file, _), job in JOBS.items() if file == "release.yml"]
+    assert rows == [f"| {name}" for name in jobs]
+    named = set(re.findall(r"[`/]([a-z]+\.yml)\b", verifying))
+    assert named == {file for file, _ in SIGNS}
+
+
 def test_releases_use_no_cache_that_another_workflow_could_fill() -> None:
     for (file, _), step in STEPS:
         if file in {"release.yml", "image.yml"}:
@@ -143,6 +182,22 @@ def test_releases_use_no_cache_that_another_workflow_could_fill() -> None:
             assert {options[each] for each in options if "cache" in each} <= {"false"}
             if step.get("uses", "").startswith(("actions/setup-go@", "docker/setup-")):
                 assert any("cache" in each for each in options)
+
+
+def test_updates_are_proposed_for_every_kind_of_dependency() -> None:
+    """Actions, images and tools by Renovate, packages by the workflow *Locks*."""
+    files = {
+        "dockerfile": "Dockerfile",
+        "docker-compose": "compose.yaml",
+        "github-actions": ".github/workflows/checks.yml",
+        "custom.regex": ".ci/run",
+    }
+    assert set(RENOVATE["enabledManagers"]) == files.keys()
+    assert all((ROOT / each).is_file() for each in files.values())
+    assert RENOVATE["pinDigests"] is True
+    locks = load(ROOT / ".github/workflows/locks.yml")
+    assert len(locks["on"]["schedule"]) == 1
+    assert "make lock\n" in step_of("locks.yml", "lock", "make ")["run"]
 
 
 def test_renovate_finds_every_tool_and_image_of_the_workflows() -> None:

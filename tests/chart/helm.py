@@ -20,8 +20,8 @@ CHART = ROOT / "charts" / "confluent-api-keys-exporter"
 VALUE_FILES = sorted(CHART.glob("ci/*-values.yaml"))
 RELEASE, NAMESPACE = "keys", "monitoring"
 FULLNAME = "keys-confluent-api-keys-exporter"
-_KUBERNETES = "1.34"
-"""The version that ``helm`` renders for; its own default depends on how it was built."""
+KUBERNETES = "1.34"
+"""The version that ``helm`` renders and lints for; its own default depends on how it was built."""
 
 Manifest = dict[str, Any]
 
@@ -76,7 +76,7 @@ def run_template(
     ``only``: names of the templates to render. ``arguments``: further flags.
     """
     command = ["template", RELEASE, str(CHART), f"--namespace={NAMESPACE}"]
-    command += [f"--kube-version={_KUBERNETES}", *arguments]
+    command += [f"--kube-version={KUBERNETES}", *arguments]
     command += [f"--values={file}" for file in files]
     command += [f"--show-only=templates/{name}" for name in only]
     if values is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.chart.helm import rendered
+from tests.chart.helm import CHART, rendered
 from tests.chart.test_configuration import load_as_pod
 from tests.chart.test_values import INVALID
 from tests.markdown import code_blocks
@@ -55,6 +55,8 @@ def test_the_commands_name_resources_of_the_chart() -> None:
 def test_the_readme_installs_the_chart_as_the_page_does() -> None:
     assert len(README_VALUES) == 1
     assert [SECRET in each for each in (README, PAGE)] == [True, True]
+    folders = re.findall(r"^\$ helm install \S+ (\S+) ", README, re.MULTILINE)
+    assert [(ROOT / each).resolve() for each in folders] == [CHART.resolve()]
 
 
 def test_helm_prints_the_messages() -> None:

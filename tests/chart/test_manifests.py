@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from exporter.config import parse
 from exporter.version import PROJECT_URL, __version__
 from tests.chart.helm import (
     CHART,
@@ -32,6 +34,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chart")]
 CI = CHART / "ci"
 OPERATOR = "monitoring.coreos.com"
 ORGANIZATIONS = [{"name": "acme", "credentials": {"apiKey": "KEY", "apiSecret": "old"}}]
+_PORTS = {"https": 443, "http": 80}
 each_file = pytest.mark.parametrize("file", VALUE_FILES, ids=lambda file: file.stem)
 
 
@@ -202,6 +205,18 @@ def test_the_network_policy_allows_dns_and_the_given_ports_only() -> None:
     }
 
 
+def test_the_network_policy_allows_the_ports_that_the_exporter_connects_to(tmp_path: Path) -> None:
+    """Those of the API and STS, which share one address, and of the Metrics API."""
+    environ = {"CONFLUENT_CLOUD_API_KEY": "K", "CONFLUENT_CLOUD_API_SECRET": "S"}
+    text = "organizations: [{name: acme}]"
+    (acme,) = parse(text, file="config", folder=tmp_path, environ=environ).organizations
+    ports = {
+        urlsplit(url).port or _PORTS[urlsplit(url).scheme] for url in (acme.url, acme.usage.url)
+    }
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert ports == set(values["networkPolicy"]["egress"]["ports"])
+
+
 def test_the_network_policy_restricts_peers_addresses_and_dns_servers() -> None:
     values = yaml.safe_load((CI / "network-values.yaml").read_text())["networkPolicy"]
     spec = rendered_file(CI / "network-values.yaml").only("NetworkPolicy")["spec"]
@@ -232,6 +247,13 @@ def test_zero_is_a_number_of_the_pod_disruption_budget() -> None:
     assert release.only("PodDisruptionBudget")["spec"]["minAvailable"] == 0
 
 
+def test_the_service_maps_its_port_to_that_of_the_metrics() -> None:
+    spec = rendered_file(CI / "web-values.yaml").only("Service")["spec"]
+    assert spec["type"] == "LoadBalancer"
+    port = {"name": "metrics", "port": 443, "targetPort": "metrics", "protocol": "TCP"}
+    assert spec["ports"] == [port]
+
+
 def test_the_volume_for_the_state_files_is_mounted() -> None:
     release = rendered_file(CI / "usage-values.yaml")
     claim = release.only("PersistentVolumeClaim")
@@ -248,13 +270,14 @@ def test_the_volume_for_the_state_files_is_mounted() -> None:
 
 def test_a_digest_takes_precedence_over_a_tag() -> None:
     images = {}
-    for name in ("api-key", "pod"):
+    for name in ("api-key", "usage", "pod"):
         [pod] = rendered_file(CI / f"{name}-values.yaml").pods()
         images[name] = container_of(pod)["image"]
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    default = "registry.confluent-api-keys-exporter.example/confluent-api-keys-exporter"
     assert images == {
-        "api-key": "registry.confluent-api-keys-exporter.example/confluent-api-keys-exporter:"
-        + chart["appVersion"],
+        "api-key": f"{default}:{chart['appVersion']}",
+        "usage": f"{default}:0.2.0-custom",
         "pod": "registry.example.com:5000/mirror/api-keys-exporter@sha256:"
         + "0123456789abcdef" * 4,
     }

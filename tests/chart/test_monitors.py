@@ -117,6 +117,12 @@ def test_scrapes_use_tls_and_the_path_of_the_web_server() -> None:
         assert (endpoint["scheme"], endpoint["path"]) == ("https", "/m")
 
 
+def test_the_scheme_can_be_given_for_a_proxy_with_tls() -> None:
+    release = rendered_file(CI / "pod-monitor-values.yaml")
+    for monitor in release.of_kind("ServiceMonitor", "PodMonitor"):
+        assert endpoint_of(monitor)["scheme"] == "https"
+
+
 @pytest.mark.parametrize(
     ("file", "kind", "section"),
     [

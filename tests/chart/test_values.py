@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from exporter.cli.signals import _GRACE_PERIOD
-from tests.chart.helm import CHART, VALUE_FILES, run_helm, run_template
+from tests.chart.helm import CHART, KUBERNETES, VALUE_FILES, run_helm, run_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,8 @@ def values_at(values: Any, path: SchemaPath) -> list[Any]:
 
 @pytest.mark.parametrize("file", VALUE_FILES, ids=lambda file: file.stem)
 def test_lint_accepts_the_values(file: Path) -> None:
-    done = run_helm("lint", "--strict", "--quiet", str(CHART), f"--values={file}")
+    flags = "--strict", "--quiet", f"--kube-version={KUBERNETES}", f"--values={file}"
+    done = run_helm("lint", str(CHART), *flags)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

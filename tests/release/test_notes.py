@@ -69,3 +69,12 @@ def test_the_changelog_has_notes_for_the_current_version() -> None:
     assert done.returncode == 0, done.stderr
     # A release page resolves relative links against another address.
     assert set(re.findall(r"\]\((?!https://|#)", done.stdout)) == set()
+
+
+def test_upgrade_notes_come_first_in_a_section_of_the_changelog() -> None:
+    kinds = ["Upgrade notes", "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    _, *sections = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert len(sections) > 2
+    for section in sections:
+        headings = re.findall(r"^### (.*)$", section, re.MULTILINE)
+        assert headings == [each for each in kinds if each in headings], section[:20]

@@ -8,20 +8,25 @@ import json
 import os
 import subprocess
 import tarfile
+from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from release.__main__ import _check
 from release.chart import build_chart, write_reproducible
 from release.checksums import remove_release
 from release.commands import ReleaseError
+from release.distributions import build_distributions
+from release.image import build_image
 from release.oci import write_archive
+from release.sbom import build_sbom
 from release.source import Source, export
 from tests.programs import go_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 TIME = 1_700_000_000
 
@@ -157,6 +162,103 @@ def test_the_image_archive_names_its_blobs_by_their_digests(tmp_path: Path) -> N
 def test_the_image_archive_does_not_depend_on_the_name_of_the_container(tmp_path: Path) -> None:
     first, second = archived(tmp_path, "container1"), archived(tmp_path, "container2")
     assert first.read_bytes() == second.read_bytes()
+
+
+BUILDAH = """\
+#!/bin/sh
+echo "$*" >> "{folder}/commands"
+for argument; do
+  case $argument in
+    --iidfile=*) echo image-id > "${{argument#*=}}" ;;
+    dir:*) cp -r "{folder}/pushed" "${{argument#*:}}" ;;
+  esac
+done
+"""
+
+
+@pytest.mark.integration
+def test_the_image_is_built_at_the_time_of_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script in place of buildah, which needs the base image, writes down its arguments."""
+    pushed_image(tmp_path / "pushed", container="container1")
+    program = tmp_path / "bin" / "buildah"
+    program.parent.mkdir()
+    program.write_text(BUILDAH.format(folder=tmp_path))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    source = Source(folder=tmp_path, version="1.2.3", revision="abc", time=TIME)
+    (archive,) = build_image(source, tmp_path, build_args=["PYTHON_IMAGE=mirror"])
+    assert archive.name == "confluent-api-keys-exporter-1.2.3-linux-arm64.oci.tar"
+    build, push, remove = (tmp_path / "commands").read_text().splitlines()
+    assert set(build.split()) >= {
+        "--format=docker",
+        "--no-cache",
+        f"--timestamp={TIME}",
+        "--build-arg=VERSION=1.2.3",
+        "--build-arg=REVISION=abc",
+        "--build-arg=PYTHON_IMAGE=mirror",
+    }
+    assert push.startswith("push --format=v2s2 image-id dir:")
+    assert remove == "rmi image-id"
+
+
+def project(folder: Path, *, readme: bool, packages: tuple[str, ...]) -> Source:
+    """Write a project with empty packages."""
+    for name in packages:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").touch()
+    (folder / "README.md").write_text("# A\n")
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        f'[project]\nname = "a"\nversion = "1"\n{"readme = " if readme else "#"}"README.md"\n'
+        f"[tool.hatch.build.targets.wheel]\npackages = {json.dumps(packages)}\n"
+    )
+    return Source(folder=folder, version="1", revision="abc", time=TIME)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("readme", "packages", "problem"),
+    [
+        (False, ("a",), r"twine check .*`long_description` missing"),
+        (True, ("a", "b"), r"check_wheel_contents .*W009: Wheel contains multiple toplevel"),
+    ],
+)
+def test_distributions_that_a_package_index_would_dislike_are_rejected(
+    *, readme: bool, packages: tuple[str, ...], problem: str, tmp_path: Path
+) -> None:
+    source = project(tmp_path / "source", readme=readme, packages=packages)
+    output = tmp_path / "output"
+    output.mkdir()
+    with pytest.raises(ReleaseError, match=f"(?s){problem}"):
+        build_distributions(source, output)
+
+
+def test_an_sbom_of_other_packages_than_the_locked_ones_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "runtime.txt").write_text(
+        "pyyaml==0.0.1 \\\n    --hash=sha256:00\n"
+    )
+    source = Source(folder=tmp_path, version="1.2.3", revision="abc", time=TIME)
+    with pytest.raises(ReleaseError, match=r"^pyyaml is \S+ in this environment, and 0\.0\.1 in"):
+        build_sbom(source, tmp_path)
+
+
+def test_a_second_build_with_other_bytes_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_again(command: list[str], **_: object) -> str:
+        (output,) = (each.partition("=")[2] for each in command if each.startswith("--output="))
+        (Path(output) / "SHA256SUMS").write_text("11  a.whl\n22  b.tgz\n")
+        return ""
+
+    (tmp_path / "SHA256SUMS").write_text("11  a.whl\n21  b.tgz\n")
+    monkeypatch.setattr("release.__main__.run", build_again)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the other files stay
+    flags = Namespace(output=tmp_path, build_arg=[], dirty=False)
+    with pytest.raises(ReleaseError, match=r"^not reproducible: b\.tgz\. Compare "):
+        _check(flags, without=[])
 
 
 @pytest.fixture

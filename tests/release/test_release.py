@@ -222,6 +222,7 @@ def test_the_sbom_lists_the_locked_packages_and_their_dependencies(folder: Path)
     assert sorted(each["purl"] for each in sbom["components"]) == sorted(
         f"pkg:pypi/{name}@{version}" for name, version in pins
     )
+    assert {each["name"]: each["version"] for each in sbom["components"]} == dict(pins)
     assert [each["name"] for each in sbom["components"] if not each.get("licenses")] == []
     depends = {each["ref"]: set(each.get("dependsOn", ())) for each in sbom["dependencies"]}
     direct = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]

@@ -179,10 +179,13 @@ class Cluster:
         owners = OWNERS[total]
         assert self.listed_by(since) == {name: [owners[name]] for name in NAMES}
         found = self.exposed("confluent_cloud_organization_api_keys")
-        assert found.keys() == {*range(total)}
+        up = self.exposed("confluent_cloud_up")
+        assert found.keys() == up.keys() == {*range(total)}
         for ordinal, counts in found.items():
             own = {name for name, owner in owners.items() if owner == ordinal}
             assert counts == {name: len(self.organizations[name].keys) for name in own}
+            # A shard that tried other organizations too would fail, without their secrets.
+            assert up[ordinal] == dict.fromkeys(own, 1.0)
         counted = sum(sum(counts.values()) for counts in found.values())
         assert counted == sum(len(each.keys) for each in self.organizations.values())
 

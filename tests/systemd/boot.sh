@@ -20,12 +20,13 @@ mount -t tmpfs tmpfs "$new"
 mkdir "$new/changes" "$new/work" "$new/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$new/changes,workdir=$new/work" "$new/root"
 cd "$new/root"
+for folder in dev run tmp var/tmp opt etc/systemd/system; do mount -t tmpfs tmpfs "$folder"; done
+chmod 1777 tmp var/tmp
+# Last, because these tests or their Python may be in one of the empty folders.
 for folder in "$@"; do
   mkdir -p ".$folder"
   mount --bind "$folder" ".$folder"
 done
-for folder in dev run tmp var/tmp opt etc/systemd/system; do mount -t tmpfs tmpfs "$folder"; done
-chmod 1777 tmp var/tmp
 cp -R "$files/." .
 for device in null zero full random urandom tty; do
   : > dev/$device
