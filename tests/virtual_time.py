@@ -7,6 +7,7 @@ sleeping. Only for tests within one process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
 import sys
 from contextlib import contextmanager
@@ -65,6 +66,7 @@ class FakeClock:
 
     def __init__(self, wall: float = EPOCH) -> None:
         self._wall = wall
+        self._loop: asyncio.AbstractEventLoop
 
     def jump(self, seconds: float) -> None:
         self._wall += seconds
@@ -73,7 +75,10 @@ class FakeClock:
         return self._wall + self.monotonic()
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        # The exporter also reads its clock in threads, which have no loop.
+        with contextlib.suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
