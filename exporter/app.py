@@ -177,11 +177,15 @@ class Exporter:
     async def running(self) -> AsyncIterator[None]:
         """Keep every organization refreshed while the context is open."""
         try:
-            for position, one in enumerate(self._organizations.values()):
-                one.start(position=position)
+            self._start()
             yield
         finally:
             await self.aclose()
+
+    def _start(self) -> None:
+        """Start all organizations, without a variable in :meth:`running` that keeps the last."""
+        for position, one in enumerate(self._organizations.values()):
+            one.start(position=position)
 
     async def reload(self, config: Config) -> None:
         """Replace the configuration with another one for the same shard.

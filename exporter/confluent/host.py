@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,8 @@ class Host:
         )
         self._lock = asyncio.Lock()
         self._priority = Priority(clock=clock)
-        self._files = FileReader(self._read_files, clock=clock)
+        # Not a method of this host, which would be a reference cycle.
+        self._files = FileReader(partial(_read_files, credentials, self._connection), clock=clock)
 
     @property
     def rate_limits(self) -> Mapping[str, RateLimitStatus]:
@@ -145,11 +147,6 @@ class Host:
                 f" `{setting}` of {timeout:.0f} s. Check the file systems that they are on"
             ) from None
         return Budget(found, deadline, timeout, setting=setting, low_priority=low_priority)
-
-    def _read_files(self) -> Authentication:
-        authentication = self._credentials.read()
-        self._connection.renew()
-        return authentication
 
     def resume(self, previous: Host) -> None:
         """Continue with the rate limits, and the tokens or key id, of ``previous``.
@@ -253,3 +250,9 @@ class Host:
     ) -> AbstractContextManager[None]:
         """Count an error in the context as a failure of ``request``, which had ``answer``."""
         return self._exchange.counting_failures(request, budget, answer)
+
+
+def _read_files(credentials: Credentials, connection: Connection) -> Authentication:
+    authentication = credentials.read()
+    connection.renew()
+    return authentication

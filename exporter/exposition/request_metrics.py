@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from itertools import accumulate
+from itertools import accumulate, chain, starmap
 from typing import TYPE_CHECKING
 
 from exporter.errors import REQUEST_FAILURE_REASONS
@@ -30,6 +30,7 @@ so its counter appears with the first response; the failures are counted from 0 
 _THROTTLED_REASONS = ("reserve", "retry_after", "backoff")
 _BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, inclusive, as Prometheus' ``le``."""
+_LE = (*map(text.number, _BOUNDS), "+Inf")
 
 
 class _Durations:
@@ -53,7 +54,7 @@ class RequestMetrics:
     def __init__(self, organization: str, *, endpoints: Collection[str], clock: Clock) -> None:
         self.version = 0
         """Incremented with every change."""
-        self._organization = organization
+        self._escaped = text.escape(organization)
         self._clock = clock
         self._requests: Counter[tuple[str, str]] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
@@ -109,23 +110,15 @@ class RequestMetrics:
         return self._rendered[1]
 
     def _lines(self) -> dict[str, str]:
-        name = self._organization
+        durations = self._durations.items()
+        throttled = [((reason,), seconds) for reason, seconds in self._throttled.items()]
         lines = {
-            catalogue.REQUESTS.name: text.lines(
-                catalogue.REQUESTS, (((name, *at), count) for at, count in self._requests.items())
+            catalogue.REQUESTS.name: self._samples(catalogue.REQUESTS, self._requests.items()),
+            catalogue.REQUEST_FAILURES.name: self._samples(
+                catalogue.REQUEST_FAILURES, self._failures.items()
             ),
-            catalogue.REQUEST_FAILURES.name: text.lines(
-                catalogue.REQUEST_FAILURES,
-                (((name, *at), count) for at, count in self._failures.items()),
-            ),
-            catalogue.REQUEST_DURATION.name: "".join(
-                self._duration_lines(endpoint, durations)
-                for endpoint, durations in self._durations.items()
-            ),
-            catalogue.THROTTLED.name: text.lines(
-                catalogue.THROTTLED,
-                (((name, reason), seconds) for reason, seconds in self._throttled.items()),
-            ),
+            catalogue.REQUEST_DURATION.name: "".join(starmap(self._duration_lines, durations)),
+            catalogue.THROTTLED.name: self._samples(catalogue.THROTTLED, throttled),
         }
         limits: dict[Metric, dict[str, float | None]] = {
             catalogue.RATE_LIMIT: {at: said.limit for at, (said, _) in self._limits.items()},
@@ -136,18 +129,31 @@ class RequestMetrics:
             catalogue.RATE_LIMIT_OBSERVED: {at: wall for at, (_, wall) in self._limits.items()},
         }
         for metric, values in limits.items():
-            lines[metric.name] = text.lines(
-                metric, (((name, at), value) for at, value in values.items() if value is not None)
+            lines[metric.name] = self._samples(
+                metric, [((at,), value) for at, value in values.items() if value is not None]
             )
         return lines
 
     def _duration_lines(self, endpoint: str, durations: _Durations) -> str:
-        at, metric = (self._organization, endpoint), catalogue.REQUEST_DURATION
-        bounds = (*map(text.number, _BOUNDS), "+Inf")
+        metric = catalogue.REQUEST_DURATION
         cumulative = list(accumulate(durations.buckets))
-        buckets = [((*at, le), count) for le, count in zip(bounds, cumulative, strict=True)]
+        buckets = [((endpoint, le), each) for le, each in zip(_LE, cumulative, strict=True)]
         return (
-            text.lines(metric, buckets, suffix="_bucket", label="le")
-            + text.lines(metric, [(at, cumulative[-1])], suffix="_count")
-            + text.lines(metric, [(at, durations.sum)], suffix="_sum")
+            self._samples(metric, buckets, suffix="_bucket", label="le")
+            + self._samples(metric, [((endpoint,), cumulative[-1])], suffix="_count")
+            + self._samples(metric, [((endpoint,), durations.sum)], suffix="_sum")
         )
+
+    def _samples(
+        self,
+        metric: Metric,
+        samples: Collection[tuple[tuple[str, ...], float]],
+        *,
+        suffix: str = "",
+        label: str = "",
+    ) -> str:
+        """Return the lines of ``samples``: label values without the organization, and value."""
+        labels = tuple(each for each, _ in samples)
+        filled = ((self._escaped, text.number(value)) for _, value in samples)
+        template = text.template(metric, labels, suffix=suffix, label=label)
+        return template % tuple(chain.from_iterable(filled))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from prometheus_client.utils import floatToGoString
@@ -94,12 +95,34 @@ def lines(
     Labels are sorted by name, as in the client library. NUL, which Prometheus cannot parse, becomes
     the replacement character.
     """
+    line = _line(metric, suffix, label)
+    return "".join(line(*map(escape, values), value=number(value)) for values, value in samples)
+
+
+@lru_cache(maxsize=256)
+def template(
+    metric: Metric, samples: tuple[tuple[str, ...], ...], *, suffix: str = "", label: str = ""
+) -> str:
+    """Return a template of :func:`lines` for the operator ``%``.
+
+    ``samples``: the label values of each without the first. Of each sample, the template takes the
+    first label value, escaped, and the value, formatted. It is kept for other organizations, since
+    filling it takes a fraction of the time.
+    """
+    line = _line(metric, suffix, label)
+    return "".join(
+        line("%s", *(escape(each).replace("%", "%%") for each in values), value="%s")
+        for values in samples
+    )
+
+
+def _line(metric: Metric, suffix: str, label: str) -> Callable[..., str]:
+    """Return what formats a line from its label values and ``value``."""
     names = (*metric.labels, label) if label else metric.labels
     order = sorted(range(len(names)), key=names.__getitem__)
     labels = ",".join(f'{names[index]}="{{{index}}}"' for index in order)
     name = metric.name + suffix
-    template = (f"{name}{{{{{labels}}}}} {{value}}\n" if labels else f"{name} {{value}}\n").format
-    return "".join(template(*map(escape, values), value=number(value)) for values, value in samples)
+    return (f"{name}{{{{{labels}}}}} {{value}}\n" if labels else f"{name} {{value}}\n").format
 
 
 def escape(value: str) -> str:

@@ -83,3 +83,19 @@ def test_a_metric_without_labels_has_no_braces() -> None:
 def test_nul_characters_are_replaced(hostile: str) -> None:
     assert "\0" not in text.escape(hostile)
     assert "\N{REPLACEMENT CHARACTER}" in text.escape(hostile)
+
+
+@given(first=LABEL, samples=st.lists(st.tuples(LABEL, LABEL, st.floats())))
+def test_a_filled_template_equals_the_lines(
+    first: str, samples: list[tuple[str, str, float]]
+) -> None:
+    template = text.template(METRIC, tuple((owner, kind) for owner, kind, _ in samples))
+    filled = [part for _, _, value in samples for part in (text.escape(first), text.number(value))]
+    lines = text.lines(METRIC, [((first, owner, kind), value) for owner, kind, value in samples])
+    assert template % tuple(filled) == lines
+
+
+def test_a_template_takes_a_percent_sign_in_a_label_as_text() -> None:
+    template = text.template(METRIC, (("100%s", "%"),), suffix="_count", label="")
+    line = 'a_metric_count{kind="%",organization="a%",owner_id="100%s"} 2.0\n'
+    assert template % ("a%", "2.0") == line

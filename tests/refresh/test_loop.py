@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -436,3 +438,18 @@ async def test_a_rejected_reload_leaves_no_series_of_its_organizations() -> None
         assert "initech" not in harness.exposition()
         await harness.clock.sleep(301)
         assert len(harness.simulator.requests) == 2
+
+
+async def test_a_reload_frees_what_it_replaces_without_the_garbage_collector() -> None:
+    harness = Harness(5)
+    async with harness.exporter.running():
+        await harness.clock.sleep(1)
+        gc.collect()
+        gc.disable()
+        try:
+            replaced = [weakref.ref(host) for _, host in harness.exporter.hosts()]
+            await harness.exporter.reload(configuration("page_size: 2"))
+            await harness.clock.sleep(1)
+            assert [each() for each in replaced] == [None]
+        finally:
+            gc.enable()
