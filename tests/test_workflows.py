@@ -239,7 +239,7 @@ def test_the_configuration_matches_its_schema(name: str, files: list[Path]) -> N
 @pytest.mark.integration
 def test_zizmor_finds_nothing() -> None:
     zizmor = Path(sys.executable).with_name("zizmor")
-    done = run(zizmor, "--offline", "--pedantic", "--strict-collection", ".github")
+    done = run(zizmor, "--color=never", "--offline", "--pedantic", "--strict-collection", ".github")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("No findings")
 
