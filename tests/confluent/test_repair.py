@@ -51,7 +51,7 @@ def test_broken_parts_of_a_value_are_replaced(written: bytes, read: object) -> N
 
 @pytest.mark.parametrize("body", [b"[1 2]", b'["a" "b"]', b"[1,]", b"[tr ue]", b"[[}]"])
 def test_the_structure_is_not_repaired(body: bytes) -> None:
-    with pytest.raises(ValueError, match="Expecting"):
+    with pytest.raises(ValueError, match=r"Expecting|Illegal trailing comma"):  # as of Python 3.13
         json.loads(Repair()(body))
 
 
