@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.config.collector_sections import METRICS_API_MEMORY
 from exporter.confluent import metrics_api
 from exporter.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
 from exporter.inventory.usage import Activity, Usage, batches, next_period, retain, with_answer
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from exporter.inventory.usage import Period
 
 log = structlog.get_logger(__name__)
-MEMORY = 7 * 86_400.0
-"""Seconds for which the Metrics API answers."""
 AVAILABLE_AFTER = 180.0
 """Seconds until the API has the data."""
 _LATE = 86_400.0
@@ -60,9 +59,11 @@ async def ask(
     now = wall - AVAILABLE_AFTER
     # Also clusters whose keys are not listed now, perhaps because a role was lost. After a longer
     # time, what is known about them would begin again anyway.
-    recent = [each for each, period in known.periods.items() if period.end >= now - MEMORY]
+    recent = [
+        each for each, period in known.periods.items() if period.end >= now - METRICS_API_MEMORY
+    ]
     answers = Answers(retain(known, {*clusters, *recent}))
-    remembered = MEMORY - AVAILABLE_AFTER  # before the end of what is asked for
+    remembered = METRICS_API_MEMORY - AVAILABLE_AFTER  # before the end of what is asked for
     asked = {
         cluster: next_period(known.periods.get(cluster), now=now, memory=remembered, late=_LATE)
         for cluster in clusters

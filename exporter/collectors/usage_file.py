@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from exporter.config.files import read_file, replace_file
-from exporter.confluent.reading import FileReader
+from exporter.confluent.file_access import FileAccess
 from exporter.errors import RequestTimeout
 from exporter.inventory.usage import Period, Usage, without_future
 from exporter.refresh import Failure
@@ -119,8 +119,8 @@ class UsageStore:
         self._clock = clock
         self._latest = Usage()
         self._path = file.path
-        self._reader = FileReader(file.read, clock=clock)
-        self._writer = FileReader(lambda: file.write(self._latest), clock=clock)
+        self._reader = FileAccess(file.read, clock=clock)
+        self._writer = FileAccess(lambda: file.write(self._latest), clock=clock)
 
     @classmethod
     def create(cls, organization: Organization, *, clock: Clock) -> Self | None:
@@ -131,7 +131,7 @@ class UsageStore:
     async def read(self, *, deadline: float) -> tuple[Usage, Failure | None]:
         """Return what the file holds, or why it could not be read by ``deadline``."""
         try:
-            usage = await self._reader.read(deadline=deadline)
+            usage = await self._reader.run(deadline=deadline)
         except TimeoutError:
             message = "the usage state file could not be read in time. Check its file system"
             return Usage(), Failure(RequestTimeout.reason, message, None)
@@ -141,7 +141,7 @@ class UsageStore:
         """Write ``usage``; log a failure. If a write hangs, the next one only waits for it."""
         self._latest = usage
         try:
-            await self._writer.read(deadline=self._clock.monotonic() + _WRITE_TIMEOUT)
+            await self._writer.run(deadline=self._clock.monotonic() + _WRITE_TIMEOUT)
         except TimeoutError:
             log.error(  # noqa: TRY400 # a traceback adds nothing
                 "the usage state file could not be written in time; a restart will forget newer"

@@ -15,6 +15,9 @@ from exporter.config.fields import (
 )
 from exporter.config.state_files import check_state_file
 
+METRICS_API_MEMORY = 7 * 86_400.0
+"""Seconds for which the Metrics API answers."""
+
 StateFile = Annotated[
     Path, PlainValidator(check_state_file), WithJsonSchema({"type": "string", "minLength": 1})
 ]

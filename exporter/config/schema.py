@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from exporter.config.certificates import check_ca_file
-from exporter.config.collector_sections import Names, Quotas, Usage
+from exporter.config.collector_sections import METRICS_API_MEMORY, Names, Quotas, Usage
 from exporter.config.credentials_section import BoundCredentials
 from exporter.config.durations import format_duration
 from exporter.config.fields import (
@@ -37,8 +37,6 @@ from exporter.config.source_settings import ValidationContext
 from exporter.config.teams import Team
 
 _MIB = 1024 * 1024
-_METRICS_MEMORY = 7 * 86_400.0
-"""Seconds for which the Metrics API answers."""
 
 CaFile = Annotated[
     Path, PlainValidator(check_ca_file), WithJsonSchema({"type": "string", "minLength": 1})
@@ -153,7 +151,7 @@ class Settings(ConfigSection):
                 " `unused_for`",
                 others=("usage",),
             )
-        if longest > _METRICS_MEMORY and usage.state_file is None:
+        if longest > METRICS_API_MEMORY and usage.state_file is None:
             raise ContradictionError(
                 f"`unused_for` (`{format_duration(longest)}`) is longer than the 7 days that the"
                 " Metrics API remembers; lower it, or set `usage.state_file`",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from exporter.confluent.connection import Connection, url_of
 from exporter.confluent.exchange import Exchange
 from exporter.confluent.failures import API, failure_of
+from exporter.confluent.file_access import FileAccess
 from exporter.confluent.headers import IAM
 from exporter.confluent.pacing import locked
 from exporter.confluent.priority import Priority
-from exporter.confluent.reading import FileReader
 from exporter.confluent.redirects import MAX_REDIRECTS, is_followed, target_of
 from exporter.confluent.request import Budget
 from exporter.errors import (
@@ -103,7 +103,7 @@ class Host:
         self._lock = asyncio.Lock()
         self._priority = Priority(clock=clock)
         # Not a method of this host, which would be a reference cycle.
-        self._files = FileReader(partial(_read_files, credentials, self._connection), clock=clock)
+        self._files = FileAccess(partial(_read_files, credentials, self._connection), clock=clock)
 
     @property
     def rate_limits(self) -> Mapping[str, RateLimitStatus]:
@@ -140,7 +140,7 @@ class Host:
         """
         deadline = self._clock.monotonic() + timeout
         try:
-            found = await self._files.read(deadline=deadline)
+            found = await self._files.run(deadline=deadline)
         except TimeoutError:
             raise CredentialsError(
                 "the files of the credentials and CA certificates could not be read within the"

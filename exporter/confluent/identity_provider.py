@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from exporter import redaction
 from exporter.confluent.credentials import ANONYMOUS
 from exporter.confluent.endpoints import IDENTITY_PROVIDER
-from exporter.confluent.reading import FileReader
+from exporter.confluent.file_access import FileAccess
 from exporter.confluent.request import FORM, Request
 from exporter.confluent.tokens import parse_token
 from exporter.errors import (
@@ -69,12 +69,12 @@ class FileTokens(SubjectTokens):
 
     def __init__(self, file: TokenFile, *, clock: Clock) -> None:
         self._file = file
-        self._reader = FileReader(file.read, clock=clock)
+        self._reader = FileAccess(file.read, clock=clock)
 
     async def get(self, budget: Budget) -> Secret:
         """See :class:`SubjectTokens`."""
         try:
-            token = await self._reader.read(deadline=budget.deadline)
+            token = await self._reader.run(deadline=budget.deadline)
         except TimeoutError:
             raise TokenUnreadable(
                 f"the token: {self._file.source} could not be read within the {budget.limit_name}."
@@ -94,7 +94,7 @@ class ClientTokens(SubjectTokens):
         self._client = client
         self._host = host
         self._clock = clock
-        self._reader = FileReader(client.read, clock=clock)
+        self._reader = FileAccess(client.read, clock=clock)
         self._token: Token | None = None
         self._is_reused = False
         """Whether the latest token was issued for an earlier exchange."""
@@ -129,7 +129,7 @@ class ClientTokens(SubjectTokens):
 
     async def _form(self, budget: Budget) -> bytes:
         try:
-            secret = await self._reader.read(deadline=budget.deadline)
+            secret = await self._reader.run(deadline=budget.deadline)
         except TimeoutError:
             raise CredentialsError(
                 f"the client secret: {self._client.client_secret} could not be read within the"

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from exporter.confluent.file_access import is_done_by
 from exporter.confluent.pacing import out_of_time
-from exporter.confluent.reading import is_done_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.confluent.reading import FileReader
+from exporter.confluent.file_access import FileAccess
 
 
 class HangingFile:
@@ -34,17 +34,17 @@ def test_readers_share_one_thread_even_after_one_of_them_is_cancelled() -> None:
 
     async def main() -> None:
         clock = SystemClock()
-        reader = FileReader(file.read, clock=clock)
+        reader = FileAccess(file.read, clock=clock)
         first, second = (
-            asyncio.create_task(reader.read(deadline=clock.monotonic() + 30)) for _ in range(2)
+            asyncio.create_task(reader.run(deadline=clock.monotonic() + 30)) for _ in range(2)
         )
         await asyncio.sleep(0)
         first.cancel()
         with pytest.raises(TimeoutError):
-            await reader.read(deadline=clock.monotonic())
+            await reader.run(deadline=clock.monotonic())
         file.released.set()
         assert await second == "text 1"
-        assert await reader.read(deadline=clock.monotonic() + 30) == "text 2"
+        assert await reader.run(deadline=clock.monotonic() + 30) == "text 2"
 
     asyncio.run(main())
 
@@ -57,14 +57,14 @@ def test_a_failure_that_nobody_waits_for_is_not_logged() -> None:
         loop, clock = asyncio.get_running_loop(), SystemClock()
         loop.set_exception_handler(lambda _, context: logged.append(context))
         loop.set_default_executor(ThreadPoolExecutor(1))
-        reader = FileReader(file.read, clock=clock)
-        reading = asyncio.create_task(reader.read(deadline=clock.monotonic() + 30))
+        reader = FileAccess(file.read, clock=clock)
+        reading = asyncio.create_task(reader.run(deadline=clock.monotonic() + 30))
         await asyncio.sleep(0)
         reading.cancel()
         await asyncio.wait([reading])
         file.released.set()
         await asyncio.to_thread(lambda: None)  # after the failure, in the only thread
-        assert await reader.read(deadline=clock.monotonic() + 30) == "text 2"
+        assert await reader.run(deadline=clock.monotonic() + 30) == "text 2"
         gc.collect()
 
     asyncio.run(main())

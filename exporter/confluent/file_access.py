@@ -1,4 +1,4 @@
-"""Reads files off the event loop, within a deadline."""
+"""Reads and writes files off the event loop, within a deadline."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class FileReader(Generic[T]):
-    """Calls ``read`` in a worker thread, since a file system may hang.
+class FileAccess(Generic[T]):
+    """Calls ``access`` in a worker thread, since a file system may hang.
 
     There is one thread at a time, since each that hangs is lost: calls share its result.
     """
 
-    def __init__(self, read: Callable[[], T], *, clock: Clock) -> None:
-        self._read = read
+    def __init__(self, access: Callable[[], T], *, clock: Clock) -> None:
+        self._access = access
         self._clock = clock
-        self._reading: asyncio.Future[T] | None = None
+        self._running: asyncio.Future[T] | None = None
 
-    async def read(self, *, deadline: float) -> T:
-        """Return the result of ``read``, or raise its exception.
+    async def run(self, *, deadline: float) -> T:
+        """Return the result of ``access``, or raise its exception.
 
         Raises ``TimeoutError`` if there is none at the monotonic ``deadline``.
         """
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.ensure_future(asyncio.to_thread(self._read))
-            self._reading.add_done_callback(_retrieve)
-        reading = self._reading
-        if not await is_done_by(deadline, reading, clock=self._clock):
+        if self._running is None or self._running.done():
+            self._running = asyncio.ensure_future(asyncio.to_thread(self._access))
+            self._running.add_done_callback(_retrieve)
+        running = self._running
+        if not await is_done_by(deadline, running, clock=self._clock):
             raise TimeoutError
-        return reading.result()
+        return running.result()
 
 
 async def is_done_by(deadline: float, future: asyncio.Future[Any], *, clock: Clock) -> bool:
