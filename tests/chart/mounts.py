@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 Files = dict[str, bytes]
 
 
+def secrets_with_certificate(chain: Path, key: Path) -> dict[str, Files]:
+    """Return the Secrets of acme's API key, and of a certificate with its ``key``."""
+    return {
+        "exporter-tls": {"tls.crt": chain.read_bytes(), "tls.key": key.read_bytes()},
+        "acme-api-key": {"api-key": b"KEY", "api-secret": b"secret"},
+    }
+
+
 def mount(pod: Manifest, rendered: Rendered, existing: Mapping[str, Files], *, below: Path) -> None:
     """Create the mounted files of ``pod`` ``below`` a folder.
 

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.chart.helm import CHART, arguments_of, rendered
-from tests.chart.mounts import mount
+from tests.chart.mounts import mount, secrets_with_certificate
 from tests.programs import EXPORTER, eventually, free_address, is_ready, started
 from tests.web.certificates import Authority
 
@@ -26,11 +26,7 @@ def test_the_probes_need_neither_tls_nor_a_user(tmp_path: Path) -> None:
     [pod] = release.pods()
     [container] = pod["spec"]["containers"]
     chain, key = Authority(tmp_path).server()
-    existing = {
-        "exporter-tls": {"tls.crt": chain.read_bytes(), "tls.key": key.read_bytes()},
-        "acme-api-key": {"api-key": b"KEY", "api-secret": b"secret"},
-    }
-    mount(pod, release, existing, below=tmp_path / "pod")
+    mount(pod, release, secrets_with_certificate(chain, key), below=tmp_path / "pod")
     metrics, probes = free_address(), free_address()
     arguments = [
         each.replace("=/etc/", f"={tmp_path}/pod/etc/")

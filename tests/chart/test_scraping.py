@@ -9,7 +9,7 @@ import bcrypt
 import pytest
 
 from tests.chart.helm import CHART, NAMESPACE, arguments_of, rendered
-from tests.chart.mounts import mount
+from tests.chart.mounts import mount, secrets_with_certificate
 from tests.programs import EXPORTER, eventually, free_address, is_ready, started
 from tests.prometheus.server import prometheus
 from tests.web.certificates import Authority
@@ -53,12 +53,8 @@ def test_the_monitor_fits_the_exporter(tmp_path: Path) -> None:
     )
     authority = Authority(tmp_path)
     chain, key = authority.issue("exporter.example.com", file="server")
-    existing = {
-        "exporter-tls": {"tls.crt": chain.read_bytes(), "tls.key": key.read_bytes()},
-        "acme-api-key": {"api-key": b"KEY", "api-secret": b"secret"},
-    }
     [pod] = release.pods()
-    mount(pod, release, existing, below=tmp_path / "pod")
+    mount(pod, release, secrets_with_certificate(chain, key), below=tmp_path / "pod")
     metrics, probes = free_address(), free_address()
     arguments = [
         each.replace("=/etc/", f"={tmp_path}/pod/etc/")
